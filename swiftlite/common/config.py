@@ -1,0 +1,176 @@
+"""Conf files and option tables: every option has a type, a default and a reason; errors name file, section, option."""
+
+from __future__ import annotations
+
+import configparser
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+TRUE_WORDS = frozenset({"true", "1", "yes", "on", "t", "y"})
+FALSE_WORDS = frozenset({"false", "0", "no", "off", "f", "n", ""})
+
+O = TypeVar("O")  # noqa: E741 - an Options class
+
+
+class ConfigError(Exception):
+    """A conf file cannot be used; its text is the one line an operator sees.
+
+    :param file: path of the file
+    :param section: section name, or None
+    :param option: option name, or None
+    :param problem: what is wrong
+    :param remedy: what to do about it
+    """
+
+    def __init__(self, file: str, section: str | None, option: str | None, problem: str, remedy: str) -> None:
+        where = file + (f" [{section}]" if section else "") + (f" {option}" if option else "")
+        super().__init__(f"{where}: {problem}; {remedy}".replace("\n", " "))
+        self.file, self.section, self.option = file, section, option
+
+
+def is_true(value: object) -> bool:
+    """Whether a conf or header word means yes (formats.md 0)."""
+    return value is True or (isinstance(value, str) and value.strip().lower() in TRUE_WORDS)
+
+
+def option(default: Any, reason: str, parse: Callable[[str], Any] | None = None) -> Any:
+    """One field of an Options dataclass.
+
+    :param reason: what it is for; conf samples show it
+    :param parse: reads the text instead of the rule for the field's type; may raise ValueError
+    """
+    return dataclasses.field(default=default, metadata={"reason": reason, "parse": parse})
+
+
+def parse_workers(text: str) -> int:
+    """``auto`` is one worker a processor; 0 serves without forking."""
+    if text.strip().lower() == "auto":
+        return os.cpu_count() or 1
+    count = int(text)
+    if count < 0:
+        raise ValueError("it must not be negative")
+    return count
+
+
+def parse_optional_float(text: str) -> float | None:
+    """A number, or nothing."""
+    return float(text) if text.strip() else None
+
+
+@dataclasses.dataclass(frozen=True)
+class ServerOptions:
+    """``[DEFAULT]`` of a server's conf file (formats.md 8.2)."""
+
+    bind_port: int = option(0, "TCP port to listen on; must be set")
+    bind_ip: str = option("0.0.0.0", "address to listen on")
+    workers: int = option(os.cpu_count() or 1, "processes that serve; auto: one a processor, 0: no fork", parse_workers)
+    backlog: int = option(4096, "connections that may wait to be accepted")
+    max_clients: int = option(1024, "connections that one worker serves at once")
+    client_timeout: float = option(60.0, "seconds to wait for a client's next bytes, or for it to take ours")
+    keepalive_timeout: float | None = option(
+        None, "seconds an idle connection is kept; default: client_timeout", parse_optional_float
+    )
+    network_chunk_size: int = option(65536, "bytes read from a connection at once")
+    swift_dir: str = option("/etc/swift", "directory of swift.conf and the rings")
+    user: str = option("swift", "account to run as when started by root; stays root where no such account exists")
+    devices: str = option("/srv/node", "directory whose entries are the devices")
+    mount_check: bool = option(True, "refuse a device that is not a mount point")
+    log_name: str = option("swift", "name at the start of log lines")
+    log_facility: str = option("LOG_LOCAL0", "syslog facility")
+    log_level: str = option("INFO", "lowest level that is logged")
+    log_address: str = option("/dev/log", "syslog socket; standard error where it does not exist")
+
+
+def read_options(cls: type[O], values: Mapping[str, str], file: str, section: str) -> O:
+    """Fill an Options dataclass from conf text; options that it does not know are left to others.
+
+    :param values: option texts, ``[DEFAULT]`` merged in
+    :param file: path, for errors
+    :param section: section name, for errors
+    :raises ConfigError: naming the option whose text does not fit
+    """
+    hints = get_type_hints(cls)
+    filled = {}
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        if field.name not in values:
+            continue
+        text = values[field.name]
+        try:
+            parse = field.metadata.get("parse") or _parser_of(hints[field.name])
+            filled[field.name] = parse(text)
+        except ValueError as error:
+            raise ConfigError(file, section, field.name, f"{text!r} does not fit ({error})", "correct it") from None
+    return cls(**filled)
+
+
+def _parser_of(hint: Any) -> Callable[[str], Any]:
+    parsers: dict[Any, Callable[[str], Any]] = {
+        int: lambda text: int(text.strip()),
+        float: lambda text: float(text.strip()),
+        bool: _parse_bool,
+        str: str.strip,
+        tuple[str, ...]: lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
+    }
+    return parsers[hint]
+
+
+def _parse_bool(text: str) -> bool:
+    word = text.strip().lower()
+    if word not in TRUE_WORDS | FALSE_WORDS:
+        raise ValueError("it is neither true nor false")
+    return word in TRUE_WORDS
+
+
+class ConfFile:
+    """A conf file, or a directory whose ``*.conf`` files stand for one (formats.md 8.1)."""
+
+    def __init__(self, path: str, parser: configparser.RawConfigParser) -> None:
+        self.path = path
+        self._parser = parser
+
+    @classmethod
+    def load(cls, path: str) -> ConfFile:
+        """Read a file, or every ``*.conf`` of a directory in order of name.
+
+        :raises ConfigError: when it cannot be read or parsed
+        """
+        parser = configparser.RawConfigParser(strict=False)
+        parser.optionxform = str  # type: ignore[assignment,method-assign]
+        try:
+            for file in conf_files(path):
+                with open(file, encoding="latin-1") as opened:
+                    parser.read_file(opened, str(file))
+        except OSError as error:
+            raise ConfigError(path, None, None, error.strerror or str(error), "give the path of a conf file") from None
+        except configparser.Error as error:
+            raise ConfigError(path, None, None, f"cannot be parsed: {error}", "correct it") from None
+        return cls(path, parser)
+
+    def has(self, section: str) -> bool:
+        """Whether the file has this section."""
+        return self._parser.has_section(section)
+
+    def sections(self) -> list[str]:
+        """Section names in order, without DEFAULT."""
+        return self._parser.sections()
+
+    def section(self, name: str) -> dict[str, str]:
+        """A section's options over those of ``[DEFAULT]``; a missing section has only the latter.
+
+        PasteDeploy's ``set name = value`` counts as ``name``, and wins over a plain ``[DEFAULT]`` value.
+        """
+        merged = dict(self._parser.defaults())
+        if self._parser.has_section(name):
+            merged.update(self._parser.items(name))
+        for key in [key for key in merged if key.startswith("set ")]:
+            merged[key[4:].strip()] = merged.pop(key)
+        return merged
+
+
+def conf_files(path: str) -> list[Path]:
+    """The files that a conf path stands for."""
+    place = Path(path)
+    return sorted(place.glob("*.conf")) if place.is_dir() else [place]

@@ -1,0 +1,197 @@
+"""Requests and answers as Swift's clients know them: WSGI strings, reasons, bodies that say why (formats.md 7.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import webob
+
+from swiftlite.common.config import is_true
+from swiftlite.core.constraints import Violation
+from swiftlite.core.names import split_path
+from swiftlite.core.timestamp import Timestamp
+
+REASONS: dict[int, tuple[str, str]] = {
+    100: ("Continue", ""),
+    200: ("OK", ""),
+    201: ("Created", ""),
+    202: ("Accepted", "The request is accepted for processing."),
+    204: ("No Content", ""),
+    206: ("Partial Content", ""),
+    301: ("Moved Permanently", "The resource has moved permanently."),
+    302: ("Found", "The resource has moved temporarily."),
+    303: ("See Other", "The response to the request can be found under a different URI."),
+    304: ("Not Modified", ""),
+    307: ("Temporary Redirect", "The resource has moved temporarily."),
+    400: ("Bad Request", "The server could not comply with the request since it is either malformed or otherwise incorrect."),
+    401: ("Unauthorized", "This server could not verify that you are authorized to access the document you requested."),
+    402: ("Payment Required", "Access was denied for financial reasons."),
+    403: ("Forbidden", "Access was denied to this resource."),
+    404: ("Not Found", "The resource could not be found."),
+    405: ("Method Not Allowed", "The method is not allowed for this resource."),
+    406: ("Not Acceptable", "The resource is not available in a format acceptable to your browser."),
+    408: ("Request Timeout", "The server has waited too long for the request to be sent by the client."),
+    409: ("Conflict", "There was a conflict when trying to complete your request."),
+    410: ("Gone", "This resource is no longer available."),
+    411: ("Length Required", "Content-Length header required."),
+    412: ("Precondition Failed", "A precondition for this request was not met."),
+    413: ("Request Entity Too Large", "The body of your request was too large for this server."),
+    414: ("Request URI Too Long", "The request URI was too long for this server."),
+    415: ("Unsupported Media Type", "The request media type is not supported by this server."),
+    416: ("Requested Range Not Satisfiable", "The Range requested is not available."),
+    417: ("Expectation Failed", "Expectation failed."),
+    422: ("Unprocessable Entity", "Unable to process the contained instructions"),
+    497: ("Blacklisted", "Your account has been blacklisted"),
+    498: ("Rate Limited", "Your request has been rate limited"),
+    499: ("Client Disconnect", "The client was disconnected during request."),
+    500: ("Internal Error", "The server has either erred or is incapable of performing the requested operation."),
+    501: ("Not Implemented", "The requested method is not implemented by this server."),
+    502: ("Bad Gateway", "Bad gateway."),
+    503: ("Service Unavailable", "The server is currently unavailable. Please try again at a later time."),
+    504: ("Gateway Timeout", "A timeout has occurred speaking to a backend server."),
+    507: ("Insufficient Storage", "There was not enough space to save the resource. Drive: %(drive)s"),
+    529: ("Too Many Backend Requests", "The server is incapable of performing the requested operation due to too many requests."),
+}  # fmt: skip
+
+NO_BODY = frozenset({200, 201, 204, 206, 304})
+
+
+def status_line(status: int) -> str:
+    """``404 Not Found``."""
+    return f"{status} {REASONS[status][0]}" if status in REASONS else f"{status} Unknown"
+
+
+def default_body(status: int, drive: str = "unknown") -> bytes:
+    """The body of an answer whose code gives none; nothing for successes."""
+    if status in NO_BODY or status not in REASONS:
+        return b""
+    reason, text = REASONS[status]
+    return f"<html><h1>{reason}</h1><p>{text % {'drive': drive} if '%(' in text else text}</p></html>".encode()
+
+
+class Request(webob.Request):
+    """A request, read through WSGI strings (one character a byte) so that any bytes survive."""
+
+    @property
+    def wsgi_path(self) -> str:
+        """The decoded path as a WSGI string; no UTF-8 is assumed."""
+        return self.environ.get("PATH_INFO", "")
+
+    def header(self, name: str, default: str | None = None) -> str | None:
+        """A header as a WSGI string; ``name`` in any case."""
+        key = name.upper().replace("-", "_")
+        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            key = "HTTP_" + key
+        return self.environ.get(key, default)
+
+    def header_items(self) -> list[tuple[str, str]]:
+        """All headers as (name in title case, WSGI string)."""
+        found = []
+        for key, value in self.environ.items():
+            if key.startswith("HTTP_"):
+                found.append((key[5:].replace("_", "-").title(), value))
+            elif key in ("CONTENT_TYPE", "CONTENT_LENGTH") and value != "":
+                found.append((key.replace("_", "-").title(), value))
+        return found
+
+    def is_true(self, name: str) -> bool:
+        """Whether a header's word means yes."""
+        return is_true(self.header(name))
+
+    def path_parts(self, minimum: int, maximum: int, rest_with_last: bool = False) -> list[str | None]:
+        """The path split as :func:`swiftlite.core.names.split_path` does.
+
+        :raises Answer: 400 naming the path
+        """
+        try:
+            return split_path(self.wsgi_path, minimum, maximum, rest_with_last)
+        except ValueError as error:
+            raise HTTPBadRequest(f"{error}", request=self, content_type="text/plain") from None
+
+    def timestamp(self, name: str = "X-Timestamp") -> Timestamp:
+        """The timestamp in a header.
+
+        :raises Answer: 400 when it is missing or no timestamp
+        """
+        value = self.header(name)
+        if value is None:
+            raise HTTPBadRequest(f"Missing {name} header", request=self, content_type="text/plain")
+        try:
+            return Timestamp(value)
+        except ValueError:
+            raise HTTPBadRequest(f"Invalid {name} header", request=self, content_type="text/plain") from None
+
+
+class Response(webob.Response):
+    """A webob response that leaves conditions and relative redirects to us."""
+
+    default_conditional_response = False
+
+    def _make_location_absolute(self, environ: dict[str, Any], value: str) -> str:
+        return value
+
+
+class Answer(Response, Exception):
+    """An answer that code may return or raise.
+
+    :param status: HTTP status
+    :param body: says what happened; None takes Swift's default text
+    :param request: the request it answers, kept for whoever logs it
+    :param headers: extra headers
+    :param drive: the device that a 507 names
+    """
+
+    def __init__(
+        self,
+        status: int,
+        body: str | bytes | None = None,
+        request: webob.Request | None = None,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        drive: str = "unknown",
+        content_type: str = "text/html",
+        **kwargs: Any,
+    ) -> None:
+        if body is None:
+            body = default_body(status, drive)
+        if isinstance(body, str):
+            body = body.encode("utf-8", "surrogateescape")
+        Response.__init__(self, body=body, status=status_line(status), content_type=content_type, charset="UTF-8", **kwargs)
+        Exception.__init__(self, self.status)
+        if headers:
+            self.headers.update(dict(headers))
+        self.answered_request = request
+
+
+def from_violation(violation: Violation, request: webob.Request | None = None) -> Answer:
+    """The answer to a request that breaks a limit: its status, its reason as the body."""
+    return Answer(violation.status, violation.message, request, content_type="text/plain")
+
+
+HTTPOk = partial(Answer, 200)
+HTTPCreated = partial(Answer, 201)
+HTTPAccepted = partial(Answer, 202)
+HTTPNoContent = partial(Answer, 204)
+HTTPPartialContent = partial(Answer, 206)
+HTTPMovedPermanently = partial(Answer, 301)
+HTTPNotModified = partial(Answer, 304)
+HTTPBadRequest = partial(Answer, 400)
+HTTPUnauthorized = partial(Answer, 401)
+HTTPForbidden = partial(Answer, 403)
+HTTPNotFound = partial(Answer, 404)
+HTTPMethodNotAllowed = partial(Answer, 405)
+HTTPNotAcceptable = partial(Answer, 406)
+HTTPRequestTimeout = partial(Answer, 408)
+HTTPConflict = partial(Answer, 409)
+HTTPGone = partial(Answer, 410)
+HTTPLengthRequired = partial(Answer, 411)
+HTTPPreconditionFailed = partial(Answer, 412)
+HTTPRequestEntityTooLarge = partial(Answer, 413)
+HTTPRequestedRangeNotSatisfiable = partial(Answer, 416)
+HTTPUnprocessableEntity = partial(Answer, 422)
+HTTPClientDisconnect = partial(Answer, 499)
+HTTPInternalServerError = partial(Answer, 500)
+HTTPNotImplemented = partial(Answer, 501)
+HTTPServiceUnavailable = partial(Answer, 503)
+HTTPInsufficientStorage = partial(Answer, 507)

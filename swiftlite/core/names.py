@@ -1,0 +1,117 @@
+"""Names of accounts, containers and objects: their paths, spellings and hashes (formats.md 1)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from urllib.parse import quote
+
+RESERVED = "\x00"
+"""First character of names that only middleware may use (formats.md 1.7)."""
+
+
+def wsgi_to_str(text: str) -> str:
+    """Native text of a WSGI string (each character one byte); bad UTF-8 survives as surrogates."""
+    if text.isascii():
+        return text
+    return text.encode("latin-1").decode("utf-8", "surrogateescape")
+
+
+def str_to_wsgi(text: str) -> str:
+    """The WSGI string that carries native text."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def quote_path(path: str) -> str:
+    """Percent-encode a native path for a request line; slashes stay."""
+    return quote(path.encode("utf-8", "surrogateescape"))
+
+
+def quote_wsgi(path: str) -> str:
+    """Percent-encode a WSGI path for a request line; slashes stay."""
+    return quote(path.encode("latin-1"))
+
+
+def split_path(path: str, minimum: int, maximum: int, rest_with_last: bool = False) -> list[str | None]:
+    """Split ``/a/b/c`` into exactly ``maximum`` segments, the missing ones None.
+
+    :param path: starts with a slash; a single trailing slash after fewer than ``maximum`` segments is dropped
+    :param rest_with_last: the last segment keeps any further slashes (an object's name)
+    :raises ValueError: when there are too few or too many segments, or an empty one in the middle
+    """
+    if not path.startswith("/"):
+        raise ValueError(f"path {path!r} does not start with a slash")
+    parts = path[1:].split("/", maximum - 1) if rest_with_last else path[1:].split("/")
+    if len(parts) > minimum and not parts[-1]:
+        parts.pop()
+    if not minimum <= len(parts) <= maximum or not all(parts):
+        raise ValueError(f"Invalid path: {path}")
+    padded: list[str | None] = [*parts]
+    return padded + [None] * (maximum - len(parts))
+
+
+@dataclass(frozen=True)
+class EntityName:
+    """What a path names: an account, a container or an object, in native strings."""
+
+    account: str
+    container: str | None = None
+    object: str | None = None
+
+    @property
+    def path(self) -> str:
+        """``/account[/container[/object]]``."""
+        return "/" + "/".join(part for part in (self.account, self.container, self.object) if part)
+
+    @classmethod
+    def from_path(cls, path: str) -> EntityName:
+        """Read ``/account[/container[/object]]``.
+
+        :raises ValueError: when it is not of that form
+        """
+        account, container, object_name = split_path(path, 1, 3, rest_with_last=True)
+        assert account is not None
+        return cls(account, container, object_name)
+
+
+def has_reserved(name: str) -> bool:
+    """Whether the name holds a NUL and so belongs to the reserved namespace."""
+    return RESERVED in name
+
+
+def reserved_names_problem(account: str, container: str | None, object_name: str | None) -> str | None:
+    """Say what is wrong with NULs in the names of a backend request, or None (formats.md 1.7)."""
+    for kind, name in (("account", account), ("container", container), ("object", object_name)):
+        if name and RESERVED in name[1:] and not name.startswith(RESERVED):
+            return f"Invalid reserved-namespace {kind}"
+    if object_name and container and not account.startswith("."):
+        if has_reserved(container) and not has_reserved(object_name):
+            return "Invalid user-namespace object in reserved-namespace container"
+        if has_reserved(object_name) and not has_reserved(container):
+            return "Invalid reserved-namespace object in user-namespace container"
+    return None
+
+
+@dataclass(frozen=True)
+class HashPath:
+    """Hashes names under the cluster's secret prefix and suffix (formats.md 1.2)."""
+
+    prefix: bytes
+    suffix: bytes
+
+    def digest(self, account: str, container: str | None = None, object_name: str | None = None) -> bytes:
+        """The 16 raw bytes that place a name on the ring.
+
+        :raises ValueError: for an object without a container
+        """
+        if object_name and not container:
+            raise ValueError("container is required if object is provided")
+        path = "/".join(part for part in (account, container, object_name) if part)
+        secret = self.prefix + b"/" + path.encode("utf-8", "surrogateescape") + self.suffix
+        return hashlib.md5(secret, usedforsecurity=False).digest()
+
+    def hex(self, account: str, container: str | None = None, object_name: str | None = None) -> str:
+        """The hash as 32 lowercase hex digits: the name of its directory on disk."""
+        return self.digest(account, container, object_name).hex()
