@@ -75,7 +75,7 @@ class ServerOptions:
     )
     network_chunk_size: int = option(65536, "bytes read from a connection at once")
     swift_dir: str = option("/etc/swift", "directory of swift.conf and the rings")
-    user: str = option("swift", "account to run as when started by root; stays root where no such account exists")
+    user: str = option("swift", "account that a daemon started by root becomes")
     devices: str = option("/srv/node", "directory whose entries are the devices")
     mount_check: bool = option(True, "refuse a device that is not a mount point")
     log_name: str = option("swift", "name at the start of log lines")

@@ -1,0 +1,257 @@
+"""What our processes say to each other: both ends of each message are one class (formats.md 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from swiftlite.core.timestamp import Timestamp
+
+POLICY_INDEX = "X-Backend-Storage-Policy-Index"
+
+Headers = Mapping[str, str]
+"""Names in any case where the mapping folds case (a request's), in title case where it does not."""
+
+
+class BadMessage(ValueError):
+    """A message lacks a header or has one that cannot be read; the text says which."""
+
+
+@dataclass(frozen=True)
+class UpdateTargets:
+    """The servers that one backend server shall tell about a change.
+
+    :param kind: ``Account``, ``Container`` or ``Delete-At``: the middle of the header names
+    :param hosts: ``ip:port`` of each server
+    :param devices: the device of each, in the same order
+    :param partition: their partition, as it stands in paths
+    :param container: for ``Delete-At`` the queue's container
+    :param root_db_state: for ``Container`` the state of the root database, kept in spooled updates
+    """
+
+    kind: Literal["Account", "Container", "Delete-At"]
+    hosts: tuple[str, ...]
+    devices: tuple[str, ...]
+    partition: str
+    container: str | None = None
+    root_db_state: str | None = None
+
+    def to_headers(self) -> dict[str, str]:
+        """The headers that carry them."""
+        prefix = f"X-{self.kind}-"
+        headers = {
+            prefix + "Host": ",".join(self.hosts),
+            prefix + "Device": ",".join(self.devices),
+            prefix + "Partition": self.partition,
+        }
+        if self.container is not None:
+            headers[prefix + "Container"] = self.container
+        if self.root_db_state is not None:
+            headers["X-Container-Root-Db-State"] = self.root_db_state
+        return headers
+
+    @classmethod
+    def from_headers(cls, kind: Literal["Account", "Container", "Delete-At"], headers: Headers) -> UpdateTargets | None:
+        """Read them from a request; None when it names no partition or no host.
+
+        :raises BadMessage: when hosts and devices differ in number
+        """
+        prefix = f"X-{kind}-"
+        partition = headers.get(prefix + "Partition", "")
+        hosts = _split_list(headers.get(prefix + "Host", ""))
+        devices = _split_list(headers.get(prefix + "Device", ""))
+        if len(hosts) != len(devices):
+            raise BadMessage(
+                f"{prefix}Host and {prefix}Device need the same number of entries: "
+                f"{headers.get(prefix + 'Host', '')!r} vs {headers.get(prefix + 'Device', '')!r}"
+            )
+        if not partition or not hosts:
+            return None
+        state = headers.get("X-Container-Root-Db-State") if kind == "Container" else None
+        container = headers.get(prefix + "Container") if kind == "Delete-At" else None
+        return cls(kind, hosts, devices, partition, container, state)
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """(``ip:port``, device) of each server."""
+        return list(zip(self.hosts, self.devices, strict=True))
+
+
+def _split_list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+@dataclass(frozen=True)
+class ObjectRowUpdate:
+    """Object server to container server: this object changed.
+
+    :param operation: ``PUT`` (also after a POST) or ``DELETE``
+    :param timestamp: when the data changed
+    :param policy_index: the storage policy that holds the object
+    :param size: bytes; PUT only, like all that follow
+    :param content_type: may carry ``;swift_bytes=N``
+    :param etag: may carry parameters
+    :param content_type_timestamp: when the content type changed, if that was after the data
+    :param metadata_timestamp: when the metadata changed, if that was after the data
+    """
+
+    operation: Literal["PUT", "DELETE"]
+    timestamp: Timestamp
+    policy_index: int = 0
+    size: int = 0
+    content_type: str = "application/deleted"
+    etag: str = "noetag"
+    content_type_timestamp: Timestamp | None = None
+    metadata_timestamp: Timestamp | None = None
+
+    def to_headers(self) -> dict[str, str]:
+        """The headers of the row's PUT or DELETE."""
+        headers = {"X-Timestamp": self.timestamp.internal, POLICY_INDEX: str(self.policy_index)}
+        if self.operation == "PUT":
+            headers |= {"X-Size": str(self.size), "X-Content-Type": self.content_type, "X-Etag": self.etag}
+            if self.content_type_timestamp is not None:
+                headers["X-Content-Type-Timestamp"] = self.content_type_timestamp.internal
+            if self.metadata_timestamp is not None:
+                headers["X-Meta-Timestamp"] = self.metadata_timestamp.internal
+        return headers
+
+    @classmethod
+    def from_headers(cls, operation: Literal["PUT", "DELETE"], headers: Headers) -> ObjectRowUpdate:
+        """Read a row's PUT or DELETE.
+
+        :raises BadMessage: when a mandatory header is missing or unreadable
+        """
+        timestamp = _timestamp(headers, "X-Timestamp")
+        policy_index = _whole_number(headers, POLICY_INDEX, default=0)
+        if operation == "DELETE":
+            return cls(operation, timestamp, policy_index)
+        return cls(
+            operation,
+            timestamp,
+            policy_index,
+            _whole_number(headers, "X-Size"),
+            _text(headers, "X-Content-Type"),
+            _text(headers, "X-Etag"),
+            _optional_timestamp(headers, "X-Content-Type-Timestamp"),
+            _optional_timestamp(headers, "X-Meta-Timestamp"),
+        )
+
+
+@dataclass(frozen=True)
+class AccountUpdate:
+    """Container server to account server: this container's counts or life changed.
+
+    :param put_timestamp: the container's last PUT
+    :param delete_timestamp: its last DELETE, zero if never
+    :param override_deleted: accept it even where the account is marked deleted
+    """
+
+    put_timestamp: Timestamp
+    delete_timestamp: Timestamp
+    object_count: int
+    bytes_used: int
+    policy_index: int = 0
+    override_deleted: bool = False
+
+    def to_headers(self) -> dict[str, str]:
+        """The headers of the container row's PUT."""
+        return {
+            "X-Put-Timestamp": self.put_timestamp.internal,
+            "X-Delete-Timestamp": self.delete_timestamp.internal,
+            "X-Object-Count": str(self.object_count),
+            "X-Bytes-Used": str(self.bytes_used),
+            "X-Account-Override-Deleted": "yes" if self.override_deleted else "no",
+            POLICY_INDEX: str(self.policy_index),
+        }
+
+    @classmethod
+    def from_headers(cls, headers: Headers) -> AccountUpdate:
+        """Read a container row's PUT.
+
+        :raises BadMessage: when a mandatory header is missing or unreadable
+        """
+        return cls(
+            _timestamp(headers, "X-Put-Timestamp"),
+            _timestamp(headers, "X-Delete-Timestamp"),
+            _whole_number(headers, "X-Object-Count"),
+            _whole_number(headers, "X-Bytes-Used"),
+            _whole_number(headers, POLICY_INDEX, default=0),
+            headers.get("X-Account-Override-Deleted", "no").lower() == "yes",
+        )
+
+
+@dataclass(frozen=True)
+class ObjectOrder:
+    """Proxy to object server: what every PUT, POST and DELETE of an object carries.
+
+    :param timestamp: the moment that settles every conflict about this change
+    :param policy_index: the storage policy
+    :param container: whom this replica tells about the object's row, if anyone
+    :param delete_at: whom it tells about the expirer's queue, if anyone
+    :param container_path: ``account/container`` of the shard whose row is meant, instead of the object's own container
+    :param clean_expiring_queue: whether it removes the old row from the expirer's queue
+    """
+
+    timestamp: Timestamp
+    policy_index: int = 0
+    container: UpdateTargets | None = None
+    delete_at: UpdateTargets | None = None
+    container_path: str | None = None
+    clean_expiring_queue: bool = True
+
+    def to_headers(self) -> dict[str, str]:
+        """The headers that go to one object server, besides the object's own metadata."""
+        headers = {"X-Timestamp": self.timestamp.internal, POLICY_INDEX: str(self.policy_index)}
+        for targets in (self.container, self.delete_at):
+            if targets is not None:
+                headers |= targets.to_headers()
+        if self.container_path is not None:
+            headers["X-Backend-Container-Path"] = self.container_path
+        if not self.clean_expiring_queue:
+            headers["X-Backend-Clean-Expiring-Object-Queue"] = "false"
+        return headers
+
+    @classmethod
+    def from_headers(cls, headers: Headers) -> ObjectOrder:
+        """Read an order.
+
+        :raises BadMessage: when the timestamp or a list of targets is missing or unreadable
+        """
+        return cls(
+            timestamp=_timestamp(headers, "X-Timestamp"),
+            policy_index=_whole_number(headers, POLICY_INDEX, default=0),
+            container=UpdateTargets.from_headers("Container", headers),
+            delete_at=UpdateTargets.from_headers("Delete-At", headers),
+            container_path=headers.get("X-Backend-Container-Path"),
+            clean_expiring_queue=headers.get("X-Backend-Clean-Expiring-Object-Queue", "t").lower()
+            not in ("false", "0", "no", "off", "f", "n"),
+        )
+
+
+def _text(headers: Headers, name: str) -> str:
+    value = headers.get(name)
+    if value is None:
+        raise BadMessage(f"Missing {name} header")
+    return value
+
+
+def _timestamp(headers: Headers, name: str) -> Timestamp:
+    value = _text(headers, name)
+    try:
+        return Timestamp(value)
+    except ValueError:
+        raise BadMessage(f"Invalid {name} header") from None
+
+
+def _optional_timestamp(headers: Headers, name: str) -> Timestamp | None:
+    return _timestamp(headers, name) if headers.get(name) else None
+
+
+def _whole_number(headers: Headers, name: str, default: int | None = None) -> int:
+    value = headers.get(name)
+    if not value and default is not None:
+        return default
+    try:
+        return int(_text(headers, name))
+    except ValueError:
+        raise BadMessage(f"Invalid {name} header") from None
