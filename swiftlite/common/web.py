@@ -17,43 +17,43 @@ REASONS: dict[int, tuple[str, str]] = {
     100: ("Continue", ""),
     200: ("OK", ""),
     201: ("Created", ""),
-    202: ("Accepted", "The request is accepted for processing."),
+    202: ("Accepted", "The change was taken in, and its result will show."),
     204: ("No Content", ""),
     206: ("Partial Content", ""),
-    301: ("Moved Permanently", "The resource has moved permanently."),
-    302: ("Found", "The resource has moved temporarily."),
-    303: ("See Other", "The response to the request can be found under a different URI."),
+    301: ("Moved Permanently", "Please use the address in the Location header from now on."),
+    302: ("Found", "Please use the address in the Location header this time."),
+    303: ("See Other", "The result stands at the address in the Location header."),
     304: ("Not Modified", ""),
-    307: ("Temporary Redirect", "The resource has moved temporarily."),
-    400: ("Bad Request", "The server could not comply with the request since it is either malformed or otherwise incorrect."),
-    401: ("Unauthorized", "This server could not verify that you are authorized to access the document you requested."),
-    402: ("Payment Required", "Access was denied for financial reasons."),
-    403: ("Forbidden", "Access was denied to this resource."),
-    404: ("Not Found", "The resource could not be found."),
-    405: ("Method Not Allowed", "The method is not allowed for this resource."),
-    406: ("Not Acceptable", "The resource is not available in a format acceptable to your browser."),
-    408: ("Request Timeout", "The server has waited too long for the request to be sent by the client."),
-    409: ("Conflict", "There was a conflict when trying to complete your request."),
-    410: ("Gone", "This resource is no longer available."),
-    411: ("Length Required", "Content-Length header required."),
-    412: ("Precondition Failed", "A precondition for this request was not met."),
-    413: ("Request Entity Too Large", "The body of your request was too large for this server."),
-    414: ("Request URI Too Long", "The request URI was too long for this server."),
-    415: ("Unsupported Media Type", "The request media type is not supported by this server."),
-    416: ("Requested Range Not Satisfiable", "The Range requested is not available."),
-    417: ("Expectation Failed", "Expectation failed."),
-    422: ("Unprocessable Entity", "Unable to process the contained instructions"),
-    497: ("Blacklisted", "Your account has been blacklisted"),
-    498: ("Rate Limited", "Your request has been rate limited"),
-    499: ("Client Disconnect", "The client was disconnected during request."),
-    500: ("Internal Error", "The server has either erred or is incapable of performing the requested operation."),
-    501: ("Not Implemented", "The requested method is not implemented by this server."),
-    502: ("Bad Gateway", "Bad gateway."),
-    503: ("Service Unavailable", "The server is currently unavailable. Please try again at a later time."),
-    504: ("Gateway Timeout", "A timeout has occurred speaking to a backend server."),
-    507: ("Insufficient Storage", "There was not enough space to save the resource. Drive: %(drive)s"),
-    529: ("Too Many Backend Requests", "The server is incapable of performing the requested operation due to too many requests."),
-}  # fmt: skip
+    307: ("Temporary Redirect", "Please repeat the request at the address in the Location header."),
+    400: ("Bad Request", "The request is malformed or breaks a rule."),
+    401: ("Unauthorized", "A valid token is needed to reach this."),
+    402: ("Payment Required", "Access is withheld until the account is settled."),
+    403: ("Forbidden", "You may not do this here."),
+    404: ("Not Found", "There is nothing of this name here."),
+    405: ("Method Not Allowed", "This cannot be done to this kind of resource."),
+    406: ("Not Acceptable", "None of the formats that the request accepts can be given."),
+    408: ("Request Timeout", "The request's next bytes did not come in time."),
+    409: ("Conflict", "The stored state does not allow this change."),
+    410: ("Gone", "This existed and was deleted."),
+    411: ("Length Required", "The request must give its Content-Length."),
+    412: ("Precondition Failed", "A condition of the request does not hold."),
+    413: ("Request Entity Too Large", "The body is larger than allowed."),
+    414: ("Request URI Too Long", "The request line is longer than allowed."),
+    415: ("Unsupported Media Type", "The body's media type is not one that can be used."),
+    416: ("Requested Range Not Satisfiable", "The resource has none of the bytes asked for."),
+    417: ("Expectation Failed", "The request's Expect header cannot be met."),
+    422: ("Unprocessable Entity", "The body does not match what the request says of it."),
+    497: ("Blacklisted", "This account may send no requests."),
+    498: ("Rate Limited", "Too many requests; please slow down."),
+    499: ("Client Disconnect", "The connection ended before the request did."),
+    500: ("Internal Error", "Something went wrong inside the server; its log tells more."),
+    501: ("Not Implemented", "This server cannot do that."),
+    502: ("Bad Gateway", "A server behind this one gave an unusable answer."),
+    503: ("Service Unavailable", "Too few servers could take the request; please try again."),
+    504: ("Gateway Timeout", "A server behind this one did not answer in time."),
+    507: ("Insufficient Storage", "The device cannot store this. Drive: %(drive)s"),
+    529: ("Too Many Backend Requests", "This storage server has more requests than it takes; please try again."),
+}
 
 NO_BODY = frozenset({200, 201, 204, 206, 304})
 
@@ -157,7 +157,9 @@ class Answer(Response, Exception):
             body = default_body(status, drive)
         if isinstance(body, str):
             body = body.encode("utf-8", "surrogateescape")
-        Response.__init__(self, body=body, status=status_line(status), content_type=content_type, charset="UTF-8", **kwargs)
+        Response.__init__(
+            self, body=body, status=status_line(status), content_type=content_type, charset="UTF-8", **kwargs
+        )
         Exception.__init__(self, self.status)
         if headers:
             self.headers.update(dict(headers))

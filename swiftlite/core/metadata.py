@@ -11,9 +11,7 @@ USER_PREFIX = {kind: f"x-{kind}-meta-" for kind in ("account", "container", "obj
 SYSTEM_PREFIX = {kind: f"x-{kind}-sysmeta-" for kind in ("account", "container", "object")}
 TRANSIENT_PREFIX = "x-object-transient-sysmeta-"
 
-CONTAINER_HEADERS = frozenset(
-    {"x-container-read", "x-container-write", "x-container-sync-key", "x-container-sync-to"}
-)
+CONTAINER_HEADERS = frozenset({"x-container-read", "x-container-write", "x-container-sync-key", "x-container-sync-to"})
 """Container headers that are stored though they carry neither metadata prefix (formats.md 4.7)."""
 
 ALLOWED_OBJECT_HEADERS = (
@@ -66,7 +64,9 @@ def stored_object_headers(headers: Iterable[tuple[str, str]], allowed: frozenset
         lower = name.lower()
         if lower in allowed or (
             lower.startswith("x-object-")
-            and (is_user_metadata("object", lower) or is_system_metadata("object", lower) or is_transient_metadata(lower))
+            and (
+                is_user_metadata("object", lower) or is_system_metadata("object", lower) or is_transient_metadata(lower)
+            )
         ):
             kept[title_case(lower)] = value
     return kept
@@ -78,7 +78,9 @@ def posted_object_headers(headers: Iterable[tuple[str, str]], allowed: frozenset
     return {name: value for name, value in stored.items() if not is_system_metadata("object", name)}
 
 
-def stored_database_headers(kind: Literal["account", "container"], headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+def stored_database_headers(
+    kind: Literal["account", "container"], headers: Iterable[tuple[str, str]]
+) -> dict[str, str]:
     """The headers of an account or container request that its database stores (formats.md 4.7)."""
     kept = {}
     for name, value in headers:

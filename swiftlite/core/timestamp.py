@@ -162,9 +162,7 @@ def encode_timestamps(
     return text
 
 
-def decode_timestamps(
-    encoded: str, explicit: bool = False
-) -> tuple[Timestamp, Timestamp | None, Timestamp | None]:
+def decode_timestamps(encoded: str, explicit: bool = False) -> tuple[Timestamp, Timestamp | None, Timestamp | None]:
     """Read back what :func:`encode_timestamps` wrote.
 
     :param explicit: return None for what is not spelled; otherwise it equals its predecessor
