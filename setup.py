@@ -1,0 +1,54 @@
+"""Packaging: what swiftlite installs, what it needs, and the names that Paste configurations call it by."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).resolve().parent
+VERSION = re.search(r'__version__ = "([^"]+)"', (HERE / "swiftlite/__init__.py").read_text(encoding="utf-8")).group(1)
+
+DEPENDENCIES = [
+    "eventlet>=0.36",  # green threads: one process serves a thousand slow clients
+    "greenlet>=3.0",  # what eventlet switches on; named for its wheels on new Pythons
+    "webob>=1.8.7",  # request and response objects that operators' own Paste filters expect
+    "pastedeploy>=3.0",  # the conf files of OpenStack Swift are Paste pipelines
+    "xattr>=1.0",  # object metadata lies in extended attributes
+    "httptools>=0.6",  # HTTP heads parsed in C: most of the speed of small requests
+    "cryptography>=40",  # tempauth's Fernet tokens
+]
+
+EXTRAS = {
+    # Several proxies share tokens and account data through memcached; one proxy needs none.
+    "memcache": ["pymemcache>=4.0"],
+    "test": [
+        "pymemcache>=4.0",
+        "pytest>=8",
+        "pytest-timeout>=2.3",  # a hung daemon must fail its test, not the whole run
+        "pytest-xdist>=3.5",  # both cores
+        "hypothesis>=6.100",  # laws of the pure rules
+        "python-swiftclient>=4.6",  # the client that users have
+    ],
+    "lint": ["ruff>=0.9", "mypy>=1.13", "import-linter>=2.1"],
+}
+
+SERVERS = {"proxy": "proxy", "object": "obj", "container": "container", "account": "account"}
+FILTERS = ["catch_errors", "gatekeeper", "healthcheck", "proxy_logging", "memcache", "listing_formats", "tempauth"]
+
+setup(
+    name="swiftlite",
+    version=VERSION,
+    description="An object store that speaks the OpenStack Swift API",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["swiftlite", "swiftlite.*"]),
+    scripts=sorted(str(path.relative_to(HERE)) for path in (HERE / "bin").iterdir() if path.is_file()),
+    install_requires=DEPENDENCIES,
+    extras_require=EXTRAS,
+    entry_points={
+        "paste.app_factory": [f"{name} = swiftlite.{package}.server:app_factory" for name, package in SERVERS.items()],
+        "paste.filter_factory": [f"{name} = swiftlite.middleware.{name}:filter_factory" for name in FILTERS],
+    },
+)

@@ -1,0 +1,97 @@
+"""Start a server from its conf file: check what can be checked, load the pipeline, fork the workers."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+
+from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, read_options
+from swiftlite.common.log import get_logger
+from swiftlite.common.pipeline import load_app
+from swiftlite.common.privileges import check_user, drop_privileges
+from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.http import prefork
+from swiftlite.http.server import HTTPOptions
+from swiftlite.ring.ring import RingError
+
+
+def serve_main(name: str, argv: Sequence[str] | None = None) -> int:
+    """Run the server `name`, say ``object-server``, until a signal ends it.
+
+    `argv` (default: the command line) is ``CONF [-v]``. Returns the exit status; whatever makes a start impossible
+    is told in one line on standard error, with status 1.
+    """
+    parser = argparse.ArgumentParser(prog=f"swiftlite-{name}", description=f"Run the {name} of a conf file.")
+    parser.add_argument("conf", help=f"conf file, say /etc/swift/{name}.conf, or a directory of such")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log to standard error")
+    arguments = parser.parse_args(argv)
+    try:
+        return _serve(name, arguments.conf, arguments.verbose)
+    except (ConfigError, RingError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
+
+
+def _serve(name: str, path: str, verbose: bool) -> int:
+    conf = ConfFile.load(path)
+    texts = conf.section("DEFAULT")
+    options = read_options(ServerOptions, texts, path, "DEFAULT")
+    if not options.bind_port:
+        raise ConfigError(path, "DEFAULT", "bind_port", "is not set", "set it to the TCP port to listen on")
+    check_user(options.user, path)
+    swift = SwiftConf.load(options.swift_dir)
+    if name == "object-server":
+        check_xattrs(options.devices, path)
+    if verbose:
+        texts["log_address"] = ""
+    return prefork.serve(
+        lambda: load_app(path),
+        bind_ip=options.bind_ip,
+        bind_port=options.bind_port,
+        workers=options.workers,
+        backlog=options.backlog,
+        http_options=_http_options(options, swift),
+        log=_logger(texts, name),
+        setup_worker=lambda: drop_privileges(options.user, path),
+    )
+
+
+def _logger(texts: dict[str, str], name: str) -> logging.Logger:
+    try:
+        return get_logger(texts, name)
+    except (ValueError, OSError) as error:
+        raise ConfigError("conf", "DEFAULT", "log_level", str(error), "correct it") from None
+
+
+def _http_options(options: ServerOptions, swift: SwiftConf) -> HTTPOptions:
+    """What the listening side takes from the conf, and the limits that swift.conf sets for headers."""
+    return HTTPOptions(
+        client_timeout=options.client_timeout,
+        keepalive_timeout=options.keepalive_timeout,
+        max_header_size=swift.constraints.max_header_size,
+        max_clients=options.max_clients,
+        network_chunk_size=options.network_chunk_size,
+    )
+
+
+def check_xattrs(devices: str, conf_path: str) -> None:
+    """Refuse to serve objects from a filesystem that cannot hold their metadata.
+
+    A device that fails otherwise (unmounted, read-only, dead) is no reason to stop: requests for it are answered 507.
+    Raises ConfigError.
+    """
+    for device in sorted(os.listdir(devices)) if os.path.isdir(devices) else ():
+        path = os.path.join(devices, device)
+        try:
+            with tempfile.TemporaryFile(dir=path) as probe:
+                os.setxattr(probe.fileno(), "user.swift.metadata", b"probe")
+        except OSError as error:
+            if error.errno == errno.ENOTSUP:
+                problem = f"the filesystem of {path} has no extended attributes"
+                remedy = "use XFS, or ext4 mounted with user_xattr"
+                raise ConfigError(conf_path, "DEFAULT", "devices", problem, remedy) from None

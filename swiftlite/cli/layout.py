@@ -1,0 +1,223 @@
+"""Lay out a cluster in one directory: conf files, rings and device directories that ordinary daemons run from."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+STORAGE_KINDS = ("object", "container", "account")
+SERVER_KINDS = ("proxy", *STORAGE_KINDS)
+PIPELINE = (
+    "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth proxy-logging proxy-server"
+)
+FILTERS = {"proxy-logging": "proxy_logging", "cache": "memcache"}
+
+Conf = dict[str, dict[str, str]]
+"""Section name to options."""
+
+
+@dataclass(frozen=True)
+class StorageNode:
+    """One machine's worth of storage servers.
+
+    `ports` are those of the object, container and account server on `ip`; `devices` the names of the directories
+    below `root`; `number` tells the nodes of a layout apart, 0 when there is only one.
+    """
+
+    number: int
+    ip: str
+    ports: tuple[int, int, int]
+    root: Path
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All that is decided about a cluster; the functions below only write it down.
+
+    `users` maps ``account:user`` to tempauth's ``key groups…``; `settings` adds or replaces options, by server kind
+    (``proxy``, ``object``…) and section; `policies` are extra sections of swift.conf.
+    """
+
+    directory: Path
+    proxy_ip: str
+    proxy_port: int
+    nodes: tuple[StorageNode, ...]
+    users: Mapping[str, str]
+    workers: str = "auto"
+    replicas: int = 3
+    part_power: int = 10
+    settings: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+    swift_conf: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def etc(self) -> Path:
+        """Where the conf files and rings are."""
+        return self.directory / "etc"
+
+
+@dataclass(frozen=True)
+class Process:
+    """One daemon of a layout: its name, its program in bin/, its conf file, and where it listens, if it does."""
+
+    name: str
+    program: str
+    conf: Path
+    address: tuple[str, int] | None
+
+
+def processes(layout: Layout) -> list[Process]:
+    """Return every daemon that the layout's confs are for; the servers first, each proxy before its backends."""
+    proxy_address = (layout.proxy_ip, layout.proxy_port)
+    found = [Process("proxy-server", "swiftlite-proxy-server", layout.etc / "proxy-server.conf", proxy_address)]
+    for node in layout.nodes:
+        for kind, port in zip(STORAGE_KINDS, node.ports):
+            name = _node_name(f"{kind}-server", node)
+            found.append(Process(name, f"swiftlite-{kind}-server", conf_path(layout, kind, node), (node.ip, port)))
+    for node in layout.nodes:
+        for kind in ("object", "container"):
+            name = _node_name(f"{kind}-updater", node)
+            found.append(Process(name, f"swiftlite-{kind}-updater", conf_path(layout, kind, node), None))
+    return found
+
+
+def _node_name(name: str, node: StorageNode) -> str:
+    return f"{name}-{node.number}" if node.number else name
+
+
+def conf_path(layout: Layout, kind: str, node: StorageNode) -> Path:
+    """Return where a storage server's conf is; several of a kind share a directory, as is custom (formats.md 8.1)."""
+    if node.number:
+        return layout.etc / f"{kind}-server" / f"{node.number}.conf"
+    return layout.etc / f"{kind}-server.conf"
+
+
+def write(layout: Layout) -> None:
+    """Write confs, builders and rings, and make the device directories; the hash secret of an old layout is kept."""
+    for directory in (layout.etc, layout.directory / "log", layout.directory / "run"):
+        directory.mkdir(parents=True, exist_ok=True)
+    for node in layout.nodes:
+        for device in node.devices:
+            (node.root / device).mkdir(parents=True, exist_ok=True)
+    swift_conf = layout.etc / "swift.conf"
+    if not swift_conf.exists():
+        secret = {"swift-hash": {"swift_hash_path_prefix": _secret(), "swift_hash_path_suffix": _secret()}}
+        write_private(swift_conf, render(secret | {name: dict(values) for name, values in layout.swift_conf.items()}))
+    for path, conf in confs(layout):
+        path.parent.mkdir(exist_ok=True)
+        write_private(path, render(conf))
+    write_rings(layout)
+
+
+def _secret() -> str:
+    return secrets.token_hex(16)
+
+
+def confs(layout: Layout) -> Iterator[tuple[Path, Conf]]:
+    """Yield each server's conf file and what belongs in it."""
+    yield layout.etc / "proxy-server.conf", _merged(_proxy_conf(layout), layout.settings.get("proxy", {}))
+    for node in layout.nodes:
+        for kind, port in zip(STORAGE_KINDS, node.ports):
+            conf = _storage_conf(layout, node, kind, port)
+            yield conf_path(layout, kind, node), _merged(conf, layout.settings.get(kind, {}))
+
+
+def _merged(conf: Conf, settings: Mapping[str, Mapping[str, str]]) -> Conf:
+    for section, options in settings.items():
+        conf.setdefault(section, {}).update(options)
+    return conf
+
+
+def _default_section(layout: Layout, ip: str, port: int) -> dict[str, str]:
+    return {
+        "bind_ip": ip,
+        "bind_port": str(port),
+        "workers": layout.workers,
+        "user": _user_name(),
+        "swift_dir": str(layout.etc),
+        # No syslog: the supervisor gives each process a log file as its standard error.
+        "log_address": "",
+    }
+
+
+def _user_name() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a container's arbitrary user id; only root ever changes to this name
+        return str(os.geteuid())
+
+
+def _proxy_conf(layout: Layout) -> Conf:
+    conf = {
+        "DEFAULT": _default_section(layout, layout.proxy_ip, layout.proxy_port),
+        "pipeline:main": {"pipeline": PIPELINE},
+        "app:proxy-server": {"use": "egg:swiftlite#proxy", "account_autocreate": "true"},
+    }
+    for name in dict.fromkeys(PIPELINE.split()[:-1]):
+        conf[f"filter:{name}"] = {"use": f"egg:swiftlite#{FILTERS.get(name, name)}"}
+    for user, key_and_groups in layout.users.items():
+        conf["filter:tempauth"]["user_" + user.replace(":", "_", 1)] = key_and_groups
+    return conf
+
+
+def _storage_conf(layout: Layout, node: StorageNode, kind: str, port: int) -> Conf:
+    default = _default_section(layout, node.ip, port) | {"devices": str(node.root), "mount_check": "false"}
+    conf = {
+        "DEFAULT": default,
+        "pipeline:main": {"pipeline": f"healthcheck {kind}-server"},
+        f"app:{kind}-server": {"use": f"egg:swiftlite#{kind}"},
+        "filter:healthcheck": {"use": "egg:swiftlite#healthcheck"},
+    }
+    if kind != "account":
+        # Little to walk on one machine, so look again soon.
+        conf[f"{kind}-updater"] = {"interval": "5"}
+    return conf
+
+
+def render(conf: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the text of a conf file."""
+    blocks = []
+    for section, options in conf.items():
+        lines = [f"[{section}]", *(f"{name} = {value}".rstrip() for name, value in options.items())]
+        blocks.append("\n".join(lines) + "\n")
+    return "\n".join(blocks)
+
+
+def set_options(text: str, section: str, options: Mapping[str, str]) -> str:
+    """Return a conf file's text with some options of one section set anew; all else stays as the operator has it."""
+    before, header, after = _split_section(text, section)
+    body, end = _split_at_next_section(after)
+    for name, value in options.items():
+        line = f"{name} = {value}"
+        pattern = re.compile(rf"^{re.escape(name)}\s*[=:].*$", re.MULTILINE)
+        if pattern.search(body):
+            body = pattern.sub(lambda _: line, body)  # noqa: B023 - used at once
+        else:
+            body = f"\n{line}{body}"
+    return before + header + body + end
+
+
+def _split_section(text: str, section: str) -> tuple[str, str, str]:
+    header = re.search(rf"^\[{re.escape(section)}\][ \t]*$", text, re.MULTILINE)
+    if header is None:
+        return text, f"\n[{section}]", "\n"
+    return text[: header.start()], header.group(), text[header.end() :]
+
+
+def _split_at_next_section(text: str) -> tuple[str, str]:
+    following = re.search(r"^\[", text, re.MULTILINE)
+    return (text[: following.start()], text[following.start() :]) if following else (text, "")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read (it may hold keys), in one step: no reader sees half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(temporary, path)
