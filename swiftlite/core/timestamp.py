@@ -168,9 +168,9 @@ def decode_timestamps(encoded: str, explicit: bool = False) -> tuple[Timestamp, 
     :param explicit: return None for what is not spelled; otherwise it equals its predecessor
     :raises ValueError: for text of another form
     """
-    first, *deltas = [part for part in _SPLIT_DELTAS.split(encoded) if part]
-    if len(deltas) > 2:
-        raise ValueError(f"encoded timestamps {encoded!r} hold more than three")
+    first, *deltas = [part for part in _SPLIT_DELTAS.split(encoded) if part] or ["+"]
+    if len(deltas) > 2 or first[0] in "+-":
+        raise ValueError(f"{encoded!r} does not spell one to three timestamps")
     times = [Timestamp(first)]
     for delta in deltas:
         step = int(delta, 16)

@@ -236,9 +236,9 @@ def _text(headers: Headers, name: str) -> str:
 
 
 def _timestamp(headers: Headers, name: str) -> Timestamp:
-    value = _text(headers, name)
+    text = _text(headers, name)
     try:
-        return Timestamp(value)
+        return Timestamp(text)
     except ValueError:
         raise BadMessage(f"Invalid {name} header") from None
 
@@ -248,10 +248,10 @@ def _optional_timestamp(headers: Headers, name: str) -> Timestamp | None:
 
 
 def _whole_number(headers: Headers, name: str, default: int | None = None) -> int:
-    value = headers.get(name)
-    if not value and default is not None:
+    if default is not None and not headers.get(name):
         return default
+    text = _text(headers, name)
     try:
-        return int(_text(headers, name))
+        return int(text)
     except ValueError:
         raise BadMessage(f"Invalid {name} header") from None

@@ -1,0 +1,108 @@
+"""Conf files: types, merging, and errors that name file, section and option."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, is_true, option, read_options
+from swiftlite.common.swift_conf import SwiftConf
+
+
+@dataclass(frozen=True)
+class Options(ServerOptions):
+    names: tuple[str, ...] = option((), "a list")
+    careful: bool = option(True, "a switch")
+
+
+def conf(tmp_path, text, name="a.conf"):
+    path = tmp_path / name
+    path.write_text(text)
+    return str(path)
+
+
+def test_options_have_their_types(tmp_path):
+    path = conf(
+        tmp_path,
+        "[DEFAULT]\nbind_port = 6200\ndevices = /d%%s\n[app:x]\nnames = a, b\ncareful = off\nset bind_port = 1\nother=1\n",
+    )
+    options = read_options(Options, ConfFile.load(path).section("app:x"), path, "app:x")
+    assert (options.bind_port, options.names, options.careful) == (1, ("a", "b"), False)
+    assert options.keepalive_timeout is None
+
+
+@pytest.mark.parametrize("line", ["bind_port = many", "careful = maybe", "workers = -1", "client_timeout = soon"])
+def test_a_value_of_another_type_names_file_section_and_option(tmp_path, line):
+    path = conf(tmp_path, f"[app:x]\n{line}\n")
+    with pytest.raises(ConfigError) as caught:
+        read_options(Options, ConfFile.load(path).section("app:x"), path, "app:x")
+    assert path in str(caught.value) and "[app:x]" in str(caught.value) and line.split()[0] in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_directory_of_files_is_one_file(tmp_path):
+    conf(tmp_path, "[DEFAULT]\nbind_port = 1\n[a]\nx = 1\n", "1.conf")
+    conf(tmp_path, "[DEFAULT]\nbind_port = 2\n[a]\ny = 2\n", "2.conf")
+    conf(tmp_path, "[DEFAULT]\nbind_port = 3\n", "3.txt")
+    assert ConfFile.load(str(tmp_path)).section("a") == {"bind_port": "2", "x": "1", "y": "2"}
+
+
+@pytest.mark.parametrize("text", ["bind_port = 1\n", "[broken\n"])
+def test_a_broken_file_is_one_line(tmp_path, text):
+    path = conf(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        ConfFile.load(path)
+    assert str(caught.value).startswith(path) and "\n" not in str(caught.value)
+
+
+def test_a_missing_file_says_so(tmp_path):
+    with pytest.raises(ConfigError, match="No such file"):
+        ConfFile.load(str(tmp_path / "none.conf"))
+
+
+@pytest.mark.parametrize(("word", "truth"), [("YES", True), (" t ", True), ("0", False), ("", False), (None, False)])
+def test_words_that_mean_yes(word, truth):
+    assert is_true(word) is truth
+
+
+def swift_conf(tmp_path, text):
+    conf(tmp_path, text, "swift.conf")
+    return SwiftConf.load(str(tmp_path))
+
+
+def test_the_golden_swift_conf(golden):
+    swift = SwiftConf.load(str(golden))
+    assert swift.hash_path.prefix == b"labprefix"
+    assert [policy.name for policy in swift.policies] == ["gold", "silver", "ec42"]
+    assert swift.policies.default.name == "gold"
+    assert swift.policies.by_name("SILVER").objects_dir == "objects-1"
+    assert swift.policies.by_index("").index == 0 and swift.policies.by_index("9") is None
+
+
+def test_arbitrary_bytes_survive_in_the_hash_secret(tmp_path):
+    (tmp_path / "swift.conf").write_bytes(b"[swift-hash]\nswift_hash_path_suffix = \xff%x\n")
+    assert SwiftConf.load(str(tmp_path)).hash_path.suffix == b"\xff%x"
+
+
+@pytest.mark.parametrize(
+    ("text", "option_name"),
+    [
+        ("[swift-hash]\n", "swift_hash_path_suffix"),
+        ("[swift-hash]\nswift_hash_path_suffix = x\n[swift-constraints]\nmax_file_size = big\n", "max_file_size"),
+        ("[swift-hash]\nswift_hash_path_suffix = x\n[storage-policy:0]\nname = a b\n", "name"),
+        ("[swift-hash]\nswift_hash_path_suffix = x\n[storage-policy:0]\nname = a\ncolour = red\n", "colour"),
+        ("[swift-hash]\nswift_hash_path_suffix = x\n[storage-policy:1]\nname = a\n", "policy 0 is missing"),
+        (
+            "[swift-hash]\nswift_hash_path_suffix = x\n[storage-policy:0]\nname = a\n[storage-policy:1]\nname = A\n",
+            "used twice",
+        ),
+    ],
+)
+def test_a_broken_swift_conf_names_the_option(tmp_path, text, option_name):
+    with pytest.raises(ConfigError, match=option_name):
+        swift_conf(tmp_path, text)
+
+
+def test_without_policy_sections_there_is_one_policy(tmp_path):
+    policies = swift_conf(tmp_path, "[swift-hash]\nswift_hash_path_suffix = x\n").policies
+    assert [(policy.index, policy.name, policy.objects_dir) for policy in policies] == [(0, "Policy-0", "objects")]
+    assert policies.for_info() == [{"name": "Policy-0", "aliases": "Policy-0", "default": True}]

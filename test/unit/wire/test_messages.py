@@ -1,0 +1,86 @@
+"""Messages between servers: what one end writes, the other reads."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swiftlite.core.timestamp import Timestamp
+from swiftlite.wire.messages import AccountUpdate, BadMessage, ObjectOrder, ObjectRowUpdate, UpdateTargets
+
+timestamps = st.integers(0, 10**14).map(lambda raw: Timestamp(Timestamp(0), delta=raw))
+counts = st.integers(0, 2**60)
+words = st.text("abcdefgh0123456789.:", min_size=1)
+
+
+@st.composite
+def targets(draw, kind):
+    pairs = draw(st.lists(st.tuples(words, words), min_size=1, max_size=4))
+    hosts, devices = zip(*pairs, strict=True)
+    extra = draw(st.none() | words)
+    if kind == "Container":
+        return UpdateTargets(kind, hosts, devices, "7", root_db_state=extra)
+    return UpdateTargets(kind, hosts, devices, "7", container=extra if kind == "Delete-At" else None)
+
+
+@given(st.builds(AccountUpdate, timestamps, timestamps, counts, counts, st.integers(0, 9), st.booleans()))
+def test_account_updates_read_back(update):
+    assert AccountUpdate.from_headers(update.to_headers()) == update
+
+
+@given(
+    st.builds(
+        ObjectRowUpdate,
+        st.just("PUT"),
+        timestamps,
+        st.integers(0, 9),
+        counts,
+        words,
+        words,
+        st.none() | timestamps,
+        st.none() | timestamps,
+    )
+    | st.builds(ObjectRowUpdate, st.just("DELETE"), timestamps, st.integers(0, 9))
+)
+def test_row_updates_read_back(update):
+    assert ObjectRowUpdate.from_headers(update.operation, update.to_headers()) == update
+
+
+@given(
+    st.builds(
+        ObjectOrder,
+        timestamps,
+        st.integers(0, 9),
+        st.none() | targets("Container"),
+        st.none() | targets("Delete-At"),
+        st.none() | words,
+        st.booleans(),
+    )
+)
+def test_object_orders_read_back(order):
+    assert ObjectOrder.from_headers(order.to_headers()) == order
+
+
+def test_lists_of_unequal_length_are_refused():
+    headers = {"X-Account-Host": "h:1,h:2", "X-Account-Device": "d", "X-Account-Partition": "3"}
+    with pytest.raises(BadMessage, match="same number of entries"):
+        UpdateTargets.from_headers("Account", headers)
+
+
+@pytest.mark.parametrize("kind", ["Account", "Container", "Delete-At"])
+def test_without_a_partition_nobody_is_told(kind):
+    assert UpdateTargets.from_headers(kind, {f"X-{kind}-Host": "h:1", f"X-{kind}-Device": "d"}) is None
+
+
+@pytest.mark.parametrize("missing", ["X-Timestamp", "X-Size", "X-Content-Type", "X-Etag"])
+def test_a_row_needs_all_its_headers(missing):
+    headers = ObjectRowUpdate("PUT", Timestamp(1), 0, 3, "a/b", "e").to_headers()
+    del headers[missing]
+    with pytest.raises(BadMessage, match=f"Missing {missing} header"):
+        ObjectRowUpdate.from_headers("PUT", headers)
+
+
+@pytest.mark.parametrize(("name", "value"), [("X-Timestamp", "soon"), ("X-Size", "big")])
+def test_a_row_with_an_unreadable_header_is_refused(name, value):
+    headers = ObjectRowUpdate("PUT", Timestamp(1), 0, 3, "a/b", "e").to_headers() | {name: value}
+    with pytest.raises(BadMessage, match=f"Invalid {name} header"):
+        ObjectRowUpdate.from_headers("PUT", headers)
