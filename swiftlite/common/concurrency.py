@@ -21,6 +21,7 @@ with warnings.catch_warnings():
     import eventlet.queue
     import eventlet.semaphore
     import eventlet.tpool
+    import greenlet
     from eventlet.green import select as green_select
     from eventlet.green import socket as green_socket
 
@@ -40,6 +41,8 @@ socket = green_socket
 select = green_select
 sleep = eventlet.sleep
 trampoline = eventlet.hubs.trampoline
+get_hub = eventlet.hubs.get_hub
+current_greenlet = greenlet.getcurrent
 
 
 def spawn(function: Callable[..., Any], *args: Any, **kwargs: Any) -> GreenThread:
@@ -54,9 +57,11 @@ class GreenPool(eventlet.greenpool.GreenPool):
     """A bounded set of green threads, each started in a copy of the caller's context."""
 
     def spawn(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> GreenThread:
+        """Start a green thread whose result can be waited for; blocks while the pool is full."""
         return super().spawn(contextvars.copy_context().run, function, *args, **kwargs)
 
     def spawn_n(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Start a green thread whose result nobody wants; blocks while the pool is full."""
         super().spawn_n(contextvars.copy_context().run, function, *args, **kwargs)
 
 

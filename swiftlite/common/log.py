@@ -27,7 +27,7 @@ class _LineFormatter(logging.Formatter):
         transaction = transaction_id.get()
         if transaction and transaction not in message and record.levelno >= logging.WARNING:
             message += f" (txn: {transaction})"
-        return f"{record.name}: {message}" if self._fmt is None else self._fmt % {"name": record.name, "text": message}
+        return f"{record.name}: {message}"
 
 
 def get_logger(options: Mapping[str, str], name: str) -> logging.Logger:

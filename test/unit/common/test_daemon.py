@@ -1,0 +1,71 @@
+"""Daemons: a pass goes on past a failing job, and a broken conf is one line."""
+
+import logging
+
+import pytest
+
+from swiftlite.common import daemon
+from swiftlite.common.daemon import Daemon, DaemonOptions
+from swiftlite.common.log import get_logger, transaction_id
+
+
+class Walker(Daemon):
+    """Squares numbers."""
+
+    section = "walker"
+    done = ()
+
+    def jobs(self):
+        yield from (1, 2, 3)
+        raise OSError("the disk went away")
+
+    def work(self, job):
+        if job == 2:
+            raise ValueError("two is odd")
+        Walker.done += (job * job,)
+        self.counts["squares"] += 1
+
+
+def test_a_pass_counts_failures_and_goes_on(caplog):
+    logger = logging.getLogger("test-walker")
+    counts = Walker(DaemonOptions(), None, logger).run_once()
+    assert sorted(Walker.done) == [1, 9]
+    assert counts == {"jobs": 3, "failures": 2, "squares": 2}
+    assert "two is odd" in caplog.text and "the disk went away" in caplog.text
+
+
+def test_an_unusable_conf_is_one_line(tmp_path, capsys):
+    path = tmp_path / "x.conf"
+    path.write_text("[walker]\ninterval = often\n")
+    assert daemon.main(Walker, [str(path), "--once"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert all(word in error for word in (str(path), "[walker]", "interval"))
+
+
+def test_a_missing_hash_secret_is_one_line(tmp_path, capsys):
+    (tmp_path / "swift.conf").write_text("")
+    (tmp_path / "x.conf").write_text(f"[DEFAULT]\nswift_dir = {tmp_path}\nuser = root\n")
+    assert daemon.main(Walker, [str(tmp_path / "x.conf")]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "swift_hash_path_suffix" in error
+
+
+@pytest.fixture
+def plain_logger(capsys):
+    logger = get_logger({"log_address": "/nonexistent", "log_level": "debug"}, "test-line")
+    yield logger
+    logger.handlers.clear()
+
+
+def test_a_log_line_is_one_line_with_its_transaction(plain_logger, capsys):
+    token = transaction_id.set("tx123")
+    try:
+        try:
+            raise ValueError("a\nb")
+        except ValueError:
+            plain_logger.exception("it broke")
+    finally:
+        transaction_id.reset(token)
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1 and "#012" in line and "(txn: tx123)" in line
