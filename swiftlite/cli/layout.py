@@ -108,10 +108,10 @@ def write(layout: Layout) -> None:
     if not swift_conf.exists():
         secret = {"swift-hash": {"swift_hash_path_prefix": _secret(), "swift_hash_path_suffix": _secret()}}
         write_private(swift_conf, render(secret | {name: dict(values) for name, values in layout.swift_conf.items()}))
+    write_rings(layout)
     for path, conf in confs(layout):
         path.parent.mkdir(exist_ok=True)
         write_private(path, render(conf))
-    write_rings(layout)
 
 
 def _secret() -> str:
@@ -119,12 +119,12 @@ def _secret() -> str:
 
 
 def confs(layout: Layout) -> Iterator[tuple[Path, Conf]]:
-    """Yield each server's conf file and what belongs in it."""
-    yield layout.etc / "proxy-server.conf", _merged(_proxy_conf(layout), layout.settings.get("proxy", {}))
+    """Yield each server's conf file and what belongs in it; the proxy's last, so that it marks a whole layout."""
     for node in layout.nodes:
         for kind, port in zip(STORAGE_KINDS, node.ports):
             conf = _storage_conf(layout, node, kind, port)
             yield conf_path(layout, kind, node), _merged(conf, layout.settings.get(kind, {}))
+    yield layout.etc / "proxy-server.conf", _merged(_proxy_conf(layout), layout.settings.get("proxy", {}))
 
 
 def _merged(conf: Conf, settings: Mapping[str, Mapping[str, str]]) -> Conf:

@@ -1,0 +1,183 @@
+"""What the all-in-one's directory holds: decided from its confs and the command line, then made so."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from swiftlite.cli import layout
+from swiftlite.cli.layout import Layout, StorageNode
+from swiftlite.common.config import ConfFile, ConfigError
+
+DEFAULT_PORT = 8080
+LOOPBACK = "127.0.0.1"
+USER = "test:tester"
+# The customary users of Swift's all-in-one: two accounts, a plain user, and a reseller administrator.
+USERS = {
+    "admin:admin": "admin .admin .reseller_admin",
+    USER: "testing .admin",
+    "test2:tester2": "testing2 .admin",
+    "test:tester3": "testing3",
+}
+DEVICES = ("d1", "d2", "d3", "d4")
+MOST_WORKERS = 4
+PASTE = """\
+  TOKEN=$(curl -s -o /dev/null -D - -H "X-Auth-User: {user}" -H "X-Auth-Key: {key}" {auth} | tr -d '\\r' | sed -n 's/^x-auth-token: //Ip')
+  curl -f -H "X-Auth-Token: $TOKEN" -X PUT {storage}/demo && curl -f -H "X-Auth-Token: $TOKEN" -T /etc/os-release {storage}/demo/os-release
+  swift -A {auth} -U {user} -K "{key}" upload demo /etc/os-release
+"""
+
+
+class PlanError(Exception):
+    """The directory cannot be used as it is; the text is one line for the operator."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The wanted layout, and how far what lies in the directory is from it.
+
+    `is_new`: nothing is laid out yet. `new_keys`: users whose keys were made just now, to be told once.
+    """
+
+    layout: Layout
+    is_new: bool
+    new_keys: Mapping[str, str]
+
+    @property
+    def user(self) -> str:
+        """The user to greet, as ``account:user``."""
+        return USER if USER in self.layout.users else next(iter(self.layout.users))
+
+    @property
+    def key(self) -> str:
+        """That user's key."""
+        return self.layout.users[self.user].split()[0]
+
+    @property
+    def auth_url(self) -> str:
+        """Where clients get a token."""
+        ip, port = self.local_address
+        return f"http://{f'[{ip}]' if ':' in ip else ip}:{port}/auth/v1.0"
+
+    @property
+    def local_address(self) -> tuple[str, int]:
+        """Where this machine reaches the proxy."""
+        return self.reachable((self.layout.proxy_ip, self.layout.proxy_port))
+
+    @staticmethod
+    def reachable(address: tuple[str, int]) -> tuple[str, int]:
+        """An address to connect to, for one to listen on."""
+        return ({"0.0.0.0": LOOPBACK, "::": "::1"}.get(address[0], address[0]), address[1])
+
+    def carry_out(self) -> None:
+        """Write what is missing or differs; what an operator changed besides stays. Raises PlanError."""
+        try:
+            if self.is_new:
+                layout.write(self.layout)
+            else:
+                _converge(self.layout, self.new_keys)
+        except OSError as error:
+            raise PlanError(f"cannot write {error.filename}: {error.strerror}") from error
+
+    def banner(self) -> str:
+        """The text that greets the operator once the store is up."""
+        is_secret = self.key != USERS.get(self.user, "").partition(" ")[0] and self.user not in self.new_keys
+        conf = self.layout.etc / "proxy-server.conf"
+        key_line = f"in {conf}, put it in the variable KEY" if is_secret else self.key
+        paste = PASTE.format(
+            user=self.user,
+            key="$KEY" if is_secret else self.key,
+            auth=self.auth_url,
+            storage=self.auth_url.removesuffix("/auth/v1.0") + "/v1/AUTH_" + self.user.partition(":")[0],
+        )
+        told = "".join(f"  {user} has the key {key}\n" for user, key in self.new_keys.items() if user != self.user)
+        kept = f"The keys are random, told only this once, and kept in {conf}:\n{told}\n" if self.new_keys else ""
+        return (
+            f"The store is up, with three replicas of everything, in {self.layout.directory}\n\n"
+            f"  Auth URL  {self.auth_url}\n  User      {self.user}\n  Key       {key_line}\n\n"
+            f"{kept}Paste these lines to get a token, put a file with curl, and one with swift:\n\n{paste}"
+        )
+
+
+def make_plan(directory: Path, port: int | None, bind: str | None, workers: int | None) -> Plan:
+    """Decide what `directory` should hold: what the command line says, else what its confs say, else the defaults.
+
+    Raises PlanError when the confs cannot be read.
+    """
+    conf_path = directory / "etc" / "proxy-server.conf"
+    is_new = not conf_path.exists()
+    try:
+        conf = None if is_new else ConfFile.load(str(conf_path))
+        default = conf.section("DEFAULT") if conf else {}
+        had_port = int(default.get("bind_port", DEFAULT_PORT))
+    except (ConfigError, ValueError) as error:
+        raise PlanError(f"{conf_path}: {error}") from None
+    bind = bind or default.get("bind_ip", LOOPBACK)
+    users = _users_of(conf) if conf else dict(USERS)
+    new_keys = {} if _is_loopback(bind) else _replace_public_keys(users)
+    port = port or had_port
+    backend_ports = (port + 1, port + 2, port + 3)
+    wanted = Layout(
+        directory=directory,
+        proxy_ip=bind,
+        proxy_port=port,
+        nodes=(StorageNode(0, LOOPBACK, backend_ports, directory / "devices", DEVICES),),
+        users=users,
+        workers=str(workers) if workers is not None else default.get("workers", str(_default_workers())),
+        swift_conf={"storage-policy:0": {"name": "Policy-0", "default": "yes"}},
+    )
+    return Plan(wanted, is_new, new_keys)
+
+
+def _default_workers() -> int:
+    return min(MOST_WORKERS, os.cpu_count() or 1)
+
+
+def _users_of(conf: ConfFile) -> dict[str, str]:
+    options = conf.section("filter:tempauth")
+    return {
+        name.removeprefix("user_").replace("_", ":", 1): value
+        for name, value in options.items()
+        if name.startswith("user_")
+    }
+
+
+def _is_loopback(bind: str) -> bool:
+    try:
+        return ipaddress.ip_address(bind).is_loopback
+    except ValueError:
+        return bind == "localhost"
+
+
+def _replace_public_keys(users: dict[str, str]) -> dict[str, str]:
+    """Give each user whose key everybody knows a random one; return the new keys."""
+    new_keys = {}
+    for user, value in users.items():
+        key, _, groups = value.partition(" ")
+        if key == USERS.get(user, "").partition(" ")[0]:
+            new_keys[user] = secrets.token_urlsafe(18)
+            users[user] = f"{new_keys[user]} {groups}".rstrip()
+    return new_keys
+
+
+def _converge(wanted: Layout, new_keys: Mapping[str, str]) -> None:
+    """Change only what must: addresses, paths and workers in the confs; ports in the rings."""
+    changed: dict[Path, str] = {}
+    for path, conf in layout.confs(wanted):
+        options = {name: conf["DEFAULT"][name] for name in conf["DEFAULT"] if name not in ("log_address", "mount_check")}
+        text = path.read_text(encoding="utf-8")
+        new = layout.set_options(text, "DEFAULT", options)
+        if path.name == "proxy-server.conf":
+            keys = {"user_" + user.replace(":", "_", 1): wanted.users[user] for user in new_keys}
+            new = layout.set_options(new, "filter:tempauth", keys)
+        if new != text:
+            changed[path] = new
+    if changed:
+        # Rings first: when a crash comes between, the confs still differ, and the next start does all of this again.
+        layout.write_rings(wanted)
+    for path, text in changed.items():
+        layout.write_private(path, text)
