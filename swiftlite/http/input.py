@@ -1,0 +1,162 @@
+"""The request body as ``wsgi.input``: a file to read, and the 100 Continue that asks the client to send it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from swiftlite.http.body import ChunkedBody, FixedBody
+from swiftlite.http.errors import ClientDisconnected, ClientTimeout, RequestBodyError, StreamClosed, StreamTimeout
+from swiftlite.http.stream import Stream
+
+CHUNK = 65536
+
+
+class Input:
+    """Reads one request's body.
+
+    The first read sends ``100 Continue`` if the client waits for it and the response has not begun.
+
+    Args:
+        stream: the client's connection.
+        body: how the body is framed.
+        expects: the client sent ``Expect: 100-continue``.
+    """
+
+    __slots__ = ("stream", "body", "expects", "failed", "_continue_headers", "_line")
+
+    def __init__(self, stream: Stream, body: FixedBody | ChunkedBody, expects: bool) -> None:
+        self.stream = stream
+        self.body = body
+        self.expects = expects
+        """The client still waits for a 100 Continue before it sends."""
+        self.failed = False
+        """Reading failed: nothing that follows on this connection can be trusted."""
+        self._continue_headers: list[tuple[str, str]] = []
+        self._line = b""
+
+    # -- 100 Continue (formats.md 5.5) -----------------------------------------------------------------------------
+
+    def set_hundred_continue_response_headers(
+        self, headers: Iterable[tuple[str, str]], capitalize_response_headers: bool = True
+    ) -> None:
+        """Set headers to send with the next 100 Continue.
+
+        Args:
+            headers: pairs of name and value.
+            capitalize_response_headers: write ``x-foo`` as ``X-Foo``.
+        """
+        self._continue_headers = [
+            ("-".join(word.capitalize() for word in name.split("-")) if capitalize_response_headers else name, value)
+            for name, value in headers
+        ]
+
+    def send_hundred_continue_response(self) -> None:
+        """Send 100 Continue now; after a chunked body has ended, another chunked body may be read."""
+        self.expects = False
+        lines = "".join(f"{name}: {value}\r\n" for name, value in self._continue_headers)
+        self._continue_headers = []
+        try:
+            self.stream.send(f"HTTP/1.1 100 Continue\r\n{lines}\r\n".encode("latin-1"), self.body.timeout)
+        except (StreamTimeout, StreamClosed) as error:
+            self._fail(error)
+        if isinstance(self.body, ChunkedBody) and self.body.done:
+            self.body = ChunkedBody(self.stream, self.body.timeout)
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return ``size`` bytes, fewer only at the end of the body; all that is left without ``size``.
+
+        Raises:
+            ClientDisconnected, ClientTimeout, BadBody: the body is not coming.
+        """
+        if size is None or size < 0:
+            return b"".join(self)
+        data = self.read1(size)
+        if len(data) == size or not data:
+            return data
+        parts, missing = [data], size - len(data)
+        while missing and (data := self.read1(missing)):
+            parts.append(data)
+            missing -= len(data)
+        return b"".join(parts)
+
+    def read1(self, size: int = CHUNK) -> bytes:
+        """Return what is there, at least one and at most ``size`` bytes; ``b""`` at the end. Raises as ``read``."""
+        if self._line:
+            data, self._line = self._line[:size], self._line[size:]
+            return data
+        if self.expects:
+            self.send_hundred_continue_response()
+        try:
+            return self.body.read_some(size)
+        except (StreamTimeout, StreamClosed, RequestBodyError) as error:
+            self._fail(error)
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:
+        """Read what is there into ``buffer``; return the number of bytes, 0 at the end. Raises as ``read``."""
+        view = memoryview(buffer)
+        if self._line:
+            data = self.read1(len(view))
+            view[: len(data)] = data
+            return len(data)
+        if self.expects:
+            self.send_hundred_continue_response()
+        try:
+            return self.body.read_into(view)
+        except (StreamTimeout, StreamClosed, RequestBodyError) as error:
+            self._fail(error)
+
+    def readline(self, size: int | None = -1) -> bytes:
+        """Return the next line with its end, at most ``size`` bytes of it. Raises as ``read``."""
+        limit = size if size is not None and size >= 0 else float("inf")
+        parts: list[bytes] = []
+        found = 0
+        while found < limit and (data := self.read1(CHUNK)):
+            end = data.find(b"\n") + 1 or len(data)
+            end = int(min(end, limit - found))
+            parts.append(data[:end])
+            found += end
+            self._line = data[end:] + self._line
+            if parts[-1].endswith(b"\n"):
+                break
+        return b"".join(parts)
+
+    def readlines(self, hint: int | None = None) -> list[bytes]:
+        """Return all lines; ``hint`` is ignored."""
+        return list(iter(self.readline, b""))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self.read1(CHUNK), b"")
+
+    def _fail(self, error: Exception) -> None:
+        self.failed = True
+        if isinstance(error, StreamTimeout):
+            raise ClientTimeout("The client sent nothing for too long.") from None
+        if isinstance(error, StreamClosed):
+            raise ClientDisconnected(str(error)) from None
+        raise error
+
+    # -- after the response ----------------------------------------------------------------------------------------
+
+    def can_be_drained(self, limit: int) -> bool:
+        """Tell whether reading the rest away is worth keeping the connection."""
+        if self.failed:
+            return False
+        if self.body.done:
+            return True
+        if self.expects:
+            return False  # The client may send the body or not: nobody can tell what comes next.
+        return isinstance(self.body, ChunkedBody) or self.body.remaining <= limit
+
+    def drain(self, limit: int) -> bool:
+        """Read up to ``limit`` bytes away; return True if that was all and the next request may follow."""
+        if not self.can_be_drained(limit):
+            return False
+        self._line = b""
+        try:
+            while not self.body.done and limit > 0:
+                limit -= len(self.body.read_some(CHUNK))
+        except (StreamTimeout, StreamClosed, RequestBodyError):
+            return False
+        return self.body.done
