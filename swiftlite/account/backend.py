@@ -1,0 +1,113 @@
+"""AccountBroker: an account's database: its container rows, its counts, its life (formats.md 4.4)."""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+from swiftlite.core.listing import ListingQuery, NameRange, Row, collect
+from swiftlite.core.rows import ZERO_LIKE, ContainerRow, merge_container
+from swiftlite.core.timestamp import Timestamp
+from swiftlite.db.broker import DatabaseBroker, until_unlocked
+from swiftlite.db.schema import ACCOUNT_SCHEMA
+
+_COLUMNS = "name, put_timestamp, delete_timestamp, object_count, bytes_used, deleted, storage_policy_index"
+
+
+def is_marked_deleted(info: dict[str, Any]) -> bool:
+    """Whether somebody deleted the account, be it reaped yet or not."""
+    return info["status"] == "DELETED" or Timestamp(info["delete_timestamp"]) > Timestamp(info["put_timestamp"])
+
+
+def is_deleted(info: dict[str, Any]) -> bool:
+    """Whether the account is gone: deleted by status, or deleted after its last PUT and without containers."""
+    deleted_after_put = Timestamp(info["delete_timestamp"]) > Timestamp(info["put_timestamp"])
+    return info["status"] == "DELETED" or (deleted_after_put and info["container_count"] in ZERO_LIKE)
+
+
+class AccountBroker(DatabaseBroker):
+    """An account's database on one device; see :class:`swiftlite.db.broker.DatabaseBroker`."""
+
+    kind = "account"
+    schema = ACCOUNT_SCHEMA
+    stat_table = "account_stat"
+
+    def _fill(self, connection: sqlite3.Connection, put_timestamp: str, policy_index: int, now: str) -> None:
+        connection.execute(
+            "INSERT INTO account_stat (account, created_at, id, put_timestamp, status_changed_at, container_count) "
+            "VALUES (?, ?, ?, ?, ?, 0)",
+            (self.account, now, self.new_id(), put_timestamp, put_timestamp),
+        )
+
+    # Writing ------------------------------------------------------------------------------------------------
+
+    def put_container(self, row: ContainerRow) -> None:
+        """Accept what a container server tells about a container; whether it is deleted follows from the rest.
+
+        :raises DatabaseMissing: when there is no database
+        """
+        deleted = int(row.delete_timestamp > row.put_timestamp and row.object_count in ZERO_LIKE)
+        self.append(row._replace(deleted=deleted))
+
+    def _merge(self, connection: sqlite3.Connection, records: Iterable[tuple[Any, ...]]) -> None:
+        for record in records:
+            if len(record) not in (6, 7) or not isinstance(record[0], str):
+                self.logger.error("dropped a bad row of %s: %r", self.path, record)
+                continue
+            report = record if len(record) == 7 else (*record, 0)
+            where = "FROM container WHERE deleted IN (0, 1) AND name = ?"
+            found = connection.execute(f"SELECT {_COLUMNS} {where}", (record[0],)).fetchone()
+            settled = merge_container(ContainerRow._make(found) if found else None, report)
+            if found:
+                connection.execute(f"DELETE {where}", (record[0],))
+            connection.execute(f"INSERT INTO container ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", settled)
+
+    # Reading ------------------------------------------------------------------------------------------------
+
+    def get_info(self) -> dict[str, Any]:
+        """Timestamps, counts, hash, identity, status and metadata text of the account.
+
+        :raises DatabaseMissing: when there is no database
+        """
+        self.commit_pending()
+        with self.connection() as connection:
+            return self._stat(connection)
+
+    def policy_stats(self) -> dict[int, dict[str, int]]:
+        """Policy index -> container_count, object_count and bytes_used."""
+        self.commit_pending()
+        columns = ("container_count", "object_count", "bytes_used")
+        with self.connection() as connection:
+            rows = self._select(
+                connection, f"SELECT storage_policy_index, {', '.join(columns)} FROM policy_stat"
+            ).fetchall()
+        return {index: dict(zip(columns, counts, strict=True)) for index, *counts in rows}
+
+    def list_containers(self, query: ListingQuery) -> list[Row]:
+        """Rows ``(name, object_count, bytes_used, put_timestamp, policy index)`` and Subdirs that answer a query."""
+        self.commit_pending()
+        with self.connection() as connection:
+            cursor = connection.cursor()
+
+            def fetch(names: NameRange, count: int) -> Iterable[Row]:
+                sql = _listing_sql(names.inclusive, names.high is not None, query.reverse)
+                values: list[Any] = [names.low, count]
+                if names.high is not None:
+                    values.insert(1, names.high)
+                return until_unlocked(lambda: cursor.execute(sql, values))
+
+            try:
+                return collect(query, fetch)
+            finally:
+                cursor.close()  # a statement that is not finished would keep the file locked
+
+
+@functools.lru_cache
+def _listing_sql(inclusive: bool, has_high: bool, reverse: bool) -> str:
+    return (
+        "SELECT name, object_count, bytes_used, put_timestamp, storage_policy_index FROM container "
+        f"WHERE deleted = 0 AND name {'>=' if inclusive else '>'} ? "
+        f"{'AND name < ? ' if has_high else ''}ORDER BY name {'DESC ' if reverse else ''}LIMIT ?"
+    )

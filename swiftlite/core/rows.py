@@ -1,0 +1,153 @@
+"""Rows of container and account databases: merging two reports about one name (formats.md 4.6)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from swiftlite.core.timestamp import Timestamp, decode_timestamps, encode_timestamps
+
+DELETED_TYPE = "application/deleted"
+DELETED_ETAG = "noetag"
+
+Times = tuple[Timestamp, Timestamp, Timestamp]
+"""When an object's data, its content type and its metadata were set."""
+
+ZERO_LIKE = (None, "", 0, "0")
+"""What counts as no objects at all (formats.md 0)."""
+
+_PARAMETER = re.compile(r';\s*([^\s/;=]+)[^;="]*(?:=\s*("(?:[^"\\]|\\.)*"|[^;\s]*))?')
+
+
+class ObjectRow(NamedTuple):
+    """One row of a container's ``object`` table; name and policy index are its identity."""
+
+    name: str
+    created_at: str
+    size: int
+    content_type: str
+    etag: str
+    deleted: int = 0
+    storage_policy_index: int = 0
+
+
+class ObjectReport(NamedTuple):
+    """What an object server tells about an object: a pending record's fields, in their order.
+
+    ``created_at`` is the time of the data; the others are those of the content type and of the metadata, or None where
+    they follow the data. A report made from a row carries all three inside ``created_at``.
+    """
+
+    name: str
+    created_at: str
+    size: int
+    content_type: str
+    etag: str
+    deleted: int = 0
+    storage_policy_index: int = 0
+    ctype_timestamp: str | None = None
+    meta_timestamp: str | None = None
+
+
+class ContainerRow(NamedTuple):
+    """One row of an account's ``container`` table; the name alone is its identity."""
+
+    name: str
+    put_timestamp: str
+    delete_timestamp: str
+    object_count: int
+    bytes_used: int
+    deleted: int = 0
+    storage_policy_index: int = 0
+
+
+def split_swift_bytes(content_type: str) -> tuple[str, str | None]:
+    """Take the ``swift_bytes`` parameter out of a content type.
+
+    :returns: the content type with its other parameters joined without blanks, and the text of swift_bytes or None
+    """
+    main, semicolon, _ = content_type.partition(";")
+    if not semicolon:
+        return content_type, None
+    swift_bytes = None
+    for key, value in _PARAMETER.findall(content_type[len(main) :]):
+        if key == "swift_bytes":
+            swift_bytes = value
+        else:
+            main += f";{key}={value}"
+    return main, swift_bytes
+
+
+def first_row(report: ObjectReport) -> ObjectRow:
+    """The row of a name that the container has not heard of before."""
+    if report.ctype_timestamp is None and report.meta_timestamp is None and len(report.created_at) == 16:
+        return ObjectRow._make(report[:7])
+    return ObjectRow(report.name, encode_timestamps(*_report_times(report)), *report[2:7])
+
+
+def merge(row: ObjectRow | None, report: ObjectReport) -> ObjectRow:
+    """Settle what is known of a name with what a report says.
+
+    Size, etag, deletion and swift_bytes belong to the data's timestamp, the content type and the metadata have one
+    each; of every attribute the newest value wins, and on a tie the row keeps its own. Where a timestamp names one
+    write, merging is therefore commutative, associative and idempotent: replicas agree whatever arrives when.
+
+    :returns: ``row`` itself when the report brings nothing new
+    """
+    if row is None:
+        return first_row(report)
+    known = _row_times(row)
+    told = _report_times(report)
+    newer = [new > old for new, old in zip(told, known, strict=True)]
+    if not any(newer):
+        return row
+    data = report if newer[0] else row
+    content_type, _ = split_swift_bytes((report if newer[1] else row).content_type)
+    _, swift_bytes = split_swift_bytes(data.content_type)
+    if swift_bytes is not None:
+        content_type += f";swift_bytes={swift_bytes}"
+    data_time, type_time, metadata_time = map(max, known, told)
+    return ObjectRow(
+        row.name,
+        encode_timestamps(data_time, type_time, metadata_time),
+        data.size,
+        content_type,
+        data.etag,
+        data.deleted,
+        row.storage_policy_index,
+    )
+
+
+def _row_times(row: ObjectRow) -> Times:
+    first, second, third = decode_timestamps(row.created_at)
+    return first, second or first, third or second or first
+
+
+def _report_times(report: ObjectReport) -> Times:
+    data, content_type, metadata = decode_timestamps(report.created_at)
+    content_type = content_type or data
+    metadata = metadata or content_type
+    if report.ctype_timestamp:
+        # The metadata cannot be older than the content type that came with them.
+        content_type = metadata = Timestamp(report.ctype_timestamp)
+    if report.meta_timestamp:
+        metadata = Timestamp(report.meta_timestamp)
+    return data, content_type, metadata
+
+
+def merge_container(row: ContainerRow | None, report: tuple[Any, ...]) -> ContainerRow:
+    """Settle an account's row with what a container server says.
+
+    Each of put and delete timestamp keeps its greatest value, in any order of arrival; the counts are those of the
+    report, because containers have no clock for them. Fields that the report leaves None come from the row.
+
+    :param report: the fields of a ContainerRow, any of the first five None
+    """
+    name, put, delete, count, used, _, policy_index = report
+    if row is not None:
+        put = row.put_timestamp if put is None else max(put, row.put_timestamp)
+        delete = row.delete_timestamp if delete is None else max(delete, row.delete_timestamp)
+        count = row.object_count if count is None else count
+        used = row.bytes_used if used is None else used
+    deleted = int((delete or "0") > (put or "0") and count in ZERO_LIKE)
+    return ContainerRow(name, put, delete, count, used, deleted, policy_index)

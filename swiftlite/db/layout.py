@@ -1,0 +1,74 @@
+"""Where databases lie on a device (formats.md 1.4), and whether the device is there at all (3.10)."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from typing import Literal
+
+Kind = Literal["account", "container"]
+
+_DEVICE = re.compile(r"^[A-Za-z0-9_.~+-]+$")
+
+
+def database_directory(device_path: str, kind: Kind, partition: str, name_hash: str) -> str:
+    """``<device>/containers/<partition>/<suffix>/<hash>``."""
+    return f"{device_path}/{kind}s/{partition}/{name_hash[-3:]}/{name_hash}"
+
+
+def database_path(device_path: str, kind: Kind, partition: str, name_hash: str) -> str:
+    """The database's file, in the form without an epoch."""
+    return f"{database_directory(device_path, kind, partition, name_hash)}/{name_hash}.db"
+
+
+def newest_file(path: str) -> str:
+    """The file that holds the database: of all forms of its name, the one that sorts last (formats.md 4.1)."""
+    directory, file = os.path.split(path)
+    stem = file[: -len(".db")]
+    try:
+        names = [name for name in os.listdir(directory) if name.startswith(stem) and name.endswith(".db")]
+    except (FileNotFoundError, NotADirectoryError):
+        return path
+    return f"{directory}/{max(names)}" if names else path
+
+
+def device_of(path: str, kind: Kind) -> str:
+    """The device path that a database's path begins with."""
+    return path.rpartition(f"/{kind}s/")[0]
+
+
+def quarantine_directory(path: str, kind: Kind) -> str:
+    """Move a database's directory out of the way, to ``<device>/quarantined/<kind>s/<hash>``.
+
+    :returns: where it is now
+    """
+    directory = os.path.dirname(path)
+    target = f"{device_of(path, kind)}/quarantined/{kind}s/{os.path.basename(directory)}"
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    try:
+        os.rename(directory, target)
+    except OSError:
+        if not os.path.exists(directory):
+            raise
+        target = f"{target}-{uuid.uuid4().hex}"
+        os.rename(directory, target)
+    return target
+
+
+def is_valid_partition(partition: str) -> bool:
+    """Whether a segment of a request's path can be a directory's name."""
+    return bool(partition) and partition not in (".", "..") and "/" not in partition and "\x00" not in partition
+
+
+def usable_device(devices: str, device: str, mount_check: bool) -> str | None:
+    """The path of a device, or None when it is not usable.
+
+    :param devices: the directory of all devices
+    :param mount_check: the device must be a mount point; otherwise a directory will do
+    """
+    if not _DEVICE.match(device) or device in (".", ".."):
+        return None
+    path = f"{devices}/{device}"
+    usable = os.path.ismount(path) if mount_check else os.path.isdir(path)
+    return path if usable else None
