@@ -168,7 +168,9 @@ def _converge(wanted: Layout, new_keys: Mapping[str, str]) -> None:
     """Change only what must: addresses, paths and workers in the confs; ports in the rings."""
     changed: dict[Path, str] = {}
     for path, conf in layout.confs(wanted):
-        options = {name: conf["DEFAULT"][name] for name in conf["DEFAULT"] if name not in ("log_address", "mount_check")}
+        options = {
+            name: conf["DEFAULT"][name] for name in conf["DEFAULT"] if name not in ("log_address", "mount_check")
+        }
         text = path.read_text(encoding="utf-8")
         new = layout.set_options(text, "DEFAULT", options)
         if path.name == "proxy-server.conf":

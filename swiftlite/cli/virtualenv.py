@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -82,8 +83,10 @@ def _make(directory: Path, checkout: Path, extras: Sequence[str]) -> None:
 
 def _reason(output: str) -> str:
     lines = [line for line in output.splitlines() if line.strip()]
+    # What failed stands in the innermost exception, or else in pip's own words; the last line is often only a note.
+    exceptions = [line.strip() for line in lines if re.match(r"\s*\w*(Error|Exception): ", line)]
     errors = [line for line in lines if line.startswith("ERROR:")]
-    return (errors or lines or ["no output"])[-1]
+    return (exceptions or errors or lines or ["no output"])[-1]
 
 
 def enter(directory: Path, checkout: Path, arguments: Sequence[str]) -> None:

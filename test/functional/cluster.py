@@ -224,7 +224,9 @@ class Cluster:
         with open(self.servers[name].log, "ab") as log:
             command = [sys.executable, str(PROGRAMS / process.program), str(process.conf), "--once"]
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=300)
-        assert done.returncode == 0, f"{name} ended with {done.returncode}: {children.last_line(self.servers[name].log)}"
+        assert done.returncode == 0, (
+            f"{name} ended with {done.returncode}: {children.last_line(self.servers[name].log)}"
+        )
 
     def run_updaters(self, kinds: Sequence[str] = ("object-updater", "container-updater")) -> None:
         """Make one pass of every updater: first what objects owe to containers, then what those owe to accounts."""
@@ -247,4 +249,6 @@ class Cluster:
 
     def log_text(self) -> str:
         """Return what all daemons logged."""
-        return "".join(server.log.read_text(errors="replace") for server in self.servers.values() if server.log.exists())
+        return "".join(
+            server.log.read_text(errors="replace") for server in self.servers.values() if server.log.exists()
+        )
