@@ -1,12 +1,11 @@
 """Daemons: a pass goes on past a failing job, and a broken conf is one line."""
 
 import logging
-
-import pytest
+import subprocess
+import sys
 
 from swiftlite.common import daemon
 from swiftlite.common.daemon import Daemon, DaemonOptions
-from swiftlite.common.log import get_logger, transaction_id
 
 
 class Walker(Daemon):
@@ -51,21 +50,14 @@ def test_a_missing_hash_secret_is_one_line(tmp_path, capsys):
     assert error.count("\n") == 1 and "swift_hash_path_suffix" in error
 
 
-@pytest.fixture
-def plain_logger(capsys):
-    logger = get_logger({"log_address": "/nonexistent", "log_level": "debug"}, "test-line")
-    yield logger
-    logger.handlers.clear()
-
-
-def test_a_log_line_is_one_line_with_its_transaction(plain_logger, capsys):
-    token = transaction_id.set("tx123")
-    try:
-        try:
-            raise ValueError("a\nb")
-        except ValueError:
-            plain_logger.exception("it broke")
-    finally:
-        transaction_id.reset(token)
-    line = capsys.readouterr().err
-    assert line.count("\n") == 1 and "#012" in line and "(txn: tx123)" in line
+def test_a_log_line_is_one_line_with_its_transaction():
+    script = """
+from swiftlite.common.log import get_logger, transaction_id
+transaction_id.set("tx123")
+try:
+    raise ValueError("a" + chr(10) + "b")
+except ValueError:
+    get_logger({"log_address": "/nonexistent"}, "tester").exception("it broke")
+"""
+    line = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stderr
+    assert line.count("\n") == 1 and "tester: it broke" in line and "#012" in line and "(txn: tx123)" in line
