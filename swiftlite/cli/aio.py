@@ -165,8 +165,8 @@ def _detached(directory: Path, plan: Plan) -> int:
     except KeyboardInterrupt:
         os.kill(supervisor, signal.SIGTERM)
         return 130
-    status, _, text = said.partition("\n")
-    if status != "up":
+    outcome, _, text = said.partition("\n")
+    if outcome != "up":
         raise StartError(text.strip() or f"the supervisor died: see {directory}/log/aio.log")
     print(text)
     return 0

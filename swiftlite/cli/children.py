@@ -38,7 +38,7 @@ def start(process: Process, log: Path, programs: Path) -> subprocess.Popen[bytes
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            preexec_fn=before_exec,
+            preexec_fn=before_exec,  # noqa: PLW1509 - one thread calls this
         )
 
 
