@@ -1,0 +1,208 @@
+"""Ring file bytes to RingData and back: versions 1 and 2 in, version 1 out (formats.md 6.1 and 6.2)."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import math
+import os
+import struct
+import sys
+import zlib
+from array import array
+from dataclasses import dataclass
+from typing import Any
+
+MAGIC = b"R1NG"
+GZIP_TIME = 1300507380
+"""The modification time in every gzip header, so that the same ring always makes the same bytes."""
+GZIP_FILE_NAMED = 8
+
+Device = dict[str, Any]
+"""One device as ring files spell it (formats.md 6.3)."""
+
+
+class RingError(Exception):
+    """A ring or builder file that cannot be used; its text is the one line an operator sees."""
+
+
+@dataclass
+class RingData:
+    """What a ring file says.
+
+    ``devices`` are indexed by id, None where a device was removed. ``rows[replica][partition]`` is a device id; the last
+    row is shorter when the replica count has a fraction.
+    """
+
+    devices: list[Device | None]
+    part_shift: int
+    rows: list[array[int]]
+    version: int | None = None
+    next_part_power: int | None = None
+
+    @property
+    def partition_count(self) -> int:
+        """How many partitions a whole row holds."""
+        return 1 << (32 - self.part_shift)
+
+    @property
+    def replicas(self) -> float:
+        """Replicas of a partition, on average (formats.md 6.4)."""
+        if not self.rows:
+            return 0.0
+        return len(self.rows) - 1 + len(self.rows[-1]) / len(self.rows[0])
+
+
+def load(source: bytes | str | os.PathLike[str]) -> RingData:
+    """Read a ring of version 1 or 2.
+
+    :param source: the bytes of a ring file, or its path
+    :raises RingError: missing, unreadable, damaged or of an unknown version
+    """
+    if isinstance(source, bytes):
+        return _parse(source, "ring")
+    path = os.fspath(source)
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise RingError(
+            f"{path}: cannot read ring file: {error.strerror}; write it with swiftlite-ring-builder"
+        ) from None
+    return _parse(data, path)
+
+
+def dump_v1(ring: RingData, file_name: str = "") -> bytes:
+    """The bytes of a version 1 ring file, equal to those of OpenStack Swift.
+
+    :param file_name: base name of the file, without ``.gz``; gzip keeps it in its header
+    :raises RingError: when a device id does not fit in two bytes
+    """
+    if any(row.itemsize != 2 for row in ring.rows):
+        raise RingError("ring format 1 holds device ids up to 65534 only")
+    text = _json_v1(ring)
+    parts = [struct.pack(">I", len(text)), text, *(row.tobytes() for row in ring.rows)]
+    magic = MAGIC + struct.pack(">H", 1)
+    named = file_name.encode("latin-1", "replace")
+    header = b"\x1f\x8b\x08" + struct.pack("<BIBB", GZIP_FILE_NAMED if named else 0, GZIP_TIME, 2, 255)
+    # The magic stands in a stored block of its own, so that `file` and the like can see it inside the gzip.
+    stored = struct.pack("<BHH", 0, len(magic), 0xFFFF - len(magic)) + magic + b"\x00\x00\x00\xff\xff"
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, 0)
+    body = b"".join(deflater.compress(part) for part in parts) + deflater.flush()
+    payload = b"".join([magic, *parts])
+    trailer = struct.pack("<II", zlib.crc32(payload), len(payload) & 0xFFFFFFFF)
+    return header + (named + b"\x00" if named else b"") + stored + body + trailer
+
+
+def _json_v1(ring: RingData) -> bytes:
+    facts: dict[str, Any] = {
+        "byteorder": sys.byteorder,
+        "devs": ring.devices,
+        "part_shift": ring.part_shift,
+        "replica_count": len(ring.rows),
+    }
+    if ring.version is not None:
+        facts["version"] = ring.version
+    if ring.next_part_power is not None:
+        facts["next_part_power"] = ring.next_part_power
+    return json.dumps(facts, sort_keys=True, ensure_ascii=True).encode("ascii")
+
+
+def _parse(data: bytes, origin: str) -> RingData:
+    """Parse ring file bytes; ``origin`` names them in errors."""
+    try:
+        payload = gzip.decompress(data)
+        if payload[:4] != MAGIC:
+            raise ValueError("it does not start with R1NG")
+        (version,) = struct.unpack_from(">H", payload, 4)
+        if version == 1:
+            ring = _parse_v1(payload)
+        elif version == 2:
+            ring = _parse_v2(payload)
+        else:
+            raise ValueError(f"its format version {version} is unknown")
+        _check(ring)
+    except (ValueError, LookupError, TypeError, AttributeError, OSError, EOFError, zlib.error, struct.error) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise RingError(
+            f"{origin}: not a usable ring file: {reason}; copy it again or write it with swiftlite-ring-builder"
+        ) from None
+    return ring
+
+
+def _parse_v1(payload: bytes) -> RingData:
+    (length,) = struct.unpack_from(">I", payload, 6)
+    facts = json.loads(payload[10 : 10 + length])
+    ring = _ring_without_rows(facts, facts["devs"])
+    rows = memoryview(payload)[10 + length :]
+    ring.rows = _parse_rows(ring, rows, facts["replica_count"], 2, facts.get("byteorder", sys.byteorder))
+    return ring
+
+
+def _parse_v2(payload: bytes) -> RingData:
+    sections = _sections_v2(payload)
+    facts = json.loads(bytes(sections["swift/ring/metadata"]))
+    ring = _ring_without_rows(facts, json.loads(bytes(sections["swift/ring/devices"])))
+    rows = sections["swift/ring/assignments"]
+    ring.rows = _parse_rows(ring, rows, facts["replica_count"], facts["dev_id_bytes"], "big")
+    return ring
+
+
+def _sections_v2(payload: bytes) -> dict[str, memoryview]:
+    """Sections by name, from the index that the end of the payload points at, checksums verified."""
+    (index_at,) = struct.unpack_from(">Q", payload, len(payload) - 16)
+    (index_length,) = struct.unpack_from(">Q", payload, index_at)
+    index = json.loads(payload[index_at + 8 : index_at + 8 + index_length])
+    view = memoryview(payload)
+    sections = {}
+    for name, (_, start, _, end, algorithm, checksum) in index.items():
+        if algorithm == "sha256" and hashlib.sha256(view[start:end]).hexdigest() != checksum:
+            raise ValueError(f"section {name} does not match its checksum")
+        sections[name] = view[start + 8 : end]
+    return sections
+
+
+def _ring_without_rows(facts: dict[str, Any], devices: list[Device | None]) -> RingData:
+    part_shift = facts["part_shift"]
+    if not 0 <= part_shift <= 32:
+        raise ValueError(f"part_shift {part_shift} is not between 0 and 32")
+    return RingData(devices, part_shift, [], facts.get("version"), facts.get("next_part_power"))
+
+
+def _parse_rows(ring: RingData, data: memoryview, replicas: float, width: int, byteorder: str) -> list[array[int]]:
+    """Cut the assignments into rows; only the last may be short."""
+    row_count = math.ceil(replicas)
+    if width not in (2, 4):
+        raise ValueError(f"device ids of {width} bytes are unknown")
+    row_size = ring.partition_count * width
+    if not (row_count - 1) * row_size < len(data) <= row_count * row_size and (row_count or data):
+        raise ValueError(f"{len(data)} bytes of assignments do not make {row_count} rows of {row_size}")
+    if len(data) % width:
+        raise ValueError("the last assignment is cut off")
+    rows = []
+    for start in range(0, len(data), row_size):
+        row = array("H" if width == 2 else "I", bytes(data[start : start + row_size]))
+        if byteorder != sys.byteorder:
+            row.byteswap()
+        rows.append(row)
+    return rows
+
+
+def _check(ring: RingData) -> None:
+    """Refuse what would fail later, in the middle of a request; fill in what old files leave out."""
+    for index, device in enumerate(ring.devices):
+        if device is not None:
+            device.setdefault("region", 1)
+            device.setdefault("meta", "")
+            device.setdefault("replication_ip", device["ip"])
+            device.setdefault("replication_port", device["port"])
+            missing = [key for key in ("id", "zone", "device", "weight") if key not in device]
+            if missing:
+                raise ValueError(f"device {index} has no {missing[0]}")
+            if device["id"] != index:
+                raise ValueError(f"device {device['id']} stands in place {index}")
+    for row in ring.rows:
+        for device_id in set(row):
+            if device_id >= len(ring.devices) or ring.devices[device_id] is None:
+                raise ValueError(f"partitions are assigned to device {device_id}, which does not exist")
