@@ -22,7 +22,7 @@ class FixedBody:
         timeout: seconds that each wait may last.
     """
 
-    __slots__ = ("stream", "remaining", "timeout")
+    __slots__ = ("remaining", "stream", "timeout")
 
     def __init__(self, stream: Stream, length: int, timeout: float | None) -> None:
         self.stream = stream
@@ -56,7 +56,7 @@ class FixedBody:
 class ChunkedBody:
     """A body in chunks (RFC 9112 7.1), decoded strictly; trailers are checked and dropped."""
 
-    __slots__ = ("stream", "timeout", "remaining", "done", "_started")
+    __slots__ = ("_started", "done", "remaining", "stream", "timeout")
 
     def __init__(self, stream: Stream, timeout: float | None) -> None:
         self.stream = stream
@@ -138,7 +138,7 @@ class ChunkedBody:
 class UntilCloseBody:
     """A response body that ends with the connection (RFC 9112 6.3, rule 8)."""
 
-    __slots__ = ("stream", "timeout", "done", "remaining")
+    __slots__ = ("done", "remaining", "stream", "timeout")
 
     def __init__(self, stream: Stream, timeout: float | None) -> None:
         self.stream = stream

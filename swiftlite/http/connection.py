@@ -32,7 +32,7 @@ class Connection:
         address: (host, port) of the client.
     """
 
-    __slots__ = ("server", "stream", "base", "fresh")
+    __slots__ = ("base", "fresh", "server", "stream")
 
     def __init__(self, server: HTTPServer, stream: Stream, address: tuple[Any, ...]) -> None:
         self.server = server

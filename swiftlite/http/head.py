@@ -76,7 +76,7 @@ class RequestHead:
 class _Fields:
     """Collects what the C parser finds."""
 
-    __slots__ = ("lines", "complete")
+    __slots__ = ("complete", "lines")
 
     def __init__(self) -> None:
         self.lines: list[tuple[bytes, bytes]] = []
@@ -293,7 +293,7 @@ def _is_persistent(connection: str | None, http11: bool) -> bool:
 class Headers(Mapping[str, str]):
     """The headers of a response: looked up in any case, listed as they came; repeated ones joined with a comma."""
 
-    __slots__ = ("_items", "_by_name")
+    __slots__ = ("_by_name", "_items")
 
     def __init__(self, items: list[tuple[str, str]]) -> None:
         self._items = items

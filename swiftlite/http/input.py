@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NoReturn
 
 from swiftlite.http.body import ChunkedBody, FixedBody
 from swiftlite.http.errors import ClientDisconnected, ClientTimeout, RequestBodyError, StreamClosed, StreamTimeout
@@ -22,7 +23,7 @@ class Input:
         expects: the client sent ``Expect: 100-continue``.
     """
 
-    __slots__ = ("stream", "body", "expects", "failed", "_continue_headers", "_line")
+    __slots__ = ("_continue_headers", "_line", "body", "expects", "failed", "stream")
 
     def __init__(self, stream: Stream, body: FixedBody | ChunkedBody, expects: bool) -> None:
         self.stream = stream
@@ -129,7 +130,7 @@ class Input:
     def __iter__(self) -> Iterator[bytes]:
         return iter(lambda: self.read1(CHUNK), b"")
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception) -> NoReturn:
         self.failed = True
         if isinstance(error, StreamTimeout):
             raise ClientTimeout("The client sent nothing for too long.") from None

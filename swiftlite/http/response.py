@@ -47,7 +47,17 @@ class Responder:
     """
 
     __slots__ = (
-        "stream", "request", "body", "timeout", "keep_alive", "head_sent", "mode", "_status", "_headers", "_head", "_left",
+        "_head",
+        "_headers",
+        "_left",
+        "_status",
+        "body",
+        "head_sent",
+        "keep_alive",
+        "mode",
+        "request",
+        "stream",
+        "timeout",
     )  # fmt: skip
 
     def __init__(self, stream: Stream, request: RequestHead, body: Input, timeout: float, keep_alive: bool) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+from collections.abc import Sequence
 from time import monotonic
 from typing import Any
 
 from swiftlite.common.concurrency import current_greenlet, get_hub, sleep
 from swiftlite.http.errors import StreamClosed, StreamTimeout
 
+Piece = bytes | bytearray | memoryview
 FAIR_SHARE = 2 * 1024 * 1024
 """Bytes that one green thread may move without waiting before the others get a turn."""
 
@@ -26,7 +28,7 @@ class Stream:
         sock: a connected socket of the standard library; the stream owns it from now on.
     """
 
-    __slots__ = ("sock", "buffer", "_fd", "_hub", "_reader", "_listener", "_timer", "_timer_at", "_deadline", "_moved")
+    __slots__ = ("_deadline", "_fd", "_hub", "_listener", "_moved", "_reader", "_timer", "_timer_at", "buffer", "sock")
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -108,7 +110,7 @@ class Stream:
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
-    def send(self, data: bytes | bytearray | memoryview, timeout: float | None) -> None:
+    def send(self, data: Piece, timeout: float | None) -> None:
         """Send all of ``data``; ``timeout`` bounds each wait for room, in seconds.
 
         Raises:
@@ -126,7 +128,7 @@ class Stream:
         else:
             self._take_turns(sent)
 
-    def send_parts(self, parts: list[bytes], timeout: float | None) -> None:
+    def send_parts(self, parts: Sequence[Piece], timeout: float | None) -> None:
         """Send several buffers in one call without joining them first; raise as ``send`` does."""
         try:
             sent = self.sock.sendmsg(parts)
