@@ -49,23 +49,27 @@ def _serve(name: str, path: str, verbose: bool) -> int:
         check_xattrs(options.devices, path)
     if verbose:
         texts["log_address"] = ""
-    return prefork.serve(
-        lambda: load_app(path),
-        bind_ip=options.bind_ip,
-        bind_port=options.bind_port,
-        workers=options.workers,
-        backlog=options.backlog,
-        http_options=_http_options(options, swift),
-        log=_logger(texts, name),
-        setup_worker=lambda: drop_privileges(options.user, path),
-    )
+    try:
+        return prefork.serve(
+            lambda: load_app(path),
+            bind_ip=options.bind_ip,
+            bind_port=options.bind_port,
+            workers=options.workers,
+            backlog=options.backlog,
+            http_options=_http_options(options, swift),
+            log=_logger(texts, name, path),
+            setup_worker=lambda: drop_privileges(options.user, path),
+        )
+    except prefork.ListenError as error:
+        remedy = "choose a free port and an address of this machine"
+        raise ConfigError(path, "DEFAULT", "bind_ip, bind_port", str(error), remedy) from None
 
 
-def _logger(texts: dict[str, str], name: str) -> logging.Logger:
+def _logger(texts: dict[str, str], name: str, path: str) -> logging.Logger:
     try:
         return get_logger(texts, name)
-    except (ValueError, OSError) as error:
-        raise ConfigError("conf", "DEFAULT", "log_level", str(error), "correct it") from None
+    except ValueError as error:
+        raise ConfigError(path, "DEFAULT", "log_level", str(error), "name a level, say INFO") from None
 
 
 def _http_options(options: ServerOptions, swift: SwiftConf) -> HTTPOptions:

@@ -28,6 +28,10 @@ KILL_AFTER = 5.0
 """Seconds beyond the drain grace after which workers are killed."""
 
 
+class ListenError(Exception):
+    """The address cannot be listened on; the text says which and why."""
+
+
 def serve(
     load_app: Callable[[], WSGIApp],
     *,
@@ -54,15 +58,17 @@ def serve(
         setup_worker: called in each worker before it serves, say to drop privileges.
 
     Returns:
-        Exit status: 0, or 1 when the port cannot be bound (told in one line on standard error).
+        Exit status: 0.
+
+    Raises:
+        ListenError: the port cannot be bound.
     """
     inherited, old_workers = _inherited()
     app = load_app()
     try:
         listeners = bind(bind_ip, bind_port, max(1, workers), backlog, inherited)
     except OSError as error:
-        print(f"cannot listen on {bind_ip}:{bind_port}: {os.strerror(error.errno or 0)}", file=sys.stderr)
-        return 1
+        raise ListenError(f"cannot listen on {bind_ip} port {bind_port}: {error.strerror or error}") from None
     gc.collect()
     gc.freeze()  # Workers share these pages as long as no collection touches them.
 
