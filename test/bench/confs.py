@@ -1,0 +1,150 @@
+"""The configuration files of a measured stack: one text for both stacks, so that they cannot differ by accident."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DEVICES = ("d1", "d2", "d3", "d4")
+REPLICAS = 3
+PART_POWER = 10
+USER, KEY, ACCOUNT = "test:tester", "testing", "AUTH_test"
+HASH_SUFFIX = "bench"
+SERVERS = ("account", "container", "object", "proxy")
+
+SWIFT_CONF = f"""\
+[swift-hash]
+swift_hash_path_suffix = {HASH_SUFFIX}
+
+[storage-policy:0]
+name = gold
+default = yes
+"""
+
+DEFAULT_SECTION = """\
+[DEFAULT]
+bind_ip = 127.0.0.1
+bind_port = {port}
+workers = {workers}
+user = {user}
+swift_dir = {swift_dir}
+devices = {devices}
+mount_check = false
+log_address = {log_address}
+log_level = INFO
+recon_cache_path = {swift_dir}
+"""
+
+STORAGE_SECTION = """
+[pipeline:main]
+pipeline = {kind}-server
+
+[app:{kind}-server]
+use = egg:swift#{kind}
+"""
+
+PROXY_SECTION = """
+[pipeline:main]
+pipeline = catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth proxy-logging proxy-server
+
+[app:proxy-server]
+use = egg:swift#proxy
+account_autocreate = true
+
+[filter:catch_errors]
+use = egg:swift#catch_errors
+
+[filter:gatekeeper]
+use = egg:swift#gatekeeper
+
+[filter:healthcheck]
+use = egg:swift#healthcheck
+
+[filter:proxy-logging]
+use = egg:swift#proxy_logging
+
+[filter:cache]
+use = egg:swift#memcache
+{memcache}
+
+[filter:listing_formats]
+use = egg:swift#listing_formats
+
+[filter:tempauth]
+use = egg:swift#tempauth
+user_test_tester = testing .admin
+"""
+
+NGINX = """\
+daemon off;
+worker_processes {workers};
+user {user};
+pid {directory}/nginx.pid;
+error_log {directory}/nginx.log;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_requests 1000000000;
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/unused;
+    fastcgi_temp_path {directory}/unused;
+    uwsgi_temp_path {directory}/unused;
+    scgi_temp_path {directory}/unused;
+    client_max_body_size 0;
+    server {{
+        listen 127.0.0.1:{port};
+        root {directory}/root;
+        location / {{
+            dav_methods PUT DELETE;
+            create_full_put_path on;
+        }}
+    }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the files of one stack need to know of the machine.
+
+    `ports`: a port per server, and ``memcached`` when the stack has one; `user`: whom the peer's servers run as.
+    """
+
+    directory: Path
+    ports: Mapping[str, int]
+    workers: int
+    user: str
+    log_address: Path
+
+    @property
+    def swift_dir(self) -> Path:
+        return self.directory / "etc"
+
+    @property
+    def devices(self) -> Path:
+        return self.directory / "node"
+
+
+def write(surroundings: Surroundings) -> None:
+    """Write swift.conf and a conf per server, and make the device directories; rings come from elsewhere."""
+    where = surroundings.swift_dir
+    where.mkdir(parents=True)
+    for device in DEVICES:
+        (surroundings.devices / device).mkdir(parents=True)
+    (where / "swift.conf").write_text(SWIFT_CONF)
+    memcached = surroundings.ports.get("memcached")
+    memcache = f"memcache_servers = 127.0.0.1:{memcached}" if memcached else ""
+    for kind in SERVERS:
+        head = DEFAULT_SECTION.format(
+            port=surroundings.ports[kind],
+            workers=surroundings.workers,
+            user=surroundings.user,
+            swift_dir=where,
+            devices=surroundings.devices,
+            log_address=surroundings.log_address,
+        )
+        body = PROXY_SECTION.format(memcache=memcache) if kind == "proxy" else STORAGE_SECTION.format(kind=kind)
+        (where / f"{kind}-server.conf").write_text(head + body)

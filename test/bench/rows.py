@@ -1,0 +1,240 @@
+"""The rows of the comparison: what each prepares, whom it asks, and what one stack's turn at it measured."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import stacks
+from stacks import Stack, StackError
+
+SMALL, MEDIUM, BIG = 1024, 65536, 256 << 20
+OBJECTS = 128
+"""Objects that a GET or HEAD row asks for in turn."""
+LISTED = 10_000
+BIG_CONNECTIONS = 4
+DRIVER = Path(__file__).with_name("drive.py")
+WRK_SCRIPT = Path(__file__).with_name("wrk.lua")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One operation. `owed`: how many times fewer CPU-seconds than OpenStack Swift it must need."""
+
+    key: str
+    title: str
+    method: str
+    size: int
+    owed: float
+    tool: str = "driver"
+    nginx: bool = False
+
+    @property
+    def big(self) -> bool:
+        return self.size == BIG
+
+    @property
+    def container(self) -> str:
+        return "listed" if self.key == "listing" else "c"
+
+
+ROWS = (
+    Row("put1k", "PUT 1 KiB", "PUT", SMALL, 4, nginx=True),
+    Row("get1k", "GET 1 KiB", "GET", SMALL, 6, tool="wrk", nginx=True),
+    Row("head1k", "HEAD 1 KiB", "HEAD", SMALL, 6),
+    Row("delete1k", "DELETE 1 KiB", "DELETE", SMALL, 4),
+    Row("put64k", "PUT 64 KiB", "PUT", MEDIUM, 4, nginx=True),
+    Row("get64k", "GET 64 KiB", "GET", MEDIUM, 6, tool="wrk", nginx=True),
+    Row("listing", "list 100 of 10,000", "GET", 0, 4, tool="wrk"),
+    Row("put256m", "PUT 256 MiB", "PUT", BIG, 1.5, nginx=True),
+    Row("get256m", "GET 256 MiB", "GET", BIG, 2, nginx=True),
+)
+
+
+@dataclass
+class Measure:
+    """What one stack did in all its turns at one row. Times are in seconds."""
+
+    requests: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+    cpu: float = 0.0
+    failed: int = 0
+    p50: list[float] = field(default_factory=list)
+    p99: list[float] = field(default_factory=list)
+
+    def add(self, requests: int, seconds: float, size: int, failed: int, percentiles: tuple[float, float]) -> None:
+        """Add one turn."""
+        self.requests += requests
+        self.seconds += seconds
+        self.bytes += size
+        self.failed += failed
+        self.p50.append(percentiles[0])
+        self.p99.append(percentiles[1])
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.requests / self.seconds
+
+    @property
+    def megabytes_per_second(self) -> float:
+        return self.bytes / 1e6 / self.seconds
+
+    @property
+    def cpu_per_thousand(self) -> float:
+        """CPU-seconds a thousand requests, which is CPU-milliseconds a request."""
+        return self.cpu / self.requests * 1000
+
+    @property
+    def cpu_ms_per_megabyte(self) -> float:
+        return self.cpu * 1000 / (self.bytes / 1e6)
+
+    def cost(self, row: Row) -> float:
+        """CPU of the unit this row is told in: a thousand requests, or a megabyte."""
+        return self.cpu_ms_per_megabyte if row.big else self.cpu_per_thousand
+
+
+class Driver:
+    """Prepares rows on a stack and takes turns at them. `seconds`: length of one turn; `body`: a file of random bytes."""
+
+    def __init__(self, body: Path, seconds: float, connections: int, big_requests: int) -> None:
+        self.body = body
+        self.seconds = seconds
+        self.connections = connections
+        self.big_requests = big_requests
+        self.turns: dict[tuple[str, str], int] = {}
+        self.made: dict[tuple[str, str], int] = {}
+
+    def prepare(self, row: Row, stack: Stack) -> None:
+        """Put in place what the row reads or deletes; not measured."""
+        if row.key == "listing":
+            fill_container(stack)
+        elif row.method in ("GET", "HEAD"):
+            count = BIG_CONNECTIONS if row.big else OBJECTS
+            self._expect_clean(self._drive(stack, "PUT", f"read{row.size}-", row.size, first=0, last=count), "prepare")
+
+    def turn(self, row: Row, stack: Stack, measure: Measure) -> None:
+        """Take one turn and add it to `measure`, with the CPU the stack's processes used meanwhile and just after."""
+        number = self.turns.get((row.key, stack.name), 0)
+        self.turns[row.key, stack.name] = number + 1
+        prefix = f"put{row.size}-{number}-" if row.method in ("PUT", "DELETE") else f"read{row.size}-"
+        limits: dict[str, float] = {"seconds": self.seconds}
+        if row.method == "DELETE":
+            # What the PUT row made, if it ran.
+            made = self.made.pop((stack.name, prefix), 0)
+            limits = {"last": made or self._drive(stack, "PUT", prefix, row.size, **limits)["requests"]}
+        elif row.big:
+            limits = {"last": self.big_requests}
+        elif row.method == "HEAD":
+            limits |= {"last": OBJECTS, "cycle": True}
+        before = stack.cpu_seconds()
+        if row.tool == "wrk":
+            self._wrk(row, stack, prefix, measure)
+        else:
+            if row.big and row.method == "GET":
+                limits = {"last": BIG_CONNECTIONS, "cycle": True, "seconds": self.seconds}
+            seen = self._drive(stack, row.method, prefix, row.size if row.method == "PUT" else 0, big=row.big, **limits)
+            latencies = sorted(seen["latencies"])
+            failed = sum(seen["failures"].values())
+            measure.add(seen["requests"], seen["seconds"], seen["bytes"], failed, percentiles(latencies))
+            if row.method == "PUT":
+                self.made[stack.name, prefix] = seen["requests"]
+        measure.cpu += stack.cpu_seconds() - before
+        if row.big and row.method == "PUT":
+            self._drive(stack, "DELETE", prefix, 0, last=self.big_requests)
+
+    def _wrk(self, row: Row, stack: Stack, prefix: str, measure: Measure) -> None:
+        """Take a turn with wrk."""
+        path, count = stack.path(row.container, prefix), OBJECTS
+        if row.key == "listing":
+            path, count = stack.path(row.container, "")[:-1] + "?limit=100&marker=name-04999", 1
+        token = stack.headers().get("X-Auth-Token", "")
+        command = [stacks.need("wrk", "wrk"), "-t", "1", "-c", str(self.connections), "-d", f"{self.seconds:.0f}s"]
+        command += ["-s", str(WRK_SCRIPT), f"http://127.0.0.1:{stack.port}", "--", path, str(count), token]
+        done = subprocess.run(command, capture_output=True, text=True)
+        results = [line[7:] for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+        if done.returncode != 0 or not results:
+            raise StackError(f"wrk: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
+        seen = json.loads(results[0])
+        measure.add(seen["requests"], seen["seconds"], seen["bytes"], seen["failed"], (seen["p50"], seen["p99"]))
+
+    def _drive(self, stack: Stack, method: str, prefix: str, size: int, *, big: bool = False, **limits: float) -> dict:
+        """Run drive.py with a job in container ``c`` and return what it saw."""
+        job = {
+            "port": stack.port,
+            "method": method,
+            "prefix": stack.path("c", prefix),
+            "size": size,
+            "body_file": str(self.body),
+            "headers": stack.headers(),
+            "big": big or size == BIG,
+            "connections": BIG_CONNECTIONS if big or size == BIG else self.connections,
+            **limits,
+        }
+        done = subprocess.run([sys.executable, str(DRIVER)], input=json.dumps(job), capture_output=True, text=True)
+        if done.returncode != 0:
+            raise stack.complaint(f"{method} {prefix}: {done.stderr.strip().splitlines()[-1]}")
+        return json.loads(done.stdout)
+
+    def _expect_clean(self, seen: dict, what: str) -> None:
+        """StackError when requests failed that only prepare something."""
+        if seen["failures"]:
+            raise StackError(f"{what}: statuses {seen['failures']}")
+
+
+def percentiles(latencies: list[float]) -> tuple[float, float]:
+    """Return the median and the 99th percentile of sorted numbers."""
+    return statistics.median(latencies), latencies[min(len(latencies) - 1, int(len(latencies) * 0.99))]
+
+
+def make_body(path: Path, size: int = BIG) -> None:
+    """Write a file of random bytes: no filesystem or link may find them easy."""
+    with open(path, "wb") as file:
+        for _ in range(size >> 20):
+            file.write(os.urandom(1 << 20))
+
+
+def fill_container(stack: Stack) -> None:
+    """Put 10,000 rows into all replicas of the container ``listed`` by writing to its databases (formats.md 4).
+
+    Through the proxy OpenStack Swift would take minutes for it, and the row measures listings, not PUTs.
+    """
+    if not isinstance(stack, stacks.SwiftStack):
+        return
+    status, _ = stack.ask("PUT", stack.container_path("listed"))
+    if status == 202:
+        return
+    databases = 0
+    # The PUT was answered by a quorum; the last replica may need a moment.
+    time.sleep(1)
+    for path in stack.surroundings.devices.glob("*/containers/*/*/*/*.db"):
+        connection = sqlite3.connect(path)
+        connection.create_function("chexor", 3, chexor)
+        (name,) = connection.execute("SELECT container FROM container_info").fetchone()
+        if name == "listed":
+            databases += 1
+            rows = [(f"name-{number:05d}", f"{1700000000 + number}.00000", 1024) for number in range(LISTED)]
+            connection.executemany(
+                "INSERT INTO object (name, created_at, size, content_type, etag, deleted, storage_policy_index)"
+                " VALUES (?, ?, ?, 'application/octet-stream', 'd41d8cd98f00b204e9800998ecf8427e', 0, 0)",
+                rows,
+            )
+            connection.commit()
+        connection.close()
+    if databases != stacks.confs.REPLICAS:
+        raise StackError(f"{stack.name}: container 'listed' has {databases} databases")
+
+
+def chexor(old: str, name: str, timestamp: str) -> str:
+    """Return `old` with a row mixed into it: the hash that the triggers of the schema keep (formats.md 4)."""
+    new = hashlib.md5(f"{name}-{timestamp}".encode()).hexdigest()
+    return f"{int(old, 16) ^ int(new, 16):032x}"
