@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from swiftlite.cli import children, layout, virtualenv
-from swiftlite.cli.aio_layout import Plan, PlanError, make_plan
-from swiftlite.cli.supervisor import StartError, Stopped, Supervisor
+from swiftlite.cli.aio_layout import Plan, make_plan
+from swiftlite.cli.supervisor import Stopped, Supervisor
+from swiftlite.common.config import StartError
 
 NAME = "swiftlite-aio"
 STOP_TIMEOUT = 40
@@ -29,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     options.dir = options.dir.absolute()
     try:
         return {"start": _start, "status": _status, "stop": _stop}[options.command](options, list(argv))
-    except (StartError, PlanError, virtualenv.VirtualenvError) as error:
+    except StartError as error:
         print(f"{NAME}: {error}", file=sys.stderr)
         return 1
 

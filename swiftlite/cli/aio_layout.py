@@ -11,7 +11,7 @@ from pathlib import Path
 
 from swiftlite.cli import layout
 from swiftlite.cli.layout import Layout, StorageNode
-from swiftlite.common.config import ConfFile, ConfigError
+from swiftlite.common.config import ConfFile, ConfigError, StartError
 
 DEFAULT_PORT = 8080
 LOOPBACK = "127.0.0.1"
@@ -30,10 +30,6 @@ PASTE = """\
   curl -f -H "X-Auth-Token: $TOKEN" -X PUT {storage}/demo && curl -f -H "X-Auth-Token: $TOKEN" -T /etc/os-release {storage}/demo/os-release
   swift -A {auth} -U {user} -K "{key}" upload demo /etc/os-release
 """
-
-
-class PlanError(Exception):
-    """The directory cannot be used as it is; the text is one line for the operator."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +70,14 @@ class Plan:
         return ({"0.0.0.0": LOOPBACK, "::": "::1"}.get(address[0], address[0]), address[1])
 
     def carry_out(self) -> None:
-        """Write what is missing or differs; what an operator changed besides stays. Raises PlanError."""
+        """Write what is missing or differs; what an operator changed besides stays. Raises StartError."""
         try:
             if self.is_new:
                 layout.write(self.layout)
             else:
                 _converge(self.layout, self.new_keys)
         except OSError as error:
-            raise PlanError(f"cannot write {error.filename}: {error.strerror}") from error
+            raise StartError(f"cannot write {error.filename}: {error.strerror}") from error
 
     def banner(self) -> str:
         """The text that greets the operator once the store is up."""
@@ -106,16 +102,17 @@ class Plan:
 def make_plan(directory: Path, port: int | None, bind: str | None, workers: int | None) -> Plan:
     """Decide what `directory` should hold: what the command line says, else what its confs say, else the defaults.
 
-    Raises PlanError when the confs cannot be read.
+    Raises StartError when the confs cannot be read.
     """
     conf_path = directory / "etc" / "proxy-server.conf"
     is_new = not conf_path.exists()
+    conf = None if is_new else ConfFile.load(str(conf_path))
+    default = conf.section("DEFAULT") if conf else {}
     try:
-        conf = None if is_new else ConfFile.load(str(conf_path))
-        default = conf.section("DEFAULT") if conf else {}
         had_port = int(default.get("bind_port", DEFAULT_PORT))
-    except (ConfigError, ValueError) as error:
-        raise PlanError(f"{conf_path}: {error}") from None
+    except ValueError:
+        problem = f"{default['bind_port']!r} is no port"
+        raise ConfigError(str(conf_path), "DEFAULT", "bind_port", problem, "correct it") from None
     bind = bind or default.get("bind_ip", LOOPBACK)
     users = _users_of(conf) if conf else dict(USERS)
     new_keys = {} if _is_loopback(bind) else _replace_public_keys(users)

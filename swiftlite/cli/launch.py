@@ -10,14 +10,13 @@ import sys
 import tempfile
 from collections.abc import Sequence
 
-from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, read_options
+from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, StartError, read_options
 from swiftlite.common.log import get_logger
 from swiftlite.common.pipeline import load_app
 from swiftlite.common.privileges import check_user, drop_privileges
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.http import prefork
 from swiftlite.http.server import HTTPOptions
-from swiftlite.ring.ring import RingError
 
 
 def serve_main(name: str, argv: Sequence[str] | None = None) -> int:
@@ -32,7 +31,7 @@ def serve_main(name: str, argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         return _serve(name, arguments.conf, arguments.verbose)
-    except (ConfigError, RingError) as error:
+    except StartError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1
 

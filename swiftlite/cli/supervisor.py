@@ -11,6 +11,7 @@ from pathlib import Path
 
 from swiftlite.cli import children
 from swiftlite.cli.layout import Process
+from swiftlite.common.config import StartError
 
 SIGNALS = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 POLL = 0.005
@@ -20,10 +21,6 @@ STOP_TIMEOUT = 10.0
 STEADY = 5.0
 """A child that lived this many seconds is restarted at once; one that did not, after a growing delay."""
 LONGEST_DELAY = 5.0
-
-
-class StartError(Exception):
-    """The store cannot be started; the text is one line for the operator."""
 
 
 class Stopped(Exception):

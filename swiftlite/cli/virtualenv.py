@@ -12,8 +12,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from swiftlite.common.config import StartError
 
-class VirtualenvError(Exception):
+
+class VirtualenvError(StartError):
     """The virtualenv cannot be made; the text is one line that says why and what to do."""
 
 

@@ -15,7 +15,11 @@ FALSE_WORDS = frozenset({"false", "0", "no", "off", "f", "n", ""})
 O = TypeVar("O")  # noqa: E741 - an Options class
 
 
-class ConfigError(Exception):
+class StartError(Exception):
+    """A program cannot start or do its job; the text is the one line an operator sees."""
+
+
+class ConfigError(StartError):
     """A conf file cannot be used; its text is the one line an operator sees.
 
     :param file: path of the file

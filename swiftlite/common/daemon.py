@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from swiftlite.common.concurrency import GreenPool, sleep
-from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, option, read_options
+from swiftlite.common.config import ConfFile, ServerOptions, StartError, option, read_options
 from swiftlite.common.log import get_logger
 from swiftlite.common.privileges import drop_privileges
 from swiftlite.common.swift_conf import SwiftConf
@@ -104,7 +104,7 @@ def main(cls: type[Daemon], argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     try:
         daemon = _build(cls, arguments.conf, arguments.verbose)
-    except ConfigError as error:
+    except StartError as error:
         print(f"{cls.section}: {error}", file=sys.stderr)
         return 1
     # Every step of a pass can be repeated, so there is nothing to tidy up before leaving.

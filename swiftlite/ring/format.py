@@ -14,6 +14,8 @@ from array import array
 from dataclasses import dataclass
 from typing import Any
 
+from swiftlite.common.config import StartError
+
 MAGIC = b"R1NG"
 GZIP_TIME = 1300507380
 """The modification time in every gzip header, so that the same ring always makes the same bytes."""
@@ -23,7 +25,7 @@ Device = dict[str, Any]
 """One device as ring files spell it (formats.md 6.3)."""
 
 
-class RingError(Exception):
+class RingError(StartError):
     """A ring or builder file that cannot be used; its text is the one line an operator sees."""
 
 
