@@ -1,0 +1,275 @@
+"""One command: swiftlite-aio as an operator meets it, with the Python of the system and a directory of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import swiftclient
+
+from functional.cluster import PROGRAMS, free_ports, wait_until
+from swiftlite.cli import aio_layout
+
+AIO = PROGRAMS / "swiftlite-aio"
+# Not the virtualenv's: an operator has none.
+PYTHON = os.path.realpath(sys.executable)
+TIMEOUT = 300
+
+
+class Store:
+    """A directory and the commands on it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.port = free_ports(4)
+
+    def command(self, *words: str) -> list[str]:
+        return [PYTHON, str(AIO), *words, "--dir", str(self.directory)]
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self.command(*words), capture_output=True, text=True, timeout=TIMEOUT)
+
+    def start(self, *words: str) -> str:
+        done = self.run("start", "--detach", "--port", str(self.port), *words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def processes(self) -> list[int]:
+        """Return the ids of all processes in whose command line the directory stands."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                line = (entry / "cmdline").read_bytes()
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+            except OSError:
+                continue
+            if str(self.directory).encode() in line and state != "Z":
+                found.append(int(entry.name))
+        return found
+
+    def connection(self, user: str = "test:tester", key: str = "testing") -> swiftclient.Connection:
+        url = f"http://127.0.0.1:{self.port}/auth/v1.0"
+        return swiftclient.Connection(authurl=url, user=user, key=key, auth_version="1", retries=0)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "aio")
+    yield store
+    store.run("stop")
+    wait_until(lambda: not store.processes(), "all its processes have ended")
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode not in (0, None)
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_pasted_lines_work(store: Store) -> None:
+    text = store.start()
+    lines = [line.strip() for line in text.splitlines() if line.startswith("  ") and (" -H " in line or " -A " in line)]
+    assert len(lines) == 3, text
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    script = "set -e\n" + "\n".join(lines)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=environment, timeout=60)
+    assert done.returncode == 0, done.stderr
+    _, listing = store.connection().get_container("demo")
+    assert [row["name"] for row in listing] == ["etc/os-release", "os-release"]
+    assert {row["bytes"] for row in listing} == {len(Path("/etc/os-release").read_bytes())}
+
+
+def test_status_and_stop(store: Store) -> None:
+    assert store.run("status").returncode == 3
+    store.start()
+    status = store.run("status")
+    assert status.returncode == 0
+    for name in ("proxy", "object", "container", "account"):
+        assert f"{name}-server" in status.stdout
+    assert store.run("stop").returncode == 0
+    assert store.processes() == []
+    assert store.run("status").returncode == 3
+    assert store.run("stop").returncode == 0
+
+
+def test_data_survive_a_restart_and_a_change_of_port(store: Store) -> None:
+    store.start()
+    connection = store.connection()
+    connection.put_container("kept")
+    connection.put_object("kept", "object", b"body")
+    store.run("stop")
+    store.start()
+    assert store.connection().get_object("kept", "object")[1] == b"body"
+    store.run("stop")
+    store.port = free_ports(4)
+    store.start("--workers", "1")
+    assert store.connection().get_object("kept", "object")[1] == b"body"
+    assert [row["name"] for row in store.connection().get_container("kept")[1]] == ["object"]
+
+
+def test_what_the_operator_changed_stays(store: Store) -> None:
+    store.start()
+    store.run("stop")
+    conf = store.directory / "etc" / "proxy-server.conf"
+    conf.write_text(conf.read_text().replace("= testing .admin", "= changed .admin"))
+    assert "Key       in " in store.start()
+    store.connection(key="changed").head_account()
+
+
+def test_kill_leaves_no_orphan(store: Store) -> None:
+    store.start()
+    supervisor = int((store.directory / "run" / "aio.pid").read_text())
+    assert len(store.processes()) > 6
+    os.kill(supervisor, signal.SIGKILL)
+    wait_until(lambda: not store.processes(), "every process has died with the supervisor", 10)
+    assert store.run("status").returncode == 3
+    store.start()
+
+
+@pytest.mark.parametrize("name", ["proxy-server", "object-server", "object-updater"])
+def test_a_child_that_dies_is_started_again(store: Store, name: str) -> None:
+    store.start()
+
+    def child() -> int | None:
+        # The master is the one whose parent is the supervisor.
+        supervisor = (store.directory / "run" / "aio.pid").read_text().strip()
+        for pid in store.processes():
+            line = Path(f"/proc/{pid}/cmdline").read_bytes()
+            parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+            if f"swiftlite-{name}".encode() in line and parent == supervisor:
+                return pid
+        return None
+
+    before = child()
+    assert before
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: child() not in (None, before), f"{name} runs again")
+    wait_until(lambda: store.run("status").returncode == 0, "the store is healthy again")
+    store.connection().put_container("after")
+
+
+def test_second_start_is_refused(store: Store) -> None:
+    store.start()
+    line = one_line(store.run("start", "--port", str(store.port)))
+    assert str(store.directory) in line
+    assert "stop" in line
+
+
+def test_taken_port_is_named(store: Store) -> None:
+    with socket.create_server(("127.0.0.1", store.port + 2)):
+        line = one_line(store.run("start", "--port", str(store.port)))
+    assert str(store.port + 2) in line
+    assert "--port" in line
+
+
+def test_foreground_until_ctrl_c(store: Store) -> None:
+    command = store.command("start", "--port", str(store.port))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as foreground:
+        assert foreground.stdout is not None
+        while "Auth URL" not in foreground.stdout.readline():
+            assert foreground.poll() is None
+        foreground.send_signal(signal.SIGINT)
+        assert foreground.wait(30) == 0
+    assert store.processes() == []
+
+
+@pytest.mark.parametrize(
+    "words", [["--port", "0"], ["--port", "65533"], ["--port", "x"], ["stop", "--port", "1"], ["dance"]]
+)
+def test_wrong_words_are_refused(store: Store, words: list[str]) -> None:
+    done = store.run(*words)
+    assert done.returncode == 2
+    assert "swiftlite-aio: error:" in done.stderr
+    assert not store.directory.exists()
+
+
+def test_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    line = one_line(Store(tmp_path / "file" / "aio").run("start"))
+    assert "--dir" in line
+
+
+def test_open_address_gets_random_keys(tmp_path: Path) -> None:
+    plan = aio_layout.make_plan(tmp_path, None, "0.0.0.0", None)
+    plan.carry_out()
+    conf = tmp_path / "etc" / "proxy-server.conf"
+    assert conf.stat().st_mode & 0o777 == 0o600
+    assert set(plan.new_keys) == set(aio_layout.USERS)
+    assert len(set(plan.new_keys.values())) == len(aio_layout.USERS)
+    for user, key in plan.new_keys.items():
+        assert f"user_{user.replace(':', '_')} = {key}" in conf.read_text()
+        assert key in plan.banner()
+    again = aio_layout.make_plan(tmp_path, None, None, None)
+    assert again.layout == plan.layout
+    assert not again.new_keys
+    assert plan.key not in again.banner()
+
+
+def test_keys_become_random_when_the_address_opens(tmp_path: Path) -> None:
+    aio_layout.make_plan(tmp_path, None, None, None).carry_out()
+    plan = aio_layout.make_plan(tmp_path, None, "0.0.0.0", None)
+    plan.carry_out()
+    text = (tmp_path / "etc" / "proxy-server.conf").read_text()
+    assert "= testing" not in text
+    assert "bind_ip = 0.0.0.0" in text
+    assert plan.key in text
+    assert "bind_ip = 127.0.0.1" in (tmp_path / "etc" / "object-server.conf").read_text()
+
+
+def old_python(directory: Path) -> Path:
+    """Return a python3 that says it is 3.9: this one, with a version that is set before the program runs."""
+    program = directory / "python3"
+    code = "import sys,runpy; sys.version_info=(3,9,0,'final',0); sys.argv=sys.argv[1:]; runpy.run_path(sys.argv[0],run_name='__main__')"
+    program.write_text(f'#!/bin/sh\nexec {PYTHON} -c "{code}" "$@"\n')
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.parametrize("program", [AIO, PROGRAMS.parent / "test" / "run"])
+def test_old_python_is_refused(tmp_path: Path, program: Path) -> None:
+    command = [str(old_python(tmp_path)), str(program), "start"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert "needs Python 3.10" in one_line(done)
+
+
+def test_missing_venv_module_is_named(tmp_path: Path) -> None:
+    """A checkout without its virtualenv, and a Python whose ensurepip was left out, as in Debian's python3."""
+    checkout = tmp_path / "checkout"
+    for name in ("bin", "swiftlite"):
+        shutil.copytree(PROGRAMS.parent / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PROGRAMS.parent / "setup.py", checkout)
+    code = "import sys,runpy; sys.modules['ensurepip']=None; sys.argv=sys.argv[1:]; sys.path.insert(0,''); runpy.run_path(sys.argv[0],run_name='__main__')"
+    command = [PYTHON, "-c", code, str(checkout / "bin" / "swiftlite-aio"), "--dir", str(tmp_path / "aio")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert "apt-get install python" in one_line(done)
+
+
+def test_fresh_clone(tmp_path: Path) -> None:
+    """What is committed is enough: a clone starts, in an empty directory, with nothing but Python."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(PROGRAMS.parent), str(clone)], check=True)
+    store = Store(clone / "var" / "aio")
+    environment = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    command = [PYTHON, "bin/swiftlite-aio", "--detach", "--port", str(store.port)]
+    done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, timeout=TIMEOUT)
+    try:
+        assert done.returncode == 0, done.stderr
+        assert (clone / "var" / "aio" / "etc").is_dir()
+        store.connection().put_container("container")
+        unclean = subprocess.run(
+            ["git", "status", "--porcelain"], cwd=clone, capture_output=True, text=True, check=True
+        )
+        assert unclean.stdout == ""
+    finally:
+        subprocess.run([PYTHON, "bin/swiftlite-aio", "stop"], cwd=clone, check=True)
+    assert store.processes() == []
