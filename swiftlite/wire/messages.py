@@ -156,8 +156,8 @@ class AccountUpdate:
     def to_headers(self) -> dict[str, str]:
         """The headers of the container row's PUT."""
         return {
-            "X-Put-Timestamp": self.put_timestamp.internal,
-            "X-Delete-Timestamp": self.delete_timestamp.internal,
+            "X-Put-Timestamp": database_text(self.put_timestamp),
+            "X-Delete-Timestamp": database_text(self.delete_timestamp),
             "X-Object-Count": str(self.object_count),
             "X-Bytes-Used": str(self.bytes_used),
             "X-Account-Override-Deleted": "yes" if self.override_deleted else "no",
@@ -226,6 +226,11 @@ class ObjectOrder:
             clean_expiring_queue=headers.get("X-Backend-Clean-Expiring-Object-Queue", "t").lower()
             not in ("false", "0", "no", "off", "f", "n"),
         )
+
+
+def database_text(timestamp: Timestamp) -> str:
+    """A timestamp as databases spell it: ``0`` where there is none; the text goes into an account's hash as it is."""
+    return timestamp.internal if timestamp else "0"
 
 
 def _text(headers: Headers, name: str) -> str:

@@ -207,7 +207,9 @@ def test_listing_formats(container: BackendServer) -> None:
 
 
 def test_empty_listings(container: BackendServer) -> None:
-    answers = {form: container.request("GET", "/sda/0/a/c", query=f"format={form}") for form in ("plain", "json", "xml")}
+    answers = {
+        form: container.request("GET", "/sda/0/a/c", query=f"format={form}") for form in ("plain", "json", "xml")
+    }
     assert {form: (answer.status, answer.text) for form, answer in answers.items()} == {
         "plain": (204, ""),
         "json": (200, "[]"),
@@ -252,7 +254,11 @@ def test_the_content_type_and_the_metadata_have_times_of_their_own(container: Ba
     }
     assert container.request("PUT", "/sda/0/a/c/o", newer).status == 201
     [entry] = json.loads(container.request("GET", "/sda/0/a/c", query="format=json").body)
-    assert (entry["bytes"], entry["content_type"], entry["last_modified"]) == (3, "text/html", "1970-01-01T00:00:22.000000")
+    assert (entry["bytes"], entry["content_type"], entry["last_modified"]) == (
+        3,
+        "text/html",
+        "1970-01-01T00:00:22.000000",
+    )
 
 
 def test_options_names_the_server(server: BackendServer) -> None:

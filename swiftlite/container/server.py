@@ -1,0 +1,279 @@
+"""The container server: containers and their object rows over HTTP (formats.md 5.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from swiftlite.common import web
+from swiftlite.common.config import is_true, option, read_options
+from swiftlite.common.log import get_logger
+from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.container.account_update import AccountUpdates
+from swiftlite.container.backend import ContainerBroker, is_deleted
+from swiftlite.core.listing_formats import object_entries
+from swiftlite.core.names import wsgi_to_str
+from swiftlite.core.rows import ObjectReport
+from swiftlite.core.timestamp import Timestamp
+from swiftlite.db import layout
+from swiftlite.db.broker import DatabaseExists, DatabaseMissing, load_metadata
+from swiftlite.db.controller import (
+    DatabaseServer,
+    DatabaseServerOptions,
+    Headers,
+    Place,
+    Reply,
+    Request,
+    http_date,
+    metadata_headers,
+)
+from swiftlite.wire.messages import POLICY_INDEX, ObjectRowUpdate
+
+SYNC_TO = "X-Container-Sync-To"
+EMPTY: dict[str, Any] = {}
+"""What is known of a container that has no database."""
+
+
+@dataclass(frozen=True)
+class ContainerOptions(DatabaseServerOptions):
+    """Options of ``[app:container-server]``."""
+
+    allowed_sync_hosts: tuple[str, ...] = option(("127.0.0.1",), "hosts that containers may be synced to")
+
+
+class ContainerServer(DatabaseServer):
+    """Serves the container databases of this node's devices."""
+
+    kind = "container"
+
+    def __init__(self, options: ContainerOptions, swift: SwiftConf, logger: Any, **kwargs: Any) -> None:
+        super().__init__(options, swift, logger, **kwargs)
+        self.account_updates = AccountUpdates(logger, options.conn_timeout, options.node_timeout)
+
+    # Object rows --------------------------------------------------------------------------------------------
+
+    def PUT(self, request: Request) -> Reply:
+        """Accept a row of an object, or create or update a container."""
+        place = self.place(request, 4, 5)
+        if place.object is None:
+            return self._put_container(request, place)
+        update = ObjectRowUpdate.from_headers("PUT", request)
+        content_type, metadata = update.content_type_timestamp, update.metadata_timestamp
+        report = ObjectReport(
+            place.object,
+            update.timestamp.internal,
+            update.size,
+            wsgi_to_str(update.content_type),
+            wsgi_to_str(update.etag),
+            0,
+            update.policy_index,
+            content_type and content_type.internal,
+            metadata and metadata.internal,
+        )
+        self._append(request, place, report)
+        return Reply(201)
+
+    def DELETE(self, request: Request) -> Reply:
+        """Accept that an object is gone, or delete a container."""
+        place = self.place(request, 4, 5)
+        if place.object is None:
+            return self._delete_container(request, place)
+        update = ObjectRowUpdate.from_headers("DELETE", request)
+        stamp = update.timestamp.internal
+        report = ObjectReport(place.object, stamp, 0, update.content_type, update.etag, 1, update.policy_index)
+        self._append(request, place, report)
+        return Reply(204)
+
+    def _append(self, request: Request, place: Place, report: ObjectReport) -> None:
+        broker = self._broker(place)
+        try:
+            broker.append(report)
+        except DatabaseMissing:
+            if not self._creates_by_itself(request, place.account):
+                raise
+            try:
+                broker.initialize(report.created_at, report.storage_policy_index)
+            except DatabaseExists:
+                self.logger.debug("another request created %s first", broker.path)
+            broker.append(report)
+
+    def _creates_by_itself(self, request: Request, account: str) -> bool:
+        """Whether a row may create the container: when told so, and for hidden accounts (formats.md 5.2)."""
+        asked = request.header("X-Backend-Auto-Create")
+        if asked is not None:
+            return is_true(asked)
+        prefix = self.swift.constraints.auto_create_account_prefix
+        return account.startswith(prefix) and not account.startswith(f"{prefix}shards_")
+
+    # The container ------------------------------------------------------------------------------------------
+
+    def _put_container(self, request: Request, place: Place) -> Reply:
+        timestamp = request.timestamp()
+        if request.header("X-Backend-Record-Type", "").lower() == "shard":  # type: ignore[union-attr]
+            raise web.HTTPNotImplemented("Shard ranges cannot be stored by this server yet.")
+        targets = self.account_updates.targets(request)
+        wanted = self._policy_index(request, POLICY_INDEX)
+        fallback = self._policy_index(request, "X-Backend-Storage-Policy-Default")
+        default = self.swift.policies.default.index if fallback is None else fallback
+        broker = self._broker(place)
+        metadata = self.metadata_of(request, timestamp)
+        self.check_metadata({key: value for key, (value, _) in metadata.items() if value})
+        created = self._create_or_touch(broker, timestamp, wanted, default)
+        self._update_metadata(broker, metadata)
+        info = broker.get_info()
+        self._tell_account(request, targets, place, info)
+        return Reply(201 if created else 202, [(POLICY_INDEX, str(info["storage_policy_index"]))])
+
+    def _create_or_touch(self, broker: ContainerBroker, timestamp: Timestamp, wanted: int | None, default: int) -> bool:
+        """Bring a container into being, or renew it.
+
+        :param wanted: the policy that the request insists on, if any
+        :param default: the policy of a new container otherwise
+        :returns: whether it is new, or was deleted before
+        """
+        new_policy = default if wanted is None else wanted
+        try:
+            if not broker.exists:
+                broker.initialize(timestamp.internal, new_policy, Timestamp(self.clock()))
+                return True
+        except DatabaseExists:
+            self.logger.debug("another request created %s first", broker.path)
+        info = broker.get_info()
+        recreated = is_deleted(info)
+        if recreated:
+            broker.set_storage_policy_index(new_policy, timestamp.internal)
+        elif wanted is not None and wanted != info["storage_policy_index"]:
+            raise web.HTTPConflict(headers={POLICY_INDEX: str(info["storage_policy_index"])})
+        broker.update_put_timestamp(timestamp.internal)
+        if recreated:
+            if is_deleted(broker.get_info()):
+                raise web.HTTPConflict("The container was deleted after that time.", content_type="text/plain")
+            broker.update_status_changed_at(timestamp.internal)
+        return recreated
+
+    def _update_metadata(self, broker: ContainerBroker, metadata: dict[str, tuple[str, str]]) -> None:
+        if SYNC_TO in metadata and metadata[SYNC_TO][0] != broker.metadata().get(SYNC_TO, ("", ""))[0]:
+            broker.reset_sync_points()
+        broker.update_metadata(metadata, self.check_metadata)
+
+    def _policy_index(self, request: Request, header: str) -> int | None:
+        text = request.header(header)
+        if not text:
+            return None
+        policy = self.swift.policies.by_index(text)
+        if policy is None:
+            raise web.HTTPBadRequest(f"Invalid {header} {text!r}", content_type="text/plain")
+        return policy.index
+
+    def _delete_container(self, request: Request, place: Place) -> Reply:
+        timestamp = request.timestamp()
+        targets = self.account_updates.targets(request)
+        broker = self._broker(place)
+        info = broker.get_info()
+        if not broker.empty():
+            raise web.HTTPConflict("The container is not empty.", content_type="text/plain")
+        existed = bool(Timestamp(info["put_timestamp"])) and not is_deleted(info)
+        broker.delete(timestamp.internal)
+        info = broker.get_info()
+        if not is_deleted(info):
+            raise web.HTTPConflict("The container was created after that time.", content_type="text/plain")
+        self._tell_account(request, targets, place, info)
+        if not existed:
+            raise web.HTTPNotFound()
+        return Reply(204)
+
+    def _tell_account(self, request: Request, targets: Any, place: Place, info: dict[str, Any]) -> None:
+        if targets is not None:
+            assert place.container is not None
+            if not self.account_updates.send(request, targets, place.account, place.container, info):
+                raise web.HTTPNotFound("No account server knows the account.", content_type="text/plain")
+
+    def POST(self, request: Request) -> Reply:
+        """Change a container's metadata."""
+        place = self.place(request, 4, 4)
+        timestamp = request.timestamp()
+        broker = self._broker(place)
+        if is_deleted(broker.get_info()):
+            raise web.HTTPNotFound()
+        metadata = self.metadata_of(request, timestamp)
+        self.check_metadata({key: value for key, (value, _) in metadata.items() if value})
+        if not request.is_true("X-Backend-No-Timestamp-Update"):
+            broker.update_put_timestamp(timestamp.internal)
+        self._update_metadata(broker, metadata)
+        return Reply(204)
+
+    # Reading ------------------------------------------------------------------------------------------------
+
+    def HEAD(self, request: Request) -> Reply:
+        """Timestamps, counts and metadata of a container."""
+        place = self.place(request, 4, 4)
+        media_type = self.media_type(request, request.query())
+        info = self._info(self._broker(place, stale_reads=True))
+        headers = info_headers(info)
+        if not info or is_deleted(info):
+            raise web.HTTPNotFound(headers=headers)
+        headers.append(("Content-Type", f"{media_type}; charset=utf-8"))
+        return Reply(204, headers)
+
+    def GET(self, request: Request) -> Reply:
+        """A container's listing."""
+        place = self.place(request, 4, 4)
+        query = request.query()
+        media_type = self.media_type(request, query)
+        asked = self.listing_query(request, query, self.swift.constraints.container_listing_limit)
+        broker = self._broker(place, stale_reads=True)
+        info = self._info(broker)
+        headers = info_headers(info)
+        if not info or is_deleted(info):
+            raise web.HTTPNotFound(headers=headers)
+        policy_index = info["storage_policy_index"]
+        headers.append(("X-Backend-Record-Type", "object"))
+        headers.append(("X-Backend-Record-Storage-Policy-Index", str(policy_index)))
+        entries = object_entries(broker.list_objects(asked, policy_index))
+        return self.listing_reply(media_type, place.container or "", entries, headers)
+
+    def _info(self, broker: ContainerBroker) -> dict[str, Any]:
+        try:
+            return broker.get_info()
+        except DatabaseMissing:
+            return EMPTY
+
+    def _broker(self, place: Place, stale_reads: bool = False) -> ContainerBroker:
+        name_hash = self.swift.hash_path.hex(place.account, place.container)
+        path = layout.database_path(place.device_path, "container", place.partition, name_hash)
+        return ContainerBroker(path, place.account, place.container, logger=self.logger, stale_reads=stale_reads)
+
+
+def info_headers(info: dict[str, Any]) -> Headers:
+    """What HEAD and GET say of a container; of a deleted or missing one only what other servers need."""
+    headers = [
+        ("X-Backend-Timestamp", Timestamp(info.get("created_at", 0)).internal),
+        ("X-Backend-PUT-Timestamp", Timestamp(info.get("put_timestamp", 0)).internal),
+        ("X-Backend-DELETE-Timestamp", Timestamp(info.get("delete_timestamp", 0)).internal),
+        ("X-Backend-Status-Changed-At", Timestamp(info.get("status_changed_at", 0)).internal),
+        (POLICY_INDEX, str(info.get("storage_policy_index", 0))),
+    ]
+    if not info or is_deleted(info):
+        return headers
+    put_timestamp = Timestamp(info["put_timestamp"])
+    headers += [
+        ("X-Container-Object-Count", str(info["object_count"])),
+        ("X-Container-Bytes-Used", str(info["bytes_used"])),
+        ("X-Timestamp", Timestamp(info["created_at"]).normal),
+        ("X-PUT-Timestamp", put_timestamp.normal),
+        ("X-Backend-Sharding-State", info["db_state"]),
+        ("Last-Modified", http_date(put_timestamp)),
+    ]
+    return headers + metadata_headers("container", load_metadata(info["metadata"]))
+
+
+def app_factory(global_conf: dict[str, str], **local_conf: str) -> ContainerServer:
+    """Build the server from a Paste conf.
+
+    :raises ConfigError: when the conf or swift.conf cannot be used
+    """
+    conf = {**global_conf, **local_conf}
+    options = read_options(
+        ContainerOptions, conf, conf.get("__file__", "container-server.conf"), "app:container-server"
+    )
+    return ContainerServer(options, SwiftConf.load(options.swift_dir), get_logger(conf, "container-server"))
