@@ -40,13 +40,13 @@ class Response:
 
     __slots__ = ("_body", "_connection", "address", "headers", "reason", "status")
 
-    def __init__(self, head: ResponseHead, connection: _Connection, body: Body | None) -> None:
+    def __init__(self, head: ResponseHead, connection: Connection, body: Body | None) -> None:
         self.status = head.status
         self.reason = head.reason
         self.headers: Headers = head.headers
         self.address = connection.address
         self._body = body
-        self._connection: _Connection | None = connection
+        self._connection: Connection | None = connection
         if not head.keep_alive or isinstance(body, UntilCloseBody):
             connection.reusable = False
         if body is None or body.done:
@@ -128,7 +128,7 @@ class Upload:
 
     __slots__ = ("_client", "_connection", "_head", "_method", "_timeout", "address", "continue_headers")
 
-    def __init__(self, client: Client, connection: _Connection, method: str, head: bytes, timeout: float) -> None:
+    def __init__(self, client: Client, connection: Connection, method: str, head: bytes, timeout: float) -> None:
         self.address = connection.address
         self.continue_headers = Headers([])
         """The headers of the last 100 Continue (formats.md 5.5)."""
@@ -230,7 +230,7 @@ class Client:
         self.node_timeout = node_timeout
         self.max_idle_per_host = max_idle_per_host
         self.idle_timeout = idle_timeout
-        self._idle: dict[Address, list[_Connection]] = {}
+        self._idle: dict[Address, list[Connection]] = {}
 
     def request(
         self,
@@ -263,7 +263,7 @@ class Client:
         parts: list[bytes] = [format_request(address, method, path, headers, len(body))]
         if body:
             parts = [parts[0] + body] if len(body) <= JOIN_BELOW else [parts[0], body]
-        connection = self._take(address) or self.connect(address, conn_timeout)
+        connection = self.take(address) or self.connect(address, conn_timeout)
         try:
             try:
                 connection.send(parts, timeout)
@@ -299,10 +299,10 @@ class Client:
         """
         timeout = self.node_timeout if node_timeout is None else node_timeout
         head = format_request(address, method, path, headers, None)
-        connection = self._take(address) or self.connect(address, conn_timeout)
+        connection = self.take(address) or self.connect(address, conn_timeout)
         return Upload(self, connection, method, head, timeout)
 
-    def connect(self, address: Address, conn_timeout: float | None = None) -> _Connection:
+    def connect(self, address: Address, conn_timeout: float | None = None) -> Connection:
         """Return a new connection; raise ConnectFailed or ConnectTimeout."""
         timeout = self.conn_timeout if conn_timeout is None else conn_timeout
         sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
@@ -324,7 +324,7 @@ class Client:
         except BaseException:
             stream.close()
             raise
-        return _Connection(self, stream, address)
+        return Connection(self, stream, address)
 
     def close(self) -> None:
         """Close all idle connections."""
@@ -333,7 +333,7 @@ class Client:
                 connection.stream.close()
         self._idle.clear()
 
-    def _take(self, address: Address) -> _Connection | None:
+    def take(self, address: Address) -> Connection | None:
         """Return the most recently used idle connection that still lives."""
         idle = self._idle.get(address)
         while idle:
@@ -344,7 +344,7 @@ class Client:
             connection.stream.close()
         return None
 
-    def put_back(self, connection: _Connection) -> None:
+    def put_back(self, connection: Connection) -> None:
         """Keep a connection whose last response was read to its end."""
         connection.idle_since = now = monotonic()
         idle = self._idle.setdefault(connection.address, [])
@@ -353,7 +353,7 @@ class Client:
             idle.pop(0).stream.close()
 
 
-class _Connection:
+class Connection:
     """One connection to a server, in the hands of one request at a time."""
 
     __slots__ = ("address", "client", "idle_since", "reusable", "reused", "stream")

@@ -163,6 +163,13 @@ class Stream:
             self._listener = self._hub.add("read", self._fd, self._on_readable, self._on_reused, None)
         self._wait(timeout)
 
+    def watch_for(self, reader: Any) -> None:
+        """Switch to the green thread ``reader`` when there is something to read; None ends that."""
+        self._reader = reader
+        self._deadline = float("inf")
+        if reader is not None and self._listener is None:
+            self._listener = self._hub.add("read", self._fd, self._on_readable, self._on_reused, None)
+
     def wait_writable(self, timeout: float | None) -> None:
         """Let others run until there is room to write; raise StreamTimeout after so many seconds."""
         hub, me = self._hub, current_greenlet()
@@ -261,3 +268,20 @@ class Stream:
     def __del__(self) -> None:
         if getattr(self, "_fd", -1) >= 0:
             self.close()
+
+
+def wait_any_readable(streams: Sequence[Stream], timeout: float | None) -> None:
+    """Let others run until one of several streams has something to read (or its end).
+
+    Raises:
+        StreamTimeout: none of them had, for ``timeout`` seconds.
+    """
+    first, *others = streams
+    me = current_greenlet()
+    for stream in others:
+        stream.watch_for(me)
+    try:
+        first.wait_readable(timeout)
+    finally:
+        for stream in others:
+            stream.watch_for(None)

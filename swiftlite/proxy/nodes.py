@@ -1,0 +1,112 @@
+"""NodeIter: the nodes that a request may try, one after another; ErrorLimits: which are left alone for a while."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+
+from swiftlite.ring.ring import Node, Ring
+
+Shuffle = Callable[[list[Node]], None]
+
+
+class ErrorLimits:
+    """Counts the errors of every device, and says which had so many lately that they are not asked.
+
+    :param limit: errors that are borne
+    :param interval: seconds after the last error until a device is tried again
+    """
+
+    def __init__(
+        self, limit: int, interval: float, log: logging.Logger, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.limit = limit
+        self.interval = interval
+        self._log = log
+        self._clock = clock
+        self._errors: dict[tuple[str, int, str], tuple[int, float]] = {}
+
+    def failed(self, node: Node, problem: object) -> None:
+        """Count and log an error of the node."""
+        key = (node.ip, node.port, node.device)
+        count = self._errors.get(key, (0, 0.0))[0] + 1
+        self._errors[key] = (count, self._clock())
+        self._log.error("ERROR with server %s:%s/%s: %s", node.ip, node.port, node.device, problem)
+        if count == self.limit + 1:
+            self._log.error("Node error limited: %s:%s/%s", node.ip, node.port, node.device)
+
+    def out_of_service(self, node: Node, problem: str) -> None:
+        """Leave the node alone from now on: its device is full, dead or not mounted (507)."""
+        self._errors[node.ip, node.port, node.device] = (self.limit + 1, self._clock())
+        self._log.error("Node error limited: %s:%s/%s: %s", node.ip, node.port, node.device, problem)
+
+    def is_limited(self, node: Node) -> bool:
+        """Whether the node is not to be asked now."""
+        if not self._errors:
+            return False
+        key = (node.ip, node.port, node.device)
+        count, last = self._errors.get(key, (0, 0.0))
+        if not count:
+            return False
+        if self._clock() - last > self.interval:
+            del self._errors[key]
+            return False
+        return count > self.limit
+
+
+class NodeIter:
+    """Hands out the nodes of a partition: primaries in random order, then handoffs, none that is error-limited.
+
+    :param count: how many nodes may be tried in all
+    """
+
+    def __init__(
+        self, ring: Ring, partition: int, limits: ErrorLimits, count: int, shuffle: Shuffle = random.shuffle
+    ) -> None:
+        self.partition = partition
+        self.limits = limits
+        self.primaries = ring.primaries(partition)
+        self._ring = ring
+        self._left = count
+        first = list(self.primaries)
+        shuffle(first)
+        self._first = iter(first)
+        self._handoffs: Iterator[Node] | None = None
+
+    def __iter__(self) -> NodeIter:
+        return self
+
+    def __next__(self) -> Node:
+        node = self.next()
+        if node is None:
+            raise StopIteration
+        return node
+
+    def next(self) -> Node | None:
+        """The next node to try; None when there is no other."""
+        if self._left <= 0:
+            return None
+        for node in self._first:
+            if not self.limits.is_limited(node):
+                self._left -= 1
+                return node
+        if self._handoffs is None:
+            self._handoffs = self._ring.handoffs(self.partition)
+        for node in self._handoffs:
+            if not self.limits.is_limited(node):
+                self._left -= 1
+                return node
+        return None
+
+    def failed(self, node: Node, problem: object) -> None:
+        """Count and log an error of the node."""
+        self.limits.failed(node, problem)
+
+    def refused(self, node: Node, status: int, request: str) -> None:
+        """Count and log a server error: 507 puts the device out of service at once, others when there are many."""
+        if status == 507:
+            self.limits.out_of_service(node, f"507 to {request}")
+        else:
+            self.limits.failed(node, f"{status} to {request}")

@@ -1,0 +1,107 @@
+"""ProxyOptions: what `[app:proxy-server]` may say (formats.md 8.2)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from swiftlite.common.config import option, parse_optional_float
+
+DEFAULT_OWNER_HEADERS = (
+    "x-container-read",
+    "x-container-write",
+    "x-container-sync-key",
+    "x-container-sync-to",
+    "x-account-meta-temp-url-key",
+    "x-account-meta-temp-url-key-2",
+    "x-container-meta-temp-url-key",
+    "x-container-meta-temp-url-key-2",
+    "x-account-access-control",
+)
+_NODE_COUNT = re.compile(r"(\d+)(\s*\*\s*replicas)?")
+
+
+@dataclass(frozen=True)
+class NodeCount:
+    """A number of nodes, fixed or so many times the replicas."""
+
+    number: int
+    per_replica: bool
+
+    def of(self, replicas: int) -> int:
+        """The number for a ring with so many replicas."""
+        return self.number * replicas if self.per_replica else self.number
+
+
+def parse_node_count(text: str) -> NodeCount:
+    """Read ``6`` or ``2 * replicas``.
+
+    :raises ValueError: for anything else
+    """
+    match = _NODE_COUNT.fullmatch(text.strip())
+    if match is None or not int(match[1]):
+        raise ValueError("it is neither a number nor 'N * replicas'")
+    return NodeCount(int(match[1]), bool(match[2]))
+
+
+def parse_lower_list(text: str) -> tuple[str, ...]:
+    """A comma list in lower case."""
+    return tuple(part.strip().lower() for part in text.split(",") if part.strip())
+
+
+def parse_sorting(text: str) -> str:
+    """The one method there is so far."""
+    if text.strip().lower() != "shuffle":
+        raise ValueError("only shuffle is supported")
+    return "shuffle"
+
+
+@dataclass(frozen=True)
+class ProxyOptions:
+    """Options of the proxy's own section; times in seconds."""
+
+    swift_dir: str = option("/etc/swift", "directory of swift.conf and the rings")
+    conn_timeout: float = option(0.5, "how long a backend may take to accept a connection")
+    node_timeout: float = option(10.0, "how long a backend may be silent")
+    recoverable_node_timeout: float | None = option(
+        None, "the same where another replica can be asked instead; default: node_timeout", parse_optional_float
+    )
+    post_quorum_timeout: float = option(0.5, "how long to wait for the other replicas once a quorum has answered")
+    object_chunk_size: int = option(65536, "bytes read from an object server at once")
+    client_chunk_size: int = option(65536, "bytes read from a client at once")
+    account_autocreate: bool = option(False, "make an account when something is first written to it")
+    allow_account_management: bool = option(False, "let accounts be made and deleted by PUT and DELETE")
+    recheck_account_existence: float = option(60.0, "how long what an account's HEAD said is believed")
+    recheck_container_existence: float = option(60.0, "how long what a container's HEAD said is believed")
+    error_suppression_interval: float = option(60.0, "how long a failing device is left alone")
+    error_suppression_limit: int = option(10, "how many errors make a device a failing one")
+    rebalance_missing_suppression_count: int = option(
+        1, "how many primaries may know nothing of a name, being new to it, before that counts as an answer"
+    )
+    request_node_count: NodeCount = option(NodeCount(2, True), "how many nodes one request may try", parse_node_count)
+    max_containers_per_account: int = option(0, "how many containers an account may have; 0: no limit")
+    max_containers_whitelist: tuple[str, ...] = option((), "accounts that this limit does not bind")
+    deny_host_headers: tuple[str, ...] = option((), "host names that are refused with 403")
+    sorting_method: str = option("shuffle", "the order in which primaries are asked", parse_sorting)
+    cors_allow_origin: tuple[str, ...] = option((), "origins that every container allows")
+    cors_expose_headers: tuple[str, ...] = option(
+        (), "headers that scripts of other origins may read", parse_lower_list
+    )
+    strict_cors_mode: bool = option(True, "send CORS headers only to origins that the container allows")
+    swift_owner_headers: tuple[str, ...] = option(
+        DEFAULT_OWNER_HEADERS, "headers that only an account's owner may see or set", parse_lower_list
+    )
+    expose_info: bool = option(True, "answer /info")
+    admin_key: str = option("", "key that opens the admin view of /info")
+    disallowed_sections: tuple[str, ...] = option(
+        ("swift.auto_create_account_prefix", "swift.valid_api_versions"), "what /info does not show"
+    )
+    allow_open_expired: bool = option(False, "let X-Open-Expired read objects that have expired")
+    trans_id_suffix: str = option("", "end of the transaction ids that this proxy makes")
+    expiring_objects_container_divisor: int = option(86400, "seconds that share a container of the expirer's queue")
+    expiring_objects_account_name: str = option("expiring_objects", "name of the hidden account with that queue")
+
+    @property
+    def read_timeout(self) -> float:
+        """How long a backend may be silent where another can be asked instead."""
+        return self.node_timeout if self.recoverable_node_timeout is None else self.recoverable_node_timeout
