@@ -1,0 +1,170 @@
+"""Build a server's WSGI pipeline from its PasteDeploy conf file, adding the filters a proxy cannot do without."""
+
+from __future__ import annotations
+
+import configparser
+import importlib
+import os
+from collections.abc import Callable
+from typing import Any
+
+from paste.deploy import loadwsgi
+
+from swiftlite.common.config import ConfigError, conf_files
+
+WSGIApp = Callable[..., Any]
+
+APPS = {
+    "proxy": "swiftlite.proxy.server:app_factory",
+    "object": "swiftlite.obj.server:app_factory",
+    "container": "swiftlite.container.server:app_factory",
+    "account": "swiftlite.account.server:app_factory",
+}
+"""Paste name of each server and the factory that makes it; setup.py publishes the same as entry points."""
+
+FILTERS = {
+    name: f"swiftlite.middleware.{name}:filter_factory"
+    for name in (
+        "catch_errors",
+        "gatekeeper",
+        "healthcheck",
+        "listing_formats",
+        "memcache",
+        "proxy_logging",
+        "tempauth",
+    )
+}
+"""Paste name of each filter and its factory."""
+
+ALIASES = {"cache": "memcache"}
+OUR_EGGS = ("egg:swiftlite#", "egg:swift#")
+"""Operators' files say ``egg:swift#…``; both mean ours."""
+
+REQUIRED_PROXY_FILTERS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("listing_formats", ("catch_errors", "gatekeeper", "proxy_logging", "memcache")),
+    ("gatekeeper", ("catch_errors",)),
+    ("catch_errors", ()),
+)
+"""Filters that a proxy gets though its pipeline does not name them, in order of insertion, each with those that it
+goes behind where they are present (formats.md 8.4)."""
+
+
+def load_app(conf_path: str, *, allow_modify: bool = True) -> WSGIApp:
+    """The WSGI application that a conf file, or a directory of ``*.conf`` files, describes.
+
+    Factories find their place for error messages in the global conf: ``__file__`` and ``__section__``.
+
+    :param allow_modify: add the filters that a proxy must have; the internal client says no (formats.md 8.4)
+    :raises ConfigError: naming file, section and option, whatever is wrong with the file
+    """
+    context = _Loader(conf_path).get_context(loadwsgi.APP)
+    if context.object_type is not loadwsgi.PIPELINE:
+        return _create(context, conf_path)
+    if allow_modify and context.app_context.entry_point_name == "proxy":
+        _add_required_filters(context)
+    app = _create(context.app_context, conf_path)
+    for filter_context in reversed(context.filter_contexts):
+        app = _create(filter_context, conf_path)(app)
+    return app
+
+
+def _add_required_filters(pipeline: loadwsgi.LoaderContext) -> None:
+    """Put each missing required filter in front, but behind those that it names."""
+    contexts = pipeline.filter_contexts
+    for name, behind in REQUIRED_PROXY_FILTERS:
+        present = [context.entry_point_name for context in contexts]
+        if name in present:
+            continue
+        if name == "gatekeeper" and present[:1] != ["catch_errors"]:
+            behind = ()
+        position = max((present.index(other) + 1 for other in behind if other in present), default=0)
+        # A section that no pipeline names has no say: the filter gets the global conf alone.
+        contexts.insert(position, _our_context(loadwsgi.FILTER, name, dict(pipeline.global_conf)))
+
+
+def _our_context(object_type: Any, name: str, global_conf: dict[str, str]) -> loadwsgi.LoaderContext:
+    """The Paste context of one of our own factories.
+
+    :raises LookupError: when we have none of that name
+    """
+    name = ALIASES.get(name, name)
+    kind, table = ("filter", FILTERS) if object_type is loadwsgi.FILTER else ("app", APPS)
+    if name not in table:
+        raise LookupError(f"swiftlite has no {kind} {name!r}, only {', '.join(sorted(table))}")
+    module, _, factory = table[name].partition(":")
+    return loadwsgi.LoaderContext(
+        getattr(importlib.import_module(module), factory),
+        object_type,
+        f"paste.{kind}_factory",
+        global_conf,
+        {},
+        None,
+        entry_point_name=name,
+    )
+
+
+def _create(context: loadwsgi.LoaderContext, conf_path: str) -> Any:
+    try:
+        return context.create()
+    except ValueError as error:  # how factories of others tell that they cannot use an option
+        section = context.global_conf.get("__section__")
+        raise ConfigError(conf_path, section, None, str(error), "correct it") from error
+
+
+class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
+    """Paste's reader of conf files; it also knows directories, finds our factories without package metadata, and
+    says what is wrong in one line."""
+
+    def __init__(self, path: str) -> None:
+        self.filename = path
+        absolute = os.path.abspath(path)
+        here = absolute if os.path.isdir(absolute) else os.path.dirname(absolute)
+        self.parser = loadwsgi.NicerConfigParser(path, defaults={"here": here, "__file__": absolute}, strict=False)
+        self.parser.optionxform = str
+        try:
+            files = conf_files(path)
+            for file in files:
+                with open(file, encoding="utf-8", errors="surrogateescape") as opened:
+                    self.parser.read_file(opened, str(file))
+        except OSError as error:
+            raise ConfigError(path, None, None, error.strerror or str(error), "give the path of a conf file") from None
+        except configparser.Error as error:
+            raise ConfigError(path, None, None, f"cannot be parsed: {error}", "correct it") from None
+        if not files:
+            raise ConfigError(path, None, None, "holds no *.conf file", "give the path of a conf file")
+
+    def get_context(
+        self, object_type: Any, name: str | None = None, global_conf: dict[str, str] | None = None
+    ) -> loadwsgi.LoaderContext:
+        """The context of a section, or of what a ``use`` line names."""
+        if name and name.startswith(OUR_EGGS):
+            return _our_context(object_type, name.partition("#")[2], global_conf or {})
+        if name and name.startswith("config:"):
+            path, _, name = name.removeprefix("config:").partition("#")
+            path = os.path.join(os.path.dirname(os.path.abspath(self.filename)), path)
+            return _Loader(path).get_context(object_type, name or "main", global_conf)
+        if self.absolute_name(name):
+            return super().get_context(object_type, name, global_conf)
+        section = self.find_config_section(object_type, name)
+        try:
+            context = super().get_context(object_type, name, global_conf)
+        except (LookupError, ImportError, AttributeError) as error:
+            remedy = "name another factory, or take the section's name out of the pipeline"
+            raise ConfigError(self.filename, section, "use", str(error), remedy) from None
+        except (configparser.Error, ValueError) as error:
+            raise ConfigError(self.filename, section, None, str(error), "correct it") from None
+        context.global_conf["__section__"] = section
+        return context
+
+    def find_config_section(self, object_type: Any, name: str | None = None) -> str:
+        """The full name of a section."""
+        try:
+            return super().find_config_section(object_type, name=name)
+        except LookupError as error:
+            if name is None or object_type not in (loadwsgi.APP, loadwsgi.FILTER):
+                remedy = "add a section [pipeline:main]"
+                raise ConfigError(self.filename, None, None, "says no pipeline", remedy) from None
+            kind = "app" if object_type is loadwsgi.APP else "filter"
+            problem = f"{name!r} has no section" if "No section" in str(error) else str(error)
+            remedy = f"add a section [{kind}:{name}], or take the name out"
+            raise ConfigError(self.filename, "pipeline:main", "pipeline", problem, remedy) from None

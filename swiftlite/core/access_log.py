@@ -1,0 +1,210 @@
+"""The proxy's access log line: its template, its fields, and how each is spelled."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import string
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+DEFAULT_TEMPLATE = (
+    "{client_ip} {remote_addr} {end_time.datetime} {method} {path} {protocol} {status_int} {referer} {user_agent} "
+    "{auth_token} {bytes_recvd} {bytes_sent} {client_etag} {transaction_id} {headers} {request_time} {source} "
+    "{log_info} {start_time} {end_time} {policy_index} {access_user_id}"
+)
+SENSITIVE_HEADERS = frozenset({"X-Auth-Token", "X-Storage-Token", "Authorization"})
+SENSITIVE_PARAMETERS = ("temp_url_sig", "Signature", "X-Amz-Signature")
+_SENSITIVE_PARAMETER = re.compile(rf"(?<=[?&])((?:{'|'.join(SENSITIVE_PARAMETERS)})=)([^&]*)")
+_PLAIN = re.compile(r"[A-Za-z0-9_.~:/{}-]+").fullmatch
+_TIME_FORMATS = {"datetime": "%d/%b/%Y/%H/%M/%S", "iso8601": "%Y-%m-%dT%H:%M:%S", "asctime": "%a %b %d %H:%M:%S %Y"}
+_DIRECTIVES = frozenset("aAbBcdHIjmMpSUwWxXyYZ")
+
+
+@dataclass
+class Entry:
+    """One request as it will be logged; times in seconds since the epoch."""
+
+    environ: Mapping[str, Any]
+    path: str
+    """Percent-encoded, with the query."""
+    status: int
+    received: int
+    sent: int
+    start: float
+    end: float
+    first_byte: float | None
+    """When the answer began; None where that is not wanted."""
+    policy_index: str | None
+    pid: int
+    wire_status: int
+
+
+@dataclass(frozen=True)
+class Style:
+    """How an operator wants lines to look."""
+
+    template: str = DEFAULT_TEMPLATE
+    reveal: int = 16
+    """Characters of a secret that are shown."""
+    method: str = "md5"
+    """Hash for fields that the template wants anonymized."""
+    salt: str = ""
+    headers: bool = False
+    """Log the request's headers."""
+    only_headers: frozenset[str] = frozenset()
+    """Log only these, in title case."""
+
+
+Field = Callable[[Entry], Any]
+Formatter = Callable[[Entry], str]
+
+
+def compile_template(style: Style) -> Formatter:
+    """A function that makes a line of an entry.
+
+    :raises ValueError: when the template names a field that there is not
+    """
+    fields = _fields(style)
+    pieces: list[str | Field] = []
+    for literal, name, spec, conversion in string.Formatter().parse(style.template):
+        if literal:
+            pieces.append(literal)
+        if name is not None:
+            if spec or conversion:
+                raise ValueError(f"log_msg_template: {name!r} may have no conversion")
+            pieces.append(_field(name, fields, style))
+
+    def line(entry: Entry) -> str:
+        return "".join([piece if type(piece) is str else spell(piece(entry)) for piece in pieces])  # type: ignore[operator]
+
+    return line
+
+
+def spell(value: Any) -> str:
+    """A field as it stands in a line: ``-`` for nothing, else percent-encoded."""
+    if not value:
+        return "-"
+    text = value if type(value) is str else str(value)
+    return text if _PLAIN(text) else _quote(text)
+
+
+@lru_cache(maxsize=512)  # the same few user agents and paths come again and again
+def _quote(text: str) -> str:
+    return quote(text, ":/{}", errors="surrogateescape")
+
+
+def shorten(secret: str | None, reveal: int) -> str | None:
+    """A secret with all but its first characters replaced by dots."""
+    return f"{secret[:reveal]}..." if secret and len(secret) > reveal else secret
+
+
+def hide_parameters(path: str, reveal: int) -> str:
+    """A path with signatures in its query shortened."""
+    return _SENSITIVE_PARAMETER.sub(lambda match: match[1] + (shorten(match[2], reveal) or ""), path)
+
+
+def client_address(environ: Mapping[str, Any]) -> str | None:
+    """Who asked, as the nearest load balancer tells; else who connected."""
+    client = environ.get("HTTP_X_CLUSTER_CLIENT_IP")
+    if not client and "HTTP_X_FORWARDED_FOR" in environ:
+        client = environ["HTTP_X_FORWARDED_FOR"].partition(",")[0].strip()
+    return client or environ.get("REMOTE_ADDR")
+
+
+def _field(name: str, fields: Mapping[str, Field], style: Style) -> Field:
+    base, _, attribute = name.partition(".")
+    if base not in fields:
+        raise ValueError(f"log_msg_template: there is no field {base!r}")
+    value = fields[base]
+    if not attribute:
+        return value if base not in _TIMES else lambda entry: f"{_TIMES[base](entry):.9f}"
+    if base in _TIMES:
+        return _time_field(_TIMES[base], attribute)
+    if attribute == "anonymized":
+        return lambda entry: anonymize(value(entry), style.method, style.salt)
+    raise ValueError(f"log_msg_template: {base!r} has no {attribute!r}")
+
+
+_TIMES: dict[str, Callable[[Entry], float]] = {
+    "start_time": lambda entry: entry.start,
+    "end_time": lambda entry: entry.end,
+}
+
+
+def _time_field(moment: Callable[[Entry], float], attribute: str) -> Field:
+    digits = {"s": slice(0, -10), "ms": slice(-9, -6), "us": slice(-9, -3), "ns": slice(-9, None)}
+    if attribute in digits:
+        part = digits[attribute]
+        return lambda entry: f"{moment(entry):.9f}"[part]
+    pattern = _TIME_FORMATS.get(attribute) or (f"%{attribute}" if attribute in _DIRECTIVES else None)
+    if pattern is None:
+        raise ValueError(f"log_msg_template: times have no {attribute!r}")
+    return lambda entry: _formatted(pattern, int(moment(entry)))
+
+
+@lru_cache(maxsize=16)
+def _formatted(pattern: str, second: int) -> str:
+    return time.strftime(pattern, time.gmtime(second))
+
+
+def anonymize(value: Any, method: str, salt: str) -> str:
+    """``{MD5}<digest>``, with an S before the method's name where a salt was added; nothing stays nothing."""
+    if not value:
+        return ""
+    digest = hashlib.new(method, (salt + str(value)).encode("utf-8", "surrogateescape"), usedforsecurity=False)
+    return f"{{{'S' if salt else ''}{method.upper()}}}{digest.hexdigest()}"
+
+
+def _fields(style: Style) -> dict[str, Field]:
+    def header(key: str) -> Field:
+        return lambda entry: entry.environ.get(key)
+
+    def segment(index: int) -> Field:
+        return lambda entry: dict(enumerate(entry.environ.get("PATH_INFO", "").split("/", 4))).get(index)
+
+    return {
+        **_TIMES,
+        "client_ip": lambda entry: client_address(entry.environ),
+        "remote_addr": header("REMOTE_ADDR"),
+        "domain": lambda entry: (entry.environ.get("HTTP_HOST") or entry.environ.get("SERVER_NAME", "")).partition(":")[
+            0
+        ],
+        "path": lambda entry: hide_parameters(entry.path, style.reveal) if "?" in entry.path else entry.path,
+        "referer": header("HTTP_REFERER"),
+        "user_agent": header("HTTP_USER_AGENT"),
+        "headers": lambda entry: _header_lines(entry.environ, style) if style.headers else None,
+        "client_etag": header("HTTP_ETAG"),
+        "account": segment(2),
+        "container": segment(3),
+        "object": segment(4),
+        "method": lambda entry: entry.environ.get("swift.orig_req_method", entry.environ["REQUEST_METHOD"]),
+        "protocol": header("SERVER_PROTOCOL"),
+        "status_int": lambda entry: entry.status,
+        "auth_token": lambda entry: shorten(entry.environ.get("HTTP_X_AUTH_TOKEN"), style.reveal),
+        "bytes_recvd": lambda entry: entry.received,
+        "bytes_sent": lambda entry: entry.sent,
+        "transaction_id": header("swift.trans_id"),
+        "request_time": lambda entry: f"{entry.end - entry.start:.4f}",
+        "source": header("swift.source"),
+        "log_info": lambda entry: ",".join(entry.environ.get("swift.log_info", ())),
+        "policy_index": lambda entry: entry.policy_index,
+        "ttfb": lambda entry: entry.first_byte and entry.first_byte - entry.start,
+        "pid": lambda entry: entry.pid,
+        "wire_status_int": lambda entry: entry.wire_status,
+        "access_user_id": lambda entry: entry.environ.get("swift.access_logging", {}).get("user_id"),
+    }
+
+
+def _header_lines(environ: Mapping[str, Any], style: Style) -> str:
+    lines = []
+    for key, value in environ.items():
+        if key.startswith("HTTP_") or key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            name = key.removeprefix("HTTP_").replace("_", "-").title()
+            if not style.only_headers or name in style.only_headers:
+                lines.append(f"{name}: {shorten(value, style.reveal) if name in SENSITIVE_HEADERS else value}")
+    return "\n".join(lines)

@@ -1,0 +1,64 @@
+"""Outermost filter: gives each request its transaction id, and answers 500 for what nobody caught."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import quote
+
+from swiftlite.common.concurrency import Timeout
+from swiftlite.common.log import Logger, get_logger, transaction_id
+from swiftlite.common.pipeline import WSGIApp
+
+
+class CatchErrors:
+    """Wraps all other filters. That a body is as long as its head promised is seen to by the HTTP server.
+
+    :param suffix: ends each transaction id, so that those of several clusters differ
+    :param log: hears of exceptions that nobody caught
+    """
+
+    def __init__(self, app: WSGIApp, suffix: str, log: Logger) -> None:
+        self.app = app
+        self.suffix = suffix
+        self.log = log
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        extra = environ.get("HTTP_X_TRANS_ID_EXTRA")
+        suffix = f"{self.suffix}-{extra[:32]}" if extra else self.suffix
+        identity = new_transaction_id(suffix, random.getrandbits(84), time.time())
+        environ["swift.trans_id"] = identity
+        transaction_id.set(identity)
+        trace = (("X-Trans-Id", identity), ("X-Openstack-Request-Id", identity))
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            return start_response(status, [*headers, *trace], exc_info)
+
+        try:
+            return self.app(environ, start)
+        except (Exception, Timeout):
+            self.log.exception("Error: an error occurred in %s %r", environ["REQUEST_METHOD"], environ.get("PATH_INFO"))
+            body = b"An error occurred"
+            headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(body))), *trace]
+            # With the exception the server lets us take back a status that no byte was sent of.
+            start_response("500 Internal Error", headers, sys.exc_info())
+            return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
+
+
+def new_transaction_id(suffix: str, number: int, now: float) -> str:
+    """``tx`` + 21 hexadecimal digits + ``-`` + 10 of the time + suffix (formats.md 7.3).
+
+    :param number: 84 random bits
+    :param now: seconds since the epoch
+    """
+    return f"tx{number:021x}-{int(now):010x}{quote(suffix) if suffix else ''}"
+
+
+def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[WSGIApp], WSGIApp]:
+    """Paste's factory; its one option is ``trans_id_suffix``."""
+    conf = {**global_conf, **local_conf}
+    log = get_logger(conf, "catch-errors")
+    return lambda app: CatchErrors(app, conf.get("trans_id_suffix", ""), log)

@@ -1,0 +1,89 @@
+"""Keep internal headers inside: none comes in from a client, none goes out to one (formats.md 5.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from swiftlite.common.config import is_true
+from swiftlite.common.pipeline import WSGIApp
+
+INTERNAL_PREFIXES = (
+    "x-account-sysmeta-",
+    "x-container-sysmeta-",
+    "x-object-sysmeta-",
+    "x-object-transient-sysmeta-",
+    "x-backend",
+)
+INTERNAL_HEADERS = frozenset(
+    [f"x-account-{word}" for word in ("host", "device", "partition")]
+    + [f"x-container-{word}" for word in ("host", "device", "partition", "root-db-state")]
+    + [f"x-delete-at-{word}" for word in ("host", "device", "partition", "container")]
+)
+
+
+def environ_key(header: str) -> str:
+    """``x-backend`` -> ``HTTP_X_BACKEND``."""
+    return "HTTP_" + header.upper().replace("-", "_")
+
+
+_KEY_PREFIXES = tuple(map(environ_key, INTERNAL_PREFIXES))
+_KEYS = frozenset(map(environ_key, INTERNAL_HEADERS))
+
+
+class Gatekeeper:
+    """Removes internal headers from requests and answers.
+
+    :param shunt_timestamp: a client's X-Timestamp is set aside, not believed
+    :param allow_reserved_names: a client may ask for names of the reserved namespace
+    """
+
+    def __init__(self, app: WSGIApp, shunt_timestamp: bool, allow_reserved_names: bool) -> None:
+        self.app = app
+        self.shunt_timestamp = shunt_timestamp
+        self.allow_reserved_names = allow_reserved_names
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        for key in [key for key in environ if key.startswith(_KEY_PREFIXES) or key in _KEYS]:
+            del environ[key]
+        if self.shunt_timestamp and "HTTP_X_TIMESTAMP" in environ:
+            environ["HTTP_X_BACKEND_INBOUND_X_TIMESTAMP"] = environ.pop("HTTP_X_TIMESTAMP")
+        if self.allow_reserved_names and "HTTP_X_ALLOW_RESERVED_NAMES" in environ:
+            environ["HTTP_X_BACKEND_ALLOW_RESERVED_NAMES"] = environ.pop("HTTP_X_ALLOW_RESERVED_NAMES")
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            return start_response(status, _outbound(headers, environ), exc_info)
+
+        return self.app(environ, start)
+
+
+def _outbound(headers: list[tuple[str, str]], environ: dict[str, Any]) -> list[tuple[str, str]]:
+    kept = []
+    for name, value in headers:
+        lower = name.lower()
+        if lower.startswith(INTERNAL_PREFIXES) or lower in INTERNAL_HEADERS:
+            continue
+        if lower == "location":
+            value = _location(value, environ)
+        kept.append((name, value))
+    return kept
+
+
+def _location(value: str, environ: dict[str, Any]) -> str:
+    """A redirect's target: absolute, unless whoever made it asked to leave it relative."""
+    parts = urlsplit(value)
+    if environ.get("swift.leave_relative_location"):
+        return urlunsplit(("", "", *parts[2:]))
+    if parts.scheme or not value.startswith("/"):
+        return value
+    host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+    return f"{environ['wsgi.url_scheme']}://{host}{value}"
+
+
+def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[WSGIApp], WSGIApp]:
+    """Paste's factory; options ``shunt_inbound_x_timestamp`` and ``allow_reserved_names_header``."""
+    conf = {**global_conf, **local_conf}
+    shunt = is_true(conf.get("shunt_inbound_x_timestamp", "true"))
+    allow = is_true(conf.get("allow_reserved_names_header", "false"))
+    return lambda app: Gatekeeper(app, shunt, allow)

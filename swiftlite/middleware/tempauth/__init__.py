@@ -1,0 +1,30 @@
+"""Authentication and authorization with users from the conf file: tokens, accounts' and containers' access lists."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from swiftlite.common import swift_info
+from swiftlite.common.config import ConfigError
+from swiftlite.common.pipeline import WSGIApp
+from swiftlite.middleware.tempauth.filter import TempAuth
+from swiftlite.middleware.tempauth.tokens import Tokens
+from swiftlite.middleware.tempauth.users import BadOption, read_tempauth_options
+
+
+def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[WSGIApp], WSGIApp]:
+    """Paste's factory; options as formats.md 7.9.
+
+    :raises ConfigError: naming the option that does not fit
+    """
+    conf = {**global_conf, **local_conf}
+    try:
+        options = read_tempauth_options(conf)
+        # The key is made here, before the server forks: every worker then accepts the others' tokens.
+        tokens = Tokens(options, os.urandom(32))
+    except BadOption as error:
+        file, section = conf.get("__file__", "conf"), conf.get("__section__", "filter:tempauth")
+        raise ConfigError(file, section, error.option, error.problem, "correct it") from None
+    swift_info.register("tempauth", account_acls=True)
+    return lambda app: TempAuth(app, options, tokens)

@@ -1,0 +1,231 @@
+"""TempAuth: recognises a token, then answers the proxy's question whether its user may do this (formats.md 7.9)."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from swiftlite.common.pipeline import WSGIApp
+from swiftlite.common.web import Answer, HTTPBadRequest, HTTPForbidden, HTTPNotFound, HTTPUnauthorized, Request
+from swiftlite.core.acl import AccountACL, clean_acl, parse_account_acl, parse_acl, read_account_acl
+from swiftlite.core.names import quote_wsgi, split_path, wsgi_to_str
+from swiftlite.middleware.tempauth.login import Login
+from swiftlite.middleware.tempauth.tokens import Tokens
+from swiftlite.middleware.tempauth.users import TempAuthOptions
+
+ACCOUNT_ACL = "HTTP_X_ACCOUNT_ACCESS_CONTROL"
+STORED_ACCOUNT_ACL = "HTTP_X_ACCOUNT_SYSMETA_CORE_ACCESS_CONTROL"
+
+
+class TempAuth:
+    """The filter. It decides alone about tokens and accounts that bear one of its reseller prefixes."""
+
+    def __init__(self, app: WSGIApp, options: TempAuthOptions, tokens: Tokens) -> None:
+        self.app = app
+        self.options = options
+        self.tokens = tokens
+        self.login = Login(options, tokens)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        options = self.options
+        if options.allow_overrides and environ.get("swift.authorize_override"):
+            return self.app(environ, start_response)
+        path: str = environ["PATH_INFO"]
+        if path.startswith(options.auth_prefix):
+            return self.login(environ, start_response)
+        token = environ.get("HTTP_X_AUTH_TOKEN") or environ.get("HTTP_X_STORAGE_TOKEN")
+        if token and token.startswith(options.prefix):
+            groups = self._groups(environ, token)
+            if groups:
+                self._admit(environ, groups)
+            elif options.prefix:
+                return unauthorized(path)(environ, start_response)
+            else:
+                environ.setdefault("swift.authorize", self.deny)
+        elif self._decides_about(path):
+            environ["swift.authorize"] = self.authorize
+            environ["swift.clean_acl"] = clean_acl
+        elif not options.prefix:
+            if "swift.authorize" not in environ:
+                environ["swift.authorize"] = self.authorize
+                environ["swift.clean_acl"] = clean_acl
+        else:
+            environ.setdefault("swift.authorize", self.deny)
+        return self.app(environ, start_response)
+
+    def _groups(self, environ: dict[str, Any], token: str) -> str | None:
+        """The groups of the token, and those of a service's token beside it."""
+        cache, now = environ.get("swift.cache"), time.time()
+        groups = self.tokens.groups(token, cache, now)
+        service_token = environ.get("HTTP_X_SERVICE_TOKEN")
+        if groups and service_token and service_token.startswith(self.options.prefix):
+            service_groups = self.tokens.groups(service_token, cache, now)
+            if service_groups:
+                return f"{groups},{service_groups}"
+        return groups
+
+    def _admit(self, environ: dict[str, Any], groups: str) -> None:
+        names = groups.split(",", 2)
+        environ["REMOTE_USER"] = groups
+        environ["swift.authorize"] = self.authorize
+        environ["swift.clean_acl"] = clean_acl
+        environ.setdefault("swift.access_logging", {})["user_id"] = names[min(1, len(names) - 1)]
+        if ".reseller_admin" in groups.split(","):
+            environ["reseller_request"] = True
+
+    def _decides_about(self, path: str) -> bool:
+        """Whether the path is of an account with one of our prefixes, other than the empty one."""
+        segments = path.split("/", 3)
+        return len(segments) > 2 and bool(self._prefix(segments[2]))
+
+    def _prefix(self, account: str) -> str | None:
+        """The reseller prefix of an account, None when it is not ours."""
+        for prefix in self.options.prefixes:
+            if prefix and account.startswith(prefix):
+                return prefix
+        return "" if "" in self.options.prefixes else None
+
+    def authorize(self, request: Request) -> Answer | None:
+        """Whether the request may go on: the proxy's ``swift.authorize``.
+
+        :param request: its ``acl``, if it has one, is the container's access list for this method
+        :returns: None for yes, else the answer that says no
+        """
+        environ = request.environ
+        try:
+            _version, account, container, name = split_path(environ["PATH_INFO"], 1, 4, rest_with_last=True)
+        except ValueError:
+            return HTTPNotFound(request=request)
+        prefix = self._prefix(account) if account else None
+        if account is None or prefix is None:
+            return self.deny(request)
+        problem = _take_account_acl(environ)
+        if problem:
+            return problem
+        method = environ["REQUEST_METHOD"]
+        groups = _user_groups(environ)
+        if self._is_owner(groups, (prefix, account), method, container):
+            environ["swift_owner"] = True
+            return None
+        if ".reseller_reader" in groups and self._is_plain(prefix, account) and method in ("GET", "HEAD"):
+            return None
+        if method == "OPTIONS" or _has_sync_key(environ):
+            return None
+        acl = parse_acl(getattr(request, "acl", None))
+        if acl.allows_referrer(environ.get("HTTP_REFERER")) and (name or acl.allows_listings):
+            return None
+        if acl.allows_group(groups):
+            return None
+        if groups and self._account_acl_allows(environ, account, groups, method in ("GET", "HEAD"), container):
+            return None
+        return self.deny(request)
+
+    def _is_owner(self, groups: list[str], target: tuple[str, str], method: str, container: str | None) -> bool:
+        """Whether the user administers the account, or all of them; only resellers make and delete accounts."""
+        prefix, account = target
+        if ".reseller_admin" in groups and self._is_plain(prefix, account):
+            return True
+        if wsgi_to_str(account) not in groups or (method in ("PUT", "DELETE") and not container):
+            return False
+        required = self.options.required_groups[prefix]
+        return not required or required in groups
+
+    def _is_plain(self, prefix: str, account: str) -> bool:
+        """Whether it is a user's account, not one of Swift's own."""
+        return account not in self.options.prefixes and not account.startswith(f"{prefix}.")
+
+    def _account_acl_allows(
+        self, environ: dict[str, Any], account: str, groups: list[str], reads: bool, container: str | None
+    ) -> bool:
+        level = self._account_acl(environ, account).level(groups)
+        if level == "admin":
+            environ["swift_owner"] = True
+            return True
+        return level is not None and (reads or (level == "read-write" and container is not None))
+
+    def _account_acl(self, environ: dict[str, Any], account: str) -> AccountACL:
+        """The account's access list, asked of the proxy to the right of us."""
+        head = {key: environ[key] for key in INHERITED if key in environ}
+        head.update(
+            REQUEST_METHOD="HEAD",
+            PATH_INFO=f"/v1/{account}",
+            QUERY_STRING="",
+            **{
+                "wsgi.input": io.BytesIO(),
+                "swift.source": "TA",
+                "swift.authorize_override": True,
+                "swift.authorize": lambda request: None,
+            },
+        )
+        found: list[tuple[str, str]] = []
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+            found[:] = headers if status.startswith("2") else []
+
+        body = self.app(head, start)
+        for _ in body:
+            pass
+        if hasattr(body, "close"):
+            body.close()
+        stored = {name.lower(): value for name, value in found}.get("x-account-sysmeta-core-access-control")
+        return parse_account_acl(wsgi_to_str(stored) if stored else None)
+
+    def deny(self, request: Request) -> Answer:
+        """403 for a user who is known, else 401."""
+        if request.environ.get("REMOTE_USER"):
+            return HTTPForbidden(request=request)
+        return unauthorized(request.environ["PATH_INFO"], request)
+
+
+INHERITED = (
+    "SERVER_NAME",
+    "SERVER_PORT",
+    "SERVER_PROTOCOL",
+    "HTTP_HOST",
+    "REMOTE_ADDR",
+    "SCRIPT_NAME",
+    "wsgi.version",
+    "wsgi.url_scheme",
+    "wsgi.errors",
+    "wsgi.multithread",
+    "wsgi.multiprocess",
+    "wsgi.run_once",
+    "swift.trans_id",
+    "swift.cache",
+    "swift.infocache",
+)
+"""What a request that a filter makes takes over from the client's."""
+
+
+def unauthorized(path: str, request: Request | None = None) -> Answer:
+    """401 that names the account as the realm."""
+    segments = path.split("/", 3)
+    realm = segments[2] if len(segments) > 2 and segments[1] and segments[2] not in ("", "v1.0", "auth") else "unknown"
+    return HTTPUnauthorized(request=request, headers={"Www-Authenticate": f'Swift realm="{quote_wsgi(realm)}"'})
+
+
+def _user_groups(environ: dict[str, Any]) -> list[str]:
+    user: str | None = environ.get("REMOTE_USER")
+    return user.split(",") if user else []
+
+
+def _take_account_acl(environ: dict[str, Any]) -> Answer | None:
+    """Move a valid account list to the header in which the account server stores it; answer 400 for another."""
+    sent = environ.get(ACCOUNT_ACL)
+    if sent is None:
+        return None
+    try:
+        read_account_acl(wsgi_to_str(sent))
+    except ValueError as error:
+        body = f"X-Account-Access-Control invalid: {error}\n\nInput: {wsgi_to_str(sent)}\n"
+        return HTTPBadRequest(body, content_type="text/plain")
+    environ[STORED_ACCOUNT_ACL] = environ.pop(ACCOUNT_ACL)
+    return None
+
+
+def _has_sync_key(environ: dict[str, Any]) -> bool:
+    """Whether another cluster's container sync shows the container's key."""
+    key = environ.get("swift_sync_key")
+    return bool(key) and key == environ.get("HTTP_X_CONTAINER_SYNC_KEY") and "HTTP_X_TIMESTAMP" in environ
