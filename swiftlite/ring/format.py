@@ -21,6 +21,9 @@ GZIP_TIME = 1300507380
 """The modification time in every gzip header, so that the same ring always makes the same bytes."""
 GZIP_FILE_NAMED = 8
 
+TYPE_CODES = {2: "H", 4: "I"}
+"""Array type codes by the width of device ids, in bytes."""
+
 Device = dict[str, Any]
 """One device as ring files spell it (formats.md 6.3)."""
 
@@ -54,6 +57,11 @@ class RingData:
         if not self.rows:
             return 0.0
         return len(self.rows) - 1 + len(self.rows[-1]) / len(self.rows[0])
+
+
+def unassigned(width: int) -> int:
+    """What stands in a row in place of a device id of ``width`` bytes, when there is none."""
+    return (1 << 8 * width) - 1
 
 
 def load(source: bytes | str | os.PathLike[str]) -> RingData:
@@ -175,7 +183,7 @@ def _ring_without_rows(facts: dict[str, Any], devices: list[Device | None]) -> R
 def _parse_rows(ring: RingData, data: memoryview, replicas: float, width: int, byteorder: str) -> list[array[int]]:
     """Cut the assignments into rows; only the last may be short."""
     row_count = math.ceil(replicas)
-    if width not in (2, 4):
+    if width not in TYPE_CODES:
         raise ValueError(f"device ids of {width} bytes are unknown")
     row_size = ring.partition_count * width
     if not (row_count - 1) * row_size < len(data) <= row_count * row_size and (row_count or data):
@@ -184,7 +192,7 @@ def _parse_rows(ring: RingData, data: memoryview, replicas: float, width: int, b
         raise ValueError("the last assignment is cut off")
     rows = []
     for start in range(0, len(data), row_size):
-        row = array("H" if width == 2 else "I", bytes(data[start : start + row_size]))
+        row = array(TYPE_CODES[width], bytes(data[start : start + row_size]))
         if byteorder != sys.byteorder:
             row.byteswap()
         rows.append(row)

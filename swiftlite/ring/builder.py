@@ -1,0 +1,446 @@
+"""RingBuilder: an operator's record of a ring: its devices and weights, who moved when; makes and saves rings."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+import uuid
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from math import ceil
+from random import Random
+from typing import Any
+
+from swiftlite.common import pickles
+from swiftlite.ring import dispersion, format, targets
+from swiftlite.ring.balance import Balancer
+from swiftlite.ring.format import Device, RingData, RingError
+
+MAX_BALANCE = 999.99
+"""The balance of a device that should be empty and is not."""
+
+NEVER_MOVED = 255
+"""Hours since the last move of a partition are kept in a byte; this many or more are all the same."""
+
+_BUILDER_ONLY = ("parts", "parts_wanted")
+
+
+class RingBuilder:
+    """A ring in the making. Changes take effect in the ring with the next rebalance.
+
+    :param part_power: the ring has ``2 ** part_power`` partitions, 0 to 32
+    :param replicas: of each partition, at least 1; with a fraction, some partitions have one more than others
+    :param min_part_hours: after a move, a partition rests for so many hours
+    :param clock: tells the time, in seconds
+    :raises RingError: when a number is out of range
+    """
+
+    def __init__(
+        self, part_power: int, replicas: float, min_part_hours: int, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        if not 0 <= part_power <= 32:
+            raise RingError(f"part_power {part_power} is not between 0 and 32")
+        self.part_power = part_power
+        self.next_part_power: int | None = None
+        self.replicas = 0.0
+        self.min_part_hours = 0
+        self.overload = 0.0
+        self.devices: list[Device | None] = []
+        """Indexed by id, None where a device was removed; ``parts`` counts what a device holds."""
+        self.rows: list[array[int]] = []
+        """``rows[replica][partition]``, a device id; empty before the first rebalance."""
+        self.version = 0
+        self.id: str | None = None
+        self.devices_changed = False
+        self.dispersion = 0.0
+        self.dispersion_graph: dispersion.Graph = {}
+        self._device_id_bytes = 2
+        self._removed: list[Device] = []
+        self._last_moves = array("B", bytes(1 << part_power))
+        self._last_moves_epoch = 0
+        self._gather_start = 0
+        self._clock = clock
+        self.set_replicas(replicas)
+        self.set_min_part_hours(min_part_hours)
+        self.devices_changed = False
+
+    # --- facts ---
+
+    @property
+    def partition_count(self) -> int:
+        """How many partitions the ring has."""
+        return 1 << self.part_power
+
+    @property
+    def present(self) -> Iterator[Device]:
+        """All devices, those marked for removal too."""
+        return (device for device in self.devices if device is not None)
+
+    @property
+    def balance(self) -> float:
+        """How far, in percent, the worst device is from its share by weight."""
+        return max((abs(value) for value in self.balances().values()), default=0.0)
+
+    @property
+    def seconds_until_move(self) -> int:
+        """Seconds until min_part_hours have passed since the last rebalance."""
+        elapsed = int(self._clock() - self._last_moves_epoch)
+        return max(self.min_part_hours * 3600 - elapsed, 0)
+
+    def balances(self) -> dict[int, float]:
+        """For each device how far it is from its share by weight, in percent; negative when it has too little."""
+        total = sum(device["weight"] for device in self.present)
+        if not total:
+            return {}
+        share = self.partition_count * self.replicas / total
+        return {
+            device["id"]: 100.0 * device["parts"] / (device["weight"] * share) - 100.0
+            if device["weight"]
+            else (MAX_BALANCE if device["parts"] else 0.0)
+            for device in self.present
+        }
+
+    def required_overload(self) -> float:
+        """The smallest overload that allows the widest spread."""
+        return targets.required_overload(targets.build_tree(self.present)[0], ceil(self.replicas))
+
+    def dispersion_report(self, pattern: str | None = None) -> list[dispersion.TierReport]:
+        """How well the replicas in each failure domain are spread."""
+        if not self.dispersion_graph:
+            self.measure_dispersion()
+        return dispersion.report(self.present, self.dispersion_graph, self.replicas, pattern)
+
+    def is_removed(self, device_id: int) -> bool:
+        """Whether a device will go with the next rebalance."""
+        return any(device["id"] == device_id for device in self._removed)
+
+    # --- changes ---
+
+    def add_device(self, device: Mapping[str, Any]) -> int:
+        """Add a device with keys as in formats.md 6.3; returns its id, the lowest free one unless it brings one.
+
+        :raises RingError: when a key is missing or the id is taken
+        """
+        needed = ("region", "zone", "ip", "port", "device", "weight")
+        missing = [key for key in needed if device.get(key) is None]
+        if missing:
+            raise RingError(f"a device needs {', '.join(missing)}")
+        free = self.devices.index(None) if None in self.devices else len(self.devices)
+        device_id = device.get("id", free)
+        limit = format.unassigned(self._device_id_bytes)
+        if not 0 <= device_id < limit:
+            raise RingError(f"device id {device_id} is not between 0 and {limit - 1}")
+        if device_id < len(self.devices) and self.devices[device_id] is not None:
+            raise RingError(f"device id {device_id} is taken")
+        self.devices.extend([None] * (device_id + 1 - len(self.devices)))
+        defaults = {"replication_ip": device["ip"], "replication_port": device["port"], "meta": ""}
+        given = {key: value for key, value in device.items() if value is not None}
+        self.devices[device_id] = {
+            **defaults, **given, "id": device_id, "weight": _weight(device["weight"]), "parts": 0, "parts_wanted": 0,
+        }  # fmt: skip
+        self._changed()
+        return device_id
+
+    def remove_device(self, device_id: int) -> None:
+        """Mark a device for removal; the next rebalance takes it out, whatever min_part_hours say."""
+        device = self._device(device_id)
+        device["weight"] = 0.0
+        self._removed.append(device)
+        self._changed()
+
+    def set_weight(self, device_id: int, weight: float) -> None:
+        """Change a device's weight; 0 drains it."""
+        self._device(device_id)["weight"] = _weight(weight)
+        self._changed()
+
+    def set_region(self, device_id: int, region: int) -> None:
+        """Say that a device stands in another region."""
+        self._device(device_id)["region"] = region
+        self._changed()
+
+    def set_zone(self, device_id: int, zone: int) -> None:
+        """Say that a device stands in another zone."""
+        self._device(device_id)["zone"] = zone
+        self._changed()
+
+    def set_info(self, device_id: int, changes: Mapping[str, Any]) -> None:
+        """Change what does not concern placement: addresses, ports, the device's name, meta.
+
+        :raises RingError: when another device has the same address, port and name
+        """
+        device = self._device(device_id, removed=True)
+        changed = {**device, **changes}
+        for other in self.present:
+            if other is not device and all(other[key] == changed[key] for key in ("ip", "port", "device")):
+                raise RingError(f"device {other['id']} already uses {other['ip']}:{other['port']}/{other['device']}")
+        device.update(changes)
+
+    def set_replicas(self, replicas: float) -> None:
+        """Change the number of replicas."""
+        if not replicas >= 1:
+            raise RingError(f"the replica count must be at least 1, not {replicas}")
+        if int(self.partition_count * replicas) != int(self.partition_count * self.replicas):
+            self.devices_changed = True
+        self.replicas = float(replicas)
+
+    def set_min_part_hours(self, hours: int) -> None:
+        """Change for how many hours a partition rests after a move."""
+        if hours < 0:
+            raise RingError(f"min_part_hours must not be negative: {hours}")
+        self.min_part_hours = hours
+
+    def set_overload(self, overload: float) -> None:
+        """Change how far devices may be filled beyond their share; 0.1 is 10 %."""
+        if not overload >= 0:
+            raise RingError(f"overload must not be negative: {overload}")
+        self.overload = float(overload)
+
+    def pretend_min_part_hours_passed(self) -> None:
+        """Let the next rebalance move any partition."""
+        self._last_moves_epoch = 0
+        self._last_moves = array("B", bytes([NEVER_MOVED]) * self.partition_count)
+
+    def _device(self, device_id: int, removed: bool = False) -> Device:
+        device = self.devices[device_id] if 0 <= device_id < len(self.devices) else None
+        if device is None:
+            raise RingError(f"there is no device {device_id}")
+        if self.is_removed(device_id) and not removed:
+            raise RingError(f"device {device_id} is marked for removal")
+        return device
+
+    def _changed(self) -> None:
+        self.devices_changed = True
+        self.version += 1
+
+    # --- rebalance ---
+
+    def rebalance(self, seed: int | str | None = None) -> tuple[int, float, int]:
+        """Assign partitions to devices.
+
+        :param seed: makes the outcome repeatable
+        :returns: how many replicas got another device, the balance reached, how many devices were removed
+        :raises RingError: when there are fewer devices with weight than replicas
+        """
+        with_weight = sum(device["weight"] > 0 for device in self.present)
+        if with_weight < self.replicas:
+            raise RingError(f"{self.replicas:g} replicas need as many devices with weight, but there are {with_weight}")
+        before = [row[:] for row in self.rows]
+        self._age_moves()
+        removed = self._drop_removed()
+        unassigned = format.unassigned(self._device_id_bytes)
+        self._resize_rows(unassigned)
+        lost = {
+            part for row, old in zip(self.rows, before, strict=False) for part in range(min(len(row), len(old)))
+            if row[part] == unassigned
+        } if removed else set()  # fmt: skip
+        may_move = bytearray(hours >= self.min_part_hours for hours in self._last_moves)
+        for part in lost:
+            may_move[part] = False
+        balancer = Balancer(self.present, self.rows, unassigned, may_move, self.overload, Random(seed))
+        balancer.run()
+        for part in balancer.moved | lost:
+            self._last_moves[part] = 0
+        self._count_parts(balancer)
+        self.measure_dispersion()
+        self.devices_changed = False
+        self.version += 1
+        return _differences(before, self.rows), self.balance, removed
+
+    def measure_dispersion(self) -> None:
+        """Work out the dispersion of the ring as it is now."""
+        self.dispersion_graph, self.dispersion = dispersion.measure(self.present, self.rows, self.replicas)
+
+    def _age_moves(self) -> None:
+        """Count the hours since the last rebalance onto every partition's."""
+        now = int(self._clock())
+        hours = (now - self._last_moves_epoch) // 3600
+        if hours > 0 or not self.rows:
+            self._last_moves = array("B", (min(moved + hours, NEVER_MOVED) for moved in self._last_moves))
+            self._last_moves_epoch = now
+        if not self.rows:
+            # What never was placed did not move, but once placed it shall rest like the others.
+            self._last_moves = array("B", bytes(self.partition_count))
+
+    def _drop_removed(self) -> int:
+        """Take out the devices marked for removal, and their assignments; returns how many."""
+        gone = {device["id"] for device in self._removed}
+        if gone:
+            unassigned = format.unassigned(self._device_id_bytes)
+            for row in self.rows:
+                for part, device_id in enumerate(row):
+                    if device_id in gone:
+                        row[part] = unassigned
+            for device_id in gone:
+                self.devices[device_id] = None
+            while self.devices and self.devices[-1] is None:
+                self.devices.pop()
+        self._removed = []
+        return len(gone)
+
+    def _resize_rows(self, unassigned: int) -> None:
+        """Make the rows as many and as long as the replica count says."""
+        whole, extra = divmod(int(self.partition_count * self.replicas), self.partition_count)
+        lengths = [self.partition_count] * whole + ([extra] if extra else [])
+        code = format.TYPE_CODES[self._device_id_bytes]
+        del self.rows[len(lengths) :]
+        self.rows.extend(array(code) for _ in range(len(lengths) - len(self.rows)))
+        for row, length in zip(self.rows, lengths, strict=True):
+            del row[length:]
+            row.extend([unassigned] * (length - len(row)))
+
+    def _count_parts(self, balancer: Balancer) -> None:
+        for device in self.present:
+            tier = balancer.paths[device["id"]][3]
+            device["parts"] = tier.load
+            device["parts_wanted"] = tier.quota - tier.load
+
+    # --- checks ---
+
+    def validate(self) -> None:
+        """Check that every replica of every partition has a device, no two the same.
+
+        :raises RingError: saying what is wrong
+        """
+        if not self.rows:
+            raise RingError("the ring has no assignments; rebalance it first")
+        if sum(device["parts"] for device in self.present) != sum(map(len, self.rows)):
+            raise RingError("the devices' part counts do not add up to all replicas of all partitions")
+        for device in self.present:
+            if not isinstance(device["port"], int):
+                raise RingError(f"device {device['id']} has port {device['port']!r}, which is not an integer")
+        if len(self.rows) != ceil(self.replicas) or any(len(row) != self.partition_count for row in self.rows[:-1]):
+            raise RingError(
+                f"the assignments do not make {self.replicas:g} replicas of {self.partition_count} partitions"
+            )
+        for part in range(self.partition_count):
+            held_by = [row[part] for row in self.rows if part < len(row)]
+            for device_id in held_by:
+                if device_id >= len(self.devices) or self.devices[device_id] is None:
+                    raise RingError(f"partition {part} is assigned to device {device_id}, which does not exist")
+            if len(set(held_by)) != len(held_by):
+                raise RingError(f"partition {part} is assigned to a device twice: {held_by}")
+
+    # --- files ---
+
+    def ring_data(self) -> RingData:
+        """The ring as it is now."""
+        devices = [device and {k: v for k, v in device.items() if k not in _BUILDER_ONLY} for device in self.devices]
+        return RingData(devices, 32 - self.part_power, self.rows, self.version, self.next_part_power)
+
+    def write_ring(self, path: str | os.PathLike[str]) -> None:
+        """Write the ring file, of format version 1.
+
+        :raises RingError: when device ids are too large for it
+        """
+        path = os.fspath(path)
+        name = os.path.basename(path)
+        write_file(path, format.dump_v1(self.ring_data(), name[:-3] if name.endswith(".gz") else name), mode=0o644)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the builder file (formats.md 6.6)."""
+        if self.id is None:
+            self.id = uuid.uuid4().hex
+        write_file(os.fspath(path), pickles.dumps(self.to_dict(), 2))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of a builder file."""
+        return {
+            "part_power": self.part_power,
+            "next_part_power": self.next_part_power,
+            "replicas": self.replicas,
+            "min_part_hours": self.min_part_hours,
+            "parts": self.partition_count,
+            "devs": self.devices,
+            "devs_changed": self.devices_changed,
+            "dev_id_bytes": self._device_id_bytes,
+            "version": self.version,
+            "overload": self.overload,
+            "_replica2part2dev": self.rows or None,
+            "_last_part_moves_epoch": self._last_moves_epoch,
+            "_last_part_moves": self._last_moves,
+            "_last_part_gather_start": self._gather_start,
+            "_dispersion_graph": self.dispersion_graph,
+            "dispersion": self.dispersion,
+            "_remove_devs": self._removed,
+            "id": self.id,
+        }
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, clock: Callable[[], float] = time.time) -> RingBuilder:
+        """Read a builder file.
+
+        :raises RingError: missing, unreadable or damaged
+        """
+        path = os.fspath(path)
+        try:
+            with open(path, "rb") as file:
+                content = pickles.loads(file.read(), encoding="utf8", extra={("array", "array"): array})
+            return cls.from_dict(content, clock=clock)
+        except OSError as error:
+            raise RingError(f"{path}: cannot read ring builder file: {error.strerror}") from None
+        except (pickle.UnpicklingError, LookupError, TypeError, ValueError, AttributeError, RingError) as error:
+            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise RingError(f"{path}: not a ring builder file: {reason}; restore it from backups/") from None
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any], *, clock: Callable[[], float] = time.time) -> RingBuilder:
+        """A builder from the content of its file; keys that older versions did not write may be missing."""
+        builder = cls(content["part_power"], content["replicas"], content["min_part_hours"], clock=clock)
+        builder.next_part_power = content.get("next_part_power")
+        builder.overload = content.get("overload", 0.0)
+        builder.devices = list(content["devs"])
+        builder.rows = list(content["_replica2part2dev"] or [])
+        builder.version = content["version"]
+        builder.id = content.get("id")
+        builder.devices_changed = content["devs_changed"]
+        builder.dispersion = content.get("dispersion", 0.0)
+        builder.dispersion_graph = content.get("_dispersion_graph") or {}
+        builder._device_id_bytes = content.get("dev_id_bytes", 2)
+        builder._removed = [builder.devices[device["id"]] for device in content["_remove_devs"]]
+        builder._last_moves = content["_last_part_moves"] or builder._last_moves
+        builder._last_moves_epoch = content["_last_part_moves_epoch"] or 0
+        builder._gather_start = content.get("_last_part_gather_start", 0)
+        for device in builder.present:
+            device.setdefault("region", 1)
+            device.setdefault("meta", "")
+            device.setdefault("replication_ip", device["ip"])
+            device.setdefault("replication_port", device["port"])
+            device.setdefault("parts", 0)
+        return builder
+
+
+def write_file(path: str, data: bytes, mode: int | None = None) -> None:
+    """Replace a file whole: readers see the old content or the new, also after a crash.
+
+    :param mode: its permission bits; those that umask allows when None
+    """
+    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+def _weight(value: Any) -> float:
+    weight = float(value)
+    if not 0 <= weight < float("inf"):
+        raise RingError(f"a weight must not be negative: {value}")
+    return weight
+
+
+def _differences(before: list[array[int]], after: list[array[int]]) -> int:
+    """How many replicas are on another device than before."""
+    changed = 0
+    for index, row in enumerate(after):
+        old = before[index] if index < len(before) else array("H")
+        changed += sum(map(int.__ne__, row, old)) + max(len(row) - len(old), 0)
+    return changed

@@ -1,0 +1,83 @@
+"""Dispersion: how many replicas of each partition every failure domain holds, and how many are too close together."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from math import ceil
+
+from swiftlite.ring.format import Device
+from swiftlite.ring.targets import TierName, build_tree, most_replicas, tier_names
+
+Graph = dict[TierName, list[int]]
+"""For each tier, how many partitions have 0, 1, 2… replicas in it."""
+
+
+def measure(devices: Iterable[Device], rows: list[array[int]], replicas: float) -> tuple[Graph, float]:
+    """The dispersion graph, and the percentage of replicas beyond what an even spread would put into one tier.
+
+    :param devices: all devices of the ring, those without weight too
+    :param replicas: of a partition, on average
+    """
+    devices = list(devices)
+    names = {device["id"]: tier_names(device) for device in devices}
+    most = most_replicas(build_tree(devices)[0], replicas)
+    width = ceil(replicas) + 1
+    partitions = len(rows[0]) if rows else 0
+    graph: Graph = {}
+    at_risk = 0
+    for together, parts in Counter(zip_longest(*rows)).items():
+        counts = Counter(name for device_id in together if device_id is not None for name in names[device_id])
+        beyond = [0, 0, 0, 0]
+        for name, count in counts.items():
+            line = graph.setdefault(name, [partitions] + [0] * (width - 1))
+            line[0] -= parts
+            line[count] += parts
+            beyond[len(name) - 1] += max(count - most.get(name, 0), 0)
+        # A replica that is too close to others in several kinds of tier counts once.
+        at_risk += parts * max(beyond)
+    return graph, 100.0 * at_risk / (partitions * replicas) if partitions else 0.0
+
+
+@dataclass(frozen=True)
+class TierReport:
+    """One line of a dispersion report: ``dispersion`` is in percent, ``counts`` is the tier's line of the graph."""
+
+    name: str
+    most: int
+    placed: int
+    dispersion: float
+    counts: list[int]
+
+
+def report(devices: Iterable[Device], graph: Graph, replicas: float, pattern: str | None = None) -> list[TierReport]:
+    """A report per tier, in order of their names; ``pattern`` is a regular expression that names must match."""
+    devices = list(devices)
+    labels = {device["id"]: device["device"] for device in devices}
+    most = most_replicas(build_tree(devices)[0], replicas)
+    lines = []
+    for tier, counts in sorted(graph.items()):
+        name = tier_label(tier, labels)
+        if pattern and not re.match(pattern, name):
+            continue
+        limit = most.get(tier, 0)
+        placed = sum(count * parts for count, parts in enumerate(counts))
+        beyond = sum((count - limit) * parts for count, parts in enumerate(counts) if count > limit)
+        lines.append(TierReport(name, limit, placed, 100.0 * beyond / placed if placed else 0.0, counts))
+    return lines
+
+
+def tier_label(tier: TierName, labels: Mapping[int, str]) -> str:
+    """``r1``, ``r1z2``, ``r1z2-10.0.0.1`` or ``r1z2-10.0.0.1/sdb``; ``labels`` are the devices' names by id."""
+    text = f"r{tier[0]}"
+    if len(tier) > 1:
+        text += f"z{tier[1]}"
+    if len(tier) > 2:
+        text += f"-{tier[2]}"
+    if len(tier) > 3:
+        text += f"/{labels.get(int(tier[3]), f'IDd{tier[3]}')}"
+    return text

@@ -1,0 +1,194 @@
+"""Replica targets: how many replicas of a partition each failure domain should hold, by weight, spread and overload."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from math import ceil, floor
+
+from swiftlite.ring.format import Device, RingError
+
+TierName = tuple[int | str, ...]
+"""``()``, ``(region,)``, ``(region, zone)``, ``(region, zone, ip)`` or ``(region, zone, ip, device id)``."""
+
+
+class Tier:
+    """A failure domain: the cluster, a region, a zone, a server (one ip) or a device.
+
+    ``weight`` is the sum of its devices', ``capacity`` the number of those with weight. The rebalancer keeps its books
+    here too: ``quota`` and ``load`` count replicas over all partitions.
+    """
+
+    __slots__ = ("name", "children", "weight", "capacity", "quota", "load", "left", "bounds")
+
+    def __init__(self, name: TierName) -> None:
+        self.name = name
+        self.children: list[Tier] = []
+        self.weight = Fraction(0)
+        self.capacity = 0
+        self.quota = 0
+        self.load = 0
+        self.left = 0
+        self.bounds: dict[int, tuple[int, int]] = {}
+
+    @property
+    def device_id(self) -> int:
+        """The id of the device that this tier is; only for the lowest tiers."""
+        return self.name[3]  # type: ignore[return-value]
+
+    def walk(self) -> Iterator[Tier]:
+        """This tier and all below it, parents first."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+Targets = dict[Tier, Fraction]
+
+
+def tier_names(device: Device) -> tuple[TierName, TierName, TierName, TierName]:
+    """The failure domains of a device, widest first."""
+    region, zone, ip = device["region"], device["zone"], device["ip"]
+    return (region,), (region, zone), (region, zone, ip), (region, zone, ip, device["id"])
+
+
+def build_tree(devices: Iterable[Device]) -> tuple[Tier, dict[int, tuple[Tier, ...]]]:
+    """The tree of failure domains, and for each device id its tiers, region first."""
+    root = Tier(())
+    tiers = {root.name: root}
+    paths = {}
+    for device in devices:
+        weight = Fraction(device["weight"])
+        path = []
+        parent = root
+        for name in tier_names(device):
+            tier = tiers.get(name)
+            if tier is None:
+                tier = tiers[name] = Tier(name)
+                parent.children.append(tier)
+            path.append(tier)
+            parent = tier
+        for tier in (root, *path):
+            tier.weight += weight
+            tier.capacity += weight > 0
+        paths[device["id"]] = tuple(path)
+    return root, paths
+
+
+def replica_targets(root: Tier, replicas: int, overload: float) -> Targets:
+    """How many of a partition's replicas each tier should hold, on average; each tier's is the sum of its children's.
+
+    :param overload: how far beyond its share by weight a device may be filled for the sake of a wider spread; 0.1 is 10 %
+    :raises RingError: when there are fewer devices than replicas
+    """
+    weighted, wanted = by_weight(root, replicas), by_spread(root, replicas)
+    needed = _needed_overload(weighted, wanted)
+    if needed == 0 or Fraction(overload) >= needed:
+        return wanted
+    step = Fraction(overload) / needed
+    return {tier: weighted[tier] + step * (wanted[tier] - weighted[tier]) for tier in weighted}
+
+
+def required_overload(root: Tier, replicas: int) -> float:
+    """The smallest overload that allows the widest spread."""
+    return float(_needed_overload(by_weight(root, replicas), by_spread(root, replicas)))
+
+
+def by_weight(root: Tier, replicas: int) -> Targets:
+    """Shares in proportion to weight, except that no device holds a partition twice."""
+    _check_capacity(root, replicas)
+    leaves = [tier for tier in root.walk() if len(tier.name) == 4]
+    shares = _proportional(leaves, Fraction(replicas))
+    _sum_up(root, shares)
+    return shares
+
+
+def by_spread(root: Tier, replicas: int) -> Targets:
+    """Shares spread as evenly as failure domains allow; weight settles only what does not divide."""
+    _check_capacity(root, replicas)
+    shares: Targets = {}
+    _spread(root, Fraction(replicas), shares)
+    return shares
+
+
+def quotas(root: Tier, targets: Targets, partitions: int) -> dict[Tier, int]:
+    """Whole numbers of replicas for each tier over so many partitions: the targets, rounded.
+
+    Each is its exact share rounded down or up, and each tier's is the sum of its children's.
+    """
+    result = {root: int(targets[root] * partitions)}
+    for tier in root.walk():
+        if not tier.children:
+            continue
+        shares = {child: targets[child] * partitions for child in tier.children}
+        rest = result[tier] - sum(map(floor, shares.values()))
+        for child in sorted(tier.children, key=lambda child: floor(shares[child]) - shares[child]):
+            result[child] = floor(shares[child]) + (rest > 0)
+            rest -= 1
+    return result
+
+
+def most_replicas(root: Tier, replicas: float) -> dict[TierName, int]:
+    """The most replicas of one partition that a tier holds when they are spread evenly, whatever the weights.
+
+    What is beyond counts as bad dispersion (formats.md 6.6). Tiers without weight are left out: they should hold none.
+    """
+    result: dict[TierName, int] = {(): ceil(replicas)}
+
+    def descend(tier: Tier, count: float) -> None:
+        children = [child for child in tier.children if child.capacity]
+        for child in children:
+            share = ceil(count / len(children))
+            result[child.name] = share if child.children else min(1, share)
+            descend(child, share)
+
+    descend(root, replicas)
+    return result
+
+
+def _check_capacity(root: Tier, replicas: int) -> None:
+    if root.capacity < replicas:
+        raise RingError(
+            f"{replicas} replicas need {replicas} devices with weight, but there are {root.capacity}; add more"
+        )
+
+
+def _needed_overload(weighted: Targets, wanted: Targets) -> Fraction:
+    devices = (tier for tier in weighted if len(tier.name) == 4 and weighted[tier])
+    return max((wanted[tier] / weighted[tier] - 1 for tier in devices), default=Fraction(0))
+
+
+def _proportional(tiers: list[Tier], amount: Fraction) -> Targets:
+    """Divide ``amount`` by weight, at most 1 for each; what a tier cannot take goes to the others."""
+    shares = {}
+    total = sum((tier.weight for tier in tiers), Fraction(0))
+    for tier in sorted(tiers, key=lambda tier: -tier.weight):
+        share = min(Fraction(1), amount * tier.weight / total) if total else Fraction(0)
+        shares[tier] = share
+        if share == 1:
+            amount -= 1
+            total -= tier.weight
+    return shares
+
+
+def _sum_up(tier: Tier, shares: Targets) -> Fraction:
+    if tier.children:
+        shares[tier] = sum((_sum_up(child, shares) for child in tier.children), Fraction(0))
+    return shares[tier]
+
+
+def _spread(tier: Tier, amount: Fraction, shares: Targets) -> None:
+    """Give each child one replica after the other while all with room can have one, then the rest by weight."""
+    shares[tier] = amount
+    given = dict.fromkeys(tier.children, Fraction(0))
+    while True:
+        roomy = [child for child in tier.children if given[child] < child.capacity]
+        if not roomy or amount < len(roomy):
+            break
+        for child in roomy:
+            given[child] += 1
+        amount -= len(roomy)
+    for child, share in _proportional(roomy, amount).items():
+        given[child] += share
+    for child, share in given.items():
+        _spread(child, share, shares)
