@@ -46,7 +46,7 @@ class AccountServer(DatabaseServer):
         update = AccountUpdate.from_headers(request)
         broker = self._broker(place)
         if is_auto_create(self.swift.constraints, place.account) and not broker.exists:
-            timestamp = request.timestamp() if request.header("X-Timestamp") else update.put_timestamp
+            timestamp = request.timestamp() if request.header("X-Timestamp") else Timestamp(self.clock())
             self._create(broker, timestamp)
         if not update.override_deleted and is_deleted(broker.get_info()):
             raise web.HTTPNotFound()

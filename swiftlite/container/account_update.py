@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from swiftlite.common.concurrency import GreenPool
@@ -12,8 +12,8 @@ from swiftlite.core.names import quote_path
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db.controller import Request
 from swiftlite.http.client import Client
-from swiftlite.http.errors import BackendError
-from swiftlite.wire.messages import AccountUpdate, UpdateTargets
+from swiftlite.http.errors import Address, BackendError
+from swiftlite.wire.messages import AccountUpdate, BadMessage, UpdateTargets
 
 
 class AccountUpdates:
@@ -50,30 +50,38 @@ class AccountUpdates:
             "Referer": f"{request.method} {request.url}",
             "User-Agent": f"container-server {os.getpid()}",
         }
-        pool = GreenPool(len(targets.hosts))
-        calls = [
-            pool.spawn(self.tell, host, path_of(device, targets.partition, account, container), headers)
-            for host, device in targets.pairs()
-        ]
-        statuses = [call.wait() for call in calls]
+        places = [(_address(host), device) for host, device in targets.pairs()]
+        statuses = self.tell_all(places, quote_path(f"/{targets.partition}/{account}/{container}"), headers)
         return override or any(status != 404 for status in statuses)
 
-    def tell(self, host: str, path: str, headers: Mapping[str, str]) -> int:
-        """Send one update to one account server.
+    def tell_all(self, places: Sequence[tuple[Address, str]], path: str, headers: Mapping[str, str]) -> list[int]:
+        """Send one update to several account servers at once.
 
-        :param host: ``ip:port``
-        :returns: the status it answered, or 503 when it could not be asked
+        :param places: address and device of each
+        :param path: quoted ``/partition/account/container``
+        :returns: the status that each answered, or 503 where it could not be asked
         """
-        ip, _, port = host.rpartition(":")
+        pool = GreenPool(max(1, len(places)))
+        calls = [pool.spawn(self._tell, address, f"/{device}{path}", headers) for address, device in places]
+        return [call.wait() for call in calls]
+
+    def _tell(self, address: Address, path: str, headers: Mapping[str, str]) -> int:
         try:
-            response = self.client.request((ip.strip("[]"), int(port)), "PUT", path, headers)
+            response = self.client.request(address, "PUT", path, headers)
             response.drain()
-        except (BackendError, ValueError) as error:
-            self.logger.error("account update %s%s failed, the updater will send it: %s", host, path, error)
+        except BackendError as error:
+            self.logger.error("account update %s failed, the updater will send it: %s", path, error)
             return 503
         if response.status >= 300 and response.status != 404:
-            self.logger.error("account update %s%s was answered %d", host, path, response.status)
+            self.logger.error("account update %s was answered %d by %s:%d", path, response.status, *address)
         return response.status
+
+
+def _address(host: str) -> Address:
+    ip, _, port = host.rpartition(":")
+    if not port.isdecimal():
+        raise BadMessage(f"X-Account-Host has no port: {host!r}")
+    return ip.strip("[]"), int(port)
 
 
 def update_of(info: Mapping[str, Any], override_deleted: bool = False) -> AccountUpdate:
@@ -86,8 +94,3 @@ def update_of(info: Mapping[str, Any], override_deleted: bool = False) -> Accoun
         info["storage_policy_index"],
         override_deleted,
     )
-
-
-def path_of(device: str, partition: str | int, account: str, container: str) -> str:
-    """The quoted path of a container's row on an account server."""
-    return quote_path(f"/{device}/{partition}/{account}/{container}")

@@ -283,16 +283,20 @@ class DatabaseBroker:
         with self.transaction() as connection:
             connection.execute(sql, values)
 
+    def quarantine(self, reason: object) -> None:
+        """Move the database's directory out of the way, and log why."""
+        try:
+            target = layout.quarantine_directory(self.path, self.kind)
+        except OSError as failure:
+            self.logger.error("%s (%s) cannot be quarantined: %s", self.directory, reason, failure)
+        else:
+            self.logger.error("quarantined %s to %s: %s", self.directory, target, reason)
+
     def _quarantine_if_corrupt(self, error: sqlite3.DatabaseError) -> None:
         text = str(error).lower()
         if not any(sign in text for sign in _CORRUPTION):
             return
-        try:
-            target = layout.quarantine_directory(self.path, self.kind)
-        except OSError as failure:
-            self.logger.error("%s is corrupt (%s) and cannot be quarantined: %s", self.path, error, failure)
-        else:
-            self.logger.error("quarantined %s to %s: %s", self.directory, target, error)
+        self.quarantine(error)
         raise DatabaseQuarantined(self.path, str(error)) from error
 
 

@@ -35,7 +35,7 @@ ANSWERS: dict[type[Exception], Callable[[Exception], Answer]] = {
     DatabaseQuarantined: lambda error: web.HTTPInternalServerError("The database was corrupt and is quarantined now."),
     LockTimeout: lambda error: web.HTTPServiceUnavailable("The database is locked by others."),
     BadMessage: lambda error: web.HTTPBadRequest(str(error), content_type="text/plain"),
-    Violation: lambda error: web.from_violation(error),  # type: ignore[arg-type]
+    Violation: web.from_violation,  # type: ignore[dict-item]
 }
 """What the client hears of an error; everything else is a 500, or a 507 where the disk is to blame."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import uuid
+from collections.abc import Iterator
 from typing import Literal
 
 Kind = Literal["account", "container"]
@@ -54,6 +55,24 @@ def quarantine_directory(path: str, kind: Kind) -> str:
         target = f"{target}-{uuid.uuid4().hex}"
         os.rename(directory, target)
     return target
+
+
+def databases(device_path: str, kind: Kind) -> Iterator[str]:
+    """The databases of a device: their paths in the form without an epoch, whatever form the files have."""
+    root = f"{device_path}/{kind}s"
+    for partition in _names(root):
+        for suffix in _names(f"{root}/{partition}") if partition.isdecimal() else ():
+            for name_hash in _names(f"{root}/{partition}/{suffix}"):
+                directory = f"{root}/{partition}/{suffix}/{name_hash}"
+                if any(name.startswith(name_hash) and name.endswith(".db") for name in _names(directory)):
+                    yield f"{directory}/{name_hash}.db"
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):  # a stray file, or somebody was faster
+        return []
 
 
 def is_valid_partition(partition: str) -> bool:

@@ -9,6 +9,7 @@ import xml.etree.ElementTree
 from pathlib import Path
 
 import pytest
+
 from fakes.database_servers import SWIFT, BackendServer, account_server, container_server
 
 ROW = {"X-Size": "3", "X-Content-Type": "text/plain", "X-Etag": "e"}
