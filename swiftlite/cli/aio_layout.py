@@ -177,6 +177,8 @@ def _converge(wanted: Layout, new_keys: Mapping[str, str]) -> None:
             changed[path] = new
     if changed:
         # Rings first: when a crash comes between, the confs still differ, and the next start does all of this again.
-        layout.write_rings(wanted)
+        from swiftlite.cli.layout_rings import write_rings  # here: most starts change nothing
+
+        write_rings(wanted)
     for path, text in changed.items():
         layout.write_private(path, text)

@@ -77,6 +77,7 @@ def _http_options(options: ServerOptions, swift: SwiftConf) -> HTTPOptions:
         client_timeout=options.client_timeout,
         keepalive_timeout=options.keepalive_timeout,
         max_header_size=swift.constraints.max_header_size,
+        max_header_count=swift.constraints.max_header_count,
         max_clients=options.max_clients,
         network_chunk_size=options.network_chunk_size,
     )

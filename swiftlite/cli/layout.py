@@ -96,7 +96,13 @@ def conf_path(layout: Layout, kind: str, node: StorageNode) -> Path:
 
 
 def write(layout: Layout) -> None:
-    """Write confs, builders and rings, and make the device directories; the hash secret of an old layout is kept."""
+    """Write confs, builders and rings, and make the device directories; the hash secret of an old layout is kept.
+
+    Raises OSError, RingError.
+    """
+    # Imported here: a start that finds all laid out needs no ring builder.
+    from swiftlite.cli.layout_rings import write_rings
+
     for directory in (layout.etc, layout.directory / "log", layout.directory / "run"):
         directory.mkdir(parents=True, exist_ok=True)
     for node in layout.nodes:

@@ -1,0 +1,152 @@
+"""Write etc/*.conf-sample from the option tables: ``python -m swiftlite.cli.conf_samples etc``."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from swiftlite.account.server import DatabaseServerOptions
+from swiftlite.cli.layout import FILTERS, PIPELINE
+from swiftlite.common.config import ServerOptions
+from swiftlite.common.memcached import MemcachedOptions
+from swiftlite.container.server import ContainerOptions
+from swiftlite.container.updater import ContainerUpdaterOptions
+from swiftlite.core.constraints import Constraints
+from swiftlite.obj.server import ObjectServerOptions
+from swiftlite.obj.updater import ObjectUpdaterOptions
+from swiftlite.proxy.options import ProxyOptions
+
+STORAGE_ONLY = {"devices", "mount_check"}
+# What workers counts by itself depends on the machine; the sample says the word that means the same anywhere.
+DEFAULT_TEXTS = {"workers": "auto"}
+TEMPAUTH = """
+# user_<account>_<user> = <key> [group...] [storage URL]; .admin may do all in its account, .reseller_admin in any
+# user_test_tester = testing .admin
+# user64_<account>_<user>: the same, both names in base64 without padding, for names with underscores
+# start of the names of accounts and tokens
+# reseller_prefix = AUTH
+# where tokens are given out
+# auth_prefix = /auth/
+# seconds that a token is valid
+# token_life = 86400
+# let filters in front, such as temporary URLs, decide instead
+# allow_overrides = true
+# scheme of storage URLs: http, https, or default: the one that the client used
+# storage_url_scheme = default
+# a group that users of accounts with this prefix must have
+# AUTH_require_group =
+# secrets that tokens are sealed with, so that every proxy knows them without memcached; fernet_key_<id> = <32 bytes>
+# fernet_key_one =
+# which of them seals new tokens
+# active_fernet_key_id = one
+"""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of a sample: `lines` as they are, then every option of `options` that `without` does not name."""
+
+    name: str
+    lines: Sequence[str] = ()
+    options: type | None = None
+    without: frozenset[str] = frozenset()
+
+
+def _default(port: int, without: set[str]) -> Section:
+    return Section("DEFAULT", (f"bind_port = {port}",), ServerOptions, frozenset(without | {"bind_port"}))
+
+
+def _own(cls: type) -> frozenset[str]:
+    """Names that ``[DEFAULT]`` explains already."""
+    return frozenset(field.name for field in dataclasses.fields(ServerOptions)) & frozenset(
+        field.name for field in dataclasses.fields(cls)
+    )
+
+
+def _storage(kind: str, port: int, server: type, updater: type | None) -> list[Section]:
+    sections = [
+        _default(port, set()),
+        Section("pipeline:main", (f"pipeline = healthcheck {kind}-server",)),
+        Section(f"app:{kind}-server", (f"use = egg:swiftlite#{kind}",), server, _own(server)),
+        Section("filter:healthcheck", ("use = egg:swiftlite#healthcheck",)),
+    ]
+    if updater:
+        sections.append(Section(f"{kind}-updater", (), updater, _own(updater)))
+    return sections
+
+
+def _proxy() -> list[Section]:
+    sections = [
+        _default(8080, STORAGE_ONLY),
+        Section("pipeline:main", (f"pipeline = {PIPELINE}",)),
+        Section("app:proxy-server", ("use = egg:swiftlite#proxy",), ProxyOptions, frozenset({"swift_dir"})),
+    ]
+    for name in dict.fromkeys(PIPELINE.split()[:-1]):
+        use = f"use = egg:swiftlite#{FILTERS.get(name, name)}"
+        lines = (use, *TEMPAUTH.strip().split("\n")) if name == "tempauth" else (use,)
+        sections.append(Section(f"filter:{name}", lines, MemcachedOptions if name == "cache" else None))
+    return sections
+
+
+SAMPLES: dict[str, list[Section]] = {
+    "proxy-server.conf-sample": _proxy(),
+    "object-server.conf-sample": _storage("object", 6200, ObjectServerOptions, ObjectUpdaterOptions),
+    "container-server.conf-sample": _storage("container", 6201, ContainerOptions, ContainerUpdaterOptions),
+    "account-server.conf-sample": _storage("account", 6202, DatabaseServerOptions, None),
+    "swift.conf-sample": [
+        Section(
+            "swift-hash",
+            (
+                "# the cluster's secret: the same on every node, never changed once there are data; one of the two must be set",
+                "swift_hash_path_prefix =",
+                "swift_hash_path_suffix = changeme",
+            ),
+        ),
+        Section("swift-constraints", (), Constraints),
+        Section("storage-policy:0", ("name = Policy-0", "default = yes")),
+    ],
+}
+
+
+def render(sections: Sequence[Section]) -> str:
+    """Return the text of a sample: set is what must be set, the rest is commented out with its default."""
+    blocks = []
+    for section in sections:
+        lines = [f"[{section.name}]", *section.lines]
+        for field in dataclasses.fields(section.options) if section.options else ():  # type: ignore[arg-type]
+            if field.name not in section.without:
+                reason = field.metadata.get("reason", "")
+                lines += textwrap.wrap(reason, 118, initial_indent="# ", subsequent_indent="# ")
+                lines.append(f"# {field.name} = {default_text(field)}".rstrip())
+        blocks.append("\n".join(lines) + "\n")
+    return "\n".join(blocks)
+
+
+def default_text(field: Any) -> str:
+    """Return how a conf file spells an option's default."""
+    if field.name in DEFAULT_TEXTS:
+        return DEFAULT_TEXTS[field.name]
+    value = field.default
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}" if value < 1e6 else str(int(value))
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Write all samples into the directory named."""
+    for name, sections in SAMPLES.items():
+        (Path(argv[0]) / name).write_text(render(sections), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
