@@ -68,8 +68,7 @@ class Connection:
         else:
             framed = FixedBody(self.stream, request.content_length or 0, options.client_timeout)
         body = Input(self.stream, framed, request.expect_continue)
-        keep_alive = request.keep_alive and not self.server.draining
-        responder = Responder(self.stream, request, body, options.client_timeout, keep_alive)
+        responder = Responder(self.server, self.stream, request, body)
         if not self._respond(responder, request, body):
             return False
         if responder.keep_alive and (framed.done or body.drain(DRAIN_LIMIT)):
@@ -106,7 +105,7 @@ class Connection:
         """Wait, idle, for the first bytes of a request; return False if the client has gone or stays silent."""
         server, stream = self.server, self.stream
         options = server.options
-        if server.draining and not self.fresh:
+        if not self.fresh and (server.draining or server.crowded):
             return False
         server.idle[self] = None
         try:

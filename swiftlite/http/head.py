@@ -187,7 +187,8 @@ def _parse_lines(tail: bytes, limits: HeadLimits) -> list[tuple[bytes, bytes]]:
     except httptools.HttpParserUpgrade:
         pass  # An offer that we do not take up; the head was parsed to its end.
     except httptools.HttpParserError as error:
-        _refuse_unknown_coding(found.lines)
+        if b"\ncontent-length:" not in tail.lower():
+            _refuse_unknown_coding(found.lines)
         raise BadRequest(BAD_REQUEST, f"Malformed header: {error}.") from None
     if not found.complete:
         raise BadRequest(BAD_REQUEST, "Malformed header.")
@@ -198,8 +199,7 @@ def _parse_lines(tail: bytes, limits: HeadLimits) -> list[tuple[bytes, bytes]]:
 
 def _refuse_unknown_coding(lines: list[tuple[bytes, bytes]]) -> None:
     """The parser stops at any odd Transfer-Encoding; a well-formed one that is merely unknown deserves a 501."""
-    names = {name.lower() for name, _ in lines}
-    if b"content-length" not in names and b"transfer-encoding" in names:
+    if any(name.lower() == b"transfer-encoding" for name, _ in lines):
         _framing(_collect(lines), True)
 
 
@@ -234,14 +234,12 @@ def _parse_target(method: str, target: bytes, fields: dict[str, str]) -> tuple[s
         scheme, found, rest = text.partition("://")
         if not found or scheme.lower() not in ("http", "https") or method == "CONNECT":
             raise BadRequest(BAD_REQUEST, "The request target must begin with / or http://.")
-        authority, slash, rest = rest.partition("/")
-        if not slash:
-            authority, question, rest = authority.partition("?")
-            rest = question + rest
+        authority = re.split("[/?]", rest, maxsplit=1)[0]
+        rest = rest[len(authority) :]
         if not authority or not _is_host(authority):
             raise BadRequest(BAD_REQUEST, "The request target names no proper host.")
         fields["HTTP_HOST"] = authority  # RFC 9112 3.2.2
-        text = "/" + rest
+        text = rest if rest.startswith("/") else "/" + rest
     path, _, query = text.partition("?")
     return path, query
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from email.utils import formatdate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from swiftlite.http.head import RequestHead
 from swiftlite.http.input import Input
 from swiftlite.http.stream import Stream
+
+if TYPE_CHECKING:
+    from swiftlite.http.server import HTTPServer
 
 JOIN_BELOW = 8192
 """A first chunk smaller than this is joined to the head; a bigger one goes beside it, uncopied."""
@@ -39,15 +42,13 @@ class Responder:
     """Runs an application for one request and sends what it answers.
 
     Args:
+        server: tells how long the client may take no bytes, and whether connections can be kept at all.
         stream: the client's connection.
         request: what was asked.
         body: the request body, to decide whether the connection can be used again.
-        timeout: seconds that the client may take no bytes.
-        keep_alive: whether the connection may be kept at all.
     """
 
     __slots__ = (
-        "_head",
         "_headers",
         "_left",
         "_status",
@@ -56,22 +57,23 @@ class Responder:
         "keep_alive",
         "mode",
         "request",
+        "server",
         "stream",
         "timeout",
-    )  # fmt: skip
+    )
 
-    def __init__(self, stream: Stream, request: RequestHead, body: Input, timeout: float, keep_alive: bool) -> None:
+    def __init__(self, server: HTTPServer, stream: Stream, request: RequestHead, body: Input) -> None:
+        self.server = server
         self.stream = stream
         self.request = request
         self.body = body
-        self.timeout = timeout
-        self.keep_alive = keep_alive
+        self.timeout = server.options.client_timeout
+        self.keep_alive = request.keep_alive
         """After the response: the connection can carry another request."""
         self.head_sent = False
         self.mode = ""
         self._status = ""
         self._headers: list[tuple[str, str]] = []
-        self._head = b""
         self._left = 0
 
     def run(self, app: WSGIApp, environ: dict[str, Any]) -> None:
@@ -183,7 +185,7 @@ class Responder:
         self._frame(length, known_length, lines)
         if not dated:
             lines.append(f"Date: {http_date()}\r\n")
-        self.keep_alive = self.keep_alive and self.body.can_be_drained(DRAIN_LIMIT)
+        self.keep_alive = self.keep_alive and not self.server.draining and self.body.can_be_drained(DRAIN_LIMIT)
         if not self.keep_alive:
             lines.append("Connection: close\r\n")
         elif not request.http11:

@@ -65,6 +65,8 @@ class HTTPServer:
         self.log = log
         self.environ = base_environ(host, str(port), True)
         self.draining = False
+        self.crowded = False
+        """``max_clients`` are busy, and another waits."""
         self.connections: set[Connection] = set()
         self.idle: dict[Connection, None] = {}
         """Connections that wait for a request, longest wait first."""
@@ -88,7 +90,8 @@ class HTTPServer:
         self.draining = True
         if self._acceptor is not None:
             self._acceptor.kill()
-        self._accept_ready()  # Whoever has connected by now gets an answer.
+        with contextlib.suppress(OSError):
+            self._accept_ready()  # Whoever has connected by now gets an answer.
         self.listener.close()
         self._hang_up([connection for connection in self.idle if not connection.fresh])
         with Timeout(self.options.drain_grace if grace is None else grace, False):
@@ -121,13 +124,14 @@ class HTTPServer:
                 sleep(0.1)
 
     def _accept_ready(self) -> None:
-        """Accept what waits in the backlog."""
-        for _ in range(ACCEPTS_AT_ONCE):
+        """Accept what waits in the backlog, if it is not empty."""
+        for accepted in range(ACCEPTS_AT_ONCE):
             if self._slots.locked():
-                if self.draining:
+                if accepted or self.draining:
                     return
-                self._hang_up(list(self.idle)[:1])
+                self._make_room()
             self._slots.acquire()
+            self.crowded = False
             try:
                 sock, address = self.listener.accept()
             except OSError as error:
@@ -136,6 +140,13 @@ class HTTPServer:
                     return
                 raise
             self._start(sock, address)
+
+    def _make_room(self) -> None:
+        """Let the longest idle connection go for the one that waits; else the next to become idle will."""
+        for connection in self.idle:
+            connection.stream.hang_up()
+            return
+        self.crowded = True
 
     def _start(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
         with contextlib.suppress(OSError):

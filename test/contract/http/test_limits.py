@@ -1,0 +1,143 @@
+"""Drain and limits: nothing in progress is lost, nothing idle is waited for, one client more than allowed waits."""
+
+import socket
+import threading
+import time
+
+import pytest
+
+from fakes.http_server import EchoApp, ServerThread, wait_until
+from swiftlite.common.concurrency import sleep
+
+GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+class GateApp:
+    """Answers once the gate is open."""
+
+    def __init__(self):
+        self.gate = threading.Event()
+        self.waiting = 0
+
+    def __call__(self, _environ, start_response):
+        self.waiting += 1
+        while not self.gate.is_set():
+            sleep(0.002)
+        start_response("200 OK", [])
+        return [b"done"]
+
+
+class TestDrain:
+    def test_idle_connections_are_closed_at_once(self):
+        with ServerThread(EchoApp()) as server, server.connect() as wire:
+            wire.send(GET)
+            wire.read_response()
+            server.drain(20)
+            assert wire.is_closed()
+            server.join()
+
+    def test_requests_in_progress_finish(self):
+        app = GateApp()
+        with ServerThread(app) as server, server.connect() as wire:
+            wire.send(GET)
+            wait_until(lambda: app.waiting, "the request")
+            server.drain(20)
+            wait_until(lambda: server.server.draining, "the drain")
+            app.gate.set()
+            response = wire.read_response()
+            assert (response.body, response.headers["connection"]) == (b"done", "close")
+            assert wire.is_closed()
+            server.join()
+
+    def test_body_in_progress_finishes(self):
+        with ServerThread(EchoApp()) as server, server.connect() as wire:
+            wire.send(b"PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe")
+            wait_until(lambda: server.app.requests, "the request")
+            server.drain(20)
+            wait_until(lambda: server.server.draining, "the drain")
+            wire.send(b"llo")
+            assert wire.read_response().json["body"] == "hello"
+            server.join()
+
+    def test_grace_ends(self):
+        app = GateApp()
+        with ServerThread(app) as server, server.connect() as wire:
+            wire.send(GET)
+            wait_until(lambda: app.waiting, "the request")
+            server.drain(0.05)
+            assert wire.is_closed()
+            app.gate.set()
+            server.join()
+
+    def test_new_connections_are_refused(self):
+        with ServerThread(EchoApp()) as server:
+            server.drain(1)
+            server.join()
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(server.address)
+
+    def test_connections_without_a_request_yet_get_a_moment(self):
+        with ServerThread(EchoApp()) as server, server.connect() as wire:
+            wait_until(lambda: server.server.idle, "the connection")
+            server.drain(20)
+            wait_until(lambda: server.server.draining, "the drain")
+            wire.send(GET)
+            assert wire.read_response().status == 200
+            server.join()
+
+
+class TestMaxClients:
+    def test_one_more_waits(self):
+        app = GateApp()
+        with ServerThread(app, max_clients=2) as server:
+            wires = [server.connect() for _ in range(3)]
+            for wire in wires:
+                wire.send(GET)
+            wait_until(lambda: app.waiting == 2, "two requests")
+            assert all(wire.is_open() for wire in wires)
+            assert len(server.server.connections) == 2
+            app.gate.set()
+            done = [wire for wire in wires[:2] if wire.read_response().body == b"done"]
+            assert len(done) == 2
+            wires[0].close()
+            assert wires[2].read_response().body == b"done"
+            for wire in wires:
+                wire.close()
+
+    def test_the_longest_idle_makes_room(self):
+        with ServerThread(EchoApp(), max_clients=2) as server:
+            idle = [server.connect(), server.connect()]
+            for wire in idle:
+                wire.send(GET)
+                wire.read_response()
+            with server.connect() as third:
+                third.send(GET)
+                assert third.read_response().status == 200
+                assert idle[0].is_closed()
+                assert idle[1].is_open()
+            for wire in idle:
+                wire.close()
+
+
+def test_one_busy_client_does_not_starve_another():
+    """A client that sends without a pause must leave turns to others."""
+    app = EchoApp()
+    with ServerThread(app) as server, server.connect() as busy, server.connect() as other:
+        stop = threading.Event()
+
+        def flood():
+            busy.send(b"PUT /flood HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n")
+            while not stop.is_set():
+                busy.send(b"x" * 1_000_000)
+                time.sleep(0)
+
+        thread = threading.Thread(target=flood)
+        thread.start()
+        try:
+            wait_until(lambda: app.requests, "the flood")
+            other.send(GET)
+            assert other.read_response().status == 200
+        finally:
+            stop.set()
+            busy.sock.shutdown(socket.SHUT_RDWR)
+            thread.join()
