@@ -1,0 +1,230 @@
+"""A lab bench: servers of either side, each with its own port, over device directories that both may share."""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import os
+import pwd
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+from interop import peer
+
+T = TypeVar("T")
+
+PROGRAMS = Path(__file__).resolve().parents[2] / "bin"
+SIDES = ("ours", "theirs")
+START_TIMEOUT = 30.0
+PIPELINE = "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth proxy-logging proxy-server"
+
+# Both sides take `egg:swift#...`: ours maps it to its own (formats.md 8.4).
+DEFAULT_SECTION = """\
+[DEFAULT]
+bind_ip = {ip}
+bind_port = {port}
+workers = 1
+user = {user}
+swift_dir = {swift_dir}
+devices = {devices}
+mount_check = false
+log_address = /dev/nonexistent
+recon_cache_path = {recon}
+"""
+STORAGE_SECTIONS = """
+[pipeline:main]
+pipeline = {kind}-server
+
+[app:{kind}-server]
+use = egg:swift#{kind}
+"""
+PROXY_SECTIONS = f"""
+[pipeline:main]
+pipeline = {PIPELINE}
+
+[app:proxy-server]
+use = egg:swift#proxy
+account_autocreate = true
+
+[filter:catch_errors]
+use = egg:swift#catch_errors
+
+[filter:gatekeeper]
+use = egg:swift#gatekeeper
+
+[filter:healthcheck]
+use = egg:swift#healthcheck
+
+[filter:proxy-logging]
+use = egg:swift#proxy_logging
+
+[filter:cache]
+use = egg:swift#memcache
+memcache_servers = {{memcached}}
+
+[filter:listing_formats]
+use = egg:swift#listing_formats
+
+[filter:tempauth]
+use = egg:swift#tempauth
+user_test_tester = testing .admin
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered; header names in lower case, values as WSGI strs (one character a byte)."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Server:
+    """A running server process and where it listens."""
+
+    address: tuple[str, int]
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    def ask(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Answer:
+        """Make one request; `path` is a native str and is quoted here, up to a question mark."""
+        name, mark, query = path.partition("?")
+        connection = http.client.HTTPConnection(*self.address, timeout=30)
+        try:
+            connection.request(method, quote(name) + mark + query, body=body, headers=dict(headers or {}))
+            answer = connection.getresponse()
+            return Answer(answer.status, {key.lower(): value for key, value in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        """End it and its workers."""
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@dataclass
+class Lab:
+    """Starts servers of either side on `swift_dir`, and ends them all."""
+
+    swift_dir: Path
+    directory: Path
+    memcached: str = "127.0.0.1:1"
+    servers: list[Server] = field(default_factory=list)
+
+    def devices(self, name: str = "node", count: int = 4) -> Path:
+        """Return a directory with device directories d1, d2… in it, made when missing."""
+        for number in range(1, count + 1):
+            (self.directory / name / f"d{number}").mkdir(parents=True, exist_ok=True)
+        return self.directory / name
+
+    def write_conf(self, kind: str, devices: Path, address: tuple[str, int], extra: str = "") -> Path:
+        """Write the conf of a server and return its path; `extra`: more sections."""
+        path = self.directory / f"{kind}-{address[0]}-{address[1]}.conf"
+        recon = self.directory / "recon"
+        recon.mkdir(exist_ok=True)
+        sections = PROXY_SECTIONS.format(memcached=self.memcached) if kind == "proxy" else STORAGE_SECTIONS
+        text = (DEFAULT_SECTION + sections).format(
+            kind=kind,
+            ip=address[0],
+            port=address[1],
+            user=pwd.getpwuid(os.getuid()).pw_name,
+            swift_dir=self.swift_dir,
+            devices=devices,
+            recon=recon,
+        )
+        path.write_text(text + extra)
+        return path
+
+    def program(self, side: str, name: str) -> list[str]:
+        """Return the start of the command line of a daemon, say ``object-server``, of one side."""
+        if side == "ours":
+            return [sys.executable, str(PROGRAMS / f"swiftlite-{name}")]
+        return peer.command(self.swift_dir, peer.tool(f"swift-{name}"))
+
+    def launch(self, side: str, kind: str, devices: Path, address: tuple[str, int] | None = None) -> Server:
+        """Start a server of `kind` (object, container, account, proxy) and return at once."""
+        address = address or ("127.0.0.1", free_port())
+        conf = self.write_conf(kind, devices, address)
+        output = conf.with_suffix(".output")
+        with open(output, "wb") as stream:
+            process = subprocess.Popen(
+                [*self.program(side, f"{kind}-server"), str(conf)],
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                env=environment(side),
+            )
+        server = Server(address, process, output)
+        self.servers.append(server)
+        return server
+
+    def wait_up(self, servers: Sequence[Server]) -> None:
+        """Return when all servers take connections."""
+
+        def is_up(server: Server) -> bool:
+            assert server.process.poll() is None, f"{server.output.name}: {server.output.read_text()[-2000:]}"
+            try:
+                socket.create_connection(server.address, 1).close()
+            except OSError:
+                return False
+            return True
+
+        for server in servers:
+            wait_until(functools.partial(is_up, server), f"{server.output.name} listens", START_TIMEOUT)
+
+    def start(self, side: str, kind: str, devices: Path, address: tuple[str, int] | None = None) -> Server:
+        """Start a server and return when it takes connections."""
+        server = self.launch(side, kind, devices, address)
+        self.wait_up([server])
+        return server
+
+    def run_once(self, side: str, daemon: str, conf: Path) -> None:
+        """Make one pass of a daemon, say ``object-updater``."""
+        command = [*self.program(side, daemon), str(conf), "once" if side == "theirs" else "--once", "-v"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment(side))
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def stop(self) -> None:
+        """End every server."""
+        for server in self.servers:
+            server.process.terminate()
+        for server in self.servers:
+            server.stop()
+        self.servers.clear()
+
+
+def environment(side: str) -> dict[str, str]:
+    """Return the environment of a daemon; ours is run from the checkout, installed or not."""
+    return peer.environment({"PYTHONPATH": str(PROGRAMS.parent)} if side == "ours" else None)
+
+
+def wait_until(condition: Callable[[], T], what: str, timeout: float = 15.0) -> T:
+    """Poll until `condition` returns something true, and return that; fail, naming `what`, after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"not within {timeout:.0f} s: {what}"
+        time.sleep(0.02)
+    return result
+
+
+def free_port(ip: str = "127.0.0.1") -> int:
+    """Return a port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind((ip, 0))
+        return int(probe.getsockname()[1])
