@@ -1,0 +1,218 @@
+"""What the object server answers: the headers of an object, its body or parts of it, and errors."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from email.utils import formatdate
+
+from swiftlite.common import web
+from swiftlite.common.config import is_true
+from swiftlite.common.web import Answer
+from swiftlite.core import preconditions
+from swiftlite.core.constraints import Violation
+from swiftlite.core.metadata import is_system_metadata, is_transient_metadata, is_user_metadata
+from swiftlite.core.names import str_to_wsgi
+from swiftlite.core.ranges import MultipartFraming, RangeRequest
+from swiftlite.http.errors import BadBody, ClientDisconnected, ClientTimeout
+from swiftlite.obj.diskfile import OpenObject
+from swiftlite.obj.errors import (
+    DeviceUnavailable,
+    DiskFileCollision,
+    DiskFileNoSpace,
+    DiskFileNotExist,
+    DiskFileStateChanged,
+    MetadataDoesNotFit,
+)
+from swiftlite.obj.reader import SMALL
+from swiftlite.obj.xattrs import AttributesUnsupported
+from swiftlite.wire.messages import BadMessage
+
+Headers = list[tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer ready to be sent, without the cost of a response object."""
+
+    status: int
+    headers: Headers = field(default_factory=list)
+    body: Iterable[bytes] = ()
+
+
+class Request(web.Request):
+    """A backend request; also the header mapping that ``wire.messages`` reads."""
+
+    get = web.Request.header
+
+    def items(self) -> list[tuple[str, str]]:
+        """All headers as (name in title case, WSGI string)."""
+        return self.header_items()
+
+    @property
+    def device(self) -> str:
+        """The device in the path, for answers that name it."""
+        return self.wsgi_path.split("/", 2)[1]
+
+    @property
+    def referer_line(self) -> str:
+        """``PUT http://host/path``: what requests that this one causes give as their Referer."""
+        environ = self.environ
+        path = environ.get("RAW_PATH_INFO") or environ.get("PATH_INFO", "")
+        return f"{environ['REQUEST_METHOD']} http://{environ.get('HTTP_HOST', '-')}{path}"
+
+
+def deletion_headers(error: Exception) -> dict[str, str]:
+    """When what is not there was deleted: whoever asks must learn of it, or an older replica would rise from the dead
+    (formats.md 10, trap 7)."""
+    timestamp = getattr(error, "timestamp", None)
+    return {"X-Backend-Timestamp": timestamp.internal} if timestamp else {}
+
+
+def _not_found(error: Exception, request: Request) -> Answer:
+    return web.HTTPNotFound(headers=deletion_headers(error))
+
+
+def _insufficient_storage(error: Exception, request: Request) -> Answer:
+    return web.HTTPInsufficientStorage(drive=request.device)
+
+
+ANSWERS: dict[type[Exception], Callable[[Exception, Request], Answer]] = {
+    DeviceUnavailable: _insufficient_storage,
+    DiskFileNoSpace: _insufficient_storage,
+    MetadataDoesNotFit: lambda error, request: web.HTTPInsufficientStorage(
+        f"{error}. Drive: {request.device}", content_type="text/plain"
+    ),
+    AttributesUnsupported: _insufficient_storage,
+    DiskFileNotExist: _not_found,
+    DiskFileCollision: lambda error, request: web.HTTPForbidden(),
+    DiskFileStateChanged: lambda error, request: web.HTTPServiceUnavailable(),
+    BadMessage: lambda error, request: web.HTTPBadRequest(str(error), content_type="text/plain"),
+    Violation: lambda error, request: web.from_violation(error),  # type: ignore[arg-type]
+    ClientDisconnected: lambda error, request: web.HTTPClientDisconnect(),
+    ClientTimeout: lambda error, request: web.HTTPRequestTimeout(),
+    BadBody: lambda error, request: web.HTTPBadRequest(str(error), content_type="text/plain"),
+}
+"""What the client hears of an error, by the error's class or its nearest base."""
+
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO})
+"""Errors of the operating system that mean: this device cannot be used."""
+
+
+def answer_to(error: Exception, request: Request) -> Answer | None:
+    """The answer to an expected error; None when it is not one of those."""
+    for kind in type(error).__mro__:
+        if kind in ANSWERS:
+            return ANSWERS[kind](error, request)
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        return _insufficient_storage(error, request)
+    return None
+
+
+def object_headers(opened: OpenObject, allowed: frozenset[str]) -> Headers:
+    """The headers of an object's GET and HEAD, but for the length.
+
+    :param allowed: lower-case names of headers that are stored besides metadata
+    """
+    timestamp, data_timestamp = opened.timestamp, opened.data_timestamp.internal
+    headers = [
+        ("Content-Type", _wire(opened.metadata.get("Content-Type", "application/octet-stream"))),
+        ("Etag", f'"{opened.etag}"'),
+        ("Last-Modified", formatdate(timestamp.ceil(), usegmt=True)),
+        ("X-Timestamp", timestamp.normal),
+        ("X-Backend-Timestamp", timestamp.internal),
+        ("X-Backend-Data-Timestamp", data_timestamp),
+        ("X-Backend-Durable-Timestamp", data_timestamp),
+    ]
+    for key, value in opened.metadata.items():
+        lower = key.lower()
+        if lower in allowed or (
+            lower.startswith("x-object-")
+            and (is_user_metadata("object", key) or is_system_metadata("object", key) or is_transient_metadata(key))
+        ):
+            headers.append((key, _wire(value)))
+    return headers
+
+
+def _wire(value: str) -> str:
+    """A stored value as a WSGI string; what another program stored as plain text is sent as UTF-8."""
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        return str_to_wsgi(value)
+    return value
+
+
+CONDITIONS = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
+_CONDITION_KEYS = tuple((name, "HTTP_" + name.upper().replace("-", "_")) for name in CONDITIONS)
+
+
+def evaluate_conditions(request: Request, opened: OpenObject) -> int | None:
+    """304 or 412 where a condition of the request says so."""
+    environ = request.environ
+    conditions = {name: environ[key] for name, key in _CONDITION_KEYS if key in environ}
+    if not conditions:
+        return None
+    etag = opened.etag
+    for name in (request.header("X-Backend-Etag-Is-At") or "").split(","):
+        found = _stored(opened, name.strip())
+        if found is not None:
+            etag = found
+            break
+    return preconditions.evaluate(conditions, etag, opened.timestamp.ceil())
+
+
+def _stored(opened: OpenObject, name: str) -> str | None:
+    return opened.metadata.get(name.title()) if name else None
+
+
+def range_of(request: Request, opened: OpenObject) -> RangeRequest | None:
+    """What the request's Range asks for, unless metadata tell to ignore it (formats.md 5.3)."""
+    header = request.header("Range")
+    if not header:
+        return None
+    for name in (request.header("X-Backend-Ignore-Range-If-Metadata-Present") or "").split(","):
+        if _stored(opened, name.strip()) is not None:
+            return None
+    return RangeRequest.parse(header)
+
+
+def body_reply(request: Request, opened: OpenObject, headers: Headers) -> Reply:
+    """200, 206 or 416 with the bytes that were asked for."""
+    ranges = range_of(request, opened)
+    parts = ranges.resolve(opened.size) if ranges else None
+    if parts is None:
+        return _whole_reply(opened, headers)
+    if not parts:
+        opened.close()
+        return _unsatisfiable_reply(opened.size, headers)
+    if len(parts) == 1:
+        headers.append(("Content-Length", str(parts[0].length)))
+        headers.append(("Content-Range", parts[0].content_range(opened.size)))
+        return Reply(206, headers, opened.reader().range(parts[0]))
+    content_type = headers[0][1]
+    framing = MultipartFraming(secrets.token_hex(16), content_type, opened.size)
+    headers[0] = ("Content-Type", framing.header)
+    headers.append(("Content-Length", str(framing.content_length(parts))))
+    return Reply(206, headers, opened.reader().multipart(parts, framing))
+
+
+def _whole_reply(opened: OpenObject, headers: Headers) -> Reply:
+    headers.append(("Content-Length", str(opened.size)))
+    reader = opened.reader()
+    return Reply(200, headers, [reader.read_all()] if reader.size <= SMALL else reader)
+
+
+def _unsatisfiable_reply(total: int, headers: Headers) -> Reply:
+    body = web.default_body(416)
+    headers[0] = ("Content-Type", "text/html; charset=UTF-8")
+    headers.append(("Content-Length", str(len(body))))
+    headers.append(("Content-Range", f"bytes */{total}"))
+    return Reply(416, headers, [body])
+
+
+def opens_expired(request: Request) -> bool:
+    """Whether the request may see objects whose time has come (formats.md 3.4)."""
+    return is_true(request.header("X-Backend-Open-Expired")) or is_true(request.header("X-Backend-Replication"))

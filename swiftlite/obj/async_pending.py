@@ -1,0 +1,226 @@
+"""AsyncPending: the spool of row updates that no container server has acknowledged yet (formats.md 3.9).
+
+A crash while one is written leaves a nameless temporary file; once renamed, it is on stable storage.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from swiftlite.common import pickles
+from swiftlite.common.fs import FileSystem
+from swiftlite.common.policies import StoragePolicy
+from swiftlite.core.metadata import title_case
+from swiftlite.core.names import HashPath
+from swiftlite.core.timestamp import Timestamp
+from swiftlite.obj import layout
+
+
+class BadUpdate(Exception):
+    """A spooled update cannot be read."""
+
+
+@dataclass(frozen=True)
+class RowUpdate:
+    """One row that a container server has to learn of; the names are native.
+
+    :param operation: ``PUT`` or ``DELETE``
+    :param headers: the message, names in title case, values as WSGI strings
+    :param db_state: what the proxy knew of the container's root database
+    :param container_path: ``account/container`` that takes the row instead, a shard
+    :param successes: ids of the ring devices that have taken it
+    :param redirect_history: the ``account/container`` paths it was sent to before
+    """
+
+    operation: str
+    account: str
+    container: str
+    object: str
+    headers: Mapping[str, str]
+    db_state: str | None = None
+    container_path: str | None = None
+    successes: tuple[int, ...] = ()
+    redirect_history: tuple[str, ...] = field(default=())
+
+    @property
+    def timestamp(self) -> Timestamp:
+        """The moment of the change; names the file."""
+        return Timestamp(self.headers.get("X-Meta-Timestamp") or self.headers["X-Timestamp"])
+
+    @property
+    def path(self) -> str:
+        """Where the row goes: ``/account/container/object``."""
+        return f"/{self.container_path or f'{self.account}/{self.container}'}/{self.object}"
+
+    def to_pickle(self) -> bytes:
+        """What a spool file holds."""
+        plain: dict[str, Any] = {
+            "op": self.operation,
+            "account": self.account,
+            "container": self.container,
+            "obj": self.object,
+            "headers": dict(self.headers),
+            "db_state": self.db_state,
+        }
+        if self.container_path:
+            plain["container_path"] = self.container_path
+        if self.successes:
+            plain["successes"] = list(self.successes)
+        if self.redirect_history:
+            plain["redirect_history"] = list(self.redirect_history)
+        return pickle.dumps(plain, 0)
+
+    @classmethod
+    def from_pickle(cls, data: bytes) -> RowUpdate:
+        """Read a spool file of ours or of OpenStack Swift's.
+
+        :raises BadUpdate: when it is none
+        """
+        try:
+            plain = pickles.loads(data, encoding="utf8")
+            update = cls(
+                plain["op"],
+                plain["account"],
+                plain["container"],
+                plain["obj"],
+                {title_case(name): str(value) for name, value in plain["headers"].items()},
+                plain.get("db_state"),
+                plain.get("container_path"),
+                tuple(plain.get("successes", ())),
+                tuple(plain.get("redirect_history", ())),
+            )
+            if not all(isinstance(name, str) for name in (update.account, update.container, update.object)):
+                raise ValueError("a name is no text")
+            if update.operation not in ("PUT", "DELETE") or not update.timestamp:
+                raise ValueError("it names no operation")
+        except (pickle.UnpicklingError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BadUpdate(f"not a spooled update: {error!r}") from None
+        return update
+
+    def taken_by(self, device_ids: tuple[int, ...]) -> RowUpdate:
+        """The update with these devices added to those that have taken it."""
+        return replace(self, successes=(*self.successes, *device_ids))
+
+    def redirected(self, container_path: str | None) -> RowUpdate:
+        """The update, to be sent to another container (None: the root) from now on."""
+        history = (*self.redirect_history, container_path) if container_path else ()
+        return replace(self, container_path=container_path, redirect_history=history)
+
+
+class SpoolFile(NamedTuple):
+    """Where one update waits."""
+
+    device_root: str
+    policy: StoragePolicy
+    path: str
+    timestamp: Timestamp
+
+
+class AsyncPending:
+    """The spools of all devices and policies."""
+
+    def __init__(self, fs: FileSystem, hash_path: HashPath) -> None:
+        self.fs = fs
+        self.hash_path = hash_path
+
+    def save(self, device_root: str, policy: StoragePolicy, update: RowUpdate) -> str:
+        """Put an update on stable storage; an older state of the same one is replaced.
+
+        :returns: its path
+        """
+        name_hash = self.hash_path.hex(update.account, update.container, update.object)
+        path = layout.async_path(device_root, policy, name_hash, update.timestamp)
+        self._write(device_root, policy, path, update.to_pickle())
+        return path
+
+    def walk(self, device_root: str, policy: StoragePolicy) -> Iterator[SpoolFile]:
+        """The newest update of each object; older ones say nothing any more and are removed.
+
+        Names that are no spool file's are passed over.
+        """
+        root = layout.async_root(device_root, policy)
+        for suffix in sorted(filter(layout.is_suffix, self._list(root))):
+            newest: dict[str, tuple[Timestamp, str]] = {}
+            for name in sorted(self._list(f"{root}/{suffix}")):
+                try:
+                    name_hash, timestamp = layout.parse_async_name(name)
+                except ValueError:
+                    continue
+                older = newest.get(name_hash)
+                if older is None or older[0] < timestamp:
+                    newest[name_hash] = (timestamp, name)
+                superseded = older[1] if older and older[0] < timestamp else None if older is None else name
+                if superseded:
+                    self._unlink(f"{root}/{suffix}/{superseded}")
+            for timestamp, name in newest.values():
+                yield SpoolFile(device_root, policy, f"{root}/{suffix}/{name}", timestamp)
+
+    def load(self, file: SpoolFile) -> RowUpdate:
+        """Read an update.
+
+        :raises BadUpdate: when it is damaged
+        :raises FileNotFoundError: when another updater has delivered it
+        """
+        return RowUpdate.from_pickle(self.fs.read_file(file.path))
+
+    def rewrite(self, file: SpoolFile, update: RowUpdate) -> None:
+        """Remember what became of an update so far."""
+        self._write(file.device_root, file.policy, file.path, update.to_pickle())
+
+    def remove(self, file: SpoolFile) -> None:
+        """Forget an update that was delivered."""
+        self._unlink(file.path)
+        try:
+            self.fs.remove_directory(os.path.dirname(file.path))
+        except OSError:
+            pass  # others wait in it
+
+    def quarantine(self, file: SpoolFile) -> str:
+        """Move a damaged update out of the way.
+
+        :returns: where it is now
+        """
+        directory = layout.async_quarantine_directory(file.device_root)
+        self.fs.make_directories(directory)
+        target = f"{directory}/{os.path.basename(file.path)}"
+        if self.fs.exists(target):
+            target += f"-{uuid.uuid4().hex}"
+        self.fs.rename(file.path, target)
+        return target
+
+    def _write(self, device_root: str, policy: StoragePolicy, path: str, data: bytes) -> None:
+        temporary_directory = layout.temporary_directory(device_root, policy)
+        made = self.fs.make_directories(temporary_directory) and []
+        temporary = f"{temporary_directory}/{uuid.uuid4().hex}"
+        fd = self.fs.open_new(temporary)
+        try:
+            try:
+                self.fs.write(fd, data)
+                self.fs.sync(fd)
+            finally:
+                self.fs.close(fd)
+            directory = os.path.dirname(path)
+            made = self.fs.make_directories(directory)
+            self.fs.rename(temporary, path)
+        except BaseException:
+            self._unlink(temporary)
+            raise
+        for changed in (directory, *map(os.path.dirname, made)):
+            self.fs.sync_directory(changed)
+
+    def _list(self, path: str) -> list[str]:
+        try:
+            return self.fs.list(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def _unlink(self, path: str) -> None:
+        try:
+            self.fs.unlink(path)
+        except FileNotFoundError:
+            pass

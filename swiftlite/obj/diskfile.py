@@ -1,0 +1,394 @@
+"""DiskFileManager and DiskFile: the one door to object files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from logging import Logger
+from typing import NamedTuple
+
+from swiftlite.common.fs import FileSystem
+from swiftlite.common.policies import StoragePolicy
+from swiftlite.core import fileset
+from swiftlite.core.fileset import FileSet, StoredFile
+from swiftlite.core.metadata import merge_object_metadata
+from swiftlite.core.names import EntityName, HashPath
+from swiftlite.core.timestamp import Timestamp
+from swiftlite.obj import hashes, layout, xattrs
+from swiftlite.obj.errors import (
+    DeviceUnavailable,
+    DiskFileCollision,
+    DiskFileDeleted,
+    DiskFileExpired,
+    DiskFileNotExist,
+    DiskFileQuarantined,
+    DiskFileStateChanged,
+)
+from swiftlite.obj.reader import DiskFileReader
+from swiftlite.obj.writer import DiskFileWriter, Reserve
+
+OPEN_ATTEMPTS = 3
+"""How often a file that vanished between listing and opening is looked for again: a writer may have superseded it."""
+
+_DAMAGED_DIRECTORY = (errno.ENODATA, 117)  # 117: EUCLEAN, "structure needs cleaning"
+
+
+@dataclass(frozen=True)
+class DiskFileOptions:
+    """How object files are read and written; each is an option of the object server (formats.md 8.2)."""
+
+    devices: str
+    mount_check: bool = True
+    disk_chunk_size: int = 262144
+    reserve: Reserve = Reserve()
+    disable_fallocate: bool = False
+    bytes_per_sync: int = 512 << 20
+    keep_cache_size: int = 5 << 20
+    reclaim_age: float = 604800.0
+    etag_validate_pct: float = 100.0
+    threads_per_disk: int = 0
+
+
+class Place(NamedTuple):
+    """Where an object belongs on this machine."""
+
+    device_root: str
+    partition: str
+    name: EntityName
+    policy: StoragePolicy
+
+
+class DiskFileManager:
+    """Opens object files on the devices of this machine.
+
+    :param fs: the disk, or a fake one
+    :param clock: seconds since the epoch
+    """
+
+    def __init__(
+        self,
+        options: DiskFileOptions,
+        hash_path: HashPath,
+        logger: Logger,
+        fs: FileSystem,
+        clock: Callable[[], float],
+    ) -> None:
+        self.options = options
+        self.hash_path = hash_path
+        self.logger = logger
+        self.fs = fs
+        self.clock = clock
+        self.anonymous_files = True
+        """Whether the devices take files without a name; found out by trying, once for ever."""
+
+    def device_root(self, device: str) -> str:
+        """The directory of a device.
+
+        :raises DeviceUnavailable: when it is not mounted, or no directory
+        """
+        if not layout.is_device_name(device):
+            raise DeviceUnavailable(device)
+        root = f"{self.options.devices}/{device}"
+        present = self.fs.is_mount(root) if self.options.mount_check else self.fs.is_directory(root)
+        if not present:
+            raise DeviceUnavailable(device)
+        return root
+
+    def disk_file(self, device_root: str, partition: str, name: EntityName, policy: StoragePolicy) -> DiskFile:
+        """The file of an object, whether there is one or not; takes what a :class:`Place` holds."""
+        name_hash = self.hash_path.hex(name.account, name.container, name.object)
+        directory = layout.hash_directory(device_root, policy, partition, name_hash)
+        return DiskFile(self, device_root, policy, directory, name.path)
+
+    def tidy(self, hash_directory: str) -> FileSet:
+        """Remove the files that newer ones made useless, or that are too old to matter.
+
+        :returns: what is left; nothing when the directory is gone
+        """
+        files = _list(self.fs, hash_directory)
+        for file in files.obsolete:
+            self._unlink(hash_directory, file)
+        old = fileset.reclaimable(files, self.clock(), self.options.reclaim_age)
+        for file in old:
+            self._unlink(hash_directory, file)
+        for name in files.unexpected:
+            self.logger.warning("Unexpected file %s/%s", hash_directory, name)
+        if old:
+            files = fileset.resolve(self.fs.list(hash_directory))
+        if files.is_empty and not files.strays and not files.unexpected:
+            self._remove_directory(hash_directory)
+        return files
+
+    def quarantine(self, device_root: str, policy: StoragePolicy, hash_directory: str, reason: str) -> str:
+        """Move a damaged object out of the way, where an operator may look at it (formats.md 3.6).
+
+        :returns: where it is now
+        """
+        partition_directory, suffix, name_hash = layout.split_hash_directory(hash_directory)
+        quarantine = layout.quarantine_directory(device_root, policy)
+        self.fs.make_directories(quarantine)
+        hashes.invalidate(self.fs, partition_directory, suffix)
+        target = f"{quarantine}/{name_hash}"
+        if self.fs.exists(target):
+            target += f"-{uuid.uuid4().hex}"
+        try:
+            self.fs.rename(hash_directory, target)
+        except OSError as error:
+            if error.errno not in _DAMAGED_DIRECTORY:
+                raise
+            target = f"{quarantine}/{suffix}-{uuid.uuid4().hex}"
+            self.fs.rename(os.path.dirname(hash_directory), target)
+        self.logger.error("Quarantined %s to %s: %s", hash_directory, target, reason)
+        return target
+
+    def _unlink(self, directory: str, file: StoredFile) -> None:
+        try:
+            self.fs.unlink(f"{directory}/{file.name}")
+        except FileNotFoundError:
+            pass  # another writer tidied up at the same moment
+
+    def _remove_directory(self, directory: str) -> None:
+        try:
+            self.fs.remove_directory(directory)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+                raise
+
+
+def _list(fs: FileSystem, directory: str) -> FileSet:
+    try:
+        return fileset.resolve(fs.list(directory))
+    except FileNotFoundError:
+        return FileSet()
+
+
+class DiskFile:
+    """One object's place on one device.
+
+    :param path: ``/account/container/object``, the name that the stored metadata must carry
+    """
+
+    __slots__ = ("device_root", "directory", "fs", "manager", "path", "policy")
+
+    def __init__(
+        self, manager: DiskFileManager, device_root: str, policy: StoragePolicy, directory: str, path: str
+    ) -> None:
+        self.manager = manager
+        self.fs = manager.fs
+        self.device_root = device_root
+        self.policy = policy
+        self.directory = directory
+        self.path = path
+
+    def open(self, now: Timestamp, open_expired: bool = False) -> OpenObject:
+        """Read what is there.
+
+        :param now: the moment at which the object must not have expired
+        :param open_expired: whether it may have expired all the same
+        :returns: the object; close it
+        :raises DiskFileNotExist: Deleted, Expired or Quarantined where more is known
+        :raises DiskFileCollision: when another object stands here
+        :raises DiskFileStateChanged: when the files change faster than they can be opened
+        """
+        for _ in range(OPEN_ATTEMPTS):
+            files = self._files()
+            if files.tombstone is not None:
+                raise DiskFileDeleted(self._check_tombstone(files.tombstone))
+            if files.data is None:
+                raise DiskFileNotExist(self.path)
+            try:
+                fd = self.fs.open_read(f"{self.directory}/{files.data.name}")
+            except FileNotFoundError:
+                continue
+            try:
+                opened = self._load(files, fd)
+                if not open_expired:
+                    _refuse_expired(opened, now)
+                return opened
+            except FileNotFoundError:
+                self.fs.close(fd)  # the .meta file was superseded
+            except BaseException:
+                self.fs.close(fd)
+                raise
+        raise DiskFileStateChanged(self.path)
+
+    def writer(self, size: int | None) -> DiskFileWriter:
+        """A writer of a new version of the object.
+
+        :param size: bytes to come, None when that is not known
+        :raises DiskFileNoSpace: when the device has no room for so many
+        """
+        writer = DiskFileWriter(self, size)
+        writer.check_space()
+        return writer
+
+    def write_metadata(self, metadata: Mapping[str, str]) -> None:
+        """Lay new metadata over the object: a .meta file.
+
+        :param metadata: ``X-Timestamp``, and ``Content-Type-Timestamp`` where there is one, also name the file
+        """
+        with self.writer(0) as writer:
+            writer.put(metadata, fileset.META)
+
+    def delete(self, timestamp: Timestamp) -> None:
+        """Write a tombstone. A full device takes it all the same: it is what makes room."""
+        with DiskFileWriter(self, None) as writer:
+            writer.put({"X-Timestamp": timestamp.internal}, fileset.TOMBSTONE)
+
+    def tidy(self) -> None:
+        """Remove the files that newer ones made useless."""
+        self.manager.tidy(self.directory)
+
+    def quarantine(self, reason: str) -> DiskFileQuarantined:
+        """Move the object out of the way; the caller raises what it gets."""
+        self.manager.quarantine(self.device_root, self.policy, self.directory, reason)
+        return DiskFileQuarantined(reason)
+
+    def _files(self) -> FileSet:
+        try:
+            return fileset.resolve(self.fs.list(self.directory))
+        except FileNotFoundError:
+            return FileSet()
+        except NotADirectoryError:
+            raise self.quarantine("a file stands where the object's directory should be") from None
+        except OSError as error:
+            if error.errno in _DAMAGED_DIRECTORY:
+                raise self.quarantine(f"its directory cannot be listed: {error}") from None
+            raise
+
+    def _check_tombstone(self, file: StoredFile) -> Timestamp:
+        try:
+            metadata = self._read_metadata(file)
+            if "X-Timestamp" not in metadata:
+                raise xattrs.BadMetadata("a tombstone without a timestamp")
+        except FileNotFoundError:
+            pass  # tidied away this moment; its name said enough
+        except xattrs.BadMetadata as error:
+            raise self.quarantine(f"bad tombstone: {error}") from None
+        return file.timestamp
+
+    def _load(self, files: FileSet, fd: int) -> OpenObject:
+        assert files.data is not None
+        try:
+            data_metadata = xattrs.read(self.fs, fd)
+            self._check(data_metadata, self.fs.size(fd))
+            posted = self._read_metadata(files.meta) if files.meta else None
+            metadata = merge_object_metadata(data_metadata, posted)
+            content_type_timestamp = files.data.timestamp
+            if files.content_type is not None:
+                holder = posted if files.content_type is files.meta else self._read_metadata(files.content_type)
+                if holder and "Content-Type" in holder:
+                    metadata["Content-Type"] = holder["Content-Type"]
+                    content_type_timestamp = files.content_type.content_type_timestamp or content_type_timestamp
+                    return OpenObject(self, fd, files, metadata, data_metadata, posted, content_type_timestamp)
+            if posted is not None:
+                metadata["Content-Type"] = data_metadata.get("Content-Type", "application/octet-stream")
+            return OpenObject(self, fd, files, metadata, data_metadata, posted, content_type_timestamp)
+        except (xattrs.BadMetadata, ValueError) as error:
+            raise self.quarantine(str(error)) from None
+
+    def _check(self, metadata: Mapping[str, str], size: int) -> None:
+        """Hold what is stored against what must be (formats.md 3.3, 3.6).
+
+        :raises ValueError: saying what is damaged
+        :raises DiskFileCollision: when it is another object
+        """
+        if "name" not in metadata:
+            raise ValueError("its metadata have no name")
+        if metadata["name"] != self.path:
+            self.manager.logger.error(
+                "Client path %s does not match path stored in object metadata %s", self.path, metadata["name"]
+            )
+            raise DiskFileCollision(self.path)
+        if "Content-Length" not in metadata:
+            raise ValueError("its metadata have no Content-Length")
+        if int(metadata["Content-Length"]) != size:
+            raise ValueError(f"its metadata say {metadata['Content-Length']} bytes, but the file has {size}")
+        int(metadata.get("X-Delete-At") or 0)
+
+    def _read_metadata(self, file: StoredFile) -> dict[str, str]:
+        fd = self.fs.open_read(f"{self.directory}/{file.name}")
+        try:
+            return xattrs.read(self.fs, fd)
+        finally:
+            self.fs.close(fd)
+
+
+def _refuse_expired(opened: OpenObject, now: Timestamp) -> None:
+    delete_at = opened.metadata.get("X-Delete-At")
+    if delete_at and int(delete_at) * 100_000 <= now.raw:
+        raise DiskFileExpired(opened.timestamp, opened.metadata)
+
+
+class OpenObject:
+    """An object as one reader found it.
+
+    :ivar metadata: the merged view (formats.md 3.3)
+    :ivar data_metadata: what the PUT stored
+    :ivar posted_metadata: what the newest POST stored, or None
+    :ivar timestamp: of the newest change, data or metadata
+    :ivar data_timestamp: of the PUT
+    :ivar content_type_timestamp: when the content type was set
+    """
+
+    __slots__ = (
+        "content_type_timestamp",
+        "data_metadata",
+        "data_timestamp",
+        "disk_file",
+        "fd",
+        "metadata",
+        "posted_metadata",
+        "timestamp",
+    )
+
+    def __init__(
+        self,
+        disk_file: DiskFile,
+        fd: int,
+        files: FileSet,
+        metadata: dict[str, str],
+        data_metadata: dict[str, str],
+        posted_metadata: dict[str, str] | None,
+        content_type_timestamp: Timestamp,
+    ) -> None:
+        assert files.data is not None
+        self.disk_file = disk_file
+        self.fd = fd
+        self.metadata = metadata
+        self.data_metadata = data_metadata
+        self.posted_metadata = posted_metadata
+        self.data_timestamp = files.data.timestamp
+        self.timestamp = files.meta.timestamp if files.meta else files.data.timestamp
+        self.content_type_timestamp = content_type_timestamp
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body."""
+        return int(self.data_metadata["Content-Length"])
+
+    @property
+    def etag(self) -> str:
+        """MD5 of the body as 32 hex digits."""
+        return self.data_metadata.get("ETag", "")
+
+    def reader(self) -> DiskFileReader:
+        """Read the body; the reader closes the file."""
+        reader = DiskFileReader(self.disk_file, self.fd, self.size, self.etag)
+        self.fd = -1
+        return reader
+
+    def close(self) -> None:
+        """Close the file, unless a reader has it."""
+        if self.fd >= 0:
+            self.disk_file.fs.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> OpenObject:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()

@@ -1,0 +1,63 @@
+"""What can go wrong with an object file; each error carries what the answer to the client needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from swiftlite.core.timestamp import Timestamp
+
+
+class DiskFileError(Exception):
+    """Any of the below."""
+
+
+class DeviceUnavailable(DiskFileError):
+    """The device is not mounted, or no directory."""
+
+
+class DiskFileNotExist(DiskFileError):
+    """There is no object.
+
+    :ivar timestamp: when it was deleted or written, where anything is known of it; such 404s must say so
+    :ivar metadata: what it was, where it is still there
+    """
+
+    timestamp: Timestamp | None = None
+    metadata: Mapping[str, str] = {}
+
+
+class DiskFileDeleted(DiskFileNotExist):
+    """There is a tombstone."""
+
+    def __init__(self, timestamp: Timestamp) -> None:
+        super().__init__(f"deleted at {timestamp.internal}")
+        self.timestamp = timestamp
+
+
+class DiskFileExpired(DiskFileNotExist):
+    """Its X-Delete-At has passed; its files wait for a tombstone."""
+
+    def __init__(self, timestamp: Timestamp, metadata: Mapping[str, str]) -> None:
+        super().__init__(f"expired at {metadata.get('X-Delete-At')}")
+        self.timestamp = timestamp
+        self.metadata = metadata
+
+
+class DiskFileQuarantined(DiskFileNotExist):
+    """It was damaged, and has been moved out of the way."""
+
+
+class DiskFileCollision(DiskFileError):
+    """The stored object has another name: two names share a hash, or a file was moved by hand."""
+
+
+class DiskFileStateChanged(DiskFileError):
+    """Files vanished between listing and opening, several times over."""
+
+
+class DiskFileNoSpace(DiskFileError):
+    """The device has no room, or would have less than the reserve."""
+
+
+class MetadataDoesNotFit(DiskFileNoSpace):
+    """The filesystem cannot keep so much metadata on one file; says how much it was."""

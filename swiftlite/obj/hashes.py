@@ -1,0 +1,159 @@
+"""Suffix hashes: one hash for all objects of a suffix, so that replicas compare quickly (formats.md 3.7)."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import pickle
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from swiftlite.common import pickles
+from swiftlite.common.fs import FileSystem
+from swiftlite.core.fileset import FileSet
+from swiftlite.obj import layout
+
+Hashes = dict[str, Any]
+"""Suffix -> hash or None (to be computed), and the bookkeeping keys ``valid`` and ``updated``."""
+
+BOOKKEEPING = frozenset({"valid", "updated"})
+MAX_ATTEMPTS = 3
+
+
+def fileset_strings(files: FileSet) -> Iterable[str]:
+    """What one object adds to the hash of its suffix: timestamps only, never a .meta file's encoded name."""
+    for file in (files.meta, files.tombstone, files.data):
+        if file is not None:
+            yield file.timestamp.internal + file.extension
+    if files.content_type is not None and files.content_type.content_type_timestamp is not None:
+        yield files.content_type.content_type_timestamp.internal + "_ctype"
+
+
+def invalidate(fs: FileSystem, partition_directory: str, suffix: str) -> None:
+    """Note that a suffix is about to change: done before the change can be seen (formats.md 3.5, step 6).
+
+    Nothing happens when the partition has vanished.
+    """
+    try:
+        with fs.lock(f"{partition_directory}/{layout.LOCK_FILE}"):
+            fs.append(f"{partition_directory}/{layout.INVALIDATIONS_FILE}", suffix.encode() + b"\n")
+    except FileNotFoundError:
+        pass
+
+
+def consolidate(fs: FileSystem, partition_directory: str) -> Hashes:
+    """Fold the noted invalidations into hashes.pkl.
+
+    :returns: the hashes as they are now stored
+    """
+    with fs.lock(f"{partition_directory}/{layout.LOCK_FILE}"):
+        hashes = _read(fs, partition_directory)
+        invalid = _read_invalidations(fs, partition_directory)
+        if invalid:
+            hashes.update(dict.fromkeys(invalid))
+            _write(fs, partition_directory, hashes)
+            # Only after the pickle is safe: a crash in between repeats the work, it loses nothing.
+            fs.truncate(f"{partition_directory}/{layout.INVALIDATIONS_FILE}")
+        return hashes
+
+
+def get_hashes(
+    fs: FileSystem,
+    partition_directory: str,
+    tidy: Callable[[str], FileSet],
+    recalculate: Iterable[str] = (),
+    relist: bool = False,
+) -> dict[str, str]:
+    """The hash of every suffix of a partition, computing those that are not known.
+
+    :param tidy: cleans one hash directory and says what is left in it
+    :param recalculate: suffixes to compute anew whatever is stored
+    :param relist: do not trust the stored set of suffixes
+    :returns: suffix -> hash; nothing for a partition that does not exist
+    """
+    if not fs.is_directory(partition_directory):
+        return {}
+    for _ in range(MAX_ATTEMPTS):
+        before = consolidate(fs, partition_directory)
+        hashes = dict(before)
+        hashes.update(dict.fromkeys(suffix for suffix in recalculate if suffix in hashes))
+        if relist or not hashes["valid"]:
+            for suffix in filter(layout.is_suffix, fs.list(partition_directory)):
+                hashes.setdefault(suffix, None)
+            hashes["valid"] = True
+        for suffix in [key for key, value in hashes.items() if key not in BOOKKEEPING and not value]:
+            found = _suffix_hash(fs, f"{partition_directory}/{suffix}", tidy)
+            if found is None:
+                del hashes[suffix]
+            else:
+                hashes[suffix] = found
+        if hashes == before or _write_if_unchanged(fs, partition_directory, before, hashes):
+            break
+    return {key: value for key, value in hashes.items() if key not in BOOKKEEPING}
+
+
+def _suffix_hash(fs: FileSystem, suffix_directory: str, tidy: Callable[[str], FileSet]) -> str | None:
+    """The hash of one suffix directory; None when it is gone or has become empty, in which case it is removed."""
+    try:
+        names = sorted(filter(layout.is_hash, fs.list(suffix_directory)))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    digest, found = hashlib.md5(usedforsecurity=False), False
+    for name in names:
+        for text in fileset_strings(tidy(f"{suffix_directory}/{name}")):
+            digest.update(text.encode())
+            found = True
+    if not found:
+        try:
+            fs.remove_directory(suffix_directory)
+            return None
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+    return digest.hexdigest()
+
+
+def _read(fs: FileSystem, partition_directory: str) -> Hashes:
+    unknown: Hashes = {"valid": False, "updated": -1}
+    try:
+        stored = pickles.loads(fs.read_file(f"{partition_directory}/{layout.HASHES_FILE}"), encoding="utf8")
+    except (OSError, pickle.UnpicklingError):
+        return unknown
+    if not isinstance(stored, dict):
+        return unknown
+    if any(not isinstance(key, str) or not (key in BOOKKEEPING or layout.is_suffix(key)) for key in stored):
+        return unknown
+    return {"valid": True, "updated": -1, **stored}
+
+
+def _read_invalidations(fs: FileSystem, partition_directory: str) -> list[str]:
+    try:
+        lines = fs.read_file(f"{partition_directory}/{layout.INVALIDATIONS_FILE}").decode("ascii", "replace")
+    except FileNotFoundError:
+        return []
+    return [line for line in lines.split("\n") if layout.is_suffix(line)]
+
+
+def _write(fs: FileSystem, partition_directory: str, hashes: Hashes) -> None:
+    hashes["updated"] = time.time()
+    path = f"{partition_directory}/{layout.HASHES_FILE}"
+    temporary = f"{path}.{os.getpid()}.{time.monotonic_ns():x}.tmp"
+    fd = fs.open_new(temporary)
+    try:
+        fs.write(fd, pickle.dumps(hashes, 2))
+        fs.sync(fd)
+    finally:
+        fs.close(fd)
+    fs.rename(temporary, path)
+
+
+def _write_if_unchanged(fs: FileSystem, partition_directory: str, before: Hashes, hashes: Hashes) -> bool:
+    with fs.lock(f"{partition_directory}/{layout.LOCK_FILE}"):
+        if _read(fs, partition_directory) != before:
+            return False
+        _write(fs, partition_directory, hashes)
+        return True

@@ -1,0 +1,98 @@
+"""Every path on a device that objects use, built and parsed (formats.md 1.4).
+
+<device>/objects[-N]/<partition>/<suffix>/<hash>/<timestamp>.data|.meta|.ts
+<device>/objects[-N]/<partition>/hashes.pkl, hashes.invalid, .lock
+<device>/async_pending[-N]/<suffix>/<hash>-<timestamp>
+<device>/tmp[-N]/
+<device>/quarantined/objects[-N]/<hash>
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from urllib.parse import quote_plus
+
+from swiftlite.common.policies import StoragePolicy
+from swiftlite.core.timestamp import Timestamp
+
+HASHES_FILE = "hashes.pkl"
+INVALIDATIONS_FILE = "hashes.invalid"
+LOCK_FILE = ".lock"
+
+_SUFFIX = re.compile(r"^[0-9a-f]{3}$")
+_HASH = re.compile(r"^[0-9a-f]{32}$")
+_SAFE_NAME = re.compile(r"^[A-Za-z0-9_.-]+$")
+
+
+def is_device_name(name: str) -> bool:
+    """Whether a device may be called so: its name stands in paths and URLs unquoted."""
+    return bool(_SAFE_NAME.match(name) or quote_plus(name) == name) and name not in ("", ".", "..") and "/" not in name
+
+
+def is_partition_name(name: str) -> bool:
+    """Whether a partition directory may be called so."""
+    return name not in ("", ".", "..") and "/" not in name
+
+
+def is_suffix(name: str) -> bool:
+    """Whether it is the name of a suffix directory: three hex digits."""
+    return _SUFFIX.match(name) is not None
+
+
+def is_hash(name: str) -> bool:
+    """Whether it is the name of a hash directory: 32 hex digits."""
+    return _HASH.match(name) is not None
+
+
+def partition_directory(device_root: str, policy: StoragePolicy, partition: str) -> str:
+    """``<device>/objects[-N]/<partition>``."""
+    return f"{device_root}/{policy.objects_dir}/{partition}"
+
+
+def hash_directory(device_root: str, policy: StoragePolicy, partition: str, name_hash: str) -> str:
+    """``<device>/objects[-N]/<partition>/<suffix>/<hash>``."""
+    return f"{device_root}/{policy.objects_dir}/{partition}/{name_hash[-3:]}/{name_hash}"
+
+
+def split_hash_directory(path: str) -> tuple[str, str, str]:
+    """The partition directory, the suffix and the hash of a hash directory."""
+    suffix_directory, name_hash = os.path.split(path)
+    partition, suffix = os.path.split(suffix_directory)
+    return partition, suffix, name_hash
+
+
+def temporary_directory(device_root: str, policy: StoragePolicy) -> str:
+    """``<device>/tmp[-N]``."""
+    return f"{device_root}/{policy.tmp_dir}"
+
+
+def quarantine_directory(device_root: str, policy: StoragePolicy) -> str:
+    """``<device>/quarantined/objects[-N]``."""
+    return f"{device_root}/quarantined/{policy.objects_dir}"
+
+
+def async_quarantine_directory(device_root: str) -> str:
+    """``<device>/quarantined/objects``, whatever the policy."""
+    return f"{device_root}/quarantined/objects"
+
+
+def async_root(device_root: str, policy: StoragePolicy) -> str:
+    """``<device>/async_pending[-N]``."""
+    return f"{device_root}/{policy.async_dir}"
+
+
+def async_path(device_root: str, policy: StoragePolicy, name_hash: str, timestamp: Timestamp) -> str:
+    """``<device>/async_pending[-N]/<suffix>/<hash>-<timestamp>``."""
+    return f"{async_root(device_root, policy)}/{name_hash[-3:]}/{name_hash}-{timestamp.internal}"
+
+
+def parse_async_name(name: str) -> tuple[str, Timestamp]:
+    """The hash and the timestamp in the name of a spooled update.
+
+    :raises ValueError: when it is no such name
+    """
+    name_hash, dash, timestamp = name.partition("-")
+    if not dash or not is_hash(name_hash):
+        raise ValueError(f"{name!r} is not the name of a spooled update")
+    return name_hash, Timestamp(timestamp)

@@ -1,0 +1,67 @@
+"""Options of the object server (formats.md 8.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swiftlite.common.config import ServerOptions, is_true, option
+from swiftlite.core.metadata import ALLOWED_OBJECT_HEADERS
+from swiftlite.obj.diskfile import DiskFileOptions
+from swiftlite.obj.writer import Reserve
+
+
+def _parse_percentage(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 100:
+        raise ValueError("it must be between 0 and 100")
+    return value
+
+
+@dataclass(frozen=True)
+class ObjectOptions(ServerOptions):
+    """``[app:object-server]`` over ``[DEFAULT]``."""
+
+    log_requests: bool = option(True, "log a line for every request")
+    node_timeout: float = option(3.0, "seconds to wait for a container server's answer")
+    conn_timeout: float = option(0.5, "seconds to wait for a connection to a container server")
+    container_update_timeout: float = option(
+        1.0, "seconds that a client waits at most for container servers; the updater tells those that were slower"
+    )
+    allowed_headers: tuple[str, ...] = option(
+        ALLOWED_OBJECT_HEADERS, "headers that are stored with objects besides their metadata"
+    )
+    max_upload_time: float = option(86400.0, "seconds that an upload may take")
+    disk_chunk_size: int = option(262144, "bytes read from a disk at once")
+    fallocate_reserve: Reserve = option(
+        Reserve(), "free space that objects may not use: bytes, or percent of the device", Reserve.parse
+    )
+    disable_fallocate: bool = option(False, "neither reserve space for big objects, nor hold fallocate_reserve")
+    mb_per_sync: int = option(512, "MiB of an upload after which its data are synced")
+    keep_cache_size: int = option(5242880, "bytes up to which an object stays in the page cache after a read or write")
+    etag_validate_pct: float = option(100.0, "percent of whole reads that are held against the ETag", _parse_percentage)
+    reclaim_age: float = option(604800.0, "seconds after which a tombstone is removed")
+    threads_per_disk: int = option(
+        0, "1: commit writes in real threads, so that one slow disk stalls no other request of a worker"
+    )
+    replication_server: bool | None = option(
+        None, "false: refuse replication requests on this port", lambda text: is_true(text) if text.strip() else None
+    )
+    auto_create_account_prefix: str = option(".", "first characters of hidden accounts")
+    expiring_objects_account_name: str = option("expiring_objects", "hidden account of the expirer's queue")
+    expiring_objects_container_divisor: int = option(86400, "seconds of deletions that share a queue container")
+
+    @property
+    def disk_file(self) -> DiskFileOptions:
+        """Those that concern files."""
+        return DiskFileOptions(
+            devices=self.devices,
+            mount_check=self.mount_check,
+            disk_chunk_size=self.disk_chunk_size,
+            reserve=self.fallocate_reserve,
+            disable_fallocate=self.disable_fallocate,
+            bytes_per_sync=self.mb_per_sync << 20,
+            keep_cache_size=self.keep_cache_size,
+            reclaim_age=self.reclaim_age,
+            etag_validate_pct=self.etag_validate_pct,
+            threads_per_disk=self.threads_per_disk,
+        )

@@ -1,0 +1,123 @@
+"""DiskFileReader: an object's bytes, whole or in ranges, checked on the way."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import random
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from swiftlite.core.ranges import ByteRange, MultipartFraming
+from swiftlite.obj.errors import DiskFileQuarantined
+
+if TYPE_CHECKING:
+    from swiftlite.obj.diskfile import DiskFile
+
+SMALL = 65536
+"""Bodies up to so many bytes are read and checked at once, before the answer begins."""
+
+
+class DiskFileReader:
+    """Reads one open object file, and closes it.
+
+    A whole body is held against its ETag before its last bytes leave: damage shows as a broken transfer, never as a
+    success; the object is quarantined, and the next reader finds another replica.
+
+    :param size: bytes of the body
+    :param etag: MD5 of the body as hex digits
+    """
+
+    def __init__(self, disk_file: DiskFile, fd: int, size: int, etag: str) -> None:
+        self.disk_file = disk_file
+        self.fs = disk_file.fs
+        self.fd = fd
+        self.size = size
+        self.etag = etag
+        options = disk_file.manager.options
+        self.chunk_size = options.disk_chunk_size
+        self.keep_cache = size <= options.keep_cache_size
+        self.validate = options.etag_validate_pct >= 100 or random.random() * 100 < options.etag_validate_pct
+
+    def read_all(self) -> bytes:
+        """The whole body of a small object.
+
+        :raises DiskFileQuarantined: when it is damaged
+        """
+        try:
+            body = self._read(self.size, 0)
+            self._check(len(body), hashlib.md5(body, usedforsecurity=False) if self.validate else None)
+            return body
+        finally:
+            self.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The whole body in chunks.
+
+        :raises DiskFileQuarantined: before the last chunk, when it is damaged
+        """
+        digest = hashlib.md5(usedforsecurity=False) if self.validate else None
+        offset = 0
+        try:
+            while offset < self.size:
+                chunk = self._read(min(self.chunk_size, self.size - offset), offset)
+                offset += len(chunk)
+                if digest is not None:
+                    digest.update(chunk)
+                if not chunk or offset >= self.size:
+                    self._check(offset, digest)
+                if not self.keep_cache:
+                    self.fs.drop_cache(self.fd, offset - len(chunk), len(chunk))
+                yield chunk
+        finally:
+            self.close()
+
+    def range(self, part: ByteRange) -> Iterator[bytes]:
+        """Some bytes in chunks, and then close."""
+        try:
+            yield from self._chunks(part)
+        finally:
+            self.close()
+
+    def multipart(self, parts: Sequence[ByteRange], framing: MultipartFraming) -> Iterator[bytes]:
+        """Several ranges in one multipart/byteranges body."""
+        try:
+            for index, part in enumerate(parts):
+                yield framing.before(part, index == 0)
+                yield from self._chunks(part)
+            yield framing.end()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the file; more than once does no harm."""
+        if self.fd >= 0:
+            self.fs.close(self.fd)
+            self.fd = -1
+
+    def _chunks(self, part: ByteRange) -> Iterator[bytes]:
+        offset = part.start
+        while offset < part.stop:
+            chunk = self._read(min(self.chunk_size, part.stop - offset), offset)
+            if not chunk:
+                raise self.disk_file.quarantine(f"the file ends at {offset} of {self.size} bytes")
+            offset += len(chunk)
+            yield chunk
+
+    def _read(self, size: int, offset: int) -> bytes:
+        try:
+            return self.fs.read(self.fd, size, offset)
+        except OSError as error:
+            if error.errno == errno.EIO:
+                raise self.disk_file.quarantine(f"it cannot be read: {error}") from None
+            raise
+
+    def _check(self, size: int, digest: hashlib._Hash | None) -> None:
+        problem = None
+        if size != self.size:
+            problem = f"read {size} bytes of {self.size}"
+        elif digest is not None and self.etag and digest.hexdigest() != self.etag:
+            problem = f"its MD5 is {digest.hexdigest()}, and should be {self.etag}"
+        if problem:
+            error: DiskFileQuarantined = self.disk_file.quarantine(problem)
+            raise error

@@ -1,0 +1,510 @@
+"""The object server: PUT, POST, GET, HEAD and DELETE of one replica (formats.md 5.3)."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Callable, Iterable, Mapping
+from logging import Logger
+from typing import Any, NamedTuple
+
+from swiftlite import __version__
+from swiftlite.common import web
+from swiftlite.common.config import read_options
+from swiftlite.common.fs import FileSystem
+from swiftlite.common.log import get_logger, transaction_id
+from swiftlite.common.policies import StoragePolicy
+from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.common.web import Answer
+from swiftlite.core import metadata as rules
+from swiftlite.core import preconditions
+from swiftlite.core.constraints import check_metadata, check_object_put, check_path_text
+from swiftlite.core.names import EntityName, reserved_names_problem, wsgi_to_str
+from swiftlite.core.placement import ExpirerQueue
+from swiftlite.core.timestamp import ZERO, Timestamp, normal_delete_at
+from swiftlite.http.client import Client
+from swiftlite.obj import hashes, layout
+from swiftlite.obj.answers import (
+    Headers,
+    Reply,
+    Request,
+    answer_to,
+    body_reply,
+    deletion_headers,
+    evaluate_conditions,
+    object_headers,
+    opens_expired,
+)
+from swiftlite.obj.async_pending import AsyncPending
+from swiftlite.obj.container_update import Change, ContainerUpdates, overridden
+from swiftlite.obj.diskfile import DiskFile, DiskFileManager, OpenObject, Place
+from swiftlite.obj.errors import DiskFileNotExist, MetadataDoesNotFit
+from swiftlite.obj.options import ObjectOptions
+from swiftlite.obj.writer import DiskFileWriter
+from swiftlite.wire.messages import POLICY_INDEX, ObjectRowUpdate
+
+CHUNK = 65536
+"""Bytes of a body that are taken from a connection at once."""
+
+
+class Stored(NamedTuple):
+    """What a writer found in its object's place.
+
+    :ivar timestamp: of the data or the tombstone; zero when nothing is known
+    :ivar metadata: of the object, nothing when it was deleted
+    :ivar exists: whether a reader would see it
+    """
+
+    timestamp: Timestamp = ZERO
+    metadata: Mapping[str, str] = {}
+    exists: bool = False
+
+
+class ObjectServer:
+    """A WSGI application over the object files of this node's devices; a method of an upper-case name serves a verb.
+
+    :param options: the conf of ``[app:object-server]``
+    :param swift: the cluster's swift.conf
+    :param fs: the disk, or a fake one
+    :param clock: seconds since the epoch
+    """
+
+    methods = ("DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT", "REPLICATE")
+
+    def __init__(
+        self,
+        options: ObjectOptions,
+        swift: SwiftConf,
+        logger: Logger,
+        fs: FileSystem | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.options = options
+        self.swift = swift
+        self.logger = logger
+        self.clock = clock
+        self.fs = fs or FileSystem()
+        self.files = DiskFileManager(options.disk_file, swift.hash_path, logger, self.fs, clock)
+        # A slower answer than this goes to the spool, which is on stable storage before the client hears of success.
+        patience = options.container_update_timeout
+        client = Client(min(options.conn_timeout, patience), min(options.node_timeout, patience))
+        queue = ExpirerQueue(
+            options.auto_create_account_prefix + options.expiring_objects_account_name,
+            options.expiring_objects_container_divisor,
+        )
+        spool = AsyncPending(self.fs, swift.hash_path)
+        self.container_updates = ContainerUpdates(client, spool, swift.hash_path, queue, logger)
+        self.allowed_headers = frozenset(name.lower() for name in options.allowed_headers)
+        refused = ("REPLICATE",) if options.replication_server is False else ()
+        self.handlers = {verb: getattr(self, verb) for verb in self.methods if verb not in refused}
+        self.oversized_metadata = 0
+        """Requests refused because the filesystem could not hold their metadata."""
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        started = self.clock()
+        transaction_id.set(environ.get("HTTP_X_TRANS_ID", ""))
+        reply = self._reply(Request(environ))
+        if self.options.log_requests:
+            self._log(environ, reply, started)
+        start_response(web.status_line(reply.status), reply.headers)
+        return reply.body if environ["REQUEST_METHOD"] != "HEAD" else []
+
+    # The verbs ----------------------------------------------------------------------------------------------------
+
+    def PUT(self, request: Request) -> Reply:
+        """Store an object: 201."""
+        change = self._change(request)
+        size = self._check_put(request, change.place.name)
+        delete_at = _new_delete_at(request, change)
+        disk_file = self.files.disk_file(*change.place)
+        stored = self._find(disk_file, change.timestamp)
+        self._refuse_stale_put(request, change, stored)
+        with disk_file.writer(size) as writer:
+            self._receive(request, writer, size)
+            metadata = self._metadata(request, change, writer, delete_at)
+            writer.put(metadata)
+        old_delete_at = int(stored.metadata.get("X-Delete-At") or 0)
+        self.container_updates.expiry_changed(change, old_delete_at, delete_at, metadata)
+        self._list_object(change, metadata)
+        return Reply(201, [("Etag", f'"{metadata["ETag"]}"'), *_EMPTY_HTML])
+
+    def POST(self, request: Request) -> Reply:
+        """Replace an object's metadata: 202."""
+        change = self._change(request)
+        delete_at = _new_delete_at(request, change)
+        check_metadata(self.swift.constraints, request.items(), "object")
+        disk_file = self.files.disk_file(*change.place)
+        with disk_file.open(change.timestamp, opens_expired(request)) as opened:
+            posted = self._posted_metadata(request, change, opened, delete_at)
+        disk_file.write_metadata(posted)
+        if change.timestamp > opened.timestamp:
+            old_delete_at = int(opened.metadata.get("X-Delete-At") or 0)
+            self.container_updates.expiry_changed(change, old_delete_at, delete_at, opened.data_metadata)
+        self._list_posted(change, opened, posted)
+        content_type = posted.get("Content-Type") or opened.metadata["Content-Type"]
+        system = [item for item in opened.metadata.items() if rules.is_system_metadata("object", item[0])]
+        return _plain(web.HTTPAccepted(headers=[("X-Backend-Content-Type", content_type), *system]))
+
+    def GET(self, request: Request) -> Reply:
+        """Send an object, or parts of it: 200, 206, 304, 412, 416."""
+        opened = self._open(request)
+        try:
+            headers = object_headers(opened, self.allowed_headers)
+            status = evaluate_conditions(request, opened)
+            if status is not None:
+                opened.close()
+                return Reply(status, [*headers, ("Content-Length", "0")])
+            return body_reply(request, opened, headers)
+        except BaseException:
+            opened.close()
+            raise
+
+    def HEAD(self, request: Request) -> Reply:
+        """Describe an object: 200, 304, 412."""
+        with self._open(request) as opened:
+            headers = object_headers(opened, self.allowed_headers)
+            headers.append(("Content-Length", str(opened.size)))
+            return Reply(evaluate_conditions(request, opened) or 200, headers)
+
+    def DELETE(self, request: Request) -> Reply:
+        """Write a tombstone: 204, or 404 when there was nothing to delete."""
+        change = self._change(request)
+        disk_file = self.files.disk_file(*change.place)
+        stored = self._find(disk_file, change.timestamp)
+        status = 404 if not stored.exists else 204 if stored.timestamp < change.timestamp else 409
+        old_delete_at = int(stored.metadata.get("X-Delete-At") or 0)
+        if request.header("X-If-Delete-At") is not None:
+            self._refuse_unless_due(request, change, stored, old_delete_at)
+            status = 204
+        if stored.timestamp < change.timestamp:
+            disk_file.delete(change.timestamp)
+            self.container_updates.expiry_changed(change, old_delete_at, 0, {})
+            row = ObjectRowUpdate("DELETE", change.timestamp, change.place.policy.index)
+            self.container_updates.send(change, "DELETE", row.to_headers())
+        headers = {
+            "X-Backend-Timestamp": max(stored.timestamp, change.timestamp).internal,
+            "X-Backend-Content-Type": stored.metadata.get("Content-Type", ""),
+        }
+        return _plain(Answer(status, headers=headers))
+
+    def OPTIONS(self, request: Request) -> Reply:
+        """Which verbs there are, and what this server is (tools check its name)."""
+        server = ("Server", f"object-server/{__version__}")
+        return Reply(200, [("Allow", ", ".join(sorted(self.handlers))), server, ("Content-Length", "0")])
+
+    def REPLICATE(self, request: Request) -> Reply:
+        """Answer the hashes of a partition's suffixes, or note that some have changed (formats.md 5.3)."""
+        device, partition, suffixes = request.path_parts(2, 3)
+        assert device and partition
+        root = self.files.device_root(device)
+        directory = layout.partition_directory(root, self._policy(request), _checked_partition(partition))
+        answer = None
+        if suffixes:
+            for suffix in filter(layout.is_suffix, suffixes.split("-")):
+                hashes.invalidate(self.fs, directory, suffix)
+        else:
+            answer = hashes.get_hashes(self.fs, directory, self.files.tidy)
+        body = pickle.dumps(answer, 2)
+        return Reply(200, [*_EMPTY_HTML[:1], ("Content-Length", str(len(body)))], [body])
+
+    # What they have in common, in order of first use --------------------------------------------------------------
+
+    def _reply(self, request: Request) -> Reply:
+        try:
+            handler = self.handlers.get(request.environ["REQUEST_METHOD"])
+            if handler is None:
+                raise web.HTTPMethodNotAllowed(headers={"Allow": ", ".join(sorted(self.handlers))})
+            check_path_text(request.wsgi_path, allow_reserved=True)
+            return handler(request)
+        except Answer as answer:
+            return _plain(answer)
+        except Exception as error:
+            return _plain(self._answer_to(error, request))
+
+    def _answer_to(self, error: Exception, request: Request) -> Answer:
+        answer = answer_to(error, request)
+        what = f"{request.environ['REQUEST_METHOD']} {request.wsgi_path}"
+        if answer is None:
+            self.logger.exception("%s failed", what)
+            return web.HTTPInternalServerError()
+        if isinstance(error, MetadataDoesNotFit):
+            self.oversized_metadata += 1
+            self.logger.error("%s: %s (%d such so far)", what, error, self.oversized_metadata)
+        elif answer.status_int >= 500:
+            self.logger.error("%s: %s: %s", what, type(error).__name__, error)
+        return answer
+
+    def _place(self, request: Request) -> Place:
+        """Where the object of a request is.
+
+        :raises Answer: 400 for a bad path, 503 for a policy that we do not know
+        :raises DeviceUnavailable: when its device is not there
+        """
+        device, partition, account, container, name = request.path_parts(5, 5, rest_with_last=True)
+        assert device and partition and account and container and name
+        entity = EntityName(wsgi_to_str(account), wsgi_to_str(container), wsgi_to_str(name))
+        if "\x00" in request.wsgi_path:
+            problem = reserved_names_problem(entity.account, entity.container, entity.object)
+            if problem:
+                raise _bad_request(problem)
+        policy = self._policy(request)
+        return Place(self.files.device_root(device), _checked_partition(partition), entity, policy)
+
+    def _policy(self, request: Request) -> StoragePolicy:
+        policy = self.swift.policies.by_index(request.header(POLICY_INDEX))
+        if policy is None:
+            raise web.HTTPServiceUnavailable(f"No such storage policy: {request.header(POLICY_INDEX)}")
+        if policy.policy_type != "replication":
+            raise web.HTTPNotImplemented(
+                f"Storage policy {policy.name} is not replicated; this server cannot serve it."
+            )
+        return policy
+
+    def _change(self, request: Request) -> Change:
+        """What a PUT, POST or DELETE is about to change."""
+        timestamp = request.timestamp()
+        place = self._place(request)
+        return Change(place, timestamp, request, request.referer_line)
+
+    # For PUT
+
+    def _check_put(self, request: Request, name: EntityName) -> int | None:
+        """Hold a PUT against the limits.
+
+        :returns: bytes to come, None when the request does not say
+        """
+        size = _content_length(request)
+        chunked = (request.header("Transfer-Encoding") or "").lower() == "chunked"
+        content_type = request.header("Content-Type") or None
+        assert name.object is not None
+        check_object_put(self.swift.constraints, name.object, size, chunked, content_type)
+        check_metadata(self.swift.constraints, request.items(), "object")
+        if request.header("X-Backend-Obj-Multipart-Mime-Boundary"):
+            raise web.HTTPNotImplemented("This server takes no metadata after an object's body.")
+        return size
+
+    def _find(self, disk_file: DiskFile, now: Timestamp) -> Stored:
+        """What is there before a write."""
+        try:
+            with disk_file.open(now) as opened:
+                return Stored(opened.data_timestamp, opened.metadata, True)
+        except DiskFileNotExist as error:
+            return Stored(error.timestamp or ZERO, error.metadata)
+
+    def _refuse_stale_put(self, request: Request, change: Change, stored: Stored) -> None:
+        """412 where the client wants nothing to be overwritten, 409 where something as new is here."""
+        unless = request.header("If-None-Match")
+        if unless and stored.exists and preconditions.matches(unless, stored.metadata.get("ETag", "")):
+            raise web.HTTPPreconditionFailed()
+        if stored.timestamp >= change.timestamp:
+            raise web.HTTPConflict(headers={"X-Backend-Timestamp": stored.timestamp.internal})
+
+    def _receive(self, request: Request, writer: DiskFileWriter, size: int | None) -> None:
+        """Take the body from the client.
+
+        :raises Answer: 499 for one that is shorter than promised, 413, 408, 422
+        """
+        read = request.environ["wsgi.input"].read
+        deadline = self.clock() + self.options.max_upload_time
+        limit = self.swift.constraints.max_file_size
+        while size is None or writer.size < size:
+            chunk = read(CHUNK if size is None else min(CHUNK, size - writer.size))
+            if not chunk:
+                break
+            writer.write(chunk)
+            if self.clock() > deadline:
+                raise web.HTTPRequestTimeout()
+            if writer.size > limit:
+                raise web.HTTPRequestEntityTooLarge("Your request is too large.", content_type="text/plain")
+        if size is not None and writer.size != size:
+            raise web.HTTPClientDisconnect()
+        promised = preconditions.unquote_etag(request.header("ETag") or "")
+        if promised and promised.lower() != writer.etag:
+            raise web.HTTPUnprocessableEntity()
+
+    def _metadata(self, request: Request, change: Change, writer: DiskFileWriter, delete_at: int) -> dict[str, str]:
+        """What is stored with a new object."""
+        metadata = {
+            "X-Timestamp": change.timestamp.internal,
+            "Content-Type": request.environ["CONTENT_TYPE"],
+            "Content-Length": str(writer.size),
+            "ETag": writer.etag,
+        }
+        metadata.update(rules.stored_object_headers(request.items(), self._storable(request)))
+        if delete_at:
+            metadata["X-Delete-At"] = normal_delete_at(delete_at)
+        return metadata
+
+    def _storable(self, request: Request) -> frozenset[str]:
+        """Lower-case names of the headers that are stored besides metadata; replication brings some of its own."""
+        more = request.header("X-Backend-Replication-Headers")
+        return self.allowed_headers | {name.lower() for name in more.split()} if more else self.allowed_headers
+
+    def _list_object(self, change: Change, metadata: Mapping[str, str]) -> None:
+        """Tell the container of a new object."""
+        row = ObjectRowUpdate(
+            "PUT",
+            change.timestamp,
+            change.place.policy.index,
+            int(metadata["Content-Length"]),
+            metadata["Content-Type"],
+            metadata["ETag"],
+        )
+        self.container_updates.send(change, "PUT", overridden(row.to_headers(), change.request))
+
+    # For POST
+
+    def _posted_metadata(self, request: Request, change: Change, opened: OpenObject, delete_at: int) -> dict[str, str]:
+        """What a POST stores. Metadata and content type have a timestamp each, and each may be older than what is here.
+
+        :raises Answer: 409 when both are
+        """
+        content_type_timestamp = _content_type_timestamp(request, change)
+        newer_type = content_type_timestamp is not None and content_type_timestamp > opened.content_type_timestamp
+        if change.timestamp > opened.timestamp:
+            posted = {"X-Timestamp": change.timestamp.internal}
+            posted |= rules.posted_object_headers(request.items(), self._storable(request))
+            if delete_at:
+                posted["X-Delete-At"] = normal_delete_at(delete_at)
+        elif newer_type and opened.posted_metadata is not None:
+            posted = dict(opened.posted_metadata)
+        else:
+            raise web.HTTPConflict(headers={"X-Backend-Timestamp": opened.timestamp.internal})
+        if newer_type and content_type_timestamp is not None:
+            posted["Content-Type"] = request.environ["CONTENT_TYPE"]
+            posted["Content-Type-Timestamp"] = content_type_timestamp.internal
+        elif opened.content_type_timestamp != opened.data_timestamp:
+            posted["Content-Type"] = opened.metadata["Content-Type"]
+            posted["Content-Type-Timestamp"] = opened.content_type_timestamp.internal
+        return posted
+
+    def _list_posted(self, change: Change, opened: OpenObject, posted: Mapping[str, str]) -> None:
+        """Tell the container of new metadata: the whole row again, with a timestamp for each part."""
+        content_type, content_type_timestamp = opened.metadata["Content-Type"], opened.data_timestamp
+        if "Content-Type-Timestamp" in posted:
+            content_type_timestamp = Timestamp(posted["Content-Type-Timestamp"])
+            content_type = _with_swift_bytes(posted["Content-Type"], opened.data_metadata["Content-Type"])
+        row = ObjectRowUpdate(
+            "PUT",
+            opened.data_timestamp,
+            change.place.policy.index,
+            opened.size,
+            content_type,
+            opened.etag,
+            content_type_timestamp,
+            Timestamp(posted["X-Timestamp"]),
+        )
+        self.container_updates.send(change, "PUT", overridden(row.to_headers(), opened.metadata))
+
+    # For GET and HEAD
+
+    def _open(self, request: Request) -> OpenObject:
+        place = self._place(request)
+        stamp = request.header("X-Timestamp")
+        now = request.timestamp() if stamp else Timestamp(self.clock())
+        try:
+            return self.files.disk_file(*place).open(now, opens_expired(request))
+        except DiskFileNotExist as error:
+            if preconditions.matches(request.header("If-Match") or "", ""):
+                raise web.HTTPPreconditionFailed(headers=deletion_headers(error)) from None
+            raise
+
+    # For DELETE
+
+    def _refuse_unless_due(self, request: Request, change: Change, stored: Stored, delete_at: int) -> None:
+        """The expirer deletes only what is to be deleted at just this moment."""
+        try:
+            wanted = Timestamp(request.header("X-If-Delete-At") or "")
+        except ValueError:
+            raise _bad_request("Bad X-If-Delete-At header value") from None
+        if not stored.timestamp:
+            raise web.HTTPNotFound()
+        if stored.timestamp >= change.timestamp:
+            raise web.HTTPConflict()
+        if wanted != Timestamp(delete_at):
+            raise web.HTTPPreconditionFailed("X-If-Delete-At and X-Delete-At do not match")
+
+    def _log(self, environ: Mapping[str, Any], reply: Reply, started: float) -> None:
+        self.logger.info(
+            '%s - - [%s] "%s %s" %d %s "%s" "%s" "%s" %.4f',
+            environ.get("REMOTE_ADDR", "-"),
+            time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(started)),
+            environ["REQUEST_METHOD"],
+            environ.get("RAW_PATH_INFO") or environ.get("PATH_INFO"),
+            reply.status,
+            next((value for name, value in reply.headers if name == "Content-Length"), "-"),
+            environ.get("HTTP_REFERER", "-"),
+            environ.get("HTTP_X_TRANS_ID", "-"),
+            environ.get("HTTP_USER_AGENT", "-"),
+            self.clock() - started,
+        )
+
+
+_EMPTY_HTML: Headers = [("Content-Type", "text/html; charset=UTF-8"), ("Content-Length", "0")]
+
+
+def _plain(answer: Answer) -> Reply:
+    return Reply(answer.status_int, answer.headerlist, [answer.body])
+
+
+def _bad_request(message: str) -> Answer:
+    return web.HTTPBadRequest(message, content_type="text/plain")
+
+
+def _checked_partition(partition: str) -> str:
+    if not layout.is_partition_name(partition):
+        raise _bad_request(f"Invalid path: partition {partition!r}")
+    return partition
+
+
+def _content_length(request: Request) -> int | None:
+    text = request.header("Content-Length")
+    if not text:
+        return None
+    try:
+        size = int(text)
+    except ValueError:
+        size = -1
+    if size < 0:
+        raise _bad_request("Invalid Content-Length header value")
+    return size
+
+
+def _new_delete_at(request: Request, change: Change) -> int:
+    """When the object is to expire, in seconds since the epoch; 0 for never."""
+    text, after = request.header("X-Delete-At"), request.header("X-Delete-After")
+    try:
+        if after:
+            delete_at = int(change.timestamp) + int(after)
+        else:
+            delete_at = int(text or 0)
+    except ValueError:
+        raise _bad_request(f"Non-integer X-Delete-{'After' if after else 'At'}") from None
+    if delete_at and delete_at <= float(change.timestamp) and not request.is_true("X-Backend-Replication"):
+        raise _bad_request(f"X-Delete-{'After' if after else 'At'} in past")
+    return delete_at
+
+
+def _content_type_timestamp(request: Request, change: Change) -> Timestamp | None:
+    if not request.environ.get("CONTENT_TYPE"):
+        return None
+    return request.timestamp("Content-Type-Timestamp") if request.header("Content-Type-Timestamp") else change.timestamp
+
+
+def _with_swift_bytes(content_type: str, of_data: str) -> str:
+    """A posted content type with the ``swift_bytes`` of the PUT's: a manifest's size stays in its listing."""
+    for parameter in of_data.split(";")[1:]:
+        if parameter.strip().startswith("swift_bytes="):
+            return f"{content_type};{parameter.strip()}"
+    return content_type
+
+
+def app_factory(global_conf: dict[str, str], **local_conf: str) -> ObjectServer:
+    """Paste's factory of ``egg:swiftlite#object``.
+
+    :raises ConfigError: when the conf cannot be used
+    """
+    conf = {**global_conf, **local_conf}
+    file, section = conf.get("__file__", "object-server.conf"), conf.get("__section__", "app:object-server")
+    options = read_options(ObjectOptions, conf, file, section)
+    return ObjectServer(options, SwiftConf.load(options.swift_dir), get_logger(conf, "object-server"))

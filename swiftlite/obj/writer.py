@@ -1,0 +1,226 @@
+"""DiskFileWriter: one new file of an object, on stable storage before anyone can see it (formats.md 3.5).
+
+What a reader finds after a crash: before the link, the old object (the new file has no name, and vanishes); after it,
+the new one, whole, for its data and attributes were synced first. The change may be acknowledged once the directory
+is synced too.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from swiftlite.common.concurrency import in_thread
+from swiftlite.common.fs import AnonymousFilesUnsupported, FileSystem, Space
+from swiftlite.core import fileset
+from swiftlite.core.timestamp import Timestamp
+from swiftlite.obj import hashes, layout, xattrs
+from swiftlite.obj.errors import DiskFileNoSpace, MetadataDoesNotFit
+
+if TYPE_CHECKING:
+    from swiftlite.obj.diskfile import DiskFile
+
+HELD = 65536
+"""Bytes that are held in memory before a file is made: a small body then costs one visit to the disk."""
+PREALLOCATED = 1 << 20
+"""Bodies from this many bytes on get their space at once; for smaller ones the call costs more than it saves."""
+LINK_ATTEMPTS = 3
+_T = TypeVar("_T")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True)
+class Reserve:
+    """Free space that objects may not use (``fallocate_reserve``): bytes, or percent of the device."""
+
+    amount: float = 1.0
+    is_percent: bool = True
+
+    @classmethod
+    def parse(cls, text: str) -> Reserve:
+        """Read ``10737418240`` or ``1%``.
+
+        :raises ValueError: for anything else
+        """
+        text = text.strip()
+        if text.endswith("%"):
+            return cls(float(text[:-1]), True)
+        return cls(float(int(text)), False)
+
+    def refuses(self, space: Space, size: int | None) -> bool:
+        """Whether ``size`` more bytes (None or 0: unknown or nothing) would leave less than the reserve."""
+        reserve = space.total * self.amount / 100 if self.is_percent else self.amount
+        return space.free - size <= reserve if size else space.free < reserve
+
+
+class DiskFileWriter:
+    """Takes a body in pieces, then puts it in place with its metadata; without a put, nothing remains.
+
+    :param size: bytes to come, None when that is not known; the reserve of free space is held against it
+    """
+
+    def __init__(self, disk_file: DiskFile, size: int | None) -> None:
+        self.disk_file = disk_file
+        self.fs: FileSystem = disk_file.fs
+        self.manager = disk_file.manager
+        self.expected = size
+        self.size = 0
+        self._digest = hashlib.md5(usedforsecurity=False)
+        self._held: list[bytes | memoryview] = []
+        self._unsynced = 0
+        self._fd = -1
+        self._temporary: str | None = None
+        self._made: list[str] = []
+
+    def __enter__(self) -> DiskFileWriter:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def check_space(self) -> None:
+        """Hold the device's free space against its reserve.
+
+        :raises DiskFileNoSpace: when there is too little
+        """
+        options = self.manager.options
+        if not options.disable_fallocate and options.reserve.refuses(
+            self.fs.space(self.disk_file.device_root), self.expected
+        ):
+            raise DiskFileNoSpace(self.disk_file.device_root)
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Take more of the body; it must not change afterwards.
+
+        :raises DiskFileNoSpace: when the device is full
+        """
+        self._digest.update(chunk)
+        self.size += len(chunk)
+        self._held.append(chunk)
+        if self._fd >= 0 or self.size > HELD:
+            self._flush()
+
+    @property
+    def etag(self) -> str:
+        """MD5 of what was written, as hex digits."""
+        return self._digest.hexdigest()
+
+    def put(self, metadata: Mapping[str, str], extension: str = fileset.DATA) -> None:
+        """Put what was written in place. When this returns, it is on stable storage.
+
+        :param metadata: ``X-Timestamp`` names the file, and a .meta file's ``Content-Type-Timestamp`` too; the
+            object's name is added
+        :param extension: what kind of file it is
+        :raises DiskFileNoSpace: when the device or a file's attributes are full; nothing is left behind then
+        """
+        stored = {**metadata, "name": self.disk_file.path}
+        type_timestamp = metadata.get("Content-Type-Timestamp") if extension == fileset.META else None
+        name = fileset.file_name(
+            extension, Timestamp(metadata["X-Timestamp"]), Timestamp(type_timestamp) if type_timestamp else None
+        )
+        if self.manager.options.threads_per_disk:
+            in_thread(self._commit, name, stored)
+        else:
+            self._commit(name, stored)
+
+    def close(self) -> None:
+        """Close the file; one that was never put is gone with this."""
+        if self._fd >= 0:
+            self.fs.close(self._fd)
+            self._fd = -1
+        if self._temporary is not None:
+            self.fs.unlink(self._temporary)
+            self._temporary = None
+
+    def _commit(self, name: str, metadata: Mapping[str, str]) -> None:
+        directory = self.disk_file.directory
+        try:
+            self._flush()
+            xattrs.write(self.fs, self._fd, metadata)
+            self.fs.sync(self._fd)
+            if self.size > self.manager.options.keep_cache_size:
+                self.fs.drop_cache(self._fd)
+            # Before the file shows: a crash in between makes one suffix be hashed in vain, never one be forgotten.
+            partition_directory, suffix, _ = layout.split_hash_directory(directory)
+            hashes.invalidate(self.fs, partition_directory, suffix)
+            self._show(f"{directory}/{name}")
+            for changed in (directory, *map(os.path.dirname, self._made)):
+                self.fs.sync_directory(changed)
+        except xattrs.MetadataTooLarge as error:
+            raise MetadataDoesNotFit(str(error)) from None
+        except xattrs.AttributesUnsupported as error:
+            raise DiskFileNoSpace(f"the filesystem keeps no extended attributes: {error}") from None
+        except OSError as error:
+            if error.errno in _FULL:
+                raise DiskFileNoSpace(str(error)) from None
+            raise
+        if directory not in self._made:
+            self.manager.tidy(directory)
+
+    def _flush(self) -> None:
+        """Write what is held, into a file that is made for it if need be."""
+        try:
+            if self._fd < 0:
+                self._open()
+            for chunk in self._held:
+                self.fs.write(self._fd, chunk)
+                self._unsynced += len(chunk)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise DiskFileNoSpace(str(error)) from None
+            raise
+        self._held.clear()
+        if self._unsynced >= self.manager.options.bytes_per_sync:
+            # Only clean pages can be dropped from the cache, and one huge sync at the end would stall the disk.
+            self.fs.sync_data(self._fd)
+            self.fs.drop_cache(self._fd)
+            self._unsynced = 0
+
+    def _open(self) -> None:
+        if self.manager.anonymous_files:
+            try:
+                self._fd = self._in_directory(lambda: self.fs.open_anonymous(self.disk_file.directory))
+            except AnonymousFilesUnsupported:
+                self.manager.anonymous_files = False
+        if self._fd < 0:
+            self._made += self.fs.make_directories(self.disk_file.directory)
+            temporary = self._temporary_name()
+            self._fd = self.fs.open_new(temporary)
+            self._temporary = temporary
+        if self.expected and self.expected >= PREALLOCATED and not self.manager.options.disable_fallocate:
+            self.fs.preallocate(self._fd, self.expected)
+
+    def _temporary_name(self) -> str:
+        directory = layout.temporary_directory(self.disk_file.device_root, self.disk_file.policy)
+        self.fs.make_directories(directory)
+        return f"{directory}/{uuid.uuid4().hex}"
+
+    def _show(self, path: str) -> None:
+        if self._temporary is None:
+            try:
+                self._in_directory(lambda: self.fs.link(self._fd, path))
+                return
+            except FileExistsError:
+                # The same moment was written before. It must not vanish in between, so replace it by rename.
+                temporary = self._temporary_name()
+                self.fs.link(self._fd, temporary)
+                self._temporary = temporary
+        hidden: str = self._temporary
+        self._in_directory(lambda: self.fs.rename(hidden, path))
+        self._temporary = None
+
+    def _in_directory(self, action: Callable[[], _T]) -> _T:
+        """Do something in the object's directory, which is made if need be; a tidier may remove it at any moment."""
+        for attempt in range(LINK_ATTEMPTS):
+            try:
+                return action()
+            except FileNotFoundError:
+                if attempt == LINK_ATTEMPTS - 1:
+                    raise
+                self._made += self.fs.make_directories(self.disk_file.directory)
+        raise AssertionError("unreachable")
