@@ -51,8 +51,7 @@ def _serve(name: str, path: str, verbose: bool) -> int:
     try:
         return prefork.serve(
             lambda: load_app(path),
-            bind_ip=options.bind_ip,
-            bind_port=options.bind_port,
+            address=(options.bind_ip, options.bind_port),
             workers=options.workers,
             backlog=options.backlog,
             http_options=_http_options(options, swift),

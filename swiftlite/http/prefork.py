@@ -35,8 +35,7 @@ class ListenError(Exception):
 def serve(
     load_app: Callable[[], WSGIApp],
     *,
-    bind_ip: str,
-    bind_port: int,
+    address: tuple[str, int],
     workers: int,
     backlog: int,
     http_options: HTTPOptions,
@@ -50,7 +49,7 @@ def serve(
 
     Args:
         load_app: makes the WSGI application; called once, before any fork. Its errors go to the caller.
-        bind_ip, bind_port: where to listen.
+        address: (IP address, port) to listen on; an empty IP address means all.
         workers: how many processes; 0: serve in this one.
         backlog: connections that may wait to be accepted, per worker.
         http_options: limits and timeouts.
@@ -66,9 +65,9 @@ def serve(
     inherited, old_workers = _inherited()
     app = load_app()
     try:
-        listeners = bind(bind_ip, bind_port, max(1, workers), backlog, inherited)
+        listeners = bind(*address, max(1, workers), backlog, inherited)
     except OSError as error:
-        raise ListenError(f"cannot listen on {bind_ip} port {bind_port}: {error.strerror or error}") from None
+        raise ListenError(f"cannot listen on {address[0]} port {address[1]}: {error.strerror or error}") from None
     gc.collect()
     gc.freeze()  # Workers share these pages as long as no collection touches them.
 
