@@ -7,8 +7,8 @@ from time import monotonic
 
 from swiftlite.core.quorum import Reply, Tally
 from swiftlite.http.client import Client
-from swiftlite.http.exchange import Exchange, start, wait_any
 from swiftlite.http.errors import BackendError
+from swiftlite.http.exchange import Exchange, start, wait_any
 from swiftlite.ring.ring import Node
 from swiftlite.wire.backend import BackendRequest, HeaderList, Nodes, to_reply
 

@@ -1,0 +1,159 @@
+"""Controller: what the handlers of accounts, containers and objects share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from swiftlite.common.web import HTTPServiceUnavailable, Request, status_line
+from swiftlite.core.names import EntityName, quote_path
+from swiftlite.core.quorum import Reply, Tally, quorum_size
+from swiftlite.proxy.answers import PlainAnswer, standard
+from swiftlite.proxy.headers import HeaderList, identification, returned_headers
+from swiftlite.proxy.info import Info, InfoCache
+from swiftlite.proxy.search import Search, Source
+from swiftlite.ring.ring import Ring
+from swiftlite.wire.backend import BackendRequest
+from swiftlite.wire.fanout import FanOut
+
+if TYPE_CHECKING:
+    from swiftlite.proxy.server import Application
+
+Environ = dict[str, Any]
+
+
+class Denied(Exception):
+    """The request may not be done.
+
+    :param answer: the WSGI application that says so
+    """
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__("denied")
+        self.answer = answer
+
+
+class Controller:
+    """Handles one request for one account, container or object: a method for every HTTP method.
+
+    :param name: what the request's path names
+    """
+
+    methods: tuple[str, ...] = ("GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS")
+
+    def __init__(self, app: Application, environ: Environ, name: EntityName) -> None:
+        self.app = app
+        self.cluster = app.cluster
+        self.options = app.options
+        self.info: InfoCache = app.info
+        self.environ = environ
+        self.name = name
+        self.path = quote_path(name.path)
+
+    # --- who may ---
+
+    def authorize(self, acl: str | None = None) -> None:
+        """Ask whoever guards this request, if anyone does.
+
+        :param acl: the access list that applies
+        :raises Denied: with the answer
+        """
+        check = self.environ.get("swift.authorize")
+        if check is None:
+            return
+        request = Request(self.environ)
+        request.acl = acl
+        denial = check(request)
+        if denial is not None:
+            raise Denied(denial)
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the request comes from an owner of the account; known once it is authorized."""
+        return bool(self.environ.get("swift_owner"))
+
+    def hide_owner_headers(self, headers: HeaderList) -> HeaderList:
+        """Leave out what only owners may see or set."""
+        if self.is_owner:
+            return headers
+        hidden = self.app.owner_headers
+        return [(name, value) for name, value in headers if name.lower() not in hidden]
+
+    # --- what is there ---
+
+    def container_info(self) -> Info:
+        """The info of the container that the path names."""
+        assert self.name.container is not None
+        return self.info.container(self.environ, self.name.account, self.name.container)
+
+    # --- asking the storage servers ---
+
+    def identification(self) -> HeaderList:
+        """What every request to a backend carries."""
+        return identification(self.environ, self.cluster.user_agent)
+
+    def search(self, ring: Ring, request: BackendRequest, headers: HeaderList, is_object: bool) -> Search:
+        """Look for a replica to read from."""
+        newest = self.environ.get("HTTP_X_NEWEST")
+        return Search(
+            self.cluster,
+            ring,
+            request,
+            headers,
+            is_object=is_object,
+            newest=newest is not None and newest.strip().lower() in ("true", "1", "yes", "on", "t", "y"),
+        )
+
+    def change(
+        self, ring: Ring, request: BackendRequest, replicas: list[HeaderList], overrides: dict[int, int] | None = None
+    ) -> Reply:
+        """Send a change without a body to every replica.
+
+        :param replicas: the headers of each replica's request
+        :param overrides: as :meth:`Tally.best` takes them
+        :raises Answer: 503 when the servers do not agree
+        """
+        tally = Tally(len(replicas), quorum_size(len(replicas)))
+        FanOut(
+            self.cluster.client,
+            self.cluster.nodes(ring, request.partition),
+            tally,
+            node_timeout=self.options.node_timeout,
+            post_quorum_timeout=self.options.post_quorum_timeout,
+        ).run(request, replicas)
+        best = tally.best(overrides)
+        if best is None:
+            raise HTTPServiceUnavailable()
+        return best
+
+    # --- answering ---
+
+    def answer(self, reply: Reply) -> PlainAnswer:
+        """What a client hears of a backend's reply."""
+        if reply.status >= 500:
+            return standard(reply.status)
+        headers = self.hide_owner_headers(returned_headers(reply.headers.items()))
+        headers.append(("Content-Length", str(len(reply.body))))
+        return PlainAnswer(status_line(reply.status), headers, reply.body)
+
+    def listing(self, source: Source) -> PlainAnswer:
+        """The answer to a GET or HEAD of a database, from the replica that was found."""
+        response = source.response
+        headers = self.hide_owner_headers(returned_headers(response.headers.items()))
+        headers.append(("Accept-Ranges", "bytes"))
+        body = response.read()
+        headers.append(("Content-Length", str(len(body))))
+        return PlainAnswer(status_line(response.status), headers, body)
+
+
+def listing_query(query: str) -> str:
+    """A client's query as the backends get it: always JSON, which the pipeline turns into what the client wants."""
+    kept = [part for part in query.split("&") if part and not part.startswith("format=")]
+    return "?" + "&".join([*kept, "format=json"])
+
+
+def requested_limit(query: str) -> int | None:
+    """The ``limit`` that a query asks for; None when there is none, or it is no number."""
+    for part in query.split("&"):
+        if part.startswith("limit="):
+            return int(part[6:]) if part[6:].isascii() and part[6:].isdigit() else None
+    return None

@@ -1,0 +1,183 @@
+"""ContainerController: what clients do with containers."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from swiftlite.common.web import (
+    HTTPBadRequest,
+    HTTPForbidden,
+    HTTPInternalServerError,
+    HTTPNotFound,
+    HTTPPreconditionFailed,
+)
+from swiftlite.core.constraints import check_container_name, check_metadata
+from swiftlite.core.names import EntityName
+from swiftlite.core.placement import deal_accounts
+from swiftlite.core.timestamp import Timestamp
+from swiftlite.proxy.answers import PlainAnswer
+from swiftlite.proxy.cluster import target
+from swiftlite.proxy.controllers.account import AccountController
+from swiftlite.proxy.controllers.base import Controller, listing_query, requested_limit
+from swiftlite.proxy.headers import HeaderList, database_headers, read_headers
+from swiftlite.proxy.info import account_key, container_info, container_key
+from swiftlite.proxy.search import Source
+from swiftlite.wire.backend import BackendRequest
+from swiftlite.wire.messages import POLICY_INDEX, UpdateTargets
+
+if TYPE_CHECKING:
+    from swiftlite.proxy.server import Application
+
+ACL_HEADERS = ("X-Container-Read", "X-Container-Write")
+
+
+class ContainerController(Controller):
+    """Requests for ``/v1/<account>/<container>``."""
+
+    def __init__(self, app: Application, environ: dict[str, Any], name: EntityName) -> None:
+        super().__init__(app, environ, name)
+        self.ring = self.cluster.container_ring
+        self.partition = self.ring.partition(name.account, name.container)
+        self.container: str = name.container or ""
+        self.key = container_key(name.account, self.container)
+
+    def GET(self) -> PlainAnswer:
+        """The container's objects; HEAD its metadata."""
+        if not self.info.account_exists(self.environ, self.name.account):
+            self.authorize()
+            raise HTTPNotFound()
+        limit = requested_limit(self.environ.get("QUERY_STRING", ""))
+        if limit is not None and limit > self.cluster.constraints.container_listing_limit:
+            raise HTTPPreconditionFailed(f"Maximum limit is {self.cluster.constraints.container_listing_limit}")
+        query = listing_query(self.environ.get("QUERY_STRING", ""))
+        request = BackendRequest(self.environ["REQUEST_METHOD"], self.partition, self.path + query)
+        token = self.info.begin(self.environ, self.key)
+        headers = read_headers(self.environ) + self.identification()
+        found = self.search(self.ring, request, headers, is_object=False).run()
+        reply = found.response if isinstance(found, Source) else found
+        self.info.remember(self.environ, self.key, container_info(reply.headers, reply.status), token)
+        try:
+            self.authorize(reply.headers.get("X-Container-Read"))
+        except BaseException:
+            if isinstance(found, Source):
+                found.response.close()
+            raise
+        if not isinstance(found, Source):
+            return self.answer(found)
+        answer = self.listing(found)
+        policy = self.cluster.policies.by_index(found.response.headers.get(POLICY_INDEX))
+        if policy is not None:
+            answer.headers.append(("X-Storage-Policy", policy.name))
+        return answer
+
+    HEAD = GET
+
+    def PUT(self) -> PlainAnswer:
+        """Make the container, or change its metadata."""
+        self.authorize()
+        metadata = self._metadata()
+        policy = self._policy_headers()
+        check_container_name(self.cluster.constraints, self.name.account, self.container)
+        self._need_account()
+        self._check_count()
+        return self._change("PUT", metadata + policy)
+
+    def POST(self) -> PlainAnswer:
+        """Change the container's metadata."""
+        self.authorize()
+        metadata = self._metadata()
+        if not self.info.account_exists(self.environ, self.name.account):
+            raise HTTPNotFound()
+        return self._change("POST", metadata)
+
+    def DELETE(self) -> PlainAnswer:
+        """Delete the container, if it is empty."""
+        self.authorize()
+        if not self.info.account_exists(self.environ, self.name.account):
+            raise HTTPNotFound()
+        return self._change("DELETE", database_headers("container", self.environ))
+
+    # --- parts ---
+
+    def _metadata(self) -> HeaderList:
+        """The metadata of the request, its access lists cleaned.
+
+        :raises Answer: 400 for an access list that cannot be understood
+        """
+        clean = self.environ.get("swift.clean_acl")
+        headers = []
+        for name, value in database_headers("container", self.environ):
+            if clean is not None and value and name in ACL_HEADERS:
+                try:
+                    value = clean(name.lower(), value)
+                except ValueError as error:
+                    raise HTTPBadRequest(str(error)) from None
+            headers.append((name, value))
+        check_metadata(self.cluster.constraints, headers, "container")
+        return self.hide_owner_headers(headers)
+
+    def _policy_headers(self) -> HeaderList:
+        """The storage policy that the client names, or the one to take otherwise.
+
+        :raises Answer: 400 when there is no such policy, or no more
+        """
+        name = self.environ.get("HTTP_X_STORAGE_POLICY")
+        if not name:
+            return [("X-Backend-Storage-Policy-Default", str(self.cluster.policies.default.index))]
+        policy = self.cluster.policies.by_name(name)
+        if policy is None:
+            raise HTTPBadRequest(f"Invalid X-Storage-Policy '{name}'", content_type="text/plain")
+        if policy.is_deprecated:
+            raise HTTPBadRequest(f"Storage Policy {policy.name!r} is deprecated", content_type="text/plain")
+        return [(POLICY_INDEX, str(policy.index))]
+
+    def _need_account(self) -> None:
+        """Make sure that the account exists.
+
+        :raises Answer: 404 or 500 when it does not
+        """
+        account = self.name.account
+        if self.info.account_exists(self.environ, account):
+            if not self.options.account_autocreate or self._account_really_exists():
+                return
+        elif not self.options.account_autocreate or self.info.account(self.environ, account)["status"] == 410:
+            raise HTTPNotFound()
+        if not AccountController(self.app, self.environ, EntityName(account)).create():
+            raise HTTPInternalServerError()
+
+    def _account_really_exists(self) -> bool:
+        key = account_key(self.name.account)
+        info = self.environ.get("swift.infocache", {}).get(key)
+        return info is None or bool(info["account_really_exists"])
+
+    def _check_count(self) -> None:
+        """Refuse one more container than an account may have.
+
+        :raises Answer: 403
+        """
+        limit, account = self.options.max_containers_per_account, self.name.account
+        if limit <= 0 or account in self.options.max_containers_whitelist:
+            return
+        count = self.info.account(self.environ, account)["container_count"]
+        if count >= limit and self.container_info()["status"] // 100 != 2:
+            raise HTTPForbidden(f"Reached container limit of {limit}")
+
+    def _change(self, method: str, headers: HeaderList) -> PlainAnswer:
+        """Send a change to every replica, each told which account server to tell."""
+        common = [*headers, ("X-Timestamp", Timestamp(time.time()).internal), *self.identification()]
+        count = len(self.ring.primaries(self.partition))
+        request = BackendRequest(method, self.partition, self.path)
+        replicas = [common + targets for targets in self._account_targets(count)]
+        try:
+            return self.answer(self.change(self.ring, request, replicas))
+        finally:
+            self.info.forget(self.environ, self.key)
+
+    def _account_targets(self, count: int) -> list[HeaderList]:
+        partition, accounts = self.cluster.account_ring.get_nodes(self.name.account)
+        headers = []
+        for targets in deal_accounts(count, [target(node) for node in accounts]):
+            hosts, devices = tuple(t.host for t in targets), tuple(t.device for t in targets)
+            headers.append(list(UpdateTargets("Account", hosts, devices, str(partition)).to_headers().items()))
+        return headers

@@ -1,0 +1,257 @@
+"""ObjectController: what clients do with objects."""
+
+from __future__ import annotations
+
+import mimetypes
+import time
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+
+from swiftlite.common.config import is_true
+from swiftlite.common.policies import StoragePolicy
+from swiftlite.common.web import (
+    HTTPAccepted,
+    HTTPBadRequest,
+    HTTPInternalServerError,
+    HTTPNotFound,
+    HTTPPreconditionFailed,
+    HTTPServiceUnavailable,
+    status_line,
+)
+from swiftlite.core.constraints import check_metadata, check_object_put
+from swiftlite.core.expiry import requested_delete_at
+from swiftlite.core.names import EntityName
+from swiftlite.core.placement import Target, spread_updates
+from swiftlite.core.quorum import Tally, distinct_etags, quorum_size
+from swiftlite.core.timestamp import Timestamp, normal_delete_at
+from swiftlite.http.errors import BackendError
+from swiftlite.proxy.answers import PlainAnswer
+from swiftlite.proxy.cluster import target
+from swiftlite.proxy.controllers.base import Controller
+from swiftlite.proxy.download import SMALL, ResumingDownload
+from swiftlite.proxy.headers import HeaderList, read_headers, returned_headers, write_headers
+from swiftlite.proxy.info import Info
+from swiftlite.proxy.repost import ReplicatedPost
+from swiftlite.proxy.search import Search, Source
+from swiftlite.proxy.upload import ClientBody, ReplicatedUpload
+from swiftlite.wire.backend import BackendRequest
+from swiftlite.wire.messages import POLICY_INDEX, ObjectOrder, UpdateTargets
+
+if TYPE_CHECKING:
+    from swiftlite.proxy.server import Application
+
+CREATED = status_line(201)
+
+
+class ObjectController(Controller):
+    """Requests for ``/v1/<account>/<container>/<object>``, of policies that keep whole copies."""
+
+    def __init__(self, app: Application, environ: dict[str, Any], name: EntityName) -> None:
+        super().__init__(app, environ, name)
+        self.container = self.container_info()
+        self.policy = self._find_policy(self.container)
+        self.ring = self.cluster.object_ring(self.policy)
+        self.partition = self.ring.partition(name.account, name.container, name.object)
+
+    def GET(self) -> PlainAnswer:
+        """The object; HEAD only its metadata."""
+        self.authorize(self.container["read_acl"])
+        headers = read_headers(self.environ) + self.identification()
+        headers.append((POLICY_INDEX, str(self.policy.index)))
+        if self.options.allow_open_expired and is_true(self.environ.get("HTTP_X_OPEN_EXPIRED")):
+            headers.append(("X-Backend-Open-Expired", "true"))
+        request = BackendRequest(self.environ["REQUEST_METHOD"], self.partition, self.path)
+        search = self.search(self.ring, request, headers, is_object=True)
+        found = search.run()
+        if isinstance(found, Source):
+            return self._found(search, found)
+        return self.answer(found)
+
+    HEAD = GET
+
+    def PUT(self) -> PlainAnswer:
+        """Store the object."""
+        only_if_new = self._if_none_match()
+        self._authorize_write()
+        headers, body = self._checked_upload()
+        timestamp, delete_at = self._timestamp(), None
+        delete_at = self._delete_at(timestamp, headers)
+        request = BackendRequest("PUT", self.partition, self.path)
+        nodes = self.cluster.nodes(self.ring, self.partition)
+        replicas = self._replicas(headers, timestamp, delete_at)
+        upload = ReplicatedUpload(self.cluster, nodes, request, replicas, quorum_size(len(replicas)))
+        return self._stored(upload.run(body, only_if_new), timestamp, only_if_new)
+
+    def POST(self) -> PlainAnswer:
+        """Replace the object's metadata."""
+        self._authorize_write()
+        headers = write_headers(self.environ)
+        check_metadata(self.cluster.constraints, headers, "object")
+        timestamp = self._timestamp()
+        delete_at = self._delete_at(timestamp, headers)
+        request = BackendRequest("POST", self.partition, self.path)
+        replicas = self._replicas(headers, timestamp, delete_at)
+        nodes = self.cluster.nodes(self.ring, self.partition)
+        reply = ReplicatedPost(self.cluster, nodes, request, replicas).run()
+        if reply is None:
+            raise HTTPServiceUnavailable()
+        return self.answer(reply)
+
+    def DELETE(self) -> PlainAnswer:
+        """Delete the object."""
+        self._authorize_write()
+        timestamp = self._timestamp()
+        request = BackendRequest("DELETE", self.partition, self.path)
+        replicas = self._replicas(write_headers(self.environ), timestamp, None)
+        return self.answer(self.change(self.ring, request, replicas, {404: 204}))
+
+    # --- reading ---
+
+    def _found(self, search: Search, source: Source) -> PlainAnswer:
+        response = source.response
+        headers = returned_headers(response.headers.items())
+        headers.append(("Accept-Ranges", "bytes"))
+        length = response.headers.get("Content-Length")
+        if length is not None:
+            headers.append(("Content-Length", length))
+        status = f"{response.status} {response.reason}"
+        if self.environ["REQUEST_METHOD"] == "HEAD":
+            response.close()
+            return PlainAnswer(status, headers)
+        download = ResumingDownload(search, source, self.options.object_chunk_size)
+        if download.length > SMALL:
+            return PlainAnswer(status, headers, download)
+        try:
+            return PlainAnswer(status, headers, download.whole())
+        except BackendError:
+            raise HTTPServiceUnavailable() from None
+
+    # --- writing ---
+
+    def _find_policy(self, container: Info) -> StoragePolicy:
+        if container["status"] >= 500:
+            raise HTTPServiceUnavailable()
+        index = self.environ.get("HTTP_X_BACKEND_STORAGE_POLICY_INDEX") or container["storage_policy"]
+        policy = self.cluster.policies.by_index(index)
+        if policy is None:
+            # The container was made by a proxy that knows more policies than this one.
+            raise HTTPServiceUnavailable("Unknown Storage Policy")
+        return policy
+
+    def _authorize_write(self) -> None:
+        self.environ["swift_sync_key"] = self.container["sync_key"]
+        self.authorize(self.container["write_acl"])
+        if self.container["status"] // 100 != 2:
+            raise HTTPNotFound()
+
+    def _if_none_match(self) -> bool:
+        """Whether the object may only be stored where there is none."""
+        condition = self.environ.get("HTTP_IF_NONE_MATCH")
+        if condition is None:
+            return False
+        if "*" not in condition:
+            raise HTTPBadRequest("If-None-Match only supports *", content_type="text/plain")
+        return True
+
+    def _checked_upload(self) -> tuple[HeaderList, ClientBody]:
+        """The headers to store and the body to come, both within the limits."""
+        environ, constraints = self.environ, self.cluster.constraints
+        length_text = environ.get("CONTENT_LENGTH")
+        length = int(length_text) if length_text else None
+        chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
+        if chunked:
+            length = None
+        detect = is_true(environ.get("HTTP_X_DETECT_CONTENT_TYPE"))
+        headers = write_headers(environ)
+        content_type = environ.get("CONTENT_TYPE")
+        if detect or not content_type:
+            content_type = mimetypes.guess_type(environ.get("PATH_INFO", ""))[0] or "application/octet-stream"
+            headers = [pair for pair in headers if pair[0] not in ("Content-Type", "X-Detect-Content-Type")]
+            headers.append(("Content-Type", content_type))
+        check_object_put(constraints, self.name.object or "", length, chunked, content_type)
+        check_metadata(constraints, headers, "object")
+        return headers, ClientBody(environ, length, constraints.max_file_size, self.options.client_chunk_size)
+
+    def _timestamp(self) -> Timestamp:
+        """The request's timestamp: now, unless it comes from one of our own that may set it."""
+        given = self.environ.get("HTTP_X_TIMESTAMP")
+        if given is None:
+            return Timestamp(time.time())
+        try:
+            return Timestamp(given)
+        except ValueError:
+            raise HTTPBadRequest(
+                f"X-Timestamp should be a UNIX timestamp float value; was {given!r}", content_type="text/plain"
+            ) from None
+
+    def _delete_at(self, now: Timestamp, headers: HeaderList) -> int | None:
+        """When the object shall expire; ``headers`` get it in its normal form."""
+        asked, after = self.environ.get("HTTP_X_DELETE_AT"), self.environ.get("HTTP_X_DELETE_AFTER")
+        if asked is None and after is None:
+            return None
+        delete_at = requested_delete_at(asked, after, now)
+        assert delete_at is not None
+        headers[:] = [pair for pair in headers if pair[0] != "X-Delete-At"]
+        headers.append(("X-Delete-At", normal_delete_at(delete_at)))
+        return delete_at
+
+    def _replicas(self, headers: HeaderList, timestamp: Timestamp, delete_at: int | None) -> list[HeaderList]:
+        """The headers of every replica's request: the same but for whom each tells of the change."""
+        name, ring = self.name, self.cluster.container_ring
+        count = len(self.ring.primaries(self.partition))
+        partition, containers = ring.get_nodes(name.account, name.container)
+        queue_container, queue_partition, queue = self._queue(delete_at)
+        shares = spread_updates(count, quorum_size(count), [target(node) for node in containers], queue)
+        common = headers + self.identification()
+        replicas = []
+        for share in shares:
+            order = ObjectOrder(
+                timestamp,
+                self.policy.index,
+                _targets("Container", share.containers, partition, root_db_state=self.container["sharding_state"]),
+                _targets("Delete-At", share.queue, queue_partition, container=queue_container),
+                clean_expiring_queue=share.cleans_queue,
+            )
+            replicas.append(common + list(order.to_headers().items()))
+        return replicas
+
+    def _queue(self, delete_at: int | None) -> tuple[str | None, int, list[Target]]:
+        """Where the expirer's queue keeps this object's row: container, partition, servers."""
+        if delete_at is None:
+            return None, 0, []
+        queue, name = self.cluster.expirer_queue, self.name
+        object_hash = self.cluster.hash_path.hex(name.account, name.container, name.object)
+        container = queue.container(delete_at, object_hash)
+        partition, nodes = self.cluster.container_ring.get_nodes(queue.account, container)
+        return container, partition, [target(node) for node in nodes]
+
+    def _stored(self, tally: Tally, timestamp: Timestamp, only_if_new: bool) -> PlainAnswer:
+        """What the client hears of an upload (formats.md 5.9)."""
+        statuses = [reply.status for reply in tally.replies]
+        if only_if_new and 412 in statuses:
+            raise HTTPPreconditionFailed()
+        if 409 in statuses:
+            raise HTTPAccepted()
+        etags = distinct_etags(tally.replies)
+        if len(etags) > 1:
+            self.cluster.log.error("Object servers returned %d different etags for %s", len(etags), self.path)
+            raise HTTPInternalServerError()
+        best = tally.best()
+        if best is None:
+            raise HTTPServiceUnavailable()
+        if best.status // 100 != 2:
+            return self.answer(best)
+        headers = [
+            ("Content-Type", "text/html; charset=UTF-8"),
+            ("Content-Length", "0"),
+            ("Etag", etags.pop() if etags else ""),
+            ("Last-Modified", formatdate(timestamp.ceil(), usegmt=True)),
+        ]
+        return PlainAnswer(CREATED, headers)
+
+
+def _targets(kind: Any, targets: tuple[Target, ...], partition: int, **extra: Any) -> UpdateTargets | None:
+    if not targets:
+        return None
+    hosts, devices = tuple(t.host for t in targets), tuple(t.device for t in targets)
+    return UpdateTargets(kind, hosts, devices, str(partition), **extra)

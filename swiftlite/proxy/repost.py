@@ -1,0 +1,58 @@
+"""ReplicatedPost: new metadata for an object whose replicas may lie on handoffs (formats.md 5.9)."""
+
+from __future__ import annotations
+
+from swiftlite.core.quorum import Reply, Tally, quorum_size
+from swiftlite.http.errors import BackendError
+from swiftlite.proxy.cluster import Cluster
+from swiftlite.proxy.nodes import NodeIter
+from swiftlite.wire.backend import BackendRequest, HeaderList, to_reply
+from swiftlite.wire.fanout import FanOut
+
+
+class ReplicatedPost:
+    """Posts to the primaries; where only some of them have the object, its other replicas are looked for on handoffs."""
+
+    def __init__(self, cluster: Cluster, nodes: NodeIter, request: BackendRequest, replicas: list[HeaderList]) -> None:
+        self.cluster = cluster
+        self.nodes = nodes
+        self.request = request
+        self.replicas = replicas
+
+    def run(self) -> Reply | None:
+        """The reply that speaks for all, or None when they do not agree."""
+        options = self.cluster.options
+        tally = Tally(len(self.replicas))
+        fanout = FanOut(
+            self.cluster.client,
+            self.nodes,
+            tally,
+            node_timeout=options.node_timeout,
+            post_quorum_timeout=options.post_quorum_timeout,
+        )
+        fanout.run(self.request, self.replicas)
+        missing = sum(reply.status == 404 for reply in tally.replies)
+        if not missing or not tally.count(200) or tally.count(200) >= tally.quorum:
+            return tally.best()
+        return self._ask_handoffs(tally)
+
+    def _ask_handoffs(self, primaries: Tally) -> Reply | None:
+        """Count handoffs that have the object in place of primaries that do not; a mixture decides nothing."""
+        tally = Tally(len(self.replicas), quorum_size(len(self.replicas)))
+        for reply in primaries.replies:
+            if reply.status != 404:
+                tally.add(reply)
+        while tally.count(200) < tally.quorum and (node := self.nodes.next()) is not None:
+            try:
+                response = self.cluster.client.request(
+                    node.address, self.request.method, self.request.on(node), self.replicas[0]
+                )
+                reply = to_reply(response)
+            except BackendError as error:
+                self.nodes.failed(node, f"{self.request}: {error}")
+                continue
+            if reply.status >= 500:
+                self.nodes.refused(node, reply.status, str(self.request))
+            elif reply.status != 404:
+                tally.add(reply)
+        return tally.best()

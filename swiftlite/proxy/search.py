@@ -1,0 +1,137 @@
+"""Search: the replica to read from, found by asking one node after another (formats.md 5.9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swiftlite.core.quorum import Reply, Tally
+from swiftlite.core.timestamp import ZERO, Timestamp
+from swiftlite.http.client import Response
+from swiftlite.http.errors import BackendError
+from swiftlite.proxy.cluster import Cluster
+from swiftlite.ring.ring import Node, Ring
+from swiftlite.wire.backend import BackendRequest, HeaderList, to_reply
+
+GOOD_OBJECT_FAILURES = (412, 416)
+"""What an object server says of data that it has: no other replica could say better."""
+
+TIMESTAMP_HEADERS = ("X-Backend-Data-Timestamp", "X-Backend-Timestamp", "X-Put-Timestamp", "X-Timestamp")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A replica that has what was asked for; its body is still to be read."""
+
+    node: Node
+    response: Response
+
+    @property
+    def timestamp(self) -> Timestamp:
+        """How new it is."""
+        for name in TIMESTAMP_HEADERS:
+            value = self.response.headers.get(name)
+            if value:
+                return Timestamp(value)
+        return ZERO
+
+
+class Search:
+    """Asks the nodes of a partition until one has a good answer, or for X-Newest all of them.
+
+    :param is_object: objects have tombstones, whose timestamps rule out older replicas
+    :param newest: ask all nodes, take the newest
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        ring: Ring,
+        request: BackendRequest,
+        headers: HeaderList,
+        *,
+        is_object: bool,
+        newest: bool,
+    ) -> None:
+        self.cluster = cluster
+        self.request = request
+        self.headers = headers
+        self.is_object = is_object
+        self.newest = newest
+        self.nodes = cluster.nodes(ring, request.partition)
+        self.newest_tombstone = ZERO
+        self._unknowing = cluster.options.rebalance_missing_suppression_count
+        self._failures: list[Reply] = []
+
+    def next_source(self) -> Source | None:
+        """The next good source; None when no node is left to ask."""
+        while (node := self.nodes.next()) is not None:
+            source = self._ask(node)
+            if source is not None:
+                return source
+        return None
+
+    def run(self) -> Source | Reply:
+        """The source to read from, or the reply that speaks for all failures, 503 if they do not agree."""
+        best = self.next_source()
+        while best is not None and self.newest:
+            other = self.next_source()
+            if other is None:
+                break
+            newer, older = (other, best) if other.timestamp > best.timestamp else (best, other)
+            older.response.close()
+            best = newer
+        if best is not None and best.timestamp < self.newest_tombstone:
+            best.response.close()
+            best = None
+        return best or self.failure()
+
+    def failure(self) -> Reply:
+        """The reply that speaks for the nodes that had nothing good to say."""
+        tally = Tally(len(self._failures))
+        for reply in self._failures:
+            tally.add(reply)
+        return tally.best() or Reply(503)
+
+    def _ask(self, node: Node) -> Source | None:
+        try:
+            response = self.cluster.client.request(
+                node.address,
+                self.request.method,
+                self.request.on(node),
+                self.headers,
+                node_timeout=self.cluster.options.read_timeout,
+            )
+            status = response.status
+            if status < 400 or (self.is_object and status in GOOD_OBJECT_FAILURES):
+                source = Source(node, response)
+                if self._never_put(response):
+                    response.close()
+                    self._failures.append(Reply(404, "Not Found", response.headers))
+                elif self.is_object and self.newest_tombstone and source.timestamp < self.newest_tombstone:
+                    response.close()
+                else:
+                    return source
+                return None
+            self._note_failure(node, to_reply(response))
+        except BackendError as error:
+            self.nodes.failed(node, f"{self.request}: {error}")
+        return None
+
+    def _never_put(self, response: Response) -> bool:
+        """Whether a database is there that only replication, or an early update, has made so far."""
+        put_timestamp = None if self.is_object else response.headers.get("X-Put-Timestamp")
+        return put_timestamp is not None and not Timestamp(put_timestamp)
+
+    def _note_failure(self, node: Node, reply: Reply) -> None:
+        if reply.status >= 500:
+            self.nodes.refused(node, reply.status, str(self.request))
+        known_since = Timestamp(reply.headers.get("X-Backend-Timestamp") or 0)
+        if not known_since and (reply.status == 404 or reply.status >= 500):
+            if node.handoff_index is not None:
+                return  # A handoff that knows nothing says nothing about the primaries.
+            if reply.status == 404 and self._unknowing > 0:
+                self._unknowing -= 1  # A primary may be new to the partition.
+                return
+        self._failures.append(reply)
+        if self.is_object and reply.status == 404 and known_since > self.newest_tombstone:
+            self.newest_tombstone = known_since
