@@ -120,7 +120,7 @@ class RingBuilder:
     def add_device(self, device: Mapping[str, Any]) -> int:
         """Add a device with keys as in formats.md 6.3; returns its id, the lowest free one unless it brings one.
 
-        :raises RingError: when a key is missing or the id is taken
+        :raises RingError: when a key is missing, or the id or the address and name are taken
         """
         needed = ("region", "zone", "ip", "port", "device", "weight")
         missing = [key for key in needed if device.get(key) is None]
@@ -133,6 +133,7 @@ class RingBuilder:
             raise RingError(f"device id {device_id} is not between 0 and {limit - 1}")
         if device_id < len(self.devices) and self.devices[device_id] is not None:
             raise RingError(f"device id {device_id} is taken")
+        self._refuse_twin(device)
         self.devices.extend([None] * (device_id + 1 - len(self.devices)))
         defaults = {"replication_ip": device["ip"], "replication_port": device["port"], "meta": ""}
         given = {key: value for key, value in device.items() if value is not None}
@@ -170,10 +171,7 @@ class RingBuilder:
         :raises RingError: when another device has the same address, port and name
         """
         device = self._device(device_id, removed=True)
-        changed = {**device, **changes}
-        for other in self.present:
-            if other is not device and all(other[key] == changed[key] for key in ("ip", "port", "device")):
-                raise RingError(f"device {other['id']} already uses {other['ip']}:{other['port']}/{other['device']}")
+        self._refuse_twin({**device, **changes})
         device.update(changes)
 
     def set_replicas(self, replicas: float) -> None:
@@ -200,6 +198,11 @@ class RingBuilder:
         """Let the next rebalance move any partition."""
         self._last_moves_epoch = 0
         self._last_moves = array("B", bytes([NEVER_MOVED]) * self.partition_count)
+
+    def _refuse_twin(self, device: Mapping[str, Any]) -> None:
+        for other in self.present:
+            if other["id"] != device.get("id") and all(other[key] == device[key] for key in ("ip", "port", "device")):
+                raise RingError(f"device {other['id']} already uses {other['ip']}:{other['port']}/{other['device']}")
 
     def _device(self, device_id: int, removed: bool = False) -> Device:
         device = self.devices[device_id] if 0 <= device_id < len(self.devices) else None
@@ -381,6 +384,7 @@ class RingBuilder:
             raise RingError(f"{path}: cannot read ring builder file: {error.strerror}") from None
         except (pickle.UnpicklingError, LookupError, TypeError, ValueError, AttributeError, RingError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            reason = "it is no pickle of plain data" if isinstance(error, pickle.UnpicklingError) else reason
             raise RingError(f"{path}: not a ring builder file: {reason}; restore it from backups/") from None
 
     @classmethod

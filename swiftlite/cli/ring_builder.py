@@ -1,0 +1,497 @@
+"""swiftlite-ring-builder: makes rings from the command line, in the grammar of OpenStack Swift's builder."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
+
+from swiftlite.cli import ring_devices
+from swiftlite.cli.ring_devices import device_text
+from swiftlite.ring import format
+from swiftlite.ring.builder import MAX_BALANCE, RingBuilder
+from swiftlite.ring.format import Device, RingError
+
+SUCCESS, WARNING, ERROR = 0, 1, 2
+
+BALANCE_WORTH_A_WARNING = 5.0
+"""Percent by which the worst device may be off its share by weight before the operator hears of it."""
+
+Number = TypeVar("Number", int, float)
+
+
+class CommandError(Exception):
+    """Ends the command with exit code 2; its text says why."""
+
+
+class Command:
+    """One run of a command: the builder file, the ring file beside it, and the arguments after the command's name."""
+
+    def __init__(self, name: str, builder_file: str, arguments: list[str]) -> None:
+        self.name = name
+        self.builder_file = builder_file
+        self.ring_file = builder_file.removesuffix(".builder") + ".ring.gz"
+        self.arguments = arguments
+
+    @cached_property
+    def builder(self) -> RingBuilder:
+        """The builder, loaded when first asked for."""
+        return RingBuilder.load(self.builder_file)
+
+    def save(self) -> None:
+        """Write the builder file."""
+        self.builder.save(self.builder_file)
+
+    def backup_path(self, path: str) -> str:
+        """Where a dated copy of a file belongs: ``backups/`` beside the builder file, which is made."""
+        folder = os.path.join(os.path.dirname(self.builder_file), "backups")
+        os.makedirs(folder, exist_ok=True)
+        return os.path.join(folder, f"{int(time.time())}.{os.path.basename(path)}")
+
+    def parser(self) -> argparse.ArgumentParser:
+        """A parser of this command's arguments; it exits with 2 on bad ones."""
+        usage = f"swiftlite-ring-builder <builder file> {self.name} {COMMANDS[self.name].usage}"
+        raw = argparse.RawDescriptionHelpFormatter
+        return argparse.ArgumentParser(usage=usage, epilog=ring_devices.SYNTAX, formatter_class=raw, allow_abbrev=False)
+
+    def plain(self, count: int) -> list[str]:
+        """The arguments, which must be so many, none of them an option."""
+        parser = self.parser()
+        parser.add_argument("values", nargs="*")
+        values: list[str] = parser.parse_args(self.arguments).values
+        if len(values) != count:
+            parser.error(f"{self.name} takes {count} arguments, not {len(values)}")
+        return values
+
+    def number(self, kind: type[Number], text: str, name: str) -> Number:
+        """A number among the arguments."""
+        try:
+            return kind(text)
+        except ValueError:
+            raise CommandError(f"{name} {text!r} is not a number") from None
+
+
+# --- the builder itself ---
+
+
+def create(command: Command) -> int:
+    part_power, replicas, min_part_hours = command.plain(3)
+    command.builder = RingBuilder(
+        command.number(int, part_power, "part power"),
+        command.number(float, replicas, "replica count"),
+        command.number(int, min_part_hours, "min_part_hours"),
+    )
+    command.save()
+    command.builder.save(command.backup_path(command.builder_file))
+    return SUCCESS
+
+
+def show(command: Command) -> int:
+    """The default: the ring's numbers, whether its file is current, and all devices."""
+    command.plain(0)
+    builder = command.builder
+    devices = list(builder.present)
+    regions = {device["region"] for device in devices}
+    zones = {(device["region"], device["zone"]) for device in devices}
+    print(f"{command.builder_file}, build version {builder.version}, id {builder.id or '(none yet)'}")
+    print(
+        f"{builder.partition_count} partitions, {builder.replicas:f} replicas, {len(regions)} regions, "
+        f"{len(zones)} zones, {len(devices)} devices, {builder.balance:.2f} balance, {builder.dispersion:.2f} dispersion"
+    )
+    remaining = timedelta(seconds=builder.seconds_until_move)
+    print(f"A partition rests for {builder.min_part_hours} hours after a move ({remaining} remaining)")
+    print(f"The overload factor is {builder.overload * 100:.2f}% ({builder.overload:f})")
+    print(f"Ring file {command.ring_file} {_ring_state(command)}")
+    print(ring_devices.device_table(devices, builder.balances(), builder.is_removed))
+    return SUCCESS
+
+
+def _ring_state(command: Command) -> str:
+    if not os.path.exists(command.ring_file):
+        return "not found: it has not been written yet"
+    try:
+        ring = format.load(command.ring_file)
+    except RingError as error:
+        return f"is invalid ({error})"
+    return "is up-to-date" if ring == command.builder.ring_data() else "is obsolete"
+
+
+def set_replicas(command: Command) -> int:
+    command.builder.set_replicas(command.number(float, command.plain(1)[0], "replica count"))
+    command.save()
+    print(f"The replica count is {command.builder.replicas:f} from the next rebalance on")
+    return SUCCESS
+
+
+def set_min_part_hours(command: Command) -> int:
+    command.builder.set_min_part_hours(command.number(int, command.plain(1)[0], "min_part_hours"))
+    command.save()
+    print(f"A partition now rests for {command.builder.min_part_hours} hours after a move")
+    return SUCCESS
+
+
+def set_overload(command: Command) -> int:
+    (text,) = command.plain(1)
+    overload = command.number(float, text.rstrip("%"), "overload") * (0.01 if text.endswith("%") else 1)
+    command.builder.set_overload(overload)
+    command.save()
+    print(f"The overload factor is {overload * 100:.2f}% ({overload:f}) from the next rebalance on")
+    if overload > 1 and not text.endswith("%"):
+        print(f"Warning: that is more than 100%; did you mean {text}%?")
+        return WARNING
+    return SUCCESS
+
+
+def pretend_min_part_hours_passed(command: Command) -> int:
+    command.plain(0)
+    command.builder.pretend_min_part_hours_passed()
+    command.save()
+    return SUCCESS
+
+
+# --- devices ---
+
+
+def add(command: Command) -> int:
+    parser = command.parser()
+    ring_devices.add_device_options(parser)
+    parser.add_argument("words", nargs="*")
+    options = parser.parse_intermixed_args(command.arguments)
+    described = ring_devices.criteria_of(options)
+    if bool(described) == bool(options.words) or len(options.words) % 2:
+        parser.error("give devices each followed by its weight, or one device by options")
+    devices = [described] if described else []
+    for text, weight in _pairs(options.words):
+        device = ring_devices.parse_device(text)
+        if device["region"] is None:
+            print(f"Warning: {text} names no region; taking region 1", file=sys.stderr)
+            device["region"] = 1
+        devices.append({**device, "weight": command.number(float, weight, "weight")})
+    for device in devices:
+        device_id = command.builder.add_device(device)
+        added = command.builder.devices[device_id]
+        assert added is not None
+        print(f"Device {device_text(added)} with weight {added['weight']} got id {device_id}")
+    command.save()
+    return SUCCESS
+
+
+def remove(command: Command) -> int:
+    for _, devices in _selections(command, values=0, question="remove"):
+        for device in devices:
+            command.builder.remove_device(device["id"])
+            print(f"{device_text(device)} is marked for removal and goes with the next rebalance")
+    command.save()
+    return SUCCESS
+
+
+def set_weight(command: Command) -> int:
+    return _set_number(command, float, "weight", command.builder.set_weight)
+
+
+def set_region(command: Command) -> int:
+    return _set_number(command, int, "region", command.builder.set_region)
+
+
+def set_zone(command: Command) -> int:
+    return _set_number(command, int, "zone", command.builder.set_zone)
+
+
+def _set_number(command: Command, kind: type[Number], name: str, change: Callable[[int, Any], None]) -> int:
+    for text, devices in _selections(command, values=1, question=f"change the {name} of"):
+        value = command.number(kind, text, name)
+        for device in devices:
+            change(device["id"], value)
+            print(f"{device_text(device)} {name} set to {device[name]}")
+    command.save()
+    return SUCCESS
+
+
+def set_info(command: Command) -> int:
+    for text, devices in _selections(command, values=1, question="change", by_options=True):
+        change = ring_devices.parse_change(text) if isinstance(text, str) else text
+        for device in devices:
+            before = device_text(device)
+            command.builder.set_info(device["id"], change)
+            print(f"Device {before} is now {device_text(device)}")
+    command.save()
+    return SUCCESS
+
+
+def search(command: Command) -> int:
+    found = [device for _, devices in _selections(command, values=0) for device in devices]
+    print(ring_devices.device_table(found, command.builder.balances(), command.builder.is_removed))
+    return SUCCESS
+
+
+def list_parts(command: Command) -> int:
+    builder = command.builder
+    if not builder.rows:
+        raise CommandError(f"{command.builder_file} has no assignments; rebalance it first")
+    wanted = {device["id"] for _, devices in _selections(command, values=0) for device in devices}
+    counts = Counter(part for row in builder.rows for part, device_id in enumerate(row) if device_id in wanted)
+    print("Partition   Matches")
+    for part, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        print(f"{part:9}   {count:7}")
+    return SUCCESS
+
+
+def _selections(
+    command: Command, *, values: int, question: str | None = None, by_options: bool = False
+) -> list[tuple[Any, list[Device]]]:
+    """The devices that the arguments select, with the value that follows each search value.
+
+    :param values: how many values follow a search value: 0 or 1
+    :param question: what is going to happen to them: asked when a search value selects several
+    :param by_options: with device options, the value is given by change options too
+    """
+    parser = command.parser()
+    ring_devices.add_device_options(parser)
+    parser.add_argument("-y", "--yes", action="store_true")
+    if by_options:
+        ring_devices.add_change_options(parser)
+    parser.add_argument("words", nargs="*")
+    options = parser.parse_intermixed_args(command.arguments)
+    criteria, words = ring_devices.criteria_of(options), options.words
+    searches: list[tuple[Any, dict[str, Any]]]
+    if criteria and len(words) == (0 if by_options else values):
+        value = ring_devices.changes_of(options) if by_options else "".join(words)
+        if by_options and not value:
+            parser.error("no --change option says what to change")
+        searches = [(value, criteria)]
+    elif words and not criteria and len(words) % (values + 1) == 0:
+        pairs = _pairs(words) if values else [(word, "") for word in words]
+        searches = [(value, ring_devices.parse_search(text)) for text, value in pairs]
+    else:
+        parser.error("give search values, or options that describe devices, and not both")
+    selections = [(value, _find(command.builder, criteria)) for value, criteria in searches]
+    for _, devices in selections:
+        if question and len(devices) > 1 and not options.yes:
+            _confirm(devices, question)
+    return selections
+
+
+def _find(builder: RingBuilder, criteria: dict[str, Any]) -> list[Device]:
+    found = [device for device in builder.present if ring_devices.matches(device, criteria)]
+    if not found:
+        asked = ", ".join(f"{key} {value}" for key, value in criteria.items())
+        raise CommandError(f"No matching devices found for {asked}")
+    return found
+
+
+def _confirm(devices: list[Device], question: str) -> None:
+    print("More than one device matches:")
+    for device in devices:
+        print(f"    {device_text(device)}")
+    try:
+        answer = input(f"Really {question} these {len(devices)} devices? (y/N) ")
+    except (EOFError, KeyboardInterrupt):
+        answer = ""
+    if answer != "y":
+        raise CommandError("Nothing is changed")
+
+
+def _pairs(words: list[str]) -> Iterable[tuple[str, str]]:
+    return zip(words[::2], words[1::2], strict=True)
+
+
+# --- rings ---
+
+
+def rebalance(command: Command) -> int:
+    parser = _ring_parser(command)
+    parser.add_argument("-f", "--force", action="store_true")
+    parser.add_argument("-s", "--seed")
+    parser.add_argument("-d", "--debug", action="store_true")  # accepted for scripts: there is nothing more to tell
+    parser.add_argument("seed_word", nargs="?")
+    options = parser.parse_intermixed_args(command.arguments)
+    builder = command.builder
+    _refuse_growing(builder)
+    changed, balance, dispersion = builder.devices_changed, builder.balance, builder.dispersion
+    moved, _, removed = builder.rebalance(options.seed or options.seed_word)
+    if not (moved or removed or options.force):
+        remaining = timedelta(seconds=builder.seconds_until_move)
+        reason = f"partitions rest for another {remaining}" if builder.seconds_until_move else "there is no need"
+        print(f"No partition was reassigned: {reason}")
+        return WARNING
+    better = abs(balance - builder.balance) >= 1 or abs(dispersion - builder.dispersion) >= 1
+    draining = balance == builder.balance == MAX_BALANCE
+    if not (changed or better or draining or options.force):
+        print("Not saved: the rebalance would change less than 1%; --force saves it anyway")
+        return WARNING
+    builder.validate()
+    percent = 100.0 * moved / builder.partition_count
+    print(
+        f"Reassigned {moved} ({percent:.2f}%) partitions. Balance is now {builder.balance:.2f}. "
+        f"Dispersion is now {builder.dispersion:.2f}"
+    )
+    builder.write_ring(command.backup_path(command.ring_file))
+    builder.save(command.backup_path(command.builder_file))
+    builder.write_ring(command.ring_file)
+    command.save()
+    return _advise(builder)
+
+
+def _advise(builder: RingBuilder) -> int:
+    """Warn when the ring is not as it should be in the end."""
+    if builder.dispersion > 0:
+        print(
+            f"Note: {builder.dispersion:.6f}% of replicas are too close together; change weights, allow more overload, "
+            "or see the dispersion report"
+        )
+        return WARNING
+    unfinished = any(device["parts_wanted"] > 0 for device in builder.present)
+    if unfinished and builder.balance > max(BALANCE_WORTH_A_WARNING, builder.overload * 100):
+        print(
+            f"Note: the balance of {builder.balance:.2f} can improve; distribute this ring, wait for at least "
+            f"{builder.min_part_hours} hours, and rebalance again"
+        )
+        return WARNING
+    return SUCCESS
+
+
+def _refuse_growing(builder: RingBuilder) -> None:
+    if builder.next_part_power:
+        raise CommandError("The partition power is being increased; finish that first")
+
+
+def validate(command: Command) -> int:
+    command.plain(0)
+    command.builder.validate()
+    return SUCCESS
+
+
+def write_ring(command: Command) -> int:
+    _ring_parser(command).parse_args(command.arguments)
+    if not any(command.builder.present):
+        raise CommandError(f"{command.builder_file} has no devices: there is no ring to write")
+    if not command.builder.rows:
+        raise CommandError(f"{command.builder_file} has no assignments; rebalance it first")
+    command.builder.write_ring(command.backup_path(command.ring_file))
+    command.builder.write_ring(command.ring_file)
+    return SUCCESS
+
+
+def _ring_parser(command: Command) -> argparse.ArgumentParser:
+    parser = command.parser()
+    parser.add_argument("--format-version", choices=["1"], default="1")
+    return parser
+
+
+def version(command: Command) -> int:
+    command.plain(0)
+    ring = format.load(command.ring_file)
+    width = ring.rows[0].itemsize if ring.rows else 2
+    print(f"{command.ring_file}: {width}-byte IDs, build version: {ring.version}")
+    return SUCCESS
+
+
+def dispersion(command: Command) -> int:
+    parser = command.parser()
+    parser.add_argument("--recalculate", action="store_true")
+    parser.add_argument("-v", "--verbose", action="store_true")
+    parser.add_argument("pattern", nargs="?")
+    options = parser.parse_intermixed_args(command.arguments)
+    builder = command.builder
+    if not builder.rows:
+        raise CommandError(f"{command.builder_file} has no assignments; rebalance it first")
+    if options.recalculate:
+        builder.measure_dispersion()
+        command.save()
+    lines = builder.dispersion_report(options.pattern)
+    print(
+        f"Dispersion is {builder.dispersion:f}, Balance is {builder.balance:f}, Overload is {builder.overload * 100:.2f}%"
+    )
+    print(f"Required overload is {builder.required_overload() * 100:f}%")
+    worst = max(lines, key=lambda line: line.dispersion, default=None)
+    if worst and worst.dispersion:
+        print(f"Worst tier is {worst.dispersion:f} ({worst.name})")
+    if options.verbose and lines:
+        width = max(len(line.name) for line in lines)
+        print(f"{'Tier':{width}} {'Parts':>10} {'%':>6} {'Max':>4}", *(f"{n:>9}" for n in range(len(lines[0].counts))))
+        for line in lines:
+            counts = (f"{count:>9}" for count in line.counts)
+            print(f"{line.name:{width}} {line.placed:>10} {line.dispersion:>6.2f} {line.most:>4}", *counts)
+    return WARNING if worst and worst.dispersion else SUCCESS
+
+
+# --- the command line ---
+
+
+class Entry(NamedTuple):
+    """A command of the table: what runs it, its arguments, and what it is for."""
+
+    run: Callable[[Command], int]
+    usage: str
+    purpose: str
+
+
+_DEVICES = "<search value>... | <device options> [--yes]"
+_DEVICES_TO = "(<search value> <{0}>)... | <device options> <{0}> [--yes]"
+
+COMMANDS = {
+    "default": Entry(show, "", "show the ring and its devices"),
+    "create": Entry(create, "<part power> <replicas> <min part hours>", "make a builder file"),
+    "add": Entry(add, "(<device> <weight>)... | <device options>", "add devices"),
+    "remove": Entry(remove, _DEVICES, "take devices out, with the next rebalance"),
+    "set_weight": Entry(set_weight, _DEVICES_TO.format("weight"), "change how much devices hold; 0 drains them"),
+    "set_region": Entry(set_region, _DEVICES_TO.format("region"), "say that devices stand elsewhere"),
+    "set_zone": Entry(set_zone, _DEVICES_TO.format("zone"), "say that devices stand elsewhere"),
+    "set_info": Entry(
+        set_info,
+        "(<search value> [<ip>][:<port>][R<ip>:<port>][/<device>][_<meta>])... | <device options> "
+        "--change-{ip,port,replication-ip,replication-port,device,meta} <value>... [--yes]",
+        "change addresses, names and notes of devices",
+    ),
+    "set_replicas": Entry(set_replicas, "<replicas>", "change the number of replicas; may have a fraction"),
+    "set_min_part_hours": Entry(set_min_part_hours, "<hours>", "change how long a partition rests after a move"),
+    "set_overload": Entry(set_overload, "<overload>[%]", "let devices hold more than their share for a wider spread"),
+    "rebalance": Entry(rebalance, "[--force] [--seed SEED]", "assign partitions to devices; write the ring"),
+    "validate": Entry(validate, "", "check the assignments"),
+    "write_ring": Entry(write_ring, "", "write the ring file, after set_info for example"),
+    "search": Entry(search, _DEVICES, "show some devices"),
+    "list_parts": Entry(list_parts, _DEVICES, "list the partitions of some devices"),
+    "dispersion": Entry(dispersion, "[<pattern>] [--verbose] [--recalculate]", "report replicas too close together"),
+    "version": Entry(version, "", "show the version of the ring file"),
+    "pretend_min_part_hours_passed": Entry(
+        pretend_min_part_hours_passed, "", "let the next rebalance move anything: may make data unreachable for a while"
+    ),
+}
+
+
+def main(argv: list[str]) -> int:
+    """Run one command.
+
+    :param argv: builder (or ring) file, command, its arguments
+    :returns: 0 done, 1 done or left undone with a warning, 2 error
+    """
+    if not argv or argv[0] in ("-h", "--help"):
+        _usage()
+        return SUCCESS
+    path, name, *arguments = [*argv, "default"] if len(argv) == 1 else argv
+    builder_file = path.removesuffix(".ring.gz") + ".builder" if path.endswith(".ring.gz") else path
+    if builder_file != path and name != "version":
+        print(f"Note: using {builder_file} instead of {path} as builder file")
+    if name not in COMMANDS:
+        print(f"Unknown command: {name}; run swiftlite-ring-builder without arguments for a list", file=sys.stderr)
+        return ERROR
+    try:
+        return COMMANDS[name].run(Command(name, builder_file, arguments))
+    except SystemExit as stop:  # argparse has said why
+        return ERROR if stop.code else SUCCESS
+    except (CommandError, RingError, ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return ERROR
+
+
+def _usage() -> None:
+    print("swiftlite-ring-builder <builder file> [<command> [<arguments>]]\n")
+    for name, entry in COMMANDS.items():
+        print(f"  {name} {entry.usage}".rstrip() + f"\n      {entry.purpose}")
+    print(f"\n{ring_devices.SYNTAX}\nExit codes: 0 success, 1 warning, 2 error")
