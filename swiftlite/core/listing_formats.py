@@ -25,6 +25,7 @@ _OFFERED = (PLAIN, JSON, XML, TEXT_XML)
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _MEDIA_RANGE = re.compile(rf'^({_TOKEN})/({_TOKEN})((?:\s*;\s*{_TOKEN}=(?:{_TOKEN}|"[^"]*"))*)$')
 _QUALITY = re.compile(r";\s*q=([^;\s]*)", re.IGNORECASE)
+_NUMBER = re.compile(r"^\d+(\.\d*)?$")
 _XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _OBJECT_FIELDS = ("name", "hash", "bytes", "content_type", "last_modified")
 _CONTAINER_FIELDS = ("name", "count", "bytes", "last_modified")
@@ -53,9 +54,9 @@ def _choose_accepted(accept: str) -> str | None:
         if not match:
             raise ValueError("Invalid Accept header")
         quality = _QUALITY.search(match[3])
-        weight = float(quality[1]) if quality else 1.0
-        if match[1] == "*" and match[2] != "*":
+        if (quality and not _NUMBER.match(quality[1])) or (match[1] == "*" and match[2] != "*"):
             raise ValueError("Invalid Accept header")
+        weight = float(quality[1]) if quality else 1.0
         ranges.append((-weight, "*" in (match[1], match[2]), match[1].lower(), match[2].lower()))
     refused = {f"{main}/{sub}" for weight, _, main, sub in ranges if weight == 0}
     for weight, _, main, sub in sorted(ranges, key=lambda entry: entry[:2]):

@@ -1,0 +1,170 @@
+"""Listing formats: which one a client gets, and the exact text of each (formats.md 7.7)."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swiftlite.core.listing import Subdir
+from swiftlite.core.listing_formats import (
+    JSON,
+    PLAIN,
+    TEXT_XML,
+    XML,
+    choose_format,
+    container_entries,
+    last_modified,
+    object_entries,
+    render,
+)
+from swiftlite.core.timestamp import Timestamp
+
+
+@pytest.mark.parametrize(
+    ("parameter", "accept", "chosen"),
+    [
+        (None, None, PLAIN),
+        (None, "", PLAIN),
+        ("json", None, JSON),
+        ("JSON", "text/plain", JSON),
+        ("xml", None, XML),
+        ("plain", JSON, PLAIN),
+        ("unknown", JSON, PLAIN),
+        ("", JSON, JSON),
+        (None, "*/*", PLAIN),
+        (None, "text/*", PLAIN),
+        (None, "application/*", JSON),
+        (None, "text/xml", TEXT_XML),
+        (None, "Text/XML", TEXT_XML),
+        (None, "application/xml;q=0.5,application/json;q=0.4", XML),
+        (None, "*/*,application/json", JSON),
+        (None, "application/xml,application/json", XML),
+        (None, "application/json;q=0.5;x=y, text/xml;q=0.5", JSON),
+        (None, "text/plain;q=0, */*", JSON),
+        (None, "image/png, application/json;q=0.1", JSON),
+        (None, "image/png", None),
+        (None, "application/json;q=0", None),
+    ],
+)
+def test_choosing_a_format(parameter: str | None, accept: str | None, chosen: str | None) -> None:
+    assert choose_format(parameter, accept) == chosen
+
+
+@pytest.mark.parametrize(
+    "accept", ["bad", "text/plain;q=foo", "text/plain/foo", "*", "*/xml", "text/plain;q", "a b/c", "a/b;q=nan"]
+)
+def test_an_accept_header_that_makes_no_sense(accept: str) -> None:
+    with pytest.raises(ValueError, match="Invalid Accept header"):
+        choose_format(None, accept)
+
+
+ROWS = [
+    ("a<&>\"'", "1402464677.04188", 3, "text/plain; charset=utf-8", "h"),
+    Subdir('d"<&\n/'),
+    ("é", "1402464677.04188+0+a", 329, "x/y;swift_bytes=7", "e; slo_etag=z"),
+]
+OBJECTS = [
+    {
+        "bytes": 3,
+        "hash": "h",
+        "name": "a<&>\"'",
+        "content_type": "text/plain;charset=utf-8",
+        "last_modified": "2014-06-11T05:31:17.041880",
+    },
+    {"subdir": 'd"<&\n/'},
+    {
+        "bytes": 7,
+        "hash": "e; slo_etag=z",
+        "name": "é",
+        "content_type": "x/y",
+        "last_modified": "2014-06-11T05:31:17.041980",
+    },
+]
+
+
+def test_entries_of_a_container() -> None:
+    entries = object_entries(ROWS)
+    assert entries == OBJECTS
+    assert list(entries[0]) == ["bytes", "hash", "name", "content_type", "last_modified"]
+
+
+def test_entries_of_an_account() -> None:
+    rows = [("c", 1, 2, "1402464677.04188", 1), ("d", 0, 0, "1402464677.04188", 9), Subdir("e/")]
+    assert container_entries(rows, {1: "silver"}) == [
+        {
+            "name": "c",
+            "count": 1,
+            "bytes": 2,
+            "last_modified": "2014-06-11T05:31:17.041880",
+            "storage_policy": "silver",
+        },
+        {"name": "d", "count": 0, "bytes": 0, "last_modified": "2014-06-11T05:31:17.041880"},
+        {"subdir": "e/"},
+    ]
+
+
+def test_plain_text() -> None:
+    assert render(PLAIN, "container", "c", OBJECTS) == 'a<&>"\'\nd"<&\n/\né\n'.encode()
+    assert render(PLAIN, "container", "c", []) == b""
+
+
+def test_json_is_ascii() -> None:
+    body = render(JSON, "container", "c", OBJECTS)
+    assert body.isascii()
+    assert json.loads(body) == OBJECTS
+    assert render(JSON, "account", "a", []) == b"[]"
+
+
+def test_xml_of_a_container() -> None:
+    assert render(XML, "container", "c<\"'&\n", OBJECTS).decode() == (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<container name="c&lt;&quot;\'&amp;&#10;">'
+        "<object><name>a&lt;&amp;&gt;\"'</name><hash>h</hash><bytes>3</bytes>"
+        "<content_type>text/plain;charset=utf-8</content_type>"
+        "<last_modified>2014-06-11T05:31:17.041880</last_modified></object>"
+        '<subdir name="d&quot;&lt;&amp;&#10;/"><name>d"&lt;&amp;\n/</name></subdir>'
+        "<object><name>é</name><hash>e; slo_etag=z</hash><bytes>7</bytes><content_type>x/y</content_type>"
+        "<last_modified>2014-06-11T05:31:17.041980</last_modified></object></container>"
+    )
+    assert render(XML, "container", "c", []) == b'<?xml version="1.0" encoding="UTF-8"?>\n<container name="c" />'
+
+
+def test_xml_of_an_account() -> None:
+    entries = [
+        {"name": "c&", "count": 1, "bytes": 3, "last_modified": "L", "storage_policy": "gold"},
+        {"subdir": "d/"},
+        {"name": "e", "count": 0, "bytes": 0, "last_modified": ""},
+    ]
+    assert render(TEXT_XML, "account", "a", entries).decode() == (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<account name="a">\n'
+        "<container><name>c&amp;</name><count>1</count><bytes>3</bytes><last_modified>L</last_modified>"
+        "<storage_policy>gold</storage_policy></container>\n"
+        '<subdir name="d/" />\n'
+        "<container><name>e</name><count>0</count><bytes>0</bytes><last_modified /></container>\n"
+        "</account>"
+    )
+    assert render(XML, "account", "a", []) == b'<?xml version="1.0" encoding="UTF-8"?>\n<account name="a">\n</account>'
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"])))
+def test_names_survive_xml(name: str) -> None:
+    entry = {"name": name, "hash": "", "bytes": 0, "content_type": "", "last_modified": ""}
+    document = xml.etree.ElementTree.fromstring(render(XML, "container", name, [entry, {"subdir": name}]))
+    assert document.attrib["name"] == name
+    assert document.findtext("object/name") == name
+    assert document.find("subdir").attrib["name"] == name
+
+
+@given(st.integers(0, 999_999_999_999_999))
+def test_last_modified_is_the_iso_form(raw: int) -> None:
+    moment = Timestamp(0, delta=raw)
+    try:
+        expected = moment.isoformat
+    except OverflowError:
+        return
+    assert last_modified(moment.internal) == expected
