@@ -89,13 +89,19 @@ ANSWERS: dict[type[Exception], Callable[[Exception, Request], Answer]] = {
     DiskFileNotExist: _not_found,
     DiskFileCollision: lambda error, request: web.HTTPForbidden(),
     DiskFileStateChanged: lambda error, request: web.HTTPServiceUnavailable(),
-    BadMessage: lambda error, request: web.HTTPBadRequest(str(error), content_type="text/plain"),
+    BadMessage: lambda error, request: bad_request(str(error)),
     Violation: lambda error, request: web.from_violation(error),  # type: ignore[arg-type]
     ClientDisconnected: lambda error, request: web.HTTPClientDisconnect(),
     ClientTimeout: lambda error, request: web.HTTPRequestTimeout(),
-    BadBody: lambda error, request: web.HTTPBadRequest(str(error), content_type="text/plain"),
+    BadBody: lambda error, request: bad_request(str(error)),
 }
 """What the client hears of an error, by the error's class or its nearest base."""
+
+
+def bad_request(message: str) -> Answer:
+    """400 with a body that says what is wrong."""
+    return web.HTTPBadRequest(message, content_type="text/plain")
+
 
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO})
 """Errors of the operating system that mean: this device cannot be used."""

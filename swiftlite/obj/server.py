@@ -21,14 +21,15 @@ from swiftlite.core import preconditions
 from swiftlite.core.constraints import check_metadata, check_object_put, check_path_text
 from swiftlite.core.names import EntityName, reserved_names_problem, wsgi_to_str
 from swiftlite.core.placement import ExpirerQueue
-from swiftlite.core.timestamp import ZERO, Timestamp, normal_delete_at
+from swiftlite.core.timestamp import ZERO, Timestamp
 from swiftlite.http.client import Client
-from swiftlite.obj import hashes, layout
+from swiftlite.obj import hashes, incoming, layout
 from swiftlite.obj.answers import (
     Headers,
     Reply,
     Request,
     answer_to,
+    bad_request,
     body_reply,
     deletion_headers,
     evaluate_conditions,
@@ -40,11 +41,7 @@ from swiftlite.obj.container_update import Change, ContainerUpdates, overridden
 from swiftlite.obj.diskfile import DiskFile, DiskFileManager, OpenObject, Place
 from swiftlite.obj.errors import DiskFileNotExist, MetadataDoesNotFit
 from swiftlite.obj.options import ObjectOptions
-from swiftlite.obj.writer import DiskFileWriter
 from swiftlite.wire.messages import POLICY_INDEX, ObjectRowUpdate
-
-CHUNK = 65536
-"""Bytes of a body that are taken from a connection at once."""
 
 
 class Stored(NamedTuple):
@@ -115,13 +112,13 @@ class ObjectServer:
         """Store an object: 201."""
         change = self._change(request)
         size = self._check_put(request, change.place.name)
-        delete_at = _new_delete_at(request, change)
+        delete_at = incoming.new_delete_at(request, change.timestamp)
         disk_file = self.files.disk_file(*change.place)
         stored = self._find(disk_file, change.timestamp)
         self._refuse_stale_put(request, change, stored)
         with disk_file.writer(size) as writer:
-            self._receive(request, writer, size)
-            metadata = self._metadata(request, change, writer, delete_at)
+            incoming.receive(request, writer, size, self.swift.constraints.max_file_size, self._deadline())
+            metadata = incoming.put_metadata(request, change, writer, delete_at, self.allowed_headers)
             writer.put(metadata)
         old_delete_at = int(stored.metadata.get("X-Delete-At") or 0)
         self.container_updates.expiry_changed(change, old_delete_at, delete_at, metadata)
@@ -131,11 +128,11 @@ class ObjectServer:
     def POST(self, request: Request) -> Reply:
         """Replace an object's metadata: 202."""
         change = self._change(request)
-        delete_at = _new_delete_at(request, change)
+        delete_at = incoming.new_delete_at(request, change.timestamp)
         check_metadata(self.swift.constraints, request.items(), "object")
         disk_file = self.files.disk_file(*change.place)
         with disk_file.open(change.timestamp, opens_expired(request)) as opened:
-            posted = self._posted_metadata(request, change, opened, delete_at)
+            posted = incoming.posted_metadata(request, change, opened, delete_at, self.allowed_headers)
         disk_file.write_metadata(posted)
         if change.timestamp > opened.timestamp:
             old_delete_at = int(opened.metadata.get("X-Delete-At") or 0)
@@ -246,7 +243,7 @@ class ObjectServer:
         if "\x00" in request.wsgi_path:
             problem = reserved_names_problem(entity.account, entity.container, entity.object)
             if problem:
-                raise _bad_request(problem)
+                raise bad_request(problem)
         policy = self._policy(request)
         return Place(self.files.device_root(device), _checked_partition(partition), entity, policy)
 
@@ -273,7 +270,7 @@ class ObjectServer:
 
         :returns: bytes to come, None when the request does not say
         """
-        size = _content_length(request)
+        size = incoming.content_length(request)
         chunked = (request.header("Transfer-Encoding") or "").lower() == "chunked"
         content_type = request.header("Content-Type") or None
         assert name.object is not None
@@ -299,46 +296,8 @@ class ObjectServer:
         if stored.timestamp >= change.timestamp:
             raise web.HTTPConflict(headers={"X-Backend-Timestamp": stored.timestamp.internal})
 
-    def _receive(self, request: Request, writer: DiskFileWriter, size: int | None) -> None:
-        """Take the body from the client.
-
-        :raises Answer: 499 for one that is shorter than promised, 413, 408, 422
-        """
-        read = request.environ["wsgi.input"].read
-        deadline = self.clock() + self.options.max_upload_time
-        limit = self.swift.constraints.max_file_size
-        while size is None or writer.size < size:
-            chunk = read(CHUNK if size is None else min(CHUNK, size - writer.size))
-            if not chunk:
-                break
-            writer.write(chunk)
-            if self.clock() > deadline:
-                raise web.HTTPRequestTimeout()
-            if writer.size > limit:
-                raise web.HTTPRequestEntityTooLarge("Your request is too large.", content_type="text/plain")
-        if size is not None and writer.size != size:
-            raise web.HTTPClientDisconnect()
-        promised = preconditions.unquote_etag(request.header("ETag") or "")
-        if promised and promised.lower() != writer.etag:
-            raise web.HTTPUnprocessableEntity()
-
-    def _metadata(self, request: Request, change: Change, writer: DiskFileWriter, delete_at: int) -> dict[str, str]:
-        """What is stored with a new object."""
-        metadata = {
-            "X-Timestamp": change.timestamp.internal,
-            "Content-Type": request.environ["CONTENT_TYPE"],
-            "Content-Length": str(writer.size),
-            "ETag": writer.etag,
-        }
-        metadata.update(rules.stored_object_headers(request.items(), self._storable(request)))
-        if delete_at:
-            metadata["X-Delete-At"] = normal_delete_at(delete_at)
-        return metadata
-
-    def _storable(self, request: Request) -> frozenset[str]:
-        """Lower-case names of the headers that are stored besides metadata; replication brings some of its own."""
-        more = request.header("X-Backend-Replication-Headers")
-        return self.allowed_headers | {name.lower() for name in more.split()} if more else self.allowed_headers
+    def _deadline(self) -> float:
+        return self.clock() + self.options.max_upload_time
 
     def _list_object(self, change: Change, metadata: Mapping[str, str]) -> None:
         """Tell the container of a new object."""
@@ -354,36 +313,12 @@ class ObjectServer:
 
     # For POST
 
-    def _posted_metadata(self, request: Request, change: Change, opened: OpenObject, delete_at: int) -> dict[str, str]:
-        """What a POST stores. Metadata and content type have a timestamp each, and each may be older than what is here.
-
-        :raises Answer: 409 when both are
-        """
-        content_type_timestamp = _content_type_timestamp(request, change)
-        newer_type = content_type_timestamp is not None and content_type_timestamp > opened.content_type_timestamp
-        if change.timestamp > opened.timestamp:
-            posted = {"X-Timestamp": change.timestamp.internal}
-            posted |= rules.posted_object_headers(request.items(), self._storable(request))
-            if delete_at:
-                posted["X-Delete-At"] = normal_delete_at(delete_at)
-        elif newer_type and opened.posted_metadata is not None:
-            posted = dict(opened.posted_metadata)
-        else:
-            raise web.HTTPConflict(headers={"X-Backend-Timestamp": opened.timestamp.internal})
-        if newer_type and content_type_timestamp is not None:
-            posted["Content-Type"] = request.environ["CONTENT_TYPE"]
-            posted["Content-Type-Timestamp"] = content_type_timestamp.internal
-        elif opened.content_type_timestamp != opened.data_timestamp:
-            posted["Content-Type"] = opened.metadata["Content-Type"]
-            posted["Content-Type-Timestamp"] = opened.content_type_timestamp.internal
-        return posted
-
     def _list_posted(self, change: Change, opened: OpenObject, posted: Mapping[str, str]) -> None:
         """Tell the container of new metadata: the whole row again, with a timestamp for each part."""
         content_type, content_type_timestamp = opened.metadata["Content-Type"], opened.data_timestamp
         if "Content-Type-Timestamp" in posted:
             content_type_timestamp = Timestamp(posted["Content-Type-Timestamp"])
-            content_type = _with_swift_bytes(posted["Content-Type"], opened.data_metadata["Content-Type"])
+            content_type = incoming.with_swift_bytes(posted["Content-Type"], opened.data_metadata["Content-Type"])
         row = ObjectRowUpdate(
             "PUT",
             opened.data_timestamp,
@@ -416,7 +351,7 @@ class ObjectServer:
         try:
             wanted = Timestamp(request.header("X-If-Delete-At") or "")
         except ValueError:
-            raise _bad_request("Bad X-If-Delete-At header value") from None
+            raise bad_request("Bad X-If-Delete-At header value") from None
         if not stored.timestamp:
             raise web.HTTPNotFound()
         if stored.timestamp >= change.timestamp:
@@ -447,56 +382,10 @@ def _plain(answer: Answer) -> Reply:
     return Reply(answer.status_int, answer.headerlist, [answer.body])
 
 
-def _bad_request(message: str) -> Answer:
-    return web.HTTPBadRequest(message, content_type="text/plain")
-
-
 def _checked_partition(partition: str) -> str:
     if not layout.is_partition_name(partition):
-        raise _bad_request(f"Invalid path: partition {partition!r}")
+        raise bad_request(f"Invalid path: partition {partition!r}")
     return partition
-
-
-def _content_length(request: Request) -> int | None:
-    text = request.header("Content-Length")
-    if not text:
-        return None
-    try:
-        size = int(text)
-    except ValueError:
-        size = -1
-    if size < 0:
-        raise _bad_request("Invalid Content-Length header value")
-    return size
-
-
-def _new_delete_at(request: Request, change: Change) -> int:
-    """When the object is to expire, in seconds since the epoch; 0 for never."""
-    text, after = request.header("X-Delete-At"), request.header("X-Delete-After")
-    try:
-        if after:
-            delete_at = int(change.timestamp) + int(after)
-        else:
-            delete_at = int(text or 0)
-    except ValueError:
-        raise _bad_request(f"Non-integer X-Delete-{'After' if after else 'At'}") from None
-    if delete_at and delete_at <= float(change.timestamp) and not request.is_true("X-Backend-Replication"):
-        raise _bad_request(f"X-Delete-{'After' if after else 'At'} in past")
-    return delete_at
-
-
-def _content_type_timestamp(request: Request, change: Change) -> Timestamp | None:
-    if not request.environ.get("CONTENT_TYPE"):
-        return None
-    return request.timestamp("Content-Type-Timestamp") if request.header("Content-Type-Timestamp") else change.timestamp
-
-
-def _with_swift_bytes(content_type: str, of_data: str) -> str:
-    """A posted content type with the ``swift_bytes`` of the PUT's: a manifest's size stays in its listing."""
-    for parameter in of_data.split(";")[1:]:
-        if parameter.strip().startswith("swift_bytes="):
-            return f"{content_type};{parameter.strip()}"
-    return content_type
 
 
 def app_factory(global_conf: dict[str, str], **local_conf: str) -> ObjectServer:
