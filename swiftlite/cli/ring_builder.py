@@ -5,82 +5,28 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
-from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from swiftlite.cli import ring_devices
+from swiftlite.cli.ring_command import Command, CommandError, Number, pairs, selections
 from swiftlite.cli.ring_devices import device_text
 from swiftlite.ring import format
 from swiftlite.ring.builder import MAX_BALANCE, RingBuilder
-from swiftlite.ring.format import Device, RingError
+from swiftlite.ring.format import RingError
 
 SUCCESS, WARNING, ERROR = 0, 1, 2
 
 BALANCE_WORTH_A_WARNING = 5.0
 """Percent by which the worst device may be off its share by weight before the operator hears of it."""
 
-Number = TypeVar("Number", int, float)
-
-
-class CommandError(Exception):
-    """Ends the command with exit code 2; its text says why."""
-
-
-class Command:
-    """One run of a command: the builder file, the ring file beside it, and the arguments after the command's name."""
-
-    def __init__(self, name: str, builder_file: str, arguments: list[str]) -> None:
-        self.name = name
-        self.builder_file = builder_file
-        self.ring_file = builder_file.removesuffix(".builder") + ".ring.gz"
-        self.arguments = arguments
-
-    @cached_property
-    def builder(self) -> RingBuilder:
-        """The builder, loaded when first asked for."""
-        return RingBuilder.load(self.builder_file)
-
-    def save(self) -> None:
-        """Write the builder file."""
-        self.builder.save(self.builder_file)
-
-    def backup_path(self, path: str) -> str:
-        """Where a dated copy of a file belongs: ``backups/`` beside the builder file, which is made."""
-        folder = os.path.join(os.path.dirname(self.builder_file), "backups")
-        os.makedirs(folder, exist_ok=True)
-        return os.path.join(folder, f"{int(time.time())}.{os.path.basename(path)}")
-
-    def parser(self) -> argparse.ArgumentParser:
-        """A parser of this command's arguments; it exits with 2 on bad ones."""
-        usage = f"swiftlite-ring-builder <builder file> {self.name} {COMMANDS[self.name].usage}"
-        raw = argparse.RawDescriptionHelpFormatter
-        return argparse.ArgumentParser(usage=usage, epilog=ring_devices.SYNTAX, formatter_class=raw, allow_abbrev=False)
-
-    def plain(self, count: int) -> list[str]:
-        """The arguments, which must be so many, none of them an option."""
-        parser = self.parser()
-        parser.add_argument("values", nargs="*")
-        values: list[str] = parser.parse_args(self.arguments).values
-        if len(values) != count:
-            parser.error(f"{self.name} takes {count} arguments, not {len(values)}")
-        return values
-
-    def number(self, kind: type[Number], text: str, name: str) -> Number:
-        """A number among the arguments."""
-        try:
-            return kind(text)
-        except ValueError:
-            raise CommandError(f"{name} {text!r} is not a number") from None
-
-
 # --- the builder itself ---
 
 
 def create(command: Command) -> int:
+    """Make a builder file."""
     part_power, replicas, min_part_hours = command.plain(3)
     command.builder = RingBuilder(
         command.number(int, part_power, "part power"),
@@ -93,7 +39,7 @@ def create(command: Command) -> int:
 
 
 def show(command: Command) -> int:
-    """The default: the ring's numbers, whether its file is current, and all devices."""
+    """Show the ring's numbers, whether its file is current, and all devices."""
     command.plain(0)
     builder = command.builder
     devices = list(builder.present)
@@ -123,6 +69,7 @@ def _ring_state(command: Command) -> str:
 
 
 def set_replicas(command: Command) -> int:
+    """Change the number of replicas, with the next rebalance; it may have a fraction."""
     command.builder.set_replicas(command.number(float, command.plain(1)[0], "replica count"))
     command.save()
     print(f"The replica count is {command.builder.replicas:f} from the next rebalance on")
@@ -130,6 +77,7 @@ def set_replicas(command: Command) -> int:
 
 
 def set_min_part_hours(command: Command) -> int:
+    """Change for how many hours a partition rests after a move."""
     command.builder.set_min_part_hours(command.number(int, command.plain(1)[0], "min_part_hours"))
     command.save()
     print(f"A partition now rests for {command.builder.min_part_hours} hours after a move")
@@ -137,6 +85,7 @@ def set_min_part_hours(command: Command) -> int:
 
 
 def set_overload(command: Command) -> int:
+    """Let devices hold more than their share by weight where that spreads replicas wider."""
     (text,) = command.plain(1)
     overload = command.number(float, text.rstrip("%"), "overload") * (0.01 if text.endswith("%") else 1)
     command.builder.set_overload(overload)
@@ -149,6 +98,7 @@ def set_overload(command: Command) -> int:
 
 
 def pretend_min_part_hours_passed(command: Command) -> int:
+    """Let the next rebalance move anything; data may be out of reach until replication has caught up."""
     command.plain(0)
     command.builder.pretend_min_part_hours_passed()
     command.save()
@@ -159,6 +109,7 @@ def pretend_min_part_hours_passed(command: Command) -> int:
 
 
 def add(command: Command) -> int:
+    """Add devices; they get partitions with the next rebalance."""
     parser = command.parser()
     ring_devices.add_device_options(parser)
     parser.add_argument("words", nargs="*")
@@ -167,7 +118,7 @@ def add(command: Command) -> int:
     if bool(described) == bool(options.words) or len(options.words) % 2:
         parser.error("give devices each followed by its weight, or one device by options")
     devices = [described] if described else []
-    for text, weight in _pairs(options.words):
+    for text, weight in pairs(options.words):
         device = ring_devices.parse_device(text)
         if device["region"] is None:
             print(f"Warning: {text} names no region; taking region 1", file=sys.stderr)
@@ -183,7 +134,8 @@ def add(command: Command) -> int:
 
 
 def remove(command: Command) -> int:
-    for _, devices in _selections(command, values=0, question="remove"):
+    """Take devices out, with the next rebalance."""
+    for _, devices in selections(command, values=0, question="remove"):
         for device in devices:
             command.builder.remove_device(device["id"])
             print(f"{device_text(device)} is marked for removal and goes with the next rebalance")
@@ -192,19 +144,22 @@ def remove(command: Command) -> int:
 
 
 def set_weight(command: Command) -> int:
+    """Change how much devices hold, with the next rebalance; 0 drains them."""
     return _set_number(command, float, "weight", command.builder.set_weight)
 
 
 def set_region(command: Command) -> int:
+    """Say that devices stand in another region."""
     return _set_number(command, int, "region", command.builder.set_region)
 
 
 def set_zone(command: Command) -> int:
+    """Say that devices stand in another zone."""
     return _set_number(command, int, "zone", command.builder.set_zone)
 
 
 def _set_number(command: Command, kind: type[Number], name: str, change: Callable[[int, Any], None]) -> int:
-    for text, devices in _selections(command, values=1, question=f"change the {name} of"):
+    for text, devices in selections(command, values=1, question=f"change the {name} of"):
         value = command.number(kind, text, name)
         for device in devices:
             change(device["id"], value)
@@ -214,7 +169,8 @@ def _set_number(command: Command, kind: type[Number], name: str, change: Callabl
 
 
 def set_info(command: Command) -> int:
-    for text, devices in _selections(command, values=1, question="change", by_options=True):
+    """Change addresses, names and notes of devices; write_ring tells the servers."""
+    for text, devices in selections(command, values=1, question="change", by_options=True):
         change = ring_devices.parse_change(text) if isinstance(text, str) else text
         for device in devices:
             before = device_text(device)
@@ -225,16 +181,18 @@ def set_info(command: Command) -> int:
 
 
 def search(command: Command) -> int:
-    found = [device for _, devices in _selections(command, values=0) for device in devices]
+    """Show some devices."""
+    found = [device for _, devices in selections(command, values=0) for device in devices]
     print(ring_devices.device_table(found, command.builder.balances(), command.builder.is_removed))
     return SUCCESS
 
 
 def list_parts(command: Command) -> int:
+    """List the partitions of some devices, and how many of these hold each."""
     builder = command.builder
     if not builder.rows:
         raise CommandError(f"{command.builder_file} has no assignments; rebalance it first")
-    wanted = {device["id"] for _, devices in _selections(command, values=0) for device in devices}
+    wanted = {device["id"] for _, devices in selections(command, values=0) for device in devices}
     counts = Counter(part for row in builder.rows for part, device_id in enumerate(row) if device_id in wanted)
     print("Partition   Matches")
     for part, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
@@ -242,69 +200,11 @@ def list_parts(command: Command) -> int:
     return SUCCESS
 
 
-def _selections(
-    command: Command, *, values: int, question: str | None = None, by_options: bool = False
-) -> list[tuple[Any, list[Device]]]:
-    """The devices that the arguments select, with the value that follows each search value.
-
-    :param values: how many values follow a search value: 0 or 1
-    :param question: what is going to happen to them: asked when a search value selects several
-    :param by_options: with device options, the value is given by change options too
-    """
-    parser = command.parser()
-    ring_devices.add_device_options(parser)
-    parser.add_argument("-y", "--yes", action="store_true")
-    if by_options:
-        ring_devices.add_change_options(parser)
-    parser.add_argument("words", nargs="*")
-    options = parser.parse_intermixed_args(command.arguments)
-    criteria, words = ring_devices.criteria_of(options), options.words
-    searches: list[tuple[Any, dict[str, Any]]]
-    if criteria and len(words) == (0 if by_options else values):
-        value = ring_devices.changes_of(options) if by_options else "".join(words)
-        if by_options and not value:
-            parser.error("no --change option says what to change")
-        searches = [(value, criteria)]
-    elif words and not criteria and len(words) % (values + 1) == 0:
-        pairs = _pairs(words) if values else [(word, "") for word in words]
-        searches = [(value, ring_devices.parse_search(text)) for text, value in pairs]
-    else:
-        parser.error("give search values, or options that describe devices, and not both")
-    selections = [(value, _find(command.builder, criteria)) for value, criteria in searches]
-    for _, devices in selections:
-        if question and len(devices) > 1 and not options.yes:
-            _confirm(devices, question)
-    return selections
-
-
-def _find(builder: RingBuilder, criteria: dict[str, Any]) -> list[Device]:
-    found = [device for device in builder.present if ring_devices.matches(device, criteria)]
-    if not found:
-        asked = ", ".join(f"{key} {value}" for key, value in criteria.items())
-        raise CommandError(f"No matching devices found for {asked}")
-    return found
-
-
-def _confirm(devices: list[Device], question: str) -> None:
-    print("More than one device matches:")
-    for device in devices:
-        print(f"    {device_text(device)}")
-    try:
-        answer = input(f"Really {question} these {len(devices)} devices? (y/N) ")
-    except (EOFError, KeyboardInterrupt):
-        answer = ""
-    if answer != "y":
-        raise CommandError("Nothing is changed")
-
-
-def _pairs(words: list[str]) -> Iterable[tuple[str, str]]:
-    return zip(words[::2], words[1::2], strict=True)
-
-
 # --- rings ---
 
 
 def rebalance(command: Command) -> int:
+    """Assign partitions to devices, and write the ring."""
     parser = _ring_parser(command)
     parser.add_argument("-f", "--force", action="store_true")
     parser.add_argument("-s", "--seed")
@@ -362,12 +262,14 @@ def _refuse_growing(builder: RingBuilder) -> None:
 
 
 def validate(command: Command) -> int:
+    """Check the assignments."""
     command.plain(0)
     command.builder.validate()
     return SUCCESS
 
 
 def write_ring(command: Command) -> int:
+    """Write the ring file again, after set_info for example."""
     _ring_parser(command).parse_args(command.arguments)
     if not any(command.builder.present):
         raise CommandError(f"{command.builder_file} has no devices: there is no ring to write")
@@ -385,6 +287,7 @@ def _ring_parser(command: Command) -> argparse.ArgumentParser:
 
 
 def version(command: Command) -> int:
+    """Show the version of the ring file."""
     command.plain(0)
     ring = format.load(command.ring_file)
     width = ring.rows[0].itemsize if ring.rows else 2
@@ -393,6 +296,7 @@ def version(command: Command) -> int:
 
 
 def dispersion(command: Command) -> int:
+    """Report which failure domains hold too many replicas of a partition."""
     parser = command.parser()
     parser.add_argument("--recalculate", action="store_true")
     parser.add_argument("-v", "--verbose", action="store_true")
@@ -425,43 +329,39 @@ def dispersion(command: Command) -> int:
 
 
 class Entry(NamedTuple):
-    """A command of the table: what runs it, its arguments, and what it is for."""
+    """A command of the table: what runs it, and its arguments; the function's docstring says what it is for."""
 
     run: Callable[[Command], int]
-    usage: str
-    purpose: str
+    usage: str = ""
 
 
 _DEVICES = "<search value>... | <device options> [--yes]"
 _DEVICES_TO = "(<search value> <{0}>)... | <device options> <{0}> [--yes]"
 
 COMMANDS = {
-    "default": Entry(show, "", "show the ring and its devices"),
-    "create": Entry(create, "<part power> <replicas> <min part hours>", "make a builder file"),
-    "add": Entry(add, "(<device> <weight>)... | <device options>", "add devices"),
-    "remove": Entry(remove, _DEVICES, "take devices out, with the next rebalance"),
-    "set_weight": Entry(set_weight, _DEVICES_TO.format("weight"), "change how much devices hold; 0 drains them"),
-    "set_region": Entry(set_region, _DEVICES_TO.format("region"), "say that devices stand elsewhere"),
-    "set_zone": Entry(set_zone, _DEVICES_TO.format("zone"), "say that devices stand elsewhere"),
+    "default": Entry(show),
+    "create": Entry(create, "<part power> <replicas> <min part hours>"),
+    "add": Entry(add, "(<device> <weight>)... | <device options>"),
+    "remove": Entry(remove, _DEVICES),
+    "set_weight": Entry(set_weight, _DEVICES_TO.format("weight")),
+    "set_region": Entry(set_region, _DEVICES_TO.format("region")),
+    "set_zone": Entry(set_zone, _DEVICES_TO.format("zone")),
     "set_info": Entry(
         set_info,
         "(<search value> [<ip>][:<port>][R<ip>:<port>][/<device>][_<meta>])... | <device options> "
         "--change-{ip,port,replication-ip,replication-port,device,meta} <value>... [--yes]",
-        "change addresses, names and notes of devices",
     ),
-    "set_replicas": Entry(set_replicas, "<replicas>", "change the number of replicas; may have a fraction"),
-    "set_min_part_hours": Entry(set_min_part_hours, "<hours>", "change how long a partition rests after a move"),
-    "set_overload": Entry(set_overload, "<overload>[%]", "let devices hold more than their share for a wider spread"),
-    "rebalance": Entry(rebalance, "[--force] [--seed SEED]", "assign partitions to devices; write the ring"),
-    "validate": Entry(validate, "", "check the assignments"),
-    "write_ring": Entry(write_ring, "", "write the ring file, after set_info for example"),
-    "search": Entry(search, _DEVICES, "show some devices"),
-    "list_parts": Entry(list_parts, _DEVICES, "list the partitions of some devices"),
-    "dispersion": Entry(dispersion, "[<pattern>] [--verbose] [--recalculate]", "report replicas too close together"),
-    "version": Entry(version, "", "show the version of the ring file"),
-    "pretend_min_part_hours_passed": Entry(
-        pretend_min_part_hours_passed, "", "let the next rebalance move anything: may make data unreachable for a while"
-    ),
+    "set_replicas": Entry(set_replicas, "<replicas>"),
+    "set_min_part_hours": Entry(set_min_part_hours, "<hours>"),
+    "set_overload": Entry(set_overload, "<overload>[%]"),
+    "rebalance": Entry(rebalance, "[--force] [--seed SEED]"),
+    "validate": Entry(validate),
+    "write_ring": Entry(write_ring),
+    "search": Entry(search, _DEVICES),
+    "list_parts": Entry(list_parts, _DEVICES),
+    "dispersion": Entry(dispersion, "[<pattern>] [--verbose] [--recalculate]"),
+    "version": Entry(version),
+    "pretend_min_part_hours_passed": Entry(pretend_min_part_hours_passed),
 }
 
 
@@ -482,7 +382,7 @@ def main(argv: list[str]) -> int:
         print(f"Unknown command: {name}; run swiftlite-ring-builder without arguments for a list", file=sys.stderr)
         return ERROR
     try:
-        return COMMANDS[name].run(Command(name, builder_file, arguments))
+        return COMMANDS[name].run(Command(name, COMMANDS[name].usage, builder_file, arguments))
     except SystemExit as stop:  # argparse has said why
         return ERROR if stop.code else SUCCESS
     except (CommandError, RingError, ValueError, OSError) as error:
@@ -493,5 +393,5 @@ def main(argv: list[str]) -> int:
 def _usage() -> None:
     print("swiftlite-ring-builder <builder file> [<command> [<arguments>]]\n")
     for name, entry in COMMANDS.items():
-        print(f"  {name} {entry.usage}".rstrip() + f"\n      {entry.purpose}")
+        print(f"  {name} {entry.usage}".rstrip() + f"\n      {entry.run.__doc__}")
     print(f"\n{ring_devices.SYNTAX}\nExit codes: 0 success, 1 warning, 2 error")
