@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import string
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +21,7 @@ SENSITIVE_HEADERS = frozenset({"X-Auth-Token", "X-Storage-Token", "Authorization
 SENSITIVE_PARAMETERS = ("temp_url_sig", "Signature", "X-Amz-Signature")
 _SENSITIVE_PARAMETER = re.compile(rf"(?<=[?&])((?:{'|'.join(SENSITIVE_PARAMETERS)})=)([^&]*)")
 _PLAIN = re.compile(r"[A-Za-z0-9_.~:/{}-]+").fullmatch
-_TIME_FORMATS = {"datetime": "%d/%b/%Y/%H/%M/%S", "iso8601": "%Y-%m-%dT%H:%M:%S", "asctime": "%a %b %d %H:%M:%S %Y"}
+_TIME_FORMATS = {"datetime": "%d/%b/%Y/%H/%M/%S", "iso8601": "%Y-%m-%dT%H:%M:%S", "asctime": "%a %b %e %H:%M:%S %Y"}
 _DIRECTIVES = frozenset("aAbBcdHIjmMpSUwWxXyYZ")
 
 
@@ -149,7 +149,7 @@ def _time_field(moment: Callable[[Entry], float], attribute: str) -> Field:
 
 @lru_cache(maxsize=16)
 def _formatted(pattern: str, second: int) -> str:
-    return time.strftime(pattern, time.gmtime(second))
+    return datetime.fromtimestamp(second, timezone.utc).strftime(pattern)
 
 
 def anonymize(value: Any, method: str, salt: str) -> str:
