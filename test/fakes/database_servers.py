@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from fakes.http_server import ServerThread
-
 from swiftlite.account.server import AccountServer
 from swiftlite.common.policies import StoragePolicies, StoragePolicy
 from swiftlite.common.swift_conf import SwiftConf

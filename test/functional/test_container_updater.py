@@ -1,0 +1,152 @@
+"""The container updater against real account servers: who is told, what is remembered, what is quarantined."""
+
+from __future__ import annotations
+
+import json
+import logging
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fakes.database_servers import SWIFT, BackendServer, account_server
+from swiftlite.container.backend import ContainerBroker
+from swiftlite.container.updater import ContainerUpdater, UpdaterOptions
+from swiftlite.core.rows import ObjectReport
+from swiftlite.db import layout
+from swiftlite.ring.format import RingData, dump_v1
+
+UNREACHABLE = ("127.0.0.1", 1)
+
+
+def write_account_ring(directory: Path, addresses: list[tuple[str, int]]) -> None:
+    """A ring of one partition whose replicas are at these addresses."""
+    devices = [
+        {
+            "id": number,
+            "region": 1,
+            "zone": number,
+            "ip": ip,
+            "port": port,
+            "replication_ip": ip,
+            "replication_port": port,
+            "device": "sda",
+            "weight": 1.0,
+            "meta": "",
+        }
+        for number, (ip, port) in enumerate(addresses)
+    ]
+    rows = [array("H", [number]) for number in range(len(addresses))]
+    (directory / "account.ring.gz").write_bytes(dump_v1(RingData(devices, 32, rows)))
+
+
+@pytest.fixture
+def accounts(tmp_path: Path):
+    """Three account servers, each with a device of its own, that have account ``a``."""
+    threads = [account_server(tmp_path / f"accounts{number}") for number in range(3)]
+    servers = [BackendServer(thread) for thread in threads]
+    for server in servers:
+        assert server.request("PUT", "/sda/0/a", {"X-Timestamp": "1"}).status == 201
+    yield servers
+    for thread in threads:
+        thread.__exit__()
+
+
+@pytest.fixture
+def make_updater(tmp_path: Path) -> Callable[..., ContainerUpdater]:
+    def make(*addresses: tuple[str, int]) -> ContainerUpdater:
+        write_account_ring(tmp_path, list(addresses))
+        options = UpdaterOptions(
+            swift_dir=str(tmp_path), devices=str(tmp_path), mount_check=False, containers_per_second=0
+        )
+        return ContainerUpdater(options, SWIFT, logging.getLogger("test.updater"))
+
+    return make
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> ContainerBroker:
+    """Container ``a/c`` on device sda, with an object that no account has heard of."""
+    (tmp_path / "sda").mkdir()
+    path = layout.database_path(str(tmp_path / "sda"), "container", "0", SWIFT.hash_path.hex("a", "c"))
+    broker = ContainerBroker(path, "a", "c", logger=logging.getLogger("test.updater"))
+    broker.initialize("0000000010.00000", 1)
+    broker.put_object(ObjectReport("o", "0000000020.00000", 5, "text/plain", "e", 0, 1))
+    return broker
+
+
+def listing(server: BackendServer) -> list[dict[str, object]]:
+    return json.loads(server.request("GET", "/sda/0/a", query="format=json").body)
+
+
+def addresses(servers: list[BackendServer]) -> list[tuple[str, int]]:
+    return [server.thread.address[:2] for server in servers]
+
+
+def test_all_replicas_are_told_once(accounts, container, make_updater) -> None:
+    updater = make_updater(*addresses(accounts))
+    assert updater.run_once()["updated"] == 1
+    for server in accounts:
+        assert listing(server) == [
+            {
+                "name": "c",
+                "count": 1,
+                "bytes": 5,
+                "last_modified": "1970-01-01T00:00:10.000000",
+                "storage_policy": "silver",
+            }
+        ]
+    info = container.get_info()
+    assert (info["reported_object_count"], info["reported_bytes_used"]) == (1, 5)
+    assert info["reported_put_timestamp"] == info["put_timestamp"]
+    assert updater.run_once()["updated"] == 0
+    container.delete_object("o", "0000000030.00000", 1)
+    assert updater.run_once()["updated"] == 1
+    assert [entry["count"] for server in accounts for entry in listing(server)] == [0, 0, 0]
+
+
+def test_a_deletion_is_told(accounts, container, make_updater) -> None:
+    updater = make_updater(*addresses(accounts))
+    updater.run_once()
+    container.delete_object("o", "0000000030.00000", 1)
+    container.delete("0000000040.00000")
+    assert updater.run_once()["updated"] == 1
+    assert [listing(server) for server in accounts] == [[], [], []]
+
+
+def test_a_majority_is_enough(accounts, container, make_updater) -> None:
+    assert make_updater(*addresses(accounts[:2]), UNREACHABLE).run_once()["updated"] == 1
+
+
+def test_without_a_majority_the_account_is_left_alone_for_a_while(accounts, container, make_updater) -> None:
+    updater = make_updater(*addresses(accounts[:1]), UNREACHABLE, UNREACHABLE)
+    counts = updater.run_once()
+    assert (counts["updated"], counts["failures"]) == (0, 1)
+    assert container.get_info()["reported_object_count"] == 0
+    assert updater.run_once()["postponed"] == 1
+
+
+def test_a_container_of_no_account_is_quarantined(accounts, container, make_updater, tmp_path: Path) -> None:
+    for server in accounts:  # another container's account is there, this one's is not
+        assert server.request("HEAD", "/sda/0/a").status == 204
+    orphan = ContainerBroker(
+        layout.database_path(str(tmp_path / "sda"), "container", "0", SWIFT.hash_path.hex("nobody", "c")),
+        "nobody",
+        "c",
+        logger=logging.getLogger("test.updater"),
+    )
+    orphan.initialize("0000000010.00000")
+    counts = make_updater(*addresses(accounts)).run_once()
+    assert (counts["quarantined"], counts["updated"]) == (1, 1)
+    assert (tmp_path / "sda/quarantined/containers" / Path(orphan.directory).name).is_dir()
+    assert container.exists
+
+
+def test_one_corrupt_database_does_not_stop_the_pass(accounts, container, make_updater, tmp_path: Path) -> None:
+    corrupt = Path(layout.database_path(str(tmp_path / "sda"), "container", "0", "0" * 32))
+    corrupt.parent.mkdir(parents=True)
+    corrupt.write_bytes(b"no database" * 1000)
+    counts = make_updater(*addresses(accounts)).run_once()
+    assert (counts["failures"], counts["updated"]) == (1, 1)
+    assert (tmp_path / "sda/quarantined/containers" / ("0" * 32)).is_dir()
