@@ -6,11 +6,10 @@ import contextlib
 import socket
 import struct
 from collections.abc import Sequence
-from time import monotonic
-from typing import Any
 
-from swiftlite.common.concurrency import current_greenlet, get_hub, sleep
-from swiftlite.http.errors import StreamClosed, StreamTimeout
+from swiftlite.common.concurrency import current_greenlet, sleep
+from swiftlite.http.errors import StreamClosed
+from swiftlite.http.waiter import Waiter
 
 Piece = bytes | bytearray | memoryview
 FAIR_SHARE = 2 * 1024 * 1024
@@ -20,29 +19,23 @@ FAIR_SHARE = 2 * 1024 * 1024
 class Stream:
     """A non-blocking TCP socket that green threads use as if it blocked.
 
-    Cheaper than a green socket where a connection is used again and again: the read registration with the hub stays in
-    place between waits (it goes only when an event finds nobody waiting), and one lazy timer serves all waits.
-    At most one green thread may read and one may write at a time.
+    At most one green thread may read and one may write at a time. Dropped unclosed, it closes itself.
 
     Args:
         sock: a connected socket of the standard library; the stream owns it from now on.
     """
 
-    __slots__ = ("_deadline", "_fd", "_hub", "_listener", "_moved", "_reader", "_timer", "_timer_at", "buffer", "sock")
+    __slots__ = ("_moved", "buffer", "closed", "sock", "wait_readable", "wait_writable", "waiter")
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.sock = sock
         self.buffer = bytearray()
-        self._fd = sock.fileno()
-        self._hub = get_hub()
-        # Whoever had this descriptor number before may have been collected without closing it properly.
-        self._hub.mark_as_reopened(self._fd)
-        self._reader: Any = None
-        self._listener: Any = None
-        self._timer: Any = None
-        self._timer_at = 0.0
-        self._deadline = 0.0
+        self.closed = False
+        """This end has closed the socket."""
+        self.waiter = waiter = Waiter(sock.fileno())
+        self.wait_readable = waiter.wait_readable
+        self.wait_writable = waiter.wait_writable
         self._moved = 0
 
     # -- reading ---------------------------------------------------------------------------------------------------
@@ -155,78 +148,6 @@ class Stream:
                 raise StreamClosed(str(error)) from None
             view = view[sent:]
 
-    # -- waiting ---------------------------------------------------------------------------------------------------
-
-    def wait_readable(self, timeout: float | None) -> None:
-        """Let others run until there is something to read (or the end); raise StreamTimeout after so many seconds."""
-        if self._listener is None:
-            self._listener = self._hub.add("read", self._fd, self._on_readable, self._on_reused, None)
-        self._wait(timeout)
-
-    def watch_for(self, reader: Any) -> None:
-        """Switch to the green thread ``reader`` when there is something to read; None ends that."""
-        self._reader = reader
-        self._deadline = float("inf")
-        if reader is not None and self._listener is None:
-            self._listener = self._hub.add("read", self._fd, self._on_readable, self._on_reused, None)
-
-    def wait_writable(self, timeout: float | None) -> None:
-        """Let others run until there is room to write; raise StreamTimeout after so many seconds."""
-        hub, me = self._hub, current_greenlet()
-        timer = (
-            None if timeout is None else hub.schedule_call_global(timeout, me.throw, StreamTimeout("send timed out"))
-        )
-        listener = hub.add("write", self._fd, me.switch, me.throw, None)
-        try:
-            hub.switch()
-        finally:
-            hub.remove(listener)
-            if timer is not None:
-                timer.cancel()
-
-    def _wait(self, timeout: float | None) -> None:
-        if timeout is not None:
-            self._deadline = deadline = monotonic() + timeout
-            if self._timer is None or self._timer_at > deadline:
-                self._schedule(deadline, timeout)
-        else:
-            self._deadline = float("inf")
-        self._reader = current_greenlet()
-        try:
-            self._hub.switch()
-        finally:
-            self._reader = None
-
-    def _schedule(self, deadline: float, timeout: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = deadline
-        self._timer = self._hub.schedule_call_global(timeout, self._on_timer)
-
-    def _on_timer(self) -> None:
-        # The timer of an early wait; a later wait moved the deadline without touching the hub's heap.
-        self._timer = None
-        if self._reader is None:
-            return
-        left = self._deadline - monotonic()
-        if left <= 0:
-            self._reader.throw(StreamTimeout("nothing came in time"))
-        elif left != float("inf"):
-            self._schedule(self._deadline, left)
-
-    def _on_readable(self, _fileno: int) -> None:
-        if self._reader is not None:
-            self._reader.switch()
-        elif self._listener is not None:
-            # Readable while its owner is busy elsewhere: stop the level-triggered hub from spinning on it.
-            listener, self._listener = self._listener, None
-            self._hub.remove(listener)
-
-    def _on_reused(self, *exc_info: Any) -> None:
-        self._listener = None
-        if self._reader is not None:
-            self._reader.throw(*exc_info)
-
     def _take_turns(self, count: int) -> None:
         self._moved += count
         if self._moved > FAIR_SHARE:
@@ -235,27 +156,16 @@ class Stream:
 
     # -- ending ----------------------------------------------------------------------------------------------------
 
-    @property
-    def closed(self) -> bool:
-        """True once this end has closed the socket."""
-        return self._fd < 0
-
     def close(self) -> None:
         """Close the socket; harmless when repeated."""
-        if self._fd < 0:
-            return
-        self._fd = -1
-        if self._listener is not None:
-            listener, self._listener = self._listener, None
-            self._hub.remove(listener)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self.sock.close()
+        if not self.closed:
+            self.closed = True
+            self.waiter.close()
+            self.sock.close()
 
     def reset(self) -> None:
         """Close with a TCP reset, so that the other end cannot take what it has got for a complete message."""
-        if self._fd >= 0:
+        if not self.closed:
             with contextlib.suppress(OSError):
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close()
@@ -266,7 +176,7 @@ class Stream:
             self.sock.shutdown(how)
 
     def __del__(self) -> None:
-        if getattr(self, "_fd", -1) >= 0:
+        if not getattr(self, "closed", True):
             self.close()
 
 
@@ -279,9 +189,9 @@ def wait_any_readable(streams: Sequence[Stream], timeout: float | None) -> None:
     first, *others = streams
     me = current_greenlet()
     for stream in others:
-        stream.watch_for(me)
+        stream.waiter.watch_for(me)
     try:
         first.wait_readable(timeout)
     finally:
         for stream in others:
-            stream.watch_for(None)
+            stream.waiter.watch_for(None)
