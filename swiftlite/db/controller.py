@@ -224,7 +224,7 @@ class DatabaseServer:
             end_marker=query.get("end_marker", ""),
             prefix=query.get("prefix", ""),
             delimiter=query.get("delimiter", ""),
-            path=query.get("path"),
+            path=query.get("path") if self.kind == "container" else None,
             reverse=query.get("reverse", "").lower() in ("true", "1", "yes", "on", "t", "y"),
             allow_reserved=request.is_true("X-Backend-Allow-Reserved-Names"),
         )

@@ -141,6 +141,7 @@ def test_listing_parameters_and_formats(account: BackendServer) -> None:
     assert names_in(account, "marker=a&end_marker=b-2") == ["b-1"]
     assert names_in(account, "prefix=b") == ["b-1", "b-2"]
     assert names_in(account, "delimiter=-") == ["a", "b-", "ü"]
+    assert names_in(account, "path=b-1") == ["a", "b-1", "b-2", "ü"]  # accounts have no pseudo-directories
     assert names_in(account, "reverse=yes") == ["ü", "b-2", "b-1", "a"]
     assert account.request("GET", ACCOUNT).text == "a\nb-1\nb-2\nü\n"
     in_xml = account.request("GET", ACCOUNT, {"Accept": "text/xml"}, query="limit=1")
