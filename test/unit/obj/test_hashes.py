@@ -1,0 +1,116 @@
+"""Suffix hashes: they follow what is on the disk, through every note that it has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import pickle
+
+import pytest
+
+from fakes.forgetful_disk import ForgetfulDisk
+from swiftlite.core.names import HashPath
+from swiftlite.obj import hashes
+from swiftlite.obj.diskfile import DiskFileManager, DiskFileOptions
+
+PARTITION = "/sda/objects/7"
+ONE, TWO = "0" * 29 + "abc", "1" * 29 + "abc"
+NOW = 1_000_000.0
+
+
+@pytest.fixture
+def disk() -> ForgetfulDisk:
+    disk = ForgetfulDisk()
+    disk.make_directories(PARTITION)
+    return disk
+
+
+def manager(disk: ForgetfulDisk, reclaim_age: float = 604800.0) -> DiskFileManager:
+    options = DiskFileOptions(devices="/", mount_check=False, reclaim_age=reclaim_age)
+    return DiskFileManager(options, HashPath(b"", b"s"), logging.getLogger("test"), disk, lambda: NOW)
+
+
+def add(disk: ForgetfulDisk, name_hash: str, *names: str, note: bool = True) -> None:
+    directory = f"{PARTITION}/{name_hash[-3:]}/{name_hash}"
+    disk.make_directories(directory)
+    for name in names:
+        disk.close(disk.open_new(f"{directory}/{name}"))
+    if note:
+        hashes.invalidate(disk, PARTITION, name_hash[-3:])
+
+
+def get(disk: ForgetfulDisk, **kwargs: object) -> dict[str, str]:
+    return hashes.get_hashes(disk, PARTITION, manager(disk).tidy, **kwargs)  # type: ignore[arg-type]
+
+
+def md5(*texts: str) -> str:
+    return hashlib.md5("".join(texts).encode()).hexdigest()
+
+
+def test_a_missing_partition_has_no_hashes() -> None:
+    assert get(ForgetfulDisk()) == {}
+
+
+def test_objects_of_a_suffix_in_order_of_their_hash(disk: ForgetfulDisk) -> None:
+    add(disk, TWO, "0000999999.00002.ts")
+    add(disk, ONE, "0000999999.00001.data", "0000999999.00005-2.meta")
+    expected = ["0000999999.00005.meta", "0000999999.00001.data", "0000999999.00003_ctype", "0000999999.00002.ts"]
+    assert get(disk) == {"abc": md5(*expected)}
+
+
+def test_obsolete_files_are_removed_and_do_not_count(disk: ForgetfulDisk) -> None:
+    add(disk, ONE, "0000999999.00001.data", "0000999999.00002.data", "0000999999.00001.ts")
+    assert get(disk) == {"abc": md5("0000999999.00002.data")}
+    assert disk.list(f"{PARTITION}/abc/{ONE}") == ["0000999999.00002.data"]
+
+
+def test_only_what_was_noted_is_computed_anew(disk: ForgetfulDisk) -> None:
+    add(disk, ONE, "0000999999.00001.data")
+    first = get(disk)
+    add(disk, ONE, "0000999999.00002.data", note=False)
+    assert get(disk) == first
+    assert get(disk, recalculate=["abc"]) == {"abc": md5("0000999999.00002.data")}
+    hashes.invalidate(disk, PARTITION, "abc")
+    assert get(disk) == {"abc": md5("0000999999.00002.data")}
+
+
+def test_a_suffix_that_became_empty_goes(disk: ForgetfulDisk) -> None:
+    add(disk, ONE, "0000000001.00000.ts")
+    assert get(disk) == {}
+    assert disk.list(PARTITION).count("abc") == 0
+
+
+def test_the_files_that_others_read(disk: ForgetfulDisk) -> None:
+    add(disk, ONE, "0000999999.00001.data")
+    assert disk.read_file(f"{PARTITION}/hashes.invalid") == b"abc\n"
+    found = get(disk)
+    assert disk.read_file(f"{PARTITION}/hashes.invalid") == b""
+    stored = pickle.loads(disk.read_file(f"{PARTITION}/hashes.pkl"))
+    assert {**found, "valid": True} == {key: value for key, value in stored.items() if key != "updated"}
+    assert disk.read_file(f"{PARTITION}/hashes.pkl")[:2] == b"\x80\x02"
+    assert [name for name in disk.list(PARTITION) if name.endswith(".tmp")] == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"junk", pickle.dumps({"zz": "x"}, 2), pickle.dumps([1], 2), pickle.dumps({"ABC": "x"}, 2)],
+    ids=["empty", "junk", "no suffix", "no dict", "upper case"],
+)
+def test_a_damaged_pickle_is_made_anew(disk: ForgetfulDisk, content: bytes) -> None:
+    add(disk, ONE, "0000999999.00001.data", note=False)
+    fd = disk.open_new(f"{PARTITION}/hashes.pkl")
+    disk.write(fd, content)
+    disk.close(fd)
+    assert get(disk) == {"abc": md5("0000999999.00001.data")}
+
+
+def test_notes_with_nonsense_lines(disk: ForgetfulDisk) -> None:
+    add(disk, ONE, "0000999999.00001.data")
+    disk.append(f"{PARTITION}/hashes.invalid", b"\xff\xfe\n../\nabcd\n\n")
+    assert set(get(disk)) == {"abc"}
+
+
+def test_a_vanished_partition_is_not_brought_back_by_a_note() -> None:
+    disk = ForgetfulDisk()
+    hashes.invalidate(disk, "/sda/objects/8", "abc")
+    assert not disk.exists("/sda")
