@@ -25,7 +25,7 @@ _OFFERED = (PLAIN, JSON, XML, TEXT_XML)
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _MEDIA_RANGE = re.compile(rf'^({_TOKEN})/({_TOKEN})((?:\s*;\s*{_TOKEN}=(?:{_TOKEN}|"[^"]*"))*)$')
 _QUALITY = re.compile(r";\s*q=([^;\s]*)", re.IGNORECASE)
-_NUMBER = re.compile(r"^\d+(\.\d*)?$")
+_NUMBER = re.compile(r"^(\d+(\.\d*)?|\.\d+)$")
 _XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _OBJECT_FIELDS = ("name", "hash", "bytes", "content_type", "last_modified")
 _CONTAINER_FIELDS = ("name", "count", "bytes", "last_modified")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -106,10 +107,15 @@ class TempAuth:
             return problem
         method = environ["REQUEST_METHOD"]
         groups = _user_groups(environ)
-        if self._is_owner(groups, (prefix, account), method, container):
+        reads = method in ("GET", "HEAD")
+        if self._is_plain(prefix, account):
+            if ".reseller_admin" in groups:
+                environ["swift_owner"] = True
+                return None
+            if ".reseller_reader" in groups and reads:
+                return None
+        if self._administers(groups, (prefix, account), method, container):
             environ["swift_owner"] = True
-            return None
-        if ".reseller_reader" in groups and self._is_plain(prefix, account) and method in ("GET", "HEAD"):
             return None
         if method == "OPTIONS" or _has_sync_key(environ):
             return None
@@ -118,15 +124,13 @@ class TempAuth:
             return None
         if acl.allows_group(groups):
             return None
-        if groups and self._account_acl_allows(environ, groups, method in ("GET", "HEAD"), container):
+        if groups and self._account_acl_allows(environ, groups, reads, container):
             return None
         return self.deny(request)
 
-    def _is_owner(self, groups: list[str], target: tuple[str, str], method: str, container: str | None) -> bool:
-        """Whether the user administers the account, or all of them; only resellers make and delete accounts."""
+    def _administers(self, groups: list[str], target: tuple[str, str], method: str, container: str | None) -> bool:
+        """Whether the account is the user's own; even so, only resellers make and delete accounts."""
         prefix, account = target
-        if ".reseller_admin" in groups and self._is_plain(prefix, account):
-            return True
         if wsgi_to_str(account) not in groups or (method in ("PUT", "DELETE") and not container):
             return False
         required = self.options.required_groups[prefix]
@@ -186,5 +190,7 @@ def _take_account_acl(environ: dict[str, Any]) -> Answer | None:
 
 def _has_sync_key(environ: dict[str, Any]) -> bool:
     """Whether another cluster's container sync shows the container's key."""
-    key = environ.get("swift_sync_key")
-    return bool(key) and key == environ.get("HTTP_X_CONTAINER_SYNC_KEY") and "HTTP_X_TIMESTAMP" in environ
+    key, shown = environ.get("swift_sync_key"), environ.get("HTTP_X_CONTAINER_SYNC_KEY")
+    if not key or shown is None or "HTTP_X_TIMESTAMP" not in environ:
+        return False
+    return hmac.compare_digest(key.encode("latin-1", "replace"), shown.encode("latin-1", "replace"))

@@ -29,9 +29,8 @@ class Login:
         if environ["REQUEST_METHOD"] != "GET":
             return HTTPMethodNotAllowed(headers={"Allow": "GET"})
         try:
-            version, account, word, _rest = split_path(
-                environ["PATH_INFO"][len(self.options.auth_prefix) - 1 :], 1, 4, rest_with_last=True
-            )
+            rest = environ["PATH_INFO"][len(self.options.auth_prefix) - 1 :]
+            version, account, word = split_path(rest, 1, 3, rest_with_last=True)
         except ValueError:
             return HTTPNotFound()
         if version == "v1" and account and word == "auth":
