@@ -71,10 +71,10 @@ def serve(
     gc.collect()
     gc.freeze()  # Workers share these pages as long as no collection touches them.
 
-    def work(listener: socket.socket) -> None:
+    def work(listener: socket.socket, ends: Callable[[int], bool]) -> int:
         if setup_worker is not None:
             setup_worker()
-        work_until_signal(HTTPServer(listener, app, http_options, log))
+        return work_until_signal(HTTPServer(listener, app, http_options, log), ends)
 
     master = Master(load_app, listeners, work, http_options.drain_grace, log)
     master.retire(old_workers)
@@ -111,8 +111,8 @@ def bind(ip: str, port: int, count: int, backlog: int, inherited: list[socket.so
     return listeners
 
 
-def work_until_signal(server: HTTPServer) -> None:
-    """Serve in this process until SIGTERM or SIGINT, then drain.
+def work_until_signal(server: HTTPServer, ends: Callable[[int], bool]) -> int:
+    """Serve in this process until a signal for which ``ends`` is true, then drain; return the signal.
 
     A signal handler cannot wake the event hub; the byte that Python writes to the wakeup descriptor can.
     """
@@ -120,20 +120,26 @@ def work_until_signal(server: HTTPServer) -> None:
     wake_end.setblocking(False)
     signal_end.setblocking(False)
     for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN if number == signal.SIGCHLD else _nothing)
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGCHLD else _nothing)
     signal.set_wakeup_fd(signal_end.fileno(), warn_on_full_buffer=False)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    last = 0
 
     def watch() -> None:
-        while True:
+        nonlocal last
+        while not last:
             trampoline(wake_end, read=True)
-            if {signal.SIGTERM, signal.SIGINT} & set(wake_end.recv(64)):
-                break
+            last = next((number for number in wake_end.recv(64) if ends(number)), 0)
         server.drain()
 
     spawn(watch)
     server.serve()
     signal.set_wakeup_fd(-1)
+    return last
+
+
+def _is_stop(number: int) -> bool:
+    return number in (signal.SIGTERM, signal.SIGINT)
 
 
 def _nothing(_number: int, _frame: Any) -> None:
@@ -146,7 +152,7 @@ class Master:
     Args:
         load_app: tried again before a reload.
         listeners: one per worker.
-        work: serves one listener until told to stop; runs in the worker.
+        work: serves one listener until a signal that its second argument says ends it, and returns that; runs in the worker.
         grace: seconds that workers have to finish requests.
         log: gets what happens to workers.
     """
@@ -155,7 +161,7 @@ class Master:
         self,
         load_app: Callable[[], WSGIApp],
         listeners: list[socket.socket],
-        work: Callable[[socket.socket], None],
+        work: Callable[[socket.socket, Callable[[int], bool]], int],
         grace: float,
         log: Any,
     ) -> None:
@@ -181,19 +187,30 @@ class Master:
         notify("READY=1")
         while True:
             number = self._next_signal()
-            if number in (signal.SIGTERM, signal.SIGINT):
+            if number is not None and _is_stop(number):
                 return self._stop()
-            if number == signal.SIGHUP:
+            if number == signal.SIGHUP and self._can_reload():
                 self._reload()
             self._reap()
             self._fork_due()
 
     def serve_alone(self) -> int:
-        """Serve in this process, without workers."""
+        """Serve in this process, without workers; return the exit status."""
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         notify("READY=1")
-        self.work(self.listeners[0])
+        # A copy, because draining closes it: what connects during a reload waits in the backlog of the socket.
+        last = self.work(self.listeners[0].dup(), self._ends_serving_alone)
+        if last == signal.SIGHUP:
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+            self._reload()
         return 0
+
+    def _ends_serving_alone(self, number: int) -> bool:
+        if _is_stop(number):
+            notify("STOPPING=1")
+            self.listeners[0].close()
+            return True
+        return number == signal.SIGHUP and self._can_reload()
 
     def retire(self, pids: list[int]) -> None:
         """Tell the workers of before a reload to finish; called once the new ones are about to start."""
@@ -228,7 +245,7 @@ class Master:
                 if other != slot:
                     listener.close()
             reset_after_fork()
-            self.work(self.listeners[slot])
+            self.work(self.listeners[slot], _is_stop)
             status = 0
         except SystemExit as error:
             status = error.code if isinstance(error.code, int) else 1
@@ -286,8 +303,8 @@ class Master:
                 living.discard(pid)
         return 0
 
-    def _reload(self) -> None:
-        """Start the program anew in this very process, handing on the sockets; stay if the configuration is wrong."""
+    def _can_reload(self) -> bool:
+        """Try the configuration in a child; if it is wrong, say so and stay as we are."""
         trial = os.fork()
         if trial == 0:
             try:
@@ -297,8 +314,10 @@ class Master:
                 os._exit(1)
             os._exit(0)
         _, status = os.waitpid(trial, 0)
-        if status:
-            return
+        return status == 0
+
+    def _reload(self) -> NoReturn:
+        """Start the program anew in this very process, handing on the sockets."""
         self.log.info("reloading")
         notify("RELOADING=1")
         for listener in self.listeners:

@@ -1,0 +1,295 @@
+"""Prefork: real processes, real signals, real ports."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from fakes.http_server import RawConnection, wait_until
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
+PROGRAM = CHECKOUT / "test" / "fakes" / "prefork_program.py"
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def is_alive(pid):
+    with contextlib.suppress(OSError):
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state != "Z"
+    return False
+
+
+class Program:
+    """The server program in a process of its own."""
+
+    def __init__(self, directory, workers, port=None):
+        self.directory = directory
+        self.port = port or free_port()
+        self.workers = workers
+        self.set_conf("hello")
+        self.process = None
+
+    def set_conf(self, text):
+        (self.directory / "conf").write_text(text)
+
+    def launch(self):
+        environ = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+        self.process = subprocess.Popen(
+            [sys.executable, str(PROGRAM), str(self.port), str(self.workers), str(self.directory)],
+            env=environ,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        return self
+
+    def start(self):
+        self.launch()
+        wait_until(self.answers, "the server to answer")
+        return self
+
+    def answers(self):
+        assert self.process.poll() is None, self.process.stderr.read()
+        with contextlib.suppress(OSError):
+            return self.ask("/") != ""
+        return False
+
+    def connect(self):
+        return RawConnection(("127.0.0.1", self.port))
+
+    def ask(self, path):
+        with self.connect() as wire:
+            wire.send(f"GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
+            return wire.read_response().body.decode()
+
+    def children(self):
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in tasks.read_text().split()]
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def reload(self):
+        """Reload, and wait until the new workers have replaced the old ones."""
+        old = set(self.children())
+        self.signal(signal.SIGHUP)
+        wait_until(lambda: len(new := set(self.children())) == self.workers and not old & new, "new workers")
+
+    def wait(self):
+        return self.process.wait(20)
+
+    def end(self):
+        if self.process is not None:
+            if self.process.poll() is None:
+                self.process.kill()
+            self.process.wait()
+            self.process.stderr.close()
+
+
+@pytest.fixture
+def program(tmp_path):
+    programs = []
+
+    def make(workers, port=None):
+        programs.append(Program(tmp_path, workers, port))
+        return programs[-1]
+
+    yield make
+    for one in programs:
+        one.end()
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+class TestLife:
+    def test_serves_and_stops(self, program, workers):
+        server = program(workers).start()
+        assert server.ask("/") == "hello"
+        assert len(server.children()) == workers
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+        with pytest.raises(ConnectionRefusedError):
+            server.connect()
+
+    def test_interrupt(self, program, workers):
+        server = program(workers).start()
+        server.signal(signal.SIGINT)
+        assert server.wait() == 0
+
+    def test_requests_in_progress_finish(self, program, workers):
+        server = program(workers).start()
+        with server.connect() as wire:
+            wire.send(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+            wait_until((server.directory / "waiting").exists, "the request")
+            server.signal(signal.SIGTERM)
+            wait_until(lambda: not self.accepts(server), "the listener to close")
+            (server.directory / "gate").touch()
+            assert wire.read_response().body == b"hello"
+        assert server.wait() == 0
+
+    @staticmethod
+    def accepts(server):
+        try:
+            server.connect().close()
+        except OSError:
+            return False
+        return True
+
+    def test_taken_port(self, program, workers):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            server = program(workers, port).launch()
+            assert server.wait() == 1
+            assert server.process.stderr.read() == f"cannot listen on 127.0.0.1 port {port}: Address already in use\n"
+
+    def test_port_of_another_prefork_server(self, program, workers):
+        first = program(2).start()
+        second = program(workers, first.port).launch()
+        assert second.wait() == 1
+        assert first.ask("/") == "hello"
+
+    def test_broken_conf(self, program, workers):
+        server = program(workers)
+        server.set_conf("broken")
+        assert server.launch().wait() == 1
+        assert server.process.stderr.read() == "conf: it is broken\n"
+
+    def test_reload_reads_the_conf_again_in_the_same_process(self, program, workers):
+        server = program(workers).start()
+        server.set_conf("changed")
+        server.reload()
+        wait_until(lambda: server.ask("/") == "changed", "the new configuration")
+        assert all(server.ask("/") == "changed" for _ in range(10))
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+
+    def test_broken_conf_at_reload_changes_nothing(self, program, workers):
+        server = program(workers).start()
+        old = server.children()
+        server.set_conf("broken")
+        server.signal(signal.SIGHUP)
+        assert "going on as before" in server.process.stderr.readline()
+        assert server.ask("/") == "hello"
+        wait_until(lambda: server.children() == old, "the trial to end")
+
+
+class TestWorkers:
+    def test_connections_spread_over_workers(self, program):
+        server = program(3).start()
+        pids = {server.ask("/pid") for _ in range(100)}
+        assert pids == {str(pid) for pid in server.children()}
+
+    def test_a_dead_worker_is_replaced(self, program):
+        server = program(2).start()
+        before = set(server.children())
+        victim = int(server.ask("/pid"))
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: len(set(server.children()) - {victim}) == 2, "a new worker")
+        assert len(before & set(server.children())) == 1
+        assert f"worker {victim} died with signal 9" in server.process.stderr.readline()
+        wait_until(lambda: len({server.ask("/pid") for _ in range(20)}) == 2, "both to serve")
+
+    def test_a_worker_that_exits_is_replaced(self, program):
+        server = program(1).start()
+        old = server.ask("/pid")
+        with server.connect() as wire:
+            wire.send(b"GET /die HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert wire.is_closed()
+        # The socket outlives the worker: this request waits in its backlog.
+        assert server.ask("/pid") != old
+        assert f"worker {old} died with exit status 3" in server.process.stderr.readline()
+
+    def test_workers_that_cannot_start_are_tried_ever_more_rarely(self, program):
+        server = program(1)
+        (server.directory / "no-worker").touch()
+        server.launch()
+        delays = []
+        while len(delays) < 4:
+            line = server.process.stderr.readline()
+            if "starting another in" in line:
+                delays.append(float(line.split()[-2]))
+        assert delays == [0.1, 0.2, 0.4, 0.8]
+        (server.directory / "no-worker").unlink()
+        wait_until(server.answers, "the server to answer")
+
+    def test_workers_die_with_their_master(self, program):
+        server = program(2).start()
+        workers = server.children()
+        server.process.kill()
+        server.process.wait()
+        wait_until(lambda: not any(is_alive(pid) for pid in workers), "the workers to die")
+
+    def test_a_second_signal_does_not_wait(self, program):
+        server = program(1).start()
+        with server.connect() as wire:
+            wire.send(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+            wait_until((server.directory / "waiting").exists, "the request")
+            server.signal(signal.SIGTERM)
+            wait_until(lambda: not TestLife.accepts(server), "the drain")
+            server.signal(signal.SIGTERM)
+            assert wire.is_closed()
+        assert server.wait() == 0
+
+    def test_nothing_is_refused_during_reloads(self, program):
+        server = program(2).start()
+        failures, answers, stop = [], [], threading.Event()
+
+        def ask():
+            while not stop.is_set():
+                try:
+                    answers.append(server.ask("/"))
+                except Exception as error:
+                    failures.append(repr(error))
+
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for number in range(3):
+            server.set_conf(f"version {number}")
+            server.reload()
+        wait_until(lambda: answers[-1] == "version 2", "the last version")
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+
+    def test_requests_in_progress_survive_a_reload(self, program):
+        server = program(1).start()
+        with server.connect() as wire:
+            wire.send(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+            wait_until((server.directory / "waiting").exists, "the request")
+            server.set_conf("changed")
+            server.signal(signal.SIGHUP)
+            wait_until(lambda: server.ask("/") == "changed", "the new configuration")
+            (server.directory / "gate").touch()
+            assert wire.read_response().body == b"hello"
+        wait_until(lambda: len(server.children()) == 1, "the old worker to end")
+
+
+def test_systemd_is_told(program, tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
+        notifications.bind(str(tmp_path / "notify"))
+        notifications.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        server = program(1).start()
+        assert notifications.recv(100) == b"READY=1"
+        server.signal(signal.SIGTERM)
+        assert notifications.recv(100) == b"STOPPING=1"
+        assert server.wait() == 0
+
+
+def test_stray_signals_are_no_problem(program):
+    server = program(2).start()
+    for _ in range(5):
+        server.signal(signal.SIGCHLD)
+        time.sleep(0)
+    assert server.ask("/") == "hello"

@@ -1,0 +1,56 @@
+"""A server under prefork for tests: ``PORT WORKERS DIRECTORY``; ``DIRECTORY/conf`` says what it answers.
+
+``/pid`` answers the worker's pid, ``/die`` kills it, ``/slow`` answers once ``DIRECTORY/gate`` exists.
+"""
+
+import logging
+import os
+import pathlib
+import sys
+
+from swiftlite.common.concurrency import sleep
+from swiftlite.http import prefork
+from swiftlite.http.server import HTTPOptions
+
+PORT, WORKERS, DIRECTORY = int(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.argv[3])
+
+
+def load_app():
+    text = (DIRECTORY / "conf").read_bytes()
+    if text == b"broken":
+        raise SystemExit("conf: it is broken")
+
+    def app(environ, start_response):
+        path = environ["PATH_INFO"]
+        if path == "/die":
+            os._exit(3)
+        if path == "/slow":
+            (DIRECTORY / "waiting").touch()
+            while not (DIRECTORY / "gate").exists():
+                sleep(0.002)
+        start_response("200 OK", [])
+        return [str(os.getpid()).encode() if path == "/pid" else text]
+
+    return app
+
+
+def setup_worker():
+    if (DIRECTORY / "no-worker").exists():
+        raise RuntimeError("a worker cannot start")
+
+
+logging.basicConfig(level=logging.INFO, format="%(message)s")
+try:
+    sys.exit(
+        prefork.serve(
+            load_app,
+            address=("127.0.0.1", PORT),
+            workers=WORKERS,
+            backlog=64,
+            http_options=HTTPOptions(drain_grace=10),
+            log=logging.getLogger("prefork"),
+            setup_worker=setup_worker,
+        )
+    )
+except prefork.ListenError as error:
+    sys.exit(str(error))
