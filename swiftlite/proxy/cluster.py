@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 
 from swiftlite.common.policies import StoragePolicies, StoragePolicy
 from swiftlite.common.swift_conf import SwiftConf
@@ -19,10 +20,17 @@ from swiftlite.ring.ring import Node, Ring
 class Cluster:
     """The other servers, as one proxy process sees them.
 
+    :param load_ring: makes the ring of a name; instead of reading the file in ``swift_dir``
     :raises RingError: when a ring cannot be loaded: better at the start than at the first request
     """
 
-    def __init__(self, options: ProxyOptions, swift: SwiftConf, log: logging.Logger) -> None:
+    def __init__(
+        self,
+        options: ProxyOptions,
+        swift: SwiftConf,
+        log: logging.Logger,
+        load_ring: Callable[[str], Ring] | None = None,
+    ) -> None:
         self.options = options
         self.log = log
         self.hash_path: HashPath = swift.hash_path
@@ -34,9 +42,10 @@ class Cluster:
             swift.constraints.auto_create_account_prefix + options.expiring_objects_account_name,
             options.expiring_objects_container_divisor,
         )
-        self.account_ring = self._load("account")
-        self.container_ring = self._load("container")
-        self._object_rings = {policy.index: self._load(policy.ring_name) for policy in swift.policies}
+        load = load_ring or self._load
+        self.account_ring = load("account")
+        self.container_ring = load("container")
+        self._object_rings = {policy.index: load(policy.ring_name) for policy in swift.policies}
 
     @property
     def user_agent(self) -> str:

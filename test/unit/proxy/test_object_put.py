@@ -1,0 +1,237 @@
+"""Specifies how objects are written: quorum, replacements, conflicts, and clients that do not keep their word."""
+
+import hashlib
+
+import pytest
+
+from fakes.backends import Body, Say
+from swiftlite.http.errors import BadBody, ClientDisconnected, ClientTimeout
+
+BIG = bytes(range(256)) * 1024
+SMALL = b"hello"
+BODIES = [pytest.param(SMALL, id="small"), pytest.param(BIG, id="big")]
+
+
+def stored(etag="e1"):
+    return Say(201, {"Etag": f'"{etag}"'})
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_every_primary_gets_the_body(stage, body):
+    stage.all_say(stored())
+    result = stage.call("PUT", body=body, headers={"Content-Type": "text/plain", "X-Object-Meta-Mood": "fine"})
+    assert (result.status, result.headers["etag"], result.body) == (201, "e1", b"")
+    assert result.headers["last-modified"].endswith("GMT")
+    for backend in stage.primaries:
+        (seen,) = backend.seen
+        assert (seen.method, seen.path, seen.body) == ("PUT", f"/{backend.name}/7/a/c/o", body)
+        assert seen.headers["content-type"] == "text/plain"
+        assert seen.headers["x-object-meta-mood"] == "fine"
+        assert seen.headers["content-length"] == str(len(body))
+    assert not any(backend.seen for backend in stage.handoffs)
+    assert len({seen.headers["x-timestamp"] for seen in stage.seen}) == 1
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_a_chunked_body(stage, body):
+    stage.all_say(stored())
+    result = stage.call("PUT", body=body, headers={"Transfer-Encoding": "chunked"}, CONTENT_LENGTH=None)
+    assert result.status == 201
+    assert stage.stored().count(body) == 3
+
+
+def test_each_replica_tells_another_container_server(stage):
+    stage.all_say(stored())
+    stage.call("PUT", body=SMALL)
+    seen = [backend.seen[0].headers for backend in stage.primaries]
+    hosts = {"{}:{}".format(*backend.thread.address[:2]) for backend in stage.primaries}
+    assert {headers["x-container-host"] for headers in seen} == hosts
+    assert {headers["x-container-device"] for headers in seen} == {"d0", "d1", "d2"}
+    assert {headers["x-container-partition"] for headers in seen} == {"7"}
+    cleaning = sorted(headers.get("x-backend-clean-expiring-object-queue", "t") for headers in seen)
+    assert cleaning == ["false", "t", "t"]
+
+
+def test_the_content_type_is_guessed_from_the_name(stage):
+    stage.all_say(stored())
+    stage.call("PUT", "/v1/a/c/page.html", body=SMALL)
+    stage.call("PUT", "/v1/a/c/page.html", body=SMALL, headers={"Content-Type": "a/b", "X-Detect-Content-Type": "yes"})
+    stage.call("PUT", "/v1/a/c/unknowable", body=SMALL)
+    types = [seen.headers["content-type"] for seen in stage.primaries[0].seen]
+    assert types == ["text/html", "text/html", "application/octet-stream"]
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("failure", ["down", 503, 507, 404])
+def test_a_failing_primary_is_replaced_by_a_handoff(stage, body, failure):
+    stage.all_say(stored())
+    if failure == "down":
+        stage.stop(stage.primaries[1])
+    elif failure != 404:
+        stage.primaries[1].says(Say(failure, read=False))
+    else:
+        stage.primaries[1].says(Say(404, read=False))
+    assert stage.call("PUT", body=body).status == 201
+    assert stage.stored().count(body) >= (2 if failure == 404 else 3)
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_a_silent_primary_does_not_prevent_success(staged, body):
+    stage = staged(node_timeout=0.3)
+    stage.all_say(stored())
+    stage.primaries[0].says(Say(hang=True))
+    assert stage.call("PUT", body=body).status == 201
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_no_quorum_is_503(stage, body):
+    stage.all_say(Say(503, read=False))
+    stage.primaries[0].says(stored())
+    assert stage.call("PUT", body=body).status == 503
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize(
+    ("statuses", "status"),
+    [
+        ((201, 201, 422), 201),
+        ((422, 422, 422), 422),
+        ((422, 422, 201), 422),
+        ((201, 201, 409), 202),
+        ((409, 409, 409), 202),
+        ((400, 400, 400), 400),
+        ((413, 413, 400), 413),
+    ],
+)
+def test_what_the_replicas_say_adds_up(stage, body, statuses, status):
+    stage.primaries_say(*[Say(one, read=one != 409) for one in statuses])
+    assert stage.call("PUT", body=body).status == status
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_replicas_that_differ_are_an_error(stage, body):
+    stage.primaries_say(stored("e1"), stored("e1"), stored("e2"))
+    assert stage.call("PUT", body=body).status == 500
+
+
+@pytest.mark.parametrize("body", [b"", SMALL, BIG])
+def test_if_none_match_writes_nothing_where_one_server_has_the_object(stage, body):
+    stage.primaries_say(stored(), Say(412, read=False), stored())
+    result = stage.call("PUT", body=body, headers={"If-None-Match": "*"})
+    assert result.status == 412
+    assert stage.stored() == []
+    assert all(seen.headers["expect"] == "100-continue" for seen in stage.seen)
+
+
+@pytest.mark.parametrize("body", [b"", SMALL, BIG])
+def test_if_none_match_where_there_is_none(stage, body):
+    stage.all_say(stored())
+    assert stage.call("PUT", body=body, headers={"If-None-Match": "*"}).status == 201
+    assert stage.stored().count(body) == 3
+
+
+def test_if_none_match_of_an_etag_is_not_supported(stage):
+    result = stage.call("PUT", body=SMALL, headers={"If-None-Match": "abc"})
+    assert (result.status, result.body) == (400, b"If-None-Match only supports *")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(ClientTimeout("slow"), 408), (ClientDisconnected("gone"), 499), (BadBody("bad"), 400), (None, 499)],
+)
+@pytest.mark.parametrize("body", BODIES)
+def test_a_body_that_does_not_come_whole_is_stored_nowhere(stage, error, status, body):
+    stage.all_say(stored())
+    promised = str(len(body) + 10)
+    result = stage.call("PUT", CONTENT_LENGTH=promised, **{"wsgi.input": Body(body, error)})
+    assert result.status == status
+    assert stage.stored() == []
+
+
+def test_a_chunked_body_that_breaks_off_is_stored_nowhere(stage):
+    stage.all_say(stored())
+    broken = Body(BIG, ClientDisconnected("gone"))
+    headers = {"Transfer-Encoding": "chunked"}
+    assert stage.call("PUT", headers=headers, CONTENT_LENGTH=None, **{"wsgi.input": broken}).status == 499
+    assert stage.stored() == []
+
+
+def test_no_length(stage):
+    result = stage.call("PUT", CONTENT_LENGTH=None)
+    assert (result.status, result.body) == (411, b"Missing Content-Length header.")
+    assert not stage.seen
+
+
+def test_too_large_by_its_length(stage):
+    result = stage.call("PUT", CONTENT_LENGTH=str((1 << 20) + 1))
+    assert (result.status, result.body) == (413, b"Your request is too large.")
+    assert not stage.seen
+
+
+def test_too_large_while_it_comes(stage):
+    stage.all_say(stored())
+    body = b"x" * ((1 << 20) + 1)
+    result = stage.call("PUT", body=body, headers={"Transfer-Encoding": "chunked"}, CONTENT_LENGTH=None)
+    assert result.status == 413
+    assert stage.stored() == []
+
+
+def test_a_node_that_dies_while_it_is_sent_to(stage):
+    stage.all_say(stored())
+    body = b"x" * (1 << 20)
+    died = []
+
+    class Source(Body):
+        def read(self, size=-1):
+            if self.tell() > 300_000 and not died:
+                died.append(stage.stop(stage.primaries[2]))
+            return super().read(size)
+
+    result = stage.call("PUT", CONTENT_LENGTH=str(len(body)), **{"wsgi.input": Source(body)})
+    assert result.status == 201
+    assert stage.stored().count(body) == 2
+
+
+def test_missing_container(stage):
+    stage.known["container/a/c"] = dict(stage.known["container/a/c"], status=404)
+    for method in ("PUT", "POST", "DELETE"):
+        assert stage.call(method, body=b"").status == 404
+    assert not stage.seen
+
+
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        ({"X-Delete-At": "abc"}, b"Non-integer X-Delete-At"),
+        ({"X-Delete-At": "1"}, b"X-Delete-At in past"),
+        ({"X-Delete-After": "abc"}, b"Non-integer X-Delete-After"),
+        ({"X-Delete-After": "-1"}, b"X-Delete-After in past"),
+        ({"X-Timestamp": "soon"}, b"X-Timestamp should be a UNIX timestamp float value; was 'soon'"),
+        ({"X-Object-Meta-" + "n" * 129: "v"}, None),
+        ({"X-Object-Meta-N": "v" * 257}, None),
+    ],
+)
+def test_bad_headers(stage, headers, message):
+    result = stage.call("PUT", body=SMALL, headers=headers)
+    assert result.status == 400
+    assert message is None or result.body == message
+    assert not stage.seen
+
+
+def test_expiry_is_spelled_normally_and_its_queue_is_told(stage):
+    stage.all_say(stored())
+    stage.call("PUT", body=SMALL, headers={"X-Delete-After": "100", "X-Timestamp": "1400000000.50000"})
+    for seen in stage.seen:
+        assert seen.headers["x-delete-at"] == "1400000100"
+        assert "x-delete-after" not in seen.headers
+        assert seen.headers["x-timestamp"] == "1400000000.50000"
+        assert seen.headers["x-delete-at-partition"] == "7"
+        assert int(seen.headers["x-delete-at-container"]) <= 1400000100
+    assert {seen.headers["x-delete-at-device"] for seen in stage.seen} == {"d0", "d1", "d2"}
+
+
+def test_etags_go_to_the_servers_that_check_them(stage):
+    stage.all_say(stored())
+    etag = hashlib.md5(SMALL).hexdigest()
+    stage.call("PUT", body=SMALL, headers={"Etag": etag})
+    assert {seen.headers["etag"] for seen in stage.seen} == {etag}
