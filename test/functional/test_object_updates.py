@@ -1,0 +1,317 @@
+"""What an object server tells container servers, what it spools, and how the updater delivers it (formats.md 3.9)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import time
+from array import array
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.database_servers import SWIFT, BackendServer, container_server
+from fakes.http_server import ServerThread
+from fakes.object_server import ObjectNode
+from swiftlite.obj.updater import ObjectUpdater, UpdaterOptions
+from swiftlite.ring.format import RingData, dump_v1
+
+NOW = int(time.time()) - 1000
+PATH = "/sda/7/a/c/o"
+UNREACHABLE = ("127.0.0.1", 1)
+MD5_OF_HELLO = "5d41402abc4b2a76b9719d911017c592"
+
+
+def at(second: float) -> str:
+    return f"{NOW + second:.5f}"
+
+
+@pytest.fixture
+def containers(tmp_path: Path) -> Iterator[list[BackendServer]]:
+    """Three container servers that have container ``a/c``."""
+    threads = [container_server(tmp_path / f"containers{number}") for number in range(3)]
+    servers = [BackendServer(thread) for thread in threads]
+    for server in servers:
+        assert server.request("PUT", "/sda/0/a/c", {"X-Timestamp": at(0)}).status == 201
+    yield servers
+    for thread in threads:
+        thread.__exit__()
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[ObjectNode]:
+    with ObjectNode(tmp_path / "node", container_update_timeout=0.5) as node:
+        yield node
+
+
+def telling(*hosts: str, kind: str = "Container", container: str | None = None) -> dict[str, str]:
+    headers = {f"X-{kind}-Host": ",".join(hosts), f"X-{kind}-Device": ",".join("sda" for _ in hosts)}
+    return {**headers, f"X-{kind}-Partition": "0"} | ({f"X-{kind}-Container": container} if container else {})
+
+
+def put(node: ObjectNode, second: float, **headers: str) -> None:
+    more = {name.replace("_", "-"): value for name, value in headers.items()}
+    answer = node.request("PUT", PATH, {"X-Timestamp": at(second), "Content-Type": "text/plain", **more}, b"hello")
+    assert answer.status == 201
+
+
+def rows(server: BackendServer, container: str = "a/c") -> list[tuple[str, int, str, str]]:
+    answer = server.request("GET", f"/sda/0/{container}", query="format=json")
+    if answer.status == 404:
+        return []
+    return [(row["name"], row["bytes"], row["content_type"], row["hash"]) for row in json.loads(answer.body)]
+
+
+def spooled(node: ObjectNode) -> list[dict[str, object]]:
+    return [pickle.loads(path.read_bytes()) for path in sorted(node.device.glob("async_pending*/*/*"))]
+
+
+HELLO = ("o", 5, "text/plain", MD5_OF_HELLO)
+
+
+def test_a_put_a_post_and_a_delete_reach_the_listing(node: ObjectNode, containers: list[BackendServer]) -> None:
+    tell = telling(*(server.host for server in containers))
+    put(node, 1, **tell)
+    assert [rows(server) for server in containers] == [[HELLO]] * 3
+    posted = node.request("POST", PATH, {"X-Timestamp": at(2), "Content-Type": "x/new", **tell})
+    assert posted.status == 202
+    assert [rows(server) for server in containers] == [[("o", 5, "x/new", MD5_OF_HELLO)]] * 3
+    assert node.request("DELETE", PATH, {"X-Timestamp": at(3), **tell}).status == 204
+    assert [rows(server) for server in containers] == [[]] * 3
+    assert spooled(node) == []
+
+
+def test_middleware_says_what_is_listed(node: ObjectNode, containers: list[BackendServer]) -> None:
+    override = {"X-Backend-Container-Update-Override-Etag": "backend", "X-Backend-Container-Update-Override-Size": "77"}
+    put(node, 1, **telling(containers[0].host), **override, X_Object_Sysmeta_Container_Update_Override_Etag="stored")
+    assert rows(containers[0]) == [("o", 77, "text/plain", "stored")]
+
+
+def test_a_manifest_keeps_its_size_through_a_post(node: ObjectNode, containers: list[BackendServer]) -> None:
+    tell = telling(containers[0].host)
+    node.request("PUT", PATH, {"X-Timestamp": at(1), "Content-Type": "x/y;swift_bytes=99", **tell}, b"hello")
+    node.request("POST", PATH, {"X-Timestamp": at(2), "Content-Type": "x/new", **tell})
+    ((_, _, content_type, _),) = rows(containers[0])
+    assert content_type.startswith("x/new")
+    assert node.request("HEAD", PATH).headers["content-type"] == "x/new"
+
+
+def test_what_nobody_took_is_spooled(node: ObjectNode, containers: list[BackendServer]) -> None:
+    put(node, 1, **telling(containers[0].host, "127.0.0.1:1"), X_Trans_Id="tx1", X_Container_Root_Db_State="unsharded")
+    assert rows(containers[0]) == [HELLO]
+    (update,) = spooled(node)
+    name_hash = SWIFT.hash_path.hex("a", "c", "o")
+    assert (node.device / f"async_pending/{name_hash[-3:]}/{name_hash}-{at(1)}").exists()
+    headers = update.pop("headers")
+    assert update == {"op": "PUT", "account": "a", "container": "c", "obj": "o", "db_state": "unsharded"}
+    assert headers["X-Size"] == "5"
+    assert headers["X-Timestamp"] == at(1)
+    assert headers["X-Trans-Id"] == "tx1"
+    assert headers["Referer"].startswith("PUT http://")
+    assert headers["User-Agent"].startswith("object-server ")
+
+
+def test_a_refused_row_is_spooled(node: ObjectNode, containers: list[BackendServer]) -> None:
+    answer = node.request(
+        "PUT",
+        "/sda/7/a/missing/o",
+        {"X-Timestamp": at(1), "Content-Type": "x/y", **telling(containers[0].host)},
+        b"hello",
+    )
+    assert answer.status == 201
+    assert [update["container"] for update in spooled(node)] == ["missing"]
+
+
+def test_a_container_server_that_hangs_holds_nobody_up_for_long(tmp_path: Path) -> None:
+    def hang(environ: object, start_response: Callable[..., object]) -> list[bytes]:
+        from swiftlite.common.concurrency import sleep
+
+        sleep(60)
+        return []
+
+    with ServerThread(hang) as hanging, ObjectNode(tmp_path / "node", container_update_timeout=0.2) as node:
+        host = "{}:{}".format(*hanging.address)
+        started = time.monotonic()
+        put(node, 1, **telling(host, host))
+        assert time.monotonic() - started < 10
+        assert len(spooled(node)) == 1
+
+
+def test_contradicting_targets_are_logged_and_not_told(node: ObjectNode) -> None:
+    headers = {"X-Container-Host": "127.0.0.1:1,127.0.0.1:2", "X-Container-Device": "sda", "X-Container-Partition": "0"}
+    put(node, 1, **headers)
+    assert spooled(node) == []
+
+
+def test_a_shard_takes_the_row(node: ObjectNode, containers: list[BackendServer]) -> None:
+    containers[0].request("PUT", "/sda/0/.shards_a/c shard", {"X-Timestamp": at(0)})
+    put(node, 1, **telling(containers[0].host), X_Backend_Quoted_Container_Path=".shards_a/c%20shard")
+    assert rows(containers[0], ".shards_a/c shard") == [HELLO]
+    put(node, 2, **telling("127.0.0.1:1"), X_Backend_Container_Path=".shards_a/other")
+    assert [update["container_path"] for update in spooled(node)] == [".shards_a/other"]
+
+
+# The expirer's queue --------------------------------------------------------------------------------------------------
+
+
+def test_the_queue_follows_the_expiry(node: ObjectNode, containers: list[BackendServer]) -> None:
+    first, second = 4000000000, 4000000001
+    queue = telling(containers[0].host, kind="Delete-At", container="3999999999")
+    put(node, 1, **queue, X_Delete_At=str(first))
+    ((name, size, content_type, _),) = rows(containers[0], ".expiring_objects/3999999999")
+    assert (name, size, content_type) == (f"{first}-a/c/o", 0, "text/plain;swift_expirer_bytes=5")
+    assert spooled(node) == []
+    put(node, 2, **queue, X_Delete_At=str(second))
+    assert [name for name, *_ in rows(containers[0], ".expiring_objects/3999999999")] == [
+        f"{first}-a/c/o",
+        f"{second}-a/c/o",
+    ]
+    (update,) = spooled(node)
+    digest = int(SWIFT.hash_path.hex("a", "c", "o"), 16)
+    assert update["headers"]["X-Backend-Storage-Policy-Index"] == "0"
+    assert {key: value for key, value in update.items() if key != "headers"} == {
+        "op": "DELETE",
+        "account": ".expiring_objects",
+        "container": f"{first // 86400 * 86400 - digest % 100:010d}",
+        "obj": f"{first}-a/c/o",
+        "db_state": None,
+    }
+
+
+def test_who_leaves_the_queue_alone(node: ObjectNode) -> None:
+    put(node, 1, X_Delete_At="4000000000")
+    assert spooled(node) == []  # nobody was named, so others were asked
+    put(node, 2, X_Backend_Replication="true")
+    put(node, 3, X_Delete_At="4000000000")
+    put(node, 4, X_Backend_Clean_Expiring_Object_Queue="false")
+    assert spooled(node) == []
+    put(node, 5, X_Delete_At="4000000000")
+    node.request("POST", PATH, {"X-Timestamp": at(6)})
+    assert [update["op"] for update in spooled(node)] == ["DELETE"]
+
+
+# The updater ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def make_updater(tmp_path: Path) -> Callable[..., ObjectUpdater]:
+    def make(*addresses: tuple[str, int]) -> ObjectUpdater:
+        role = {"region": 1, "zone": 1, "device": "sda", "weight": 1.0, "meta": ""}
+        devices = [
+            {"id": number, "ip": ip, "port": port, "replication_ip": ip, "replication_port": port, **role}
+            for number, (ip, port) in enumerate(addresses)
+        ]
+        rings = [array("H", [number]) for number in range(len(addresses))]
+        (tmp_path / "container.ring.gz").write_bytes(dump_v1(RingData(devices, 32, rings)))
+        options = UpdaterOptions(
+            swift_dir=str(tmp_path), devices=str(tmp_path / "node"), mount_check=False, objects_per_second=0
+        )
+        return ObjectUpdater(options, SWIFT, logging.getLogger("test.updater"))
+
+    return make
+
+
+def addresses(servers: list[BackendServer]) -> list[tuple[str, int]]:
+    return [server.thread.address[:2] for server in servers]
+
+
+def test_the_updater_tells_every_primary(
+    node: ObjectNode, containers: list[BackendServer], make_updater: Callable[..., ObjectUpdater]
+) -> None:
+    put(node, 1, **telling("127.0.0.1:1"))
+    put(node, 2, **telling("127.0.0.1:1"))
+    counts = make_updater(*addresses(containers)).run_once()
+    assert (counts["delivered"], counts["failures"]) == (1, 0)
+    assert [rows(server) for server in containers] == [[HELLO]] * 3
+    assert spooled(node) == []
+    assert list(node.device.glob("async_pending/*")) == []
+
+
+def test_a_primary_that_is_down_is_told_later(
+    node: ObjectNode, containers: list[BackendServer], make_updater: Callable[..., ObjectUpdater]
+) -> None:
+    put(node, 1, **telling("127.0.0.1:1"))
+    up = addresses(containers)[:2]
+    assert make_updater(*up, UNREACHABLE).run_once()["left"] == 1
+    (update,) = spooled(node)
+    assert update["successes"] == [0, 1]
+    assert [rows(server) for server in containers] == [[HELLO], [HELLO], []]
+    assert make_updater(UNREACHABLE, UNREACHABLE, addresses(containers)[2]).run_once()["delivered"] == 1
+    assert [rows(server) for server in containers] == [[HELLO]] * 3
+    assert spooled(node) == []
+
+
+def test_nothing_in_the_spool(make_updater: Callable[..., ObjectUpdater], node: ObjectNode) -> None:
+    assert make_updater(UNREACHABLE).run_once()["jobs"] == 0
+
+
+def test_a_damaged_update_is_put_aside_and_the_rest_goes_on(
+    node: ObjectNode, containers: list[BackendServer], make_updater: Callable[..., ObjectUpdater]
+) -> None:
+    put(node, 1, **telling("127.0.0.1:1"))
+    directory = node.device / "async_pending/000"
+    directory.mkdir()
+    bad = f"{'0' * 32}-{at(1)}"
+    (directory / bad).write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    (directory / "junk").write_bytes(b"")
+    counts = make_updater(*addresses(containers)).run_once()
+    assert (counts["quarantined"], counts["delivered"], counts["failures"]) == (1, 1, 0)
+    assert [path.name for path in node.device.glob("quarantined/objects/*")] == [bad]
+    assert rows(containers[0]) == [HELLO]
+
+
+def test_updates_of_swift_are_delivered(
+    node: ObjectNode, containers: list[BackendServer], make_updater: Callable[..., ObjectUpdater]
+) -> None:
+    """As protocol 0 spells OpenStack Swift's header class."""
+    name_hash = SWIFT.hash_path.hex("a", "c", "o")
+    path = node.device / "async_pending" / name_hash[-3:] / f"{name_hash}-{at(1)}"
+    path.parent.mkdir(parents=True)
+    headers = {"X-Size": "5", "X-Content-Type": "text/plain", "X-Etag": MD5_OF_HELLO, "X-Timestamp": at(1)}
+    pickled = "".join(f"sV{key}\nV{value}\n" for key, value in headers.items()).removeprefix("s")
+    path.write_bytes(
+        b"(dVop\nVPUT\nsVaccount\nVa\nsVcontainer\nVc\nsVobj\nVo\nsVdb_state\nNsVheaders\n"
+        b"ccopy_reg\n_reconstructor\n(cswift.common.header_key_dict\nHeaderKeyDict\nc__builtin__\ndict\n(d"
+        + pickled.encode()
+        + b"stRs."
+    )
+    assert make_updater(*addresses(containers)).run_once()["delivered"] == 1
+    assert rows(containers[0]) == [HELLO]
+
+
+def test_a_redirect_leads_to_the_shard(
+    node: ObjectNode, containers: list[BackendServer], make_updater: Callable[..., ObjectUpdater]
+) -> None:
+    asked: list[str] = []
+
+    def redirect(environ: dict[str, str], start_response: Callable[..., object]) -> list[bytes]:
+        asked.append(environ["PATH_INFO"])
+        if environ["PATH_INFO"].startswith("/sda/0/a/c/"):
+            assert environ["HTTP_X_BACKEND_ACCEPT_REDIRECT"] == "true"
+            location = ("Location", "/.shards_a/c%20shard/o"), ("X-Backend-Location-Is-Quoted", "true")
+            start_response("301 Moved Permanently", list(location))
+        else:
+            start_response("201 Created", [])
+        return [b""]
+
+    put(node, 1, **telling("127.0.0.1:1"))
+    with ServerThread(redirect) as server:
+        assert make_updater(server.address).run_once()["delivered"] == 1
+    assert asked == ["/sda/0/a/c/o", "/sda/0/.shards_a/c shard/o"]
+    assert spooled(node) == []
+
+
+def test_redirects_that_lead_in_circles_end_at_the_root(
+    node: ObjectNode, make_updater: Callable[..., ObjectUpdater]
+) -> None:
+    def redirect(environ: dict[str, str], start_response: Callable[..., object]) -> list[bytes]:
+        start_response("301 Moved Permanently", [("Location", "/.shards_a/x/o")])
+        return [b""]
+
+    put(node, 1, **telling("127.0.0.1:1"))
+    with ServerThread(redirect) as server:
+        assert make_updater(server.address).run_once()["left"] == 1
+    (update,) = spooled(node)
+    assert "container_path" not in update
