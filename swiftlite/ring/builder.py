@@ -133,13 +133,13 @@ class RingBuilder:
             raise RingError(f"device id {device_id} is not between 0 and {limit - 1}")
         if device_id < len(self.devices) and self.devices[device_id] is not None:
             raise RingError(f"device id {device_id} is taken")
+        weight = _weight(device["weight"])
         self._refuse_twin(device)
         self.devices.extend([None] * (device_id + 1 - len(self.devices)))
         defaults = {"replication_ip": device["ip"], "replication_port": device["port"], "meta": ""}
         given = {key: value for key, value in device.items() if value is not None}
-        self.devices[device_id] = {
-            **defaults, **given, "id": device_id, "weight": _weight(device["weight"]), "parts": 0, "parts_wanted": 0,
-        }  # fmt: skip
+        places = {"id": device_id, "weight": weight, "parts": 0, "parts_wanted": 0}
+        self.devices[device_id] = {**defaults, **given, **places}
         self._changed()
         return device_id
 
@@ -283,14 +283,17 @@ class RingBuilder:
 
     def _resize_rows(self, unassigned: int) -> None:
         """Make the rows as many and as long as the replica count says."""
-        whole, extra = divmod(int(self.partition_count * self.replicas), self.partition_count)
-        lengths = [self.partition_count] * whole + ([extra] if extra else [])
+        lengths = self._row_lengths()
         code = format.TYPE_CODES[self._device_id_bytes]
         del self.rows[len(lengths) :]
         self.rows.extend(array(code) for _ in range(len(lengths) - len(self.rows)))
         for row, length in zip(self.rows, lengths, strict=True):
             del row[length:]
             row.extend([unassigned] * (length - len(row)))
+
+    def _row_lengths(self) -> list[int]:
+        whole, extra = divmod(int(self.partition_count * self.replicas), self.partition_count)
+        return [self.partition_count] * whole + ([extra] if extra else [])
 
     def _count_parts(self, balancer: Balancer) -> None:
         for device in self.present:
@@ -312,7 +315,7 @@ class RingBuilder:
         for device in self.present:
             if not isinstance(device["port"], int):
                 raise RingError(f"device {device['id']} has port {device['port']!r}, which is not an integer")
-        if len(self.rows) != ceil(self.replicas) or any(len(row) != self.partition_count for row in self.rows[:-1]):
+        if [len(row) for row in self.rows] != self._row_lengths():
             raise RingError(
                 f"the assignments do not make {self.replicas:g} replicas of {self.partition_count} partitions"
             )
