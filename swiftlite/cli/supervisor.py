@@ -51,11 +51,12 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
     def start(self) -> None:
-        """Start everything at once and return when every server answers. Raises StartError, Stopped."""
-        for child in self.children:
+        """Start all servers at once, return when every one answers, the updaters just started. Raises StartError, Stopped."""
+        servers = [child for child in self.children if child.process.address]
+        for child in servers:
             self._start_child(child)
         deadline = time.monotonic() + START_TIMEOUT
-        waiting = [child for child in self.children if child.process.address]
+        waiting = servers
         while waiting:
             self._wait_signal(POLL)
             self._refuse_dead()
@@ -63,6 +64,10 @@ class Supervisor:
             if waiting and time.monotonic() > deadline:
                 child = waiting[0]
                 raise StartError(f"{child.process.name} does not answer after {START_TIMEOUT:.0f} s: see {child.log}")
+        # Only now: until somebody has stored something, updaters would only keep the servers from the processors.
+        for child in self.children:
+            if child not in servers:
+                self._start_child(child)
 
     def _start_child(self, child: Child) -> None:
         child.started = time.monotonic()
