@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from swiftlite.common.concurrency import GreenPool
-from swiftlite.core.names import quote_path
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db.controller import Request
 from swiftlite.http.client import Client
-from swiftlite.http.errors import Address, BackendError
+from swiftlite.http.errors import Address
+from swiftlite.wire.direct import RowRefused, RowUnsent, parse_host, send_row, user_agent
 from swiftlite.wire.messages import AccountUpdate, BadMessage, UpdateTargets
 
 
@@ -48,40 +47,39 @@ class AccountUpdates:
             "X-Timestamp": request.header("X-Timestamp") or "",
             "X-Trans-Id": request.header("X-Trans-Id") or "-",
             "Referer": f"{request.method} {request.url}",
-            "User-Agent": f"container-server {os.getpid()}",
+            "User-Agent": user_agent("container-server"),
         }
-        places = [(_address(host), device) for host, device in targets.pairs()]
-        statuses = self.tell_all(places, quote_path(f"/{targets.partition}/{account}/{container}"), headers)
+        try:
+            places = [(parse_host(host), device) for host, device in targets.pairs()]
+        except ValueError as error:
+            raise BadMessage(f"X-Account-Host: {error}") from None
+        statuses = self.tell_all(places, targets.partition, f"/{account}/{container}", headers)
         return override or any(status != 404 for status in statuses)
 
-    def tell_all(self, places: Sequence[tuple[Address, str]], path: str, headers: Mapping[str, str]) -> list[int]:
+    def tell_all(
+        self, places: Sequence[tuple[Address, str]], partition: str | int, path: str, headers: Mapping[str, str]
+    ) -> list[int]:
         """Send one update to several account servers at once.
 
         :param places: address and device of each
-        :param path: quoted ``/partition/account/container``
+        :param path: native ``/account/container``
         :returns: the status that each answered, or 503 where it could not be asked
         """
         pool = GreenPool(max(1, len(places)))
-        calls = [pool.spawn(self._tell, address, f"/{device}{path}", headers) for address, device in places]
+        calls = [pool.spawn(self._tell, address, device, partition, path, headers) for address, device in places]
         return [call.wait() for call in calls]
 
-    def _tell(self, address: Address, path: str, headers: Mapping[str, str]) -> int:
+    def _tell(self, address: Address, device: str, partition: str | int, path: str, headers: Mapping[str, str]) -> int:
         try:
-            response = self.client.request(address, "PUT", path, headers)
-            response.drain()
-        except BackendError as error:
-            self.logger.error("account update %s failed, the updater will send it: %s", path, error)
+            send_row(self.client, address, device, partition, path, "PUT", headers)
+        except RowUnsent as error:
+            self.logger.error("account update failed, the updater will send it: %s", error)
             return 503
-        if response.status >= 300 and response.status != 404:
-            self.logger.error("account update %s was answered %d by %s:%d", path, response.status, *address)
-        return response.status
-
-
-def _address(host: str) -> Address:
-    ip, _, port = host.rpartition(":")
-    if not port.isdecimal():
-        raise BadMessage(f"X-Account-Host has no port: {host!r}")
-    return ip.strip("[]"), int(port)
+        except RowRefused as error:
+            if error.status != 404:
+                self.logger.error("account update failed, the updater will send it: %s", error)
+            return error.status
+        return 201
 
 
 def update_of(info: Mapping[str, Any], override_deleted: bool = False) -> AccountUpdate:

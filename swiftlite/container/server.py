@@ -11,7 +11,8 @@ from swiftlite.common.log import get_logger
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.container.account_update import AccountUpdates
 from swiftlite.container.backend import ContainerBroker, is_deleted
-from swiftlite.core.listing_formats import object_entries
+from swiftlite.container.sync_target import sync_target_problem
+from swiftlite.core.listing_formats import JSON, object_entries
 from swiftlite.core.names import wsgi_to_str
 from swiftlite.core.rows import ObjectReport
 from swiftlite.core.timestamp import Timestamp
@@ -24,6 +25,7 @@ from swiftlite.db.controller import (
     Place,
     Reply,
     Request,
+    bad_request,
     http_date,
     metadata_headers,
 )
@@ -48,6 +50,7 @@ class ContainerServer(DatabaseServer):
 
     def __init__(self, options: ContainerOptions, swift: SwiftConf, logger: Any, **kwargs: Any) -> None:
         super().__init__(options, swift, logger, **kwargs)
+        self.allowed_sync_hosts = frozenset(options.allowed_sync_hosts)
         self.account_updates = AccountUpdates(logger, options.conn_timeout, options.node_timeout)
 
     # Object rows --------------------------------------------------------------------------------------------
@@ -109,15 +112,14 @@ class ContainerServer(DatabaseServer):
 
     def _put_container(self, request: Request, place: Place) -> Reply:
         timestamp = request.timestamp()
-        if request.header("X-Backend-Record-Type", "").lower() == "shard":  # type: ignore[union-attr]
+        if self._wants_shards(request):
             raise web.HTTPNotImplemented("Shard ranges cannot be stored by this server yet.")
         targets = self.account_updates.targets(request)
         wanted = self._policy_index(request, POLICY_INDEX)
         fallback = self._policy_index(request, "X-Backend-Storage-Policy-Default")
         default = self.swift.policies.default.index if fallback is None else fallback
         broker = self._broker(place)
-        metadata = self.metadata_of(request, timestamp)
-        self.check_metadata({key: value for key, (value, _) in metadata.items() if value})
+        metadata = self._checked_metadata(request, timestamp)
         created = self._create_or_touch(broker, timestamp, wanted, default)
         self._update_metadata(broker, metadata)
         info = broker.get_info()
@@ -150,6 +152,14 @@ class ContainerServer(DatabaseServer):
                 raise web.HTTPConflict("The container was deleted after that time.", content_type="text/plain")
             broker.update_status_changed_at(timestamp.internal)
         return recreated
+
+    def _checked_metadata(self, request: Request, timestamp: Timestamp) -> dict[str, tuple[str, str]]:
+        metadata = self.metadata_of(request, timestamp)
+        self.check_metadata({key: value for key, (value, _) in metadata.items() if value})
+        problem = sync_target_problem(metadata.get(SYNC_TO, ("", ""))[0], self.allowed_sync_hosts)
+        if problem:
+            raise bad_request(problem)
+        return metadata
 
     def _update_metadata(self, broker: ContainerBroker, metadata: dict[str, tuple[str, str]]) -> None:
         if SYNC_TO in metadata and metadata[SYNC_TO][0] != broker.metadata().get(SYNC_TO, ("", ""))[0]:
@@ -195,8 +205,7 @@ class ContainerServer(DatabaseServer):
         broker = self._broker(place)
         if is_deleted(broker.get_info()):
             raise web.HTTPNotFound()
-        metadata = self.metadata_of(request, timestamp)
-        self.check_metadata({key: value for key, (value, _) in metadata.items() if value})
+        metadata = self._checked_metadata(request, timestamp)
         if not request.is_true("X-Backend-No-Timestamp-Update"):
             broker.update_put_timestamp(timestamp.internal)
         self._update_metadata(broker, metadata)
@@ -226,11 +235,18 @@ class ContainerServer(DatabaseServer):
         headers = info_headers(info)
         if not info or is_deleted(info):
             raise web.HTTPNotFound(headers=headers)
+        if self._wants_shards(request):
+            # Databases with shard ranges are yet to come; of a whole container there are none.
+            headers.append(("X-Backend-Record-Type", "shard"))
+            return self.listing_reply(JSON, place.container or "", [], headers)
         policy_index = info["storage_policy_index"]
         headers.append(("X-Backend-Record-Type", "object"))
         headers.append(("X-Backend-Record-Storage-Policy-Index", str(policy_index)))
         entries = object_entries(broker.list_objects(asked, policy_index))
         return self.listing_reply(media_type, place.container or "", entries, headers)
+
+    def _wants_shards(self, request: Request) -> bool:
+        return (request.header("X-Backend-Record-Type") or "").lower() == "shard"
 
     def _info(self, broker: ContainerBroker) -> dict[str, Any]:
         try:

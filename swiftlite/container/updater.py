@@ -15,10 +15,10 @@ from swiftlite.common.config import option
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.container.account_update import AccountUpdates, update_of
 from swiftlite.container.backend import ContainerBroker
-from swiftlite.core.names import quote_path
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout
 from swiftlite.ring.ring import Ring
+from swiftlite.wire.direct import user_agent
 
 _REPORTED = ("put_timestamp", "delete_timestamp", "object_count", "bytes_used")
 
@@ -83,10 +83,10 @@ class ContainerUpdater(daemon.Daemon):
         partition, nodes = self.ring.get_nodes(account)
         headers = {
             **update_of(info, override_deleted=True).to_headers(),
-            "User-Agent": f"container-updater {os.getpid()}",
+            "User-Agent": user_agent(self.section),
         }
         places = [(node.replication_address, node.device) for node in nodes]
-        return self.updates.tell_all(places, quote_path(f"/{partition}/{account}/{container}"), headers)
+        return self.updates.tell_all(places, partition, f"/{account}/{container}", headers)
 
 
 def main(argv: list[str]) -> int:

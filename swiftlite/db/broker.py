@@ -274,10 +274,10 @@ class DatabaseBroker:
 
     def _stat(self, connection: sqlite3.Connection, columns: str = "*") -> dict[str, Any]:
         cursor = self._select(connection, f"SELECT {columns} FROM {self.stat_table}")
-        row = cursor.fetchone()
-        if row is None:
+        rows = cursor.fetchall()  # to the end: an unfinished statement would keep the file locked
+        if not rows:
             raise sqlite3.DatabaseError(f"file is not a database: no row in {self.stat_table}")
-        return dict(zip((column[0] for column in cursor.description), row, strict=True))
+        return dict(zip((column[0] for column in cursor.description), rows[0], strict=True))
 
     def _execute(self, sql: str, values: Sequence[Any] = ()) -> None:
         with self.transaction() as connection:

@@ -16,6 +16,7 @@ from swiftlite import __version__
 from swiftlite.common import web
 from swiftlite.common.config import ServerOptions, option
 from swiftlite.common.log import transaction_id
+from swiftlite.common.request_log import storage_line
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.web import Answer
 from swiftlite.core import listing_formats
@@ -120,7 +121,7 @@ class DatabaseServer:
         request = Request(environ)
         reply = self._reply(request)
         if self.options.log_requests:
-            self._log(environ, reply, started)
+            self.logger.info(storage_line(environ, reply.status, str(len(reply.body)), started, self.clock()))
         headers = reply.headers
         if reply.status != 204:
             headers.append(("Content-Length", str(len(reply.body))))
@@ -151,21 +152,6 @@ class DatabaseServer:
         self.logger.exception("%s failed", what)
         return web.HTTPInternalServerError()
 
-    def _log(self, environ: Mapping[str, Any], reply: Reply, started: float) -> None:
-        self.logger.info(
-            '%s - - [%s] "%s %s" %d %d "%s" "%s" "%s" %.4f',
-            environ.get("REMOTE_ADDR", "-"),
-            time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(started)),
-            environ["REQUEST_METHOD"],
-            environ.get("RAW_PATH_INFO") or environ.get("PATH_INFO"),
-            reply.status,
-            len(reply.body),
-            environ.get("HTTP_REFERER", "-"),
-            environ.get("HTTP_X_TRANS_ID", "-"),
-            environ.get("HTTP_USER_AGENT", "-"),
-            self.clock() - started,
-        )
-
     def OPTIONS(self, request: Request) -> Reply:
         """Which verbs there are, and what this server is (tools check its name)."""
         return Reply(200, [("Allow", ", ".join(self.methods)), ("Server", self.server_name)])
@@ -183,11 +169,11 @@ class DatabaseServer:
         account, container, object_name = (name and wsgi_to_str(name) for name in names)
         assert device and partition and account
         if not layout.is_valid_partition(partition):
-            raise _bad_request(f"Invalid path: {request.wsgi_path}")
+            raise bad_request(f"Invalid path: {request.wsgi_path}")
         if "\x00" in request.wsgi_path:
             problem = reserved_names_problem(account, container, object_name)
             if problem:
-                raise _bad_request(problem)
+                raise bad_request(problem)
         device_path = layout.usable_device(self.options.devices, device, self.options.mount_check)
         if device_path is None:
             raise web.HTTPInsufficientStorage(drive=device)
@@ -237,7 +223,7 @@ class DatabaseServer:
         try:
             chosen = listing_formats.choose_format(query.get("format"), request.header("Accept"))
         except ValueError as error:
-            raise _bad_request(str(error)) from None
+            raise bad_request(str(error)) from None
         if chosen is None:
             raise web.HTTPNotAcceptable()
         return chosen
@@ -260,7 +246,8 @@ def http_date(timestamp: Timestamp) -> str:
     return formatdate(timestamp.ceil(), usegmt=True)
 
 
-def _bad_request(message: str) -> Answer:
+def bad_request(message: str) -> Answer:
+    """A 400 whose body says why."""
     return web.HTTPBadRequest(message, content_type="text/plain")
 
 

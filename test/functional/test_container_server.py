@@ -262,6 +262,24 @@ def test_the_content_type_and_the_metadata_have_times_of_their_own(container: Ba
     )
 
 
+def test_a_container_without_shards_has_no_shard_ranges(container: BackendServer) -> None:
+    put_rows(container, "o")
+    answer = container.request("GET", "/sda/0/a/c", {"X-Backend-Record-Type": "shard"}, query="format=json")
+    assert (answer.status, answer.body, answer.headers["x-backend-record-type"]) == (200, b"[]", "shard")
+    answer = container.request("GET", "/sda/0/a/c", {"X-Backend-Record-Type": "auto"})
+    assert (answer.body, answer.headers["x-backend-record-type"]) == (b"o\n", "object")
+
+
+def test_syncing_only_to_allowed_hosts(container: BackendServer) -> None:
+    for method in ("PUT", "POST"):
+        headers = {"X-Timestamp": at(30), "X-Container-Sync-To": "http://elsewhere/v1/a/c"}
+        answer = container.request(method, "/sda/0/a/c", headers)
+        assert (answer.status, answer.text) == (400, "X-Container-Sync-To: syncing to host 'elsewhere' is not allowed")
+        headers["X-Container-Sync-To"] = "http://127.0.0.1:8080/v1/a/c"
+        assert container.request(method, "/sda/0/a/c", headers).status in (202, 204)
+    assert container.request("HEAD", "/sda/0/a/c").headers["x-container-sync-to"] == headers["X-Container-Sync-To"]
+
+
 def test_options_names_the_server(server: BackendServer) -> None:
     answer = server.request("OPTIONS", "/")
     assert answer.status == 200

@@ -142,6 +142,17 @@ def test_a_large_pending_file_is_merged_while_writing(broker: ContainerBroker) -
         assert connection.execute("SELECT COUNT(*) FROM object").fetchone() == (count,)
 
 
+def test_records_that_are_merged_twice_change_nothing(broker: ContainerBroker) -> None:
+    # What a crash between the commit of the database and the emptying of the pending file leaves behind.
+    for report in (row("a"), row("b"), row("a", 21), row("b", 22, deleted=1, size=0)):
+        broker.put_object(report)
+    waiting = pending.read(broker.pending_path)
+    before = broker.get_info()
+    Path(broker.pending_path).write_bytes(waiting)
+    assert broker.get_info() == before
+    assert pending.size(broker.pending_path) == 0
+
+
 def test_bad_pending_records_are_logged_and_dropped(broker: ContainerBroker, caplog: pytest.LogCaptureFixture) -> None:
     broker.put_object(row("good"))
     bad = [
