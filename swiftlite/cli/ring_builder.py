@@ -124,6 +124,7 @@ def add(command: Command) -> int:
             print(f"Warning: {text} names no region; taking region 1", file=sys.stderr)
             device["region"] = 1
         devices.append({**device, "weight": command.number(float, weight, "weight")})
+    _refuse_growing(command.builder)
     for device in devices:
         device_id = command.builder.add_device(device)
         added = command.builder.devices[device_id]
@@ -135,6 +136,7 @@ def add(command: Command) -> int:
 
 def remove(command: Command) -> int:
     """Take devices out, with the next rebalance."""
+    _refuse_growing(command.builder)
     for _, devices in selections(command, values=0, question="remove"):
         for device in devices:
             command.builder.remove_device(device["id"])
