@@ -144,8 +144,9 @@ class HTTPServer:
     def _make_room(self) -> None:
         """Let the longest idle connection go for the one that waits; else the next to become idle will."""
         for connection in self.idle:
-            connection.stream.hang_up()
-            return
+            if not connection.fresh:  # A client that has just connected is about to ask.
+                connection.stream.hang_up()
+                return
         self.crowded = True
 
     def _start(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
