@@ -12,8 +12,9 @@ from swiftlite.common.web import (
     HTTPPreconditionFailed,
     status_line,
 )
+from swiftlite.core.acl import format_account_acl, read_account_acl
 from swiftlite.core.constraints import check_account_name, check_metadata
-from swiftlite.core.names import EntityName
+from swiftlite.core.names import EntityName, wsgi_to_str
 from swiftlite.core.quorum import Reply
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.proxy.answers import PlainAnswer
@@ -65,6 +66,7 @@ class AccountController(Controller):
     def PUT(self) -> PlainAnswer:
         """Make the account."""
         self.authorize()
+        self._need_management()
         self._check_name()
         return self._change("PUT", self._metadata())
 
@@ -85,8 +87,7 @@ class AccountController(Controller):
         if self.environ.get("QUERY_STRING"):
             # Most likely meant for a filter that is not there: too much is at stake to ignore it.
             raise HTTPBadRequest("An account DELETE takes no query.")
-        if not self.options.allow_account_management:
-            raise HTTPMethodNotAllowed(headers={"Allow": ", ".join(self.methods)})
+        self._need_management()
         return self._change("DELETE", self._metadata())
 
     def create(self) -> bool:
@@ -102,6 +103,11 @@ class AccountController(Controller):
         return False
 
     # --- parts ---
+
+    def _need_management(self) -> None:
+        """Refuse to make or delete accounts where the operator keeps that to himself; only who may hears so."""
+        if not self.options.allow_account_management:
+            raise HTTPMethodNotAllowed(headers={"Allow": ", ".join(self.methods)})
 
     def _check_name(self) -> None:
         check_account_name(self.cluster.constraints, self.name.account)
@@ -143,7 +149,12 @@ class AccountController(Controller):
         return PlainAnswer(status_line(200), headers, body)
 
     def _show_acl(self, answer: PlainAnswer) -> PlainAnswer:
-        """Show owners the access list that the account keeps as system metadata."""
-        if self.is_owner and (acl := answer.header(STORED_ACL)):
-            answer.headers.append((SHOWN_ACL, acl))
+        """Show owners the access list that the account keeps as system metadata, in its one spelling."""
+        if self.is_owner and (stored := answer.header(STORED_ACL)):
+            try:
+                lists = read_account_acl(wsgi_to_str(stored))
+            except ValueError:
+                lists = {}  # stored by a filter with rules of its own
+            if lists:
+                answer.headers.append((SHOWN_ACL, format_account_acl(lists)))
         return answer

@@ -35,7 +35,7 @@ from swiftlite.proxy.repost import ReplicatedPost
 from swiftlite.proxy.search import Search, Source
 from swiftlite.proxy.upload import ClientBody, ReplicatedUpload
 from swiftlite.wire.backend import BackendRequest
-from swiftlite.wire.messages import POLICY_INDEX, ObjectOrder, UpdateTargets
+from swiftlite.wire.messages import ObjectOrder, UpdateTargets
 
 if TYPE_CHECKING:
     from swiftlite.proxy.server import Application
@@ -50,6 +50,7 @@ class ObjectController(Controller):
         super().__init__(app, environ, name)
         self.container = self.container_info()
         self.policy = self._find_policy(self.container)
+        environ["HTTP_X_BACKEND_STORAGE_POLICY_INDEX"] = str(self.policy.index)  # sent on, and logged
         self.ring = self.cluster.object_ring(self.policy)
         self.partition = self.ring.partition(name.account, name.container, name.object)
 
@@ -57,7 +58,6 @@ class ObjectController(Controller):
         """The object; HEAD only its metadata."""
         self.authorize(self.container["read_acl"])
         headers = read_headers(self.environ) + self.identification()
-        headers.append((POLICY_INDEX, str(self.policy.index)))
         if self.options.allow_open_expired and is_true(self.environ.get("HTTP_X_OPEN_EXPIRED")):
             headers.append(("X-Backend-Open-Expired", "true"))
         request = BackendRequest(self.environ["REQUEST_METHOD"], self.partition, self.path)
