@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, StartError, read_options
-from swiftlite.common.log import get_logger
+from swiftlite.common.log import gather_lines, get_logger
 from swiftlite.common.pipeline import load_app
 from swiftlite.common.privileges import check_user, drop_privileges
 from swiftlite.common.swift_conf import SwiftConf
@@ -56,11 +56,16 @@ def _serve(name: str, path: str, verbose: bool) -> int:
             backlog=options.backlog,
             http_options=_http_options(options, swift),
             log=_logger(texts, name, path),
-            setup_worker=lambda: drop_privileges(options.user, path),
+            setup_worker=lambda: _setup_worker(options, path),
         )
     except prefork.ListenError as error:
         remedy = "choose a free port and an address of this machine"
         raise ConfigError(path, "DEFAULT", "bind_ip, bind_port", str(error), remedy) from None
+
+
+def _setup_worker(options: ServerOptions, path: str) -> None:
+    drop_privileges(options.user, path)
+    gather_lines()
 
 
 def _logger(texts: dict[str, str], name: str, path: str) -> logging.Logger:

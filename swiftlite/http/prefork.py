@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import logging
 import os
 import signal
 import socket
@@ -252,6 +253,7 @@ class Master:
         except BaseException:
             self.log.exception("worker failed")
         finally:
+            logging.shutdown()  # writes what handlers hold back
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(status)

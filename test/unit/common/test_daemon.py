@@ -61,3 +61,28 @@ except ValueError:
 """
     line = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stderr
     assert line.count("\n") == 1 and "tester: it broke" in line and "#012" in line and "(txn: tx123)" in line
+
+
+def test_lines_held_back_come_together_and_in_order():
+    script = """
+import logging
+import sys
+from swiftlite.common.concurrency import sleep
+from swiftlite.common.log import gather_lines, get_logger
+log = get_logger({"log_address": "/nonexistent"}, "tester")
+gather_lines()
+log.info("one")
+log.info("two")
+print("nothing yet", file=sys.stderr, flush=True)
+log.warning("three")
+log.info("four")
+sleep(1)
+print("slept", file=sys.stderr, flush=True)
+log.info("five")
+logging.shutdown()
+"""
+    lines = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stderr.splitlines()
+    words = [line.rpartition(": ")[2] for line in lines]
+    assert words == ["nothing yet", "one", "two", "three", "four", "slept", "five"]
