@@ -88,6 +88,8 @@ class ContainerServer(DatabaseServer):
         return Reply(204)
 
     def _append(self, request: Request, place: Place, report: ObjectReport) -> None:
+        if self.swift.policies.by_index(report.storage_policy_index) is None:
+            raise bad_request(f"Invalid {POLICY_INDEX} '{report.storage_policy_index}'")
         broker = self._broker(place)
         try:
             broker.append(report)

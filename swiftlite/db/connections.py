@@ -18,7 +18,8 @@ T = TypeVar("T")
 LOCKED_TIMEOUT = 25.0
 """Seconds to go on trying while another process has the database locked (formats.md 4.1)."""
 
-_PRAGMAS = ("synchronous = NORMAL", "temp_store = MEMORY", "journal_mode = DELETE")
+# Half a megabyte of pages for a connection: the kernel caches the files anyway, and many connections are kept.
+_PRAGMAS = ("synchronous = NORMAL", "temp_store = MEMORY", "journal_mode = DELETE", "cache_size = -500")
 
 
 class DatabaseMissing(Exception):
@@ -31,7 +32,7 @@ class ConnectionCache:
     :param limit: most connections kept idle; the one unused for longest is closed
     """
 
-    def __init__(self, limit: int = 64) -> None:
+    def __init__(self, limit: int = 32) -> None:
         self._limit = limit
         self._idle: OrderedDict[str, tuple[tuple[int, int], sqlite3.Connection]] = OrderedDict()
 

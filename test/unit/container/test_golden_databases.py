@@ -59,7 +59,7 @@ def test_there_are_records_pending(devices: list[Path]) -> None:
 
 
 def test_every_replica_lists_what_the_proxy_listed(devices: list[Path], listings: dict[str, list]) -> None:
-    seen = set()
+    seen, all_late = set(), set()
     for broker in containers(devices):
         if broker.account != "AUTH_test" or f"/{broker.container}" not in listings:
             continue
@@ -69,12 +69,14 @@ def test_every_replica_lists_what_the_proxy_listed(devices: list[Path], listings
         expected = {entry["name"]: entry for entry in listings[f"/{broker.container}"]}
         late = [entry["name"] for entry in entries if entry["name"] not in expected]
         assert all(name.startswith("late") for name in late)  # put after the listing was taken
+        all_late |= set(late)
         assert [entry["name"] for entry in entries if entry["name"] not in late] == list(expected)
         for entry in entries:
             if entry["name"] in expected:
                 # What middleware makes of a manifest or a symlink stands behind the etag in the row.
                 entry["hash"] = entry["hash"].partition(";")[0]
                 assert entry.items() <= expected[entry["name"]].items()
+    assert all_late == {f"late{number}" for number in range(1, 7)}  # each in the replicas that were up, at least
     assert seen == {path for path in listings if path and "?" not in path}
 
 
