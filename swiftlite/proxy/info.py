@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from swiftlite.common.web import HTTPServiceUnavailable
 from swiftlite.core.constraints import is_auto_create
 from swiftlite.core.metadata import SYSTEM_PREFIX, USER_PREFIX, Kind
 from swiftlite.core.names import quote_path, wsgi_to_str
@@ -54,8 +55,16 @@ class InfoCache:
         )
 
     def account_exists(self, environ: Environ, account: str) -> bool:
-        """Whether containers can be looked for in the account."""
-        return is_auto_create(self.cluster.constraints, account) or self.account(environ, account)["status"] // 100 == 2
+        """Whether containers can be looked for in the account.
+
+        :raises Answer: 503 when the account servers cannot tell
+        """
+        if is_auto_create(self.cluster.constraints, account):
+            return True
+        status = self.account(environ, account)["status"]
+        if status >= 500:
+            raise HTTPServiceUnavailable()
+        return status // 100 == 2
 
     def remember(self, environ: Environ, key: str, info: Info, token: Any = None) -> None:
         """Keep an info that a request to the storage servers has brought.

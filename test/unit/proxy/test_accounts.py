@@ -1,0 +1,89 @@
+"""Specifies what the proxy does with accounts."""
+
+import pytest
+
+from fakes.backends import Say
+from swiftlite.common.web import HTTPForbidden
+
+HEADERS = {"Content-Type": "application/json; charset=utf-8", "X-Account-Container-Count": "3"}
+DELETED = Say(404, {"X-Account-Status": "Deleted", "X-Backend-Timestamp": "1400000000.00000"})
+
+
+def test_listing(stage):
+    stage.all_say(Say(200, HEADERS, b"[]"))
+    result = stage.call("GET", "/v1/a?marker=x")
+    assert (result.status, result.body) == (200, b"[]")
+    assert stage.seen[0].query == "marker=x&format=json"
+    assert result.headers["x-account-container-count"] == "3"
+
+
+def test_a_deleted_account_is_gone(staged):
+    stage = staged(account_autocreate=True)
+    stage.all_say(DELETED)
+    assert stage.call("GET", "/v1/a").status == 410
+    assert stage.call("HEAD", "/v1/a").status == 410
+
+
+def test_an_account_that_may_be_made_looks_empty(staged):
+    stage = staged(account_autocreate=True)
+    result = stage.call("GET", "/v1/a")
+    assert (result.status, result.body) == (200, b"[]")
+    assert result.headers["x-account-container-count"] == "0"
+    assert stage.call("HEAD", "/v1/a").status == 200
+
+
+def test_an_account_that_may_not_be_made_is_missing(stage):
+    assert stage.call("GET", "/v1/a").status == 404
+    assert stage.call("POST", "/v1/a", headers={"X-Account-Meta-A": "b"}).status == 404
+
+
+def test_post_makes_the_account(staged):
+    stage = staged(account_autocreate=True)
+    made = set()
+
+    def script(backend):
+        def answer(seen):
+            if seen.method == "PUT":
+                made.add(backend.number)
+                return Say(201)
+            return Say(204 if backend.number in made else 404)
+
+        return answer
+
+    for backend in stage.backends:
+        backend.script = script(backend)
+    assert stage.call("POST", "/v1/a", headers={"X-Account-Meta-A": "b"}).status == 204
+    assert stage.seen[-1].headers["x-account-meta-a"] == "b"
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_management_is_off_by_default_and_says_so_only_to_who_may_ask(stage, method):
+    result = stage.call(method, "/v1/a")
+    assert result.status == 405
+    assert result.headers["allow"] == "GET, HEAD, POST, OPTIONS"
+    assert stage.call(method, "/v1/a", **{"swift.authorize": lambda request: HTTPForbidden()}).status == 403
+    assert not stage.seen
+
+
+def test_management(staged):
+    stage = staged(allow_account_management=True)
+    stage.all_say(201)
+    assert stage.call("PUT", "/v1/a").status == 201
+    stage.all_say(204)
+    assert stage.call("DELETE", "/v1/a").status == 204
+    assert stage.call("DELETE", "/v1/a?x=y").status == 400
+
+
+def test_bad_metadata(stage):
+    assert stage.call("POST", "/v1/a", headers={"X-Account-Meta-": "v"}).status == 400
+    assert stage.call("POST", "/v1/a", headers={"X-Account-Meta-A": "v" * 257}).status == 400
+    assert stage.call("GET", "/v1/" + "a" * 257).status == 400
+    assert not stage.seen
+
+
+def test_owners_see_the_access_list(stage):
+    stored = '{"read-only":["x"],"admin":["y"]}'
+    stage.all_say(Say(204, HEADERS | {"X-Account-Sysmeta-Core-Access-Control": stored}))
+    assert "x-account-access-control" not in stage.call("HEAD", "/v1/a").headers
+    shown = stage.call("HEAD", "/v1/a", swift_owner=True).headers["x-account-access-control"]
+    assert shown == '{"admin":["y"],"read-only":["x"]}'
