@@ -45,6 +45,15 @@ def cpu_seconds(pids: list[int]) -> float:
     return total / TICKS
 
 
+def user_and_system(pids: list[int]) -> tuple[float, float]:
+    """Return the seconds that `pids` spent in their own code and in the kernel's."""
+    user = system = 0
+    for pid in pids:
+        fields = [int(field) for field in _stat(pid)[11:15]]
+        user, system = user + fields[0] + fields[2], system + fields[1] + fields[3]
+    return user / TICKS, system / TICKS
+
+
 def settled_cpu_seconds(pids: list[int], patience: float = 3.0) -> float:
     """Return `cpu_seconds` of a stack once it has gone quiet: late background work belongs to the row that caused it.
 

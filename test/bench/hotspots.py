@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import accounting
+import confs
 from stacks import Stack, StackError
 
 
@@ -28,17 +29,34 @@ class Hotspots:
 
     def start(self, seconds: float) -> None:
         """Begin to sample every server process for that long."""
-        for pid in self.stack.pids():
-            command = accounting.command_line(pid)
-            kinds = [kind for kind in ("proxy", "object", "container", "account") if f"{kind}-server" in command]
-            if not kinds:
-                continue
-            output = self.directory / f"{kinds[0]}-{pid}"
+        self.pids = self._by_kind()
+        self.before = {kind: accounting.user_and_system(pids) for kind, pids in self.pids.items()}
+        for kind, pid in [(kind, pid) for kind, pids in self.pids.items() for pid in pids]:
+            output = self.directory / f"{kind}-{pid}"
             arguments = ["record", "--pid", str(pid), "--duration", str(max(1, int(seconds)))]
-            arguments += ["--rate", str(self.rate), "--format", "raw", "--output", str(output), "--nonblocking"]
+            arguments += ["--rate", str(self.rate), "--format", "raw", "--output", str(output)]
             with open(output.with_suffix(".log"), "wb") as log:
                 child = subprocess.Popen([self.program, *arguments], stdout=log, stderr=log)
-            self.running.append((kinds[0], output, child))
+            self.running.append((kind, output, child))
+
+    def _by_kind(self) -> dict[str, list[int]]:
+        """Return the process ids of each kind of server."""
+        found: dict[str, list[int]] = collections.defaultdict(list)
+        for pid in self.stack.pids():
+            command = accounting.command_line(pid)
+            for kind in confs.SERVERS:
+                if f"{kind}-server" in command:
+                    found[kind].append(pid)
+        return found
+
+    def bill(self, requests: int) -> str:
+        """Return what a request cost each kind of server since `start`, apart for its own code and the kernel."""
+        lines = [f"{'':12}{'own':>8}{'kernel':>8}   CPU-ms a request"]
+        for kind, pids in self.pids.items():
+            after = accounting.user_and_system(pids)
+            own, kernel = (1000 * (now - then) / requests for now, then in zip(after, self.before[kind], strict=True))
+            lines.append(f"{kind:12}{own:8.2f}{kernel:8.2f}")
+        return "\n".join(lines)
 
     def stop(self, top: int = 25) -> str:
         """Wait for the samplers and return, per kind of server, the functions with most samples of their own and in all."""

@@ -1,0 +1,191 @@
+"""Whole clusters of mixed servers: both proxies over storage servers of either side, and of both at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from interop import peer
+from interop.conftest import SWIFT_CONF
+from interop.lab import SIDES, Answer, Lab, Server, free_port, wait_until
+
+KINDS = ("account", "container", "object")
+STORAGE = {"ours": ("ours",) * 3, "theirs": ("theirs",) * 3, "mixed": ("ours", "theirs", "ours")}
+UPDATERS = "\n[object-updater]\n\n[container-updater]\n"
+NAMES = ["a", "dir/b", "dir/c", "é漢😀", "line\nbreak", "%2F & co?#"]
+# A container's X-Timestamp is when the replica that answers was made.
+PASSING = {"date", "x-trans-id", "x-openstack-request-id", "connection", "keep-alive", "accept-ranges"}
+
+
+@dataclass
+class Cloud:
+    """Three storage nodes and a proxy of each side, that share one memcached."""
+
+    lab: Lab
+    confs: list[tuple[str, str, Path]]
+    devices: list[Path]
+    proxies: dict[str, Server]
+    token: str = ""
+
+    def ask(
+        self,
+        side: str,
+        method: str,
+        path: str,
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+        query: str = "",
+    ) -> Answer:
+        """Make a client's request to one side's proxy; `path` follows the account."""
+        own = {"X-Auth-Token": self.token, **(headers or {})}
+        return self.proxies[side].ask(method, f"/v1/AUTH_test{path}", own, body, query)
+
+    def run_updaters(self) -> None:
+        """Make one pass of each node's object updater and container updater."""
+        for daemon in ("object", "container"):
+            for side, kind, conf in self.confs:
+                if kind == daemon:
+                    self.lab.run_once(side, f"{daemon}-updater", conf)
+
+    def spooled(self) -> list[Path]:
+        """Return all updates that wait to be delivered."""
+        return [path for root in self.devices for path in root.glob("*/async_pending*/*/*") if path.is_file()]
+
+
+@pytest.fixture(scope="module", params=STORAGE, ids=[f"{name} store" for name in STORAGE])
+def cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A cluster whose storage servers are ours, theirs or mixed."""
+    directory = tmp_path_factory.mktemp("cloud")
+    (directory / "etc").mkdir()
+    (directory / "etc/swift.conf").write_text(SWIFT_CONF)
+    memcached_port = free_port()
+    lab = Lab(directory / "etc", directory, memcached=f"127.0.0.1:{memcached_port}")
+    user = ["-u", "root"] if directory.owner() == "root" else []
+    memcached = subprocess.Popen(["memcached", *user, "-l", "127.0.0.1", "-p", str(memcached_port)])
+    try:
+        yield start(lab, STORAGE[request.param])
+    finally:
+        lab.stop()
+        memcached.kill()
+        memcached.wait()
+
+
+def start(lab: Lab, sides: tuple[str, ...]) -> Cloud:
+    """Write rings over three nodes, start a storage server of each kind on each, and both proxies."""
+    ports = {kind: [free_port() for _ in sides] for kind in KINDS}
+    for kind in KINDS:
+        files = ["object", "object-1"] if kind == "object" else [kind]
+        for file in files:
+            places = [f"r1z{number + 1}-127.0.0.1:{port}/d1" for number, port in enumerate(ports[kind])]
+            add = ["add", *(word for place in places for word in (place, "100"))]
+            for step in (["create", "6", "3", "1"], add, ["rebalance"]):
+                peer.run(lab.swift_dir, "swift-ring-builder", lab.swift_dir / f"{file}.builder", *step, check=False)
+    confs, devices, servers = [], [], []
+    for number, side in enumerate(sides):
+        devices.append(lab.devices(f"node{number}", 1))
+        for kind in KINDS:
+            address = ("127.0.0.1", ports[kind][number])
+            servers.append(lab.launch(side, kind, devices[-1], address))
+            confs.append((side, kind, lab.write_conf(kind, devices[-1], address, UPDATERS)))
+    proxies = {side: lab.launch(side, "proxy", devices[0]) for side in SIDES}
+    lab.wait_up([*servers, *proxies.values()])
+    return Cloud(lab, confs, devices, proxies)
+
+
+def token(cloud: Cloud, side: str) -> str:
+    """Return a token given out by one side's proxy."""
+    answer = cloud.proxies[side].ask("GET", "/auth/v1.0", {"X-Auth-User": "test:tester", "X-Auth-Key": "testing"})
+    assert answer.status == 200, answer
+    return answer.headers["x-auth-token"]
+
+
+def lasting(answer: Answer) -> tuple[int, dict[str, str], bytes]:
+    """Return what of an answer both sides must say alike."""
+    drop = PASSING | ({"x-timestamp"} if "x-container-object-count" in answer.headers else set())
+    drop |= {"content-type", "content-length"} if not answer.body else set()
+    return answer.status, {name: value for name, value in answer.headers.items() if name not in drop}, answer.body
+
+
+def write(cloud: Cloud, side: str, container: str) -> None:
+    """Store objects of all kinds in a new container through one proxy."""
+    meta = {"X-Container-Meta-Colour": "é".encode().decode("latin-1"), "X-Container-Read": ".r:*,.rlistings"}
+    assert cloud.ask(side, "PUT", container, meta).status == 201
+    silver = {"X-Storage-Policy": "silver"}
+    assert cloud.ask(side, "PUT", f"{container}-silver", silver).status == 201
+    for name in NAMES:
+        body = f"the body of {name}".encode()
+        headers = {
+            "Content-Type": "text/plain",
+            "X-Object-Meta-Name": name.encode().decode("latin-1").replace("\n", ""),
+        }
+        for target in (container, f"{container}-silver"):
+            assert cloud.ask(side, "PUT", f"{target}/{name}", headers, body).status == 201
+    posted = {"X-Object-Meta-Mood": "calm", "Content-Type": "text/new"}
+    assert cloud.ask(side, "POST", f"{container}/a", posted).status == 202
+    assert cloud.ask(side, "PUT", f"{container}/big", {"Content-Type": "x/big"}, bytes(range(256)) * 4096).status == 201
+    assert cloud.ask(side, "PUT", f"{container}/empty", {"Content-Type": "x/empty"}, b"").status == 201
+    assert cloud.ask(side, "PUT", f"{container}/gone", {"Content-Type": "x/gone"}, b"x").status == 201
+    assert cloud.ask(side, "DELETE", f"{container}/gone").status == 204
+
+
+@pytest.mark.parametrize("writer, reader", [SIDES, SIDES[::-1]], ids=["our proxy writes", "their proxy writes"])
+def test_what_one_proxy_wrote_the_other_serves(cloud: Cloud, writer: str, reader: str) -> None:
+    # A token of one proxy is good at the other: they share the memcached.
+    cloud.token = token(cloud, writer)
+    container = f"/by {writer}ø"
+    write(cloud, writer, container)
+    for name in [*NAMES, "big", "empty", "gone"]:
+        for method, headers in [
+            ("GET", {}),
+            ("HEAD", {}),
+            ("GET", {"Range": "bytes=2-5"}),
+            ("GET", {"If-Match": "no"}),
+        ]:
+            own = cloud.ask(writer, method, f"{container}/{name}", headers)
+            other = cloud.ask(reader, method, f"{container}/{name}", headers)
+            assert own.status == other.status
+            if own.status < 300:
+                assert lasting(other) == lasting(own), name
+    for target in (container, f"{container}-silver"):
+        wait_for_rows(cloud, target, len(NAMES) + (2 if target == container else 0))
+        for query in ("", "format=json", "format=xml", "limit=2&marker=a", "prefix=dir/", "delimiter=/&format=json"):
+            own, other = (cloud.ask(side, "GET", target, query=query) for side in (writer, reader))
+            assert lasting(other) == lasting(own)
+            assert own.status == 200
+
+
+def wait_for_rows(cloud: Cloud, container: str, count: int) -> None:
+    """Return when a container lists that many objects, whichever replica is asked."""
+
+    def all_there() -> bool:
+        cloud.run_updaters() if cloud.spooled() else None
+        answers = [cloud.ask(side, "HEAD", container) for side in SIDES for _ in range(3)]
+        return all(answer.headers.get("x-container-object-count") == str(count) for answer in answers)
+
+    wait_until(all_there, f"{container} lists {count} objects")
+
+
+@pytest.mark.parametrize("deleter", SIDES)
+def test_either_proxy_deletes_and_the_account_agrees(cloud: Cloud, deleter: str) -> None:
+    cloud.token = token(cloud, deleter)
+    writer = SIDES[1 - SIDES.index(deleter)]
+    container = f"/for {deleter}"
+    write(cloud, writer, container)
+    assert cloud.ask(deleter, "DELETE", container).status == 409
+    for target in (container, f"{container}-silver"):
+        wait_for_rows(cloud, target, len(NAMES) + (2 if target == container else 0))
+        for entry in json.loads(cloud.ask(deleter, "GET", target, query="format=json").body):
+            assert cloud.ask(deleter, "DELETE", f"{target}/{entry['name']}").status == 204
+        wait_for_rows(cloud, target, 0)
+        assert cloud.ask(deleter, "DELETE", target).status == 204
+        assert cloud.ask(writer, "HEAD", f"{target}/a").status == 404
+    cloud.run_updaters()
+    assert cloud.spooled() == []
+    accounts = {side: cloud.ask(side, "GET", "", query="format=json") for side in SIDES}
+    assert json.loads(accounts["ours"].body) == json.loads(accounts["theirs"].body)
+    assert container.lstrip("/") not in [entry["name"] for entry in json.loads(accounts["ours"].body)]
