@@ -89,6 +89,18 @@ class Stream:
             del buffer[:count]
         return data
 
+    def has_arrived(self) -> bool:
+        """Tell whether the next read will not wait; what there is to read is taken into the buffer."""
+        if self.buffer:
+            return True
+        try:
+            self.buffer += self.sock.recv(65536)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True  # The next read will meet it again, and tell.
+        return True
+
     def is_stale(self) -> bool:
         """Tell whether an idle connection is of no use: closed, reset, or with bytes nobody asked for."""
         if self.buffer:
@@ -186,6 +198,8 @@ def wait_any_readable(streams: Sequence[Stream], timeout: float | None) -> None:
     Raises:
         StreamTimeout: none of them had, for ``timeout`` seconds.
     """
+    if any(stream.buffer for stream in streams):
+        return
     first, *others = streams
     me = current_greenlet()
     for stream in others:

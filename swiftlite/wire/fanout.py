@@ -8,7 +8,7 @@ from time import monotonic
 from swiftlite.core.quorum import Reply, Tally
 from swiftlite.http.client import Client
 from swiftlite.http.errors import BackendError
-from swiftlite.http.exchange import Exchange, start, wait_any
+from swiftlite.http.exchange import Exchange, wait_any
 from swiftlite.ring.ring import Node
 from swiftlite.wire.backend import BackendRequest, HeaderList, Nodes, to_reply
 
@@ -63,7 +63,7 @@ class FanOut:
         """Send one replica's request to the next node that takes it."""
         while (node := self.nodes.next()) is not None:
             try:
-                exchange = start(self.client, node.address, request.method, request.on(node), headers, body)
+                exchange = self.client.start(node.address, request.method, request.on(node), headers, body)
             except BackendError as error:
                 self.nodes.failed(node, f"{request}: {error}")
                 continue

@@ -10,7 +10,7 @@ import pytest
 from fakes.http_server import EchoApp, ServerThread
 from fakes.scripted_server import OK, ScriptedServer, answering, answering_for_ever
 from swiftlite.common.concurrency import GreenPool
-from swiftlite.http.client import Client, format_request
+from swiftlite.http.client import Client
 from swiftlite.http.errors import (
     BackendError,
     BadResponse,
@@ -20,7 +20,8 @@ from swiftlite.http.errors import (
     PeerClosed,
     ShortBody,
 )
-from swiftlite.http.exchange import start, wait_any
+from swiftlite.http.exchange import wait_any
+from swiftlite.http.reply import format_request
 
 
 @pytest.fixture
@@ -420,7 +421,7 @@ class TestStaleConnections:
     def test_no_more_than_allowed_are_kept(self):
         client = Client(max_idle_per_host=2)
         with ScriptedServer(answering_for_ever) as server:
-            exchanges = [start(client, server.address, "GET", "/", {}) for _ in range(5)]
+            exchanges = [client.start(server.address, "GET", "/", {}) for _ in range(5)]
             for exchange in exchanges:
                 assert exchange.response().read() == b"ok"
             assert len(client._idle[server.address]) == 2
@@ -436,7 +437,7 @@ class TestExchanges:
             peer.send(OK)
 
         with ScriptedServer(slow) as late, ScriptedServer(answering_for_ever) as early:
-            exchanges = [start(client, server.address, "GET", "/", {}) for server in (late, early)]
+            exchanges = [client.start(server.address, "GET", "/", {}) for server in (late, early)]
             assert wait_any(exchanges, 20) == [1]
             assert exchanges[1].response().read() == b"ok"
             assert wait_any(exchanges[:1], 0.02) == []

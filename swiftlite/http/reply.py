@@ -1,0 +1,232 @@
+"""The client's end of one connection: a request put on the wire, a Response read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from swiftlite.http.body import Body, ChunkedBody, FixedBody, UntilCloseBody
+from swiftlite.http.errors import (
+    Address,
+    BadBody,
+    BadResponse,
+    NodeTimeout,
+    PeerClosed,
+    ShortBody,
+    StreamClosed,
+    StreamTimeout,
+)
+from swiftlite.http.head import Headers, ResponseHead, parse_response
+from swiftlite.http.stream import Piece, Stream
+
+if TYPE_CHECKING:
+    from swiftlite.http.client import Client
+
+CHUNK = 65536
+MAX_RESPONSE_HEAD = 256 * 1024
+
+HeaderPairs = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+class Response:
+    """What a server answered: status and headers at once, the body as it is read.
+
+    Read it to the end (or ``drain`` it) to give the connection back to the pool; ``close`` gives it up.
+    """
+
+    __slots__ = ("_body", "_connection", "address", "headers", "reason", "status")
+
+    def __init__(self, head: ResponseHead, connection: Connection, body: Body | None) -> None:
+        self.status = head.status
+        self.reason = head.reason
+        self.headers: Headers = head.headers
+        self.address = connection.address
+        self._body = body
+        self._connection: Connection | None = connection
+        if not head.keep_alive or isinstance(body, UntilCloseBody):
+            connection.reusable = False
+        if body is None or body.done:
+            self._finish()
+
+    def read(self, size: int = -1) -> bytes:
+        """Return what is there: at least one and at most ``size`` bytes, ``b""`` at the end; all without ``size``.
+
+        Raises:
+            ShortBody: the server died before the promised end.
+            NodeTimeout: it sent nothing for ``node_timeout`` seconds.
+            BadResponse: its chunked framing is wrong.
+        """
+        if size < 0:
+            parts = []
+            while part := self.read(CHUNK):
+                parts.append(part)
+            return b"".join(parts)
+        if self._connection is None:
+            return b""
+        assert self._body is not None
+        try:
+            data = self._body.read_some(size)
+        except (StreamTimeout, StreamClosed, BadBody) as error:
+            self._fail(error)
+        if self._body.done:
+            self._finish()
+        return data
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:
+        """Read what is there into ``buffer``; return the number of bytes, 0 at the end. Raises as ``read``."""
+        if self._connection is None:
+            return 0
+        assert self._body is not None
+        try:
+            count = self._body.read_into(memoryview(buffer))
+        except (StreamTimeout, StreamClosed, BadBody) as error:
+            self._fail(error)
+        if self._body.done:
+            self._finish()
+        return count
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self.read(CHUNK), b"")
+
+    def drain(self, limit: int = CHUNK) -> None:
+        """Read the rest away, if it is no more than ``limit`` bytes, so that the connection can be used again."""
+        if isinstance(self._body, FixedBody) and self._body.remaining > limit:
+            limit = 0
+        try:
+            while limit > 0 and (data := self.read(min(limit, CHUNK))):
+                limit -= len(data)
+        except (ShortBody, NodeTimeout, BadResponse):
+            return
+        self.close()
+
+    def close(self) -> None:
+        """Give up what was not read; harmless when repeated."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.stream.close()
+
+    def _finish(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.release()
+
+    def _fail(self, error: Exception) -> NoReturn:
+        self.close()
+        if isinstance(error, StreamTimeout):
+            raise NodeTimeout(self.address, "timed out while sending a response body") from None
+        if isinstance(error, StreamClosed):
+            raise ShortBody(self.address, f"response body ended early: {error}") from None
+        raise BadResponse(self.address, str(error)) from None
+
+
+class Connection:
+    """One connection to a server, in the hands of one request at a time."""
+
+    __slots__ = ("address", "client", "idle_since", "reusable", "reused", "stream")
+
+    def __init__(self, client: Client, stream: Stream, address: Address) -> None:
+        self.client = client
+        self.stream = stream
+        self.address = address
+        self.reused = False
+        self.reusable = True
+        self.idle_since = 0.0
+
+    @property
+    def is_replaceable(self) -> bool:
+        """True for a kept connection without a byte of a response: the server has closed it meanwhile."""
+        return self.reused and not self.stream.buffer
+
+    def send(self, parts: Sequence[Piece], timeout: float) -> None:
+        """Send; raise NodeTimeout or PeerClosed."""
+        try:
+            if len(parts) == 1:
+                self.stream.send(parts[0], timeout)
+            else:
+                self.stream.send_parts(parts, timeout)
+        except StreamTimeout:
+            self.reusable = False
+            raise NodeTimeout(self.address, f"took no bytes for {timeout} s") from None
+        except StreamClosed as error:
+            self.reusable = False
+            raise PeerClosed(self.address, f"connection lost while sending: {error}") from None
+
+    def read_head(self, timeout: float) -> ResponseHead:
+        """Read one response head, of whatever status; raise NodeTimeout, PeerClosed or BadResponse."""
+        stream = self.stream
+        buffer = stream.buffer
+        try:
+            if not buffer:
+                stream.wait_readable(timeout)
+                stream.fill(timeout)
+            scanned = 0
+            while (end := buffer.find(b"\r\n\r\n", max(0, scanned - 3))) < 0:
+                scanned = len(buffer)
+                if scanned > MAX_RESPONSE_HEAD:
+                    raise BadResponse(self.address, "the response head is too long")
+                stream.fill(timeout)
+            return parse_response(stream.take(end + 4))
+        except StreamTimeout:
+            stream.close()
+            raise NodeTimeout(self.address, f"no response within {timeout} s") from None
+        except StreamClosed as error:
+            stream.close()
+            raise PeerClosed(self.address, f"connection lost before a response: {error}") from None
+        except ValueError as error:
+            stream.close()
+            raise BadResponse(self.address, str(error)) from None
+
+    def respond(self, method: str, head: ResponseHead, timeout: float) -> Response:
+        """Return the response with its body framed (RFC 9112 6.3)."""
+        body: Body | None
+        if method == "HEAD" or head.status in (204, 304):
+            body = None
+        elif head.chunked:
+            body = ChunkedBody(self.stream, timeout)
+        elif head.content_length is not None:
+            body = FixedBody(self.stream, head.content_length, timeout)
+        else:
+            body = UntilCloseBody(self.stream, timeout)
+        return Response(head, self, body)
+
+    def release(self) -> None:
+        """Back to the pool, or closed if it cannot carry another request."""
+        if self.reusable and not self.stream.closed:
+            self.client.put_back(self)
+        else:
+            self.stream.close()
+
+
+def format_request(address: Address, method: str, path: str, headers: HeaderPairs, length: int | None) -> bytes:
+    """Return a request head.
+
+    Args:
+        address: for the Host header where none is given.
+        method, path: the request line.
+        headers: names and latin-1 values.
+        length: of the body; None: chunked, unless ``headers`` has a Content-Length.
+
+    Raises:
+        ValueError: a line end where it would change the meaning of the request.
+    """
+    lines = [f"{method} {path} HTTP/1.1\r\n"]
+    hosted = framed = False
+    for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+        key = name.lower()
+        if key == "host":
+            hosted = True
+        elif key == "content-length" or key == "transfer-encoding":
+            framed = True
+        lines.append(f"{name}: {value}\r\n")
+    if not hosted:
+        host = f"[{address[0]}]" if ":" in address[0] else address[0]
+        lines.append(f"Host: {host}:{address[1]}\r\n")
+    if not framed:
+        if length is None:
+            lines.append("Transfer-Encoding: chunked\r\n")
+        elif length or method in ("PUT", "POST"):
+            lines.append(f"Content-Length: {length}\r\n")
+    text = "".join(lines)
+    if text.count("\n") != len(lines) or text.count("\r") != len(lines) or " " in path:
+        raise ValueError(f"a line end or a space where none may be, in the request {method} {path!r}")
+    return f"{text}\r\n".encode("latin-1")

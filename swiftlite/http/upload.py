@@ -1,0 +1,98 @@
+"""Upload: a request whose body is sent piece by piece, after a 100 Continue if the server is to decide first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from swiftlite.http.errors import PeerClosed
+from swiftlite.http.head import Headers
+from swiftlite.http.reply import Connection, Response
+from swiftlite.http.stream import Piece
+
+Connect = Callable[[], Connection]
+
+
+class Upload:
+    """A request whose body is sent piece by piece; made by ``Client.open``.
+
+    ``connect`` makes another connection, should a kept one prove dead."""
+
+    __slots__ = ("_connect", "_connection", "_head", "_method", "_timeout", "address", "continue_headers")
+
+    def __init__(self, connection: Connection, connect: Connect, method: str, head: bytes, timeout: float) -> None:
+        self.address = connection.address
+        self.continue_headers = Headers([])
+        """The headers of the last 100 Continue (formats.md 5.5)."""
+        self._connect = connect
+        self._connection = connection
+        self._method = method
+        self._head = head
+        self._timeout = timeout
+
+    def expect_continue(self) -> Response | None:
+        """Wait for the server's word on ``Expect: 100-continue``.
+
+        Returns:
+            None for a 100 Continue: send the body now. A response if the server has decided without the body.
+
+        Raises:
+            NodeTimeout, PeerClosed, BadResponse.
+        """
+        head, self._head = self._head, b""
+        try:
+            if head:
+                self._connection.send([head], self._timeout)
+            answer = self._connection.read_head(self._timeout)
+        except PeerClosed:
+            if not head or not self._connection.is_replaceable:
+                raise
+            # The kept connection had died: nothing was processed, so a new one gets the same request.
+            self._connection.stream.close()
+            self._connection = self._connect()
+            self._connection.send([head], self._timeout)
+            answer = self._connection.read_head(self._timeout)
+        if answer.status == 100:
+            self.continue_headers = answer.headers
+            return None
+        self._connection.reusable = False  # The body that was promised will not come.
+        return self._connection.respond(self._method, answer, self._timeout)
+
+    def send(self, data: Piece) -> None:
+        """Send a piece of a body of known length; raise NodeTimeout or PeerClosed."""
+        if data:
+            self._send([data])
+
+    def send_chunk(self, data: Piece) -> None:
+        """Send one chunk of a chunked body; nothing for no bytes. Raises as ``send``."""
+        if data:
+            self._send([b"%x\r\n" % len(data), data, b"\r\n"])
+
+    def finish_chunks(self) -> None:
+        """End the chunked body (again after a second 100 Continue, where one was asked for). Raises as ``send``."""
+        self._send([b"0\r\n\r\n"])
+
+    def _send(self, parts: list[Piece]) -> None:
+        if self._head:
+            parts.insert(0, self._head)
+            self._head = b""
+        self._connection.send(parts, self._timeout)
+
+    def response(self, node_timeout: float | None = None) -> Response:
+        """Return the final response, waiting up to ``node_timeout`` (default: the upload's) seconds for it.
+
+        May be called after a failed ``send``: the server may have answered before it closed.
+
+        Raises:
+            NodeTimeout, PeerClosed, BadResponse.
+        """
+        timeout = self._timeout if node_timeout is None else node_timeout
+        if self._head:
+            self._send([])
+        while True:
+            answer = self._connection.read_head(timeout)
+            if answer.status >= 200:
+                return self._connection.respond(self._method, answer, timeout)
+
+    def close(self) -> None:
+        """Break the upload off; the server sees a disconnect. Not needed after ``response``."""
+        self._connection.stream.close()
