@@ -32,16 +32,18 @@ class Entry:
     environ: Mapping[str, Any]
     path: str
     """Percent-encoded, with the query."""
-    status: int
-    received: int
-    sent: int
     start: float
-    end: float
-    first_byte: float | None
-    """When the answer began; None where that is not wanted."""
-    policy_index: str | None
-    pid: int
-    wire_status: int
+    end: float = 0.0
+    first_byte: float | None = None
+    """When the answer began."""
+    status: int = 0
+    """What became of the request: 499 or 500 where the answer did not get through."""
+    wire_status: int = 0
+    """What the answer said."""
+    received: int = 0
+    sent: int = 0
+    policy_index: str | None = None
+    pid: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,27 +71,29 @@ def compile_template(style: Style) -> Formatter:
 
     :raises ValueError: when the template names a field that there is not
     """
-    fields = _fields(style)
-    pieces: list[str | Field] = []
+    known = _fields(style)
+    literals, fields = [""], []
     for literal, name, spec, conversion in string.Formatter().parse(style.template):
-        if literal:
-            pieces.append(literal)
+        literals[-1] += literal
         if name is not None:
             if spec or conversion:
                 raise ValueError(f"log_msg_template: {name!r} may have no conversion")
-            pieces.append(_field(name, fields, style))
+            fields.append(_field(name, known, style))
+            literals.append("")
+    pattern = "%s".join(literal.replace("%", "%%") for literal in literals)
 
     def line(entry: Entry) -> str:
-        return "".join([piece if type(piece) is str else spell(piece(entry)) for piece in pieces])  # type: ignore[operator]
+        values = [str(field(entry) or "-") for field in fields]
+        if not _PLAIN("".join(values)):
+            values = [spell(value) for value in values]
+        return pattern % tuple(values)
 
     return line
 
 
 def spell(value: Any) -> str:
     """A field as it stands in a line: ``-`` for nothing, else percent-encoded."""
-    if not value:
-        return "-"
-    text = value if type(value) is str else str(value)
+    text = str(value or "-")
     return text if _PLAIN(text) else _quote(text)
 
 

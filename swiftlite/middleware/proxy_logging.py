@@ -36,81 +36,60 @@ class ProxyLogging:
         if LOGGED in environ:
             return self.app(environ, start_response)
         environ[LOGGED] = True
-        record = _Record(self, environ)
+        entry = Entry(environ, requested_path(environ), time.time())
+        if environ.get("CONTENT_LENGTH") not in (None, "", "0") or "HTTP_TRANSFER_ENCODING" in environ:
+            environ["wsgi.input"] = _CountedInput(environ["wsgi.input"], entry)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            record.started(status, headers)
+            entry.wire_status = int(status[:3])
+            entry.first_byte = time.time()
+            for name, value in headers:
+                if name.lower() == POLICY_HEADER:
+                    entry.policy_index = value
             return start_response(status, headers, exc_info)
 
         try:
             body = self.app(environ, start)
         except (Exception, Timeout):
-            record.finish(500)
+            self.finish(entry, 500)
             raise
-        if isinstance(body, list):  # all of it is at hand: no need to watch it pass
-            record.sent = sum(map(len, body)) if environ["REQUEST_METHOD"] != "HEAD" else 0
-            record.finish()
-            return body
-        return _LoggedBody(body, record)
+        if not isinstance(body, list):
+            return _LoggedBody(self, entry, body)
+        if environ["REQUEST_METHOD"] != "HEAD":
+            entry.sent = sum(map(len, body))
+        self.finish(entry)  # all of it is at hand: no need to watch it pass
+        return body
 
-
-class _Record:
-    """What is known of one request so far."""
-
-    __slots__ = ("_input", "_logging", "environ", "first_byte", "path", "policy_index", "sent", "start", "status")
-
-    def __init__(self, logging: ProxyLogging, environ: dict[str, Any]) -> None:
-        self._logging = logging
-        self.environ = environ
-        self.start = time.time()
-        query = environ.get("QUERY_STRING")
-        path = quote_wsgi(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
-        self.path = f"{path}?{query}" if query else path  # now: filters change the query
-        self.sent = 0
-        self.status = 0
-        self.first_byte: float | None = None
-        self.policy_index: str | None = None
-        self._input: _CountedInput | None = None
-        if environ.get("CONTENT_LENGTH") not in (None, "", "0") or "HTTP_TRANSFER_ENCODING" in environ:
-            self._input = environ["wsgi.input"] = _CountedInput(environ["wsgi.input"])
-
-    def started(self, status: str, headers: list[tuple[str, str]]) -> None:
-        self.status = int(status[:3])
-        self.first_byte = time.time()
-        for name, value in headers:
-            if name.lower() == POLICY_HEADER:
-                self.policy_index = value
-
-    def finish(self, status: int | None = None) -> None:
+    def finish(self, entry: Entry, status: int | None = None) -> None:
         """Write the line.
 
-        :param status: what became of it after all: 499 or 500
+        :param status: what became of the request after all: 499 or 500
         """
-        entry = Entry(
-            self.environ,
-            self.path,
-            status or self.environ.get("swift.proxy_logging_status") or self.status,
-            self._input.received if self._input else 0,
-            self.sent,
-            self.start,
-            time.time(),
-            self.first_byte,
-            self.policy_index or self.environ.get("HTTP_X_BACKEND_STORAGE_POLICY_INDEX"),
-            os.getpid(),
-            self.status or status or 0,
-        )
-        self._logging.log.info(self._logging.line(entry))
+        environ = entry.environ
+        entry.status = status or environ.get("swift.proxy_logging_status") or entry.wire_status
+        entry.policy_index = entry.policy_index or environ.get("HTTP_X_BACKEND_STORAGE_POLICY_INDEX")
+        entry.end = time.time()
+        entry.pid = os.getpid()
+        self.log.info(self.line(entry))
+
+
+def requested_path(environ: Mapping[str, Any]) -> str:
+    """Path and query as the client sent them, or nearly; to be asked before filters change them."""
+    path = quote_wsgi(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
+    query = environ.get("QUERY_STRING")
+    return f"{path}?{query}" if query else path
 
 
 class _LoggedBody:
     """Passes a body on, counting."""
 
-    __slots__ = ("_body", "_chunks", "_done", "_record")
+    __slots__ = ("_body", "_chunks", "_done", "_entry", "_logging")
 
-    def __init__(self, body: Iterable[bytes], record: _Record) -> None:
+    def __init__(self, logging: ProxyLogging, entry: Entry, body: Iterable[bytes]) -> None:
+        self._logging = logging
+        self._entry = entry
         self._body = body
         self._chunks = iter(body)
-        self._record = record
         self._done = False
 
     def __iter__(self) -> Iterator[bytes]:
@@ -125,50 +104,51 @@ class _LoggedBody:
         except (Exception, Timeout):
             self._finish(500)
             raise
-        self._record.sent += len(chunk)
+        self._entry.sent += len(chunk)
         return chunk
 
     def close(self) -> None:
-        if not self._done and self._record.environ["REQUEST_METHOD"] == "HEAD":
-            self._record.sent = 0
-            self._finish(None)
-        self._finish(499)  # the server stopped before the end: the client has left
+        # Closed before its end: the client has left, unless it asked for no body.
+        self._finish(None if self._entry.environ["REQUEST_METHOD"] == "HEAD" else 499)
         if hasattr(self._body, "close"):
             self._body.close()
 
     def _finish(self, status: int | None) -> None:
-        if not self._done:
-            self._done = True
-            self._record.finish(status)
+        if self._done:
+            return
+        self._done = True
+        if self._entry.environ["REQUEST_METHOD"] == "HEAD":
+            self._entry.sent = 0
+        self._logging.finish(self._entry, status)
 
 
 class _CountedInput:
     """A request's body, counting what is read of it."""
 
-    __slots__ = ("_input", "received")
+    __slots__ = ("_entry", "_input")
 
-    def __init__(self, wrapped: Any) -> None:
+    def __init__(self, wrapped: Any, entry: Entry) -> None:
         self._input = wrapped
-        self.received = 0
+        self._entry = entry
 
     def read(self, *size: int) -> bytes:
         data: bytes = self._input.read(*size)
-        self.received += len(data)
+        self._entry.received += len(data)
         return data
 
     def read1(self, *size: int) -> bytes:
         data: bytes = self._input.read1(*size)
-        self.received += len(data)
+        self._entry.received += len(data)
         return data
 
     def readinto(self, buffer: Any) -> int:
         count: int = self._input.readinto(buffer)
-        self.received += count
+        self._entry.received += count
         return count
 
     def readline(self, *size: int) -> bytes:
         data: bytes = self._input.readline(*size)
-        self.received += len(data)
+        self._entry.received += len(data)
         return data
 
     def __iter__(self) -> Iterator[bytes]:
