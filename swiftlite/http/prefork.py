@@ -75,6 +75,8 @@ def serve(
     def work(listener: socket.socket, ends: Callable[[int], bool]) -> int:
         if setup_worker is not None:
             setup_worker()
+            if workers:
+                die_with_parent(master.pid)  # Again: the kernel forgets it when a process changes its user.
         return work_until_signal(HTTPServer(listener, app, http_options, log), ends)
 
     master = Master(load_app, listeners, work, http_options.drain_grace, log)

@@ -37,6 +37,9 @@ def load_app():
 def setup_worker():
     if (DIRECTORY / "no-worker").exists():
         raise RuntimeError("a worker cannot start")
+    if (DIRECTORY / "other-user").exists():
+        os.setgid(65534)
+        os.setuid(65534)
 
 
 logging.basicConfig(level=logging.INFO, format="%(message)s")

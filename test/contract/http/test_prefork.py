@@ -221,8 +221,14 @@ class TestWorkers:
         (server.directory / "no-worker").unlink()
         wait_until(server.answers, "the server to answer")
 
-    def test_workers_die_with_their_master(self, program):
-        server = program(2).start()
+    @pytest.mark.parametrize("other_user", [False, True])
+    def test_workers_die_with_their_master(self, program, other_user):
+        if other_user and os.geteuid() != 0:
+            pytest.skip("only root can change the user")
+        server = program(2)
+        if other_user:
+            (server.directory / "other-user").touch()
+        server.start()
         workers = server.children()
         server.process.kill()
         server.process.wait()
