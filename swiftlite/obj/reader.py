@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import random
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import xxhash
 
 from swiftlite.core.ranges import ByteRange, MultipartFraming
+from swiftlite.obj import xattrs
 from swiftlite.obj.errors import DiskFileQuarantined
 
 if TYPE_CHECKING:
@@ -17,12 +21,26 @@ if TYPE_CHECKING:
 SMALL = 65536
 """Bodies up to so many bytes are read and checked at once, before the answer begins."""
 
+_md5 = functools.partial(hashlib.md5, usedforsecurity=False)
+
+
+class Digest(Protocol):
+    """What hashlib's and xxhash's objects have in common."""
+
+    name: str
+
+    def update(self, data: bytes, /) -> None:
+        """Take more of the body."""
+
+    def hexdigest(self) -> str:
+        """The digest of what was taken."""
+
 
 class DiskFileReader:
     """Reads one open object file, and closes it.
 
-    A whole body is held against its ETag before its last bytes leave: damage shows as a broken transfer, never as a
-    success; the object is quarantined, and the next reader finds another replica.
+    A whole body is held against its fingerprint, or else its ETag, before its last bytes leave: damage shows as a
+    broken transfer, never as a success; the object is quarantined, and the next reader finds another replica.
 
     :param size: bytes of the body
     :param etag: MD5 of the body as hex digits
@@ -46,7 +64,7 @@ class DiskFileReader:
         """
         try:
             body = self._read(self.size, 0)
-            self._check(len(body), hashlib.md5(body, usedforsecurity=False) if self.validate else None)
+            self._check(len(body), _md5(body) if self.validate else None, self.etag)
             return body
         finally:
             self.close()
@@ -56,7 +74,7 @@ class DiskFileReader:
 
         :raises DiskFileQuarantined: before the last chunk, when it is damaged
         """
-        digest = hashlib.md5(usedforsecurity=False) if self.validate else None
+        digest, expected = self._digest()
         offset = 0
         try:
             while offset < self.size:
@@ -65,7 +83,7 @@ class DiskFileReader:
                 if digest is not None:
                     digest.update(chunk)
                 if not chunk or offset >= self.size:
-                    self._check(offset, digest)
+                    self._check(offset, digest, expected)
                 if not self.keep_cache:
                     self.fs.drop_cache(self.fd, offset - len(chunk), len(chunk))
                 yield chunk
@@ -112,12 +130,20 @@ class DiskFileReader:
                 raise self.disk_file.quarantine(f"it cannot be read: {error}") from None
             raise
 
-    def _check(self, size: int, digest: hashlib._Hash | None) -> None:
+    def _digest(self) -> tuple[Digest | None, str]:
+        """What to hold the whole body against."""
+        if not self.validate:
+            return None, ""
+        fingerprint = xattrs.read_fingerprint(self.fs, self.fd)
+        make: Callable[[], Digest] = xxhash.xxh3_128 if fingerprint else _md5
+        return make(), fingerprint or self.etag
+
+    def _check(self, size: int, digest: Digest | None, expected: str) -> None:
         problem = None
         if size != self.size:
             problem = f"read {size} bytes of {self.size}"
-        elif digest is not None and self.etag and digest.hexdigest() != self.etag:
-            problem = f"its MD5 is {digest.hexdigest()}, and should be {self.etag}"
+        elif digest is not None and expected and digest.hexdigest() != expected:
+            problem = f"its {digest.name} is {digest.hexdigest()}, and should be {expected}"
         if problem:
             error: DiskFileQuarantined = self.disk_file.quarantine(problem)
             raise error

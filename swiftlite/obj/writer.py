@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+import xxhash
+
 from swiftlite.common.concurrency import in_thread
 from swiftlite.common.fs import AnonymousFilesUnsupported, FileSystem, Space
 from swiftlite.core import fileset
@@ -71,6 +73,7 @@ class DiskFileWriter:
         self.expected = size
         self.size = 0
         self._digest = hashlib.md5(usedforsecurity=False)
+        self._fingerprint = xxhash.xxh3_128()
         self._held: list[bytes | memoryview] = []
         self._unsynced = 0
         self._fd = -1
@@ -142,6 +145,8 @@ class DiskFileWriter:
         try:
             self._flush()
             xattrs.write(self.fs, self._fd, metadata)
+            if self.size > HELD:
+                xattrs.write_fingerprint(self.fs, self._fd, self._fingerprint.hexdigest())
             self.fs.sync(self._fd)
             if self.size > self.manager.options.keep_cache_size:
                 self.fs.drop_cache(self._fd)
@@ -169,6 +174,7 @@ class DiskFileWriter:
                 self._open()
             for chunk in self._held:
                 self.fs.write(self._fd, chunk)
+                self._fingerprint.update(chunk)
                 self._unsynced += len(chunk)
         except OSError as error:
             if error.errno in _FULL:

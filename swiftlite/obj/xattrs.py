@@ -12,7 +12,12 @@ from swiftlite.common.fs import FileSystem
 
 KEY = "user.swift.metadata"
 CHECKSUM_KEY = "user.swift.metadata_checksum"
+FINGERPRINT_KEY = "user.swiftlite.xxh3"
+"""XXH3-128 of a big body, as hex digits: our own attribute, which OpenStack Swift neither needs nor minds. It finds the
+same damage as the ETag at an eightieth of MD5's cost."""
 PIECE_SIZE = 65536
+
+_NO_ROOM = (errno.ENOSPC, errno.E2BIG, errno.ERANGE)
 
 PYTHON3_MARK = b"_codecs\nencode"
 """Near the start of every pickle of bytes that Python 3 wrote; without it the text was written by Python 2."""
@@ -52,12 +57,9 @@ def decode(blob: bytes) -> dict[str, str]:
     try:
         stored = pickles.loads(blob, encoding="bytes")
         if PYTHON3_MARK in blob[:32]:
-            return {
-                key.decode("utf-8", "surrogateescape"): value.decode("utf-8", "surrogateescape")
-                for key, value in stored.items()
-            }
+            return {_decode(key): _decode(value) for key, value in stored.items()}
         return {
-            key.decode("latin-1"): value.decode(*(("utf-8", "surrogateescape") if key == b"name" else ("latin-1",)))
+            key.decode("latin-1"): _decode(value) if key == b"name" else value.decode("latin-1")
             for key, value in stored.items()
         }
     except (pickle.UnpicklingError, AttributeError, TypeError) as error:
@@ -80,9 +82,24 @@ def write(fs: FileSystem, fd: int, metadata: Mapping[str, str]) -> None:
         if error.errno == errno.EOPNOTSUPP:
             raise AttributesUnsupported(str(error)) from None
         # A full disk gives ENOSPC too; both are answered alike, and the reserve was checked before.
-        if error.errno in (errno.ENOSPC, errno.E2BIG, errno.ERANGE):
+        if error.errno in _NO_ROOM:
             raise MetadataTooLarge(len(blob)) from None
         raise
+
+
+def write_fingerprint(fs: FileSystem, fd: int, fingerprint: str) -> None:
+    """Store the fingerprint of a body, if there is room for it; readers do without."""
+    try:
+        fs.set_attribute(fd, FINGERPRINT_KEY, fingerprint.encode())
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+
+
+def read_fingerprint(fs: FileSystem, fd: int) -> str | None:
+    """The fingerprint of a body; None where none was stored, as by OpenStack Swift."""
+    stored = _attribute(fs, fd, FINGERPRINT_KEY)
+    return stored.decode("latin-1") if stored else None
 
 
 def read(fs: FileSystem, fd: int) -> dict[str, str]:
@@ -104,6 +121,13 @@ def read(fs: FileSystem, fd: int) -> dict[str, str]:
 
 def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
+
+
+def _decode(stored: bytes) -> str:
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored.decode("utf-8", "surrogateescape")
 
 
 def _piece_key(number: int) -> str:
