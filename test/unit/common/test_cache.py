@@ -24,7 +24,7 @@ class FakeStore:
         self.values = {}
         self.dead = False
         self.gets = 0
-        self.during_set = lambda: None
+        self.during_set = self.during_delete = lambda: None
 
     def _alive(self):
         if self.dead:
@@ -42,6 +42,7 @@ class FakeStore:
 
     def delete(self, key):
         self._alive()
+        self.during_delete()
         self.values.pop(key, None)
 
     def incr(self, key, delta, ttl):
@@ -206,6 +207,15 @@ def test_an_invalidation_during_the_write_leaves_nothing_behind():
     store.during_set = lambda: cache.delete("k")
     cache.set("k", "stale", 60, token)
     assert store.values == {}
+    assert cache.get("k") is None
+
+
+def test_what_someone_read_while_it_was_deleted_is_not_kept():
+    store = FakeStore()
+    cache = over(store)
+    cache.set("k", "old", 60)
+    store.during_delete = lambda: cache.get("k")
+    cache.delete("k")
     assert cache.get("k") is None
 
 

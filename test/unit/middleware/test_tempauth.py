@@ -399,6 +399,8 @@ def test_an_admin_owns_the_account_of_every_prefix(proxy):
     assert ask(app, "GET", "/v1/SERVICE_glance/c", ("glance:glance", "image")).body == b"owner"
     wrong = ask(app, "GET", "/v1/SERVICE_test/c", TESTER, headers={"X-Service-Token": "AUTH_tkwrong"})
     assert wrong.status == 403
+    foreign = {"X-Service-Token": service.replace("AUTH_", "ELSE_")}
+    assert ask(app, "GET", "/v1/SERVICE_test/c", TESTER, headers=foreign).status == 403
 
 
 def test_a_required_group_without_prefix_binds_all(proxy):
@@ -553,6 +555,13 @@ def test_a_token_whose_groups_changed_is_not_given_again(proxy, app):
     store = Memcached()
     old = token(app, cache=Cache(store))
     assert token(auth(proxy, user_test_tester="testing"), cache=Cache(store)) != old
+
+
+def test_a_token_that_expired_is_not_given_again(app):
+    store = Memcached()
+    old = token(app, cache=Cache(store))
+    store.values[f"AUTH_/token/{old}"][0] = time.time() - 1
+    assert token(app, cache=Cache(store)) != old
 
 
 def test_a_token_that_swift_made_is_accepted(app):
