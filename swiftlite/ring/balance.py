@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from math import ceil, floor
 from random import Random
 
 from swiftlite.ring.format import Device
-from swiftlite.ring.targets import Tier, build_tree, quotas, replica_targets
+from swiftlite.ring.targets import Targets, Tier, build_tree, plan, quotas
 
 Rows = list["array[int]"]
 Counts = dict[Tier, int]
@@ -20,13 +22,14 @@ class Balancer:
     Every tier gets a quota by weight, spread and overload (targets.py), and of every partition it should hold its average
     rounded down or up. A ring without assignments is dealt out by systematic sampling, which meets both exactly. In
     others the replicas that have no device are placed first, then single replicas move: those that stand too close
-    together, then those on tiers over quota, wider tiers before narrower. A partition that may not move, or that moved
+    together, then those on tiers over quota, wider tiers before narrower, over a third tier if need be. A partition that may not move, or that moved
     already, keeps its replicas, and no move worsens a partition's spread.
 
     :param devices: all devices that may hold partitions; one of weight 0 is emptied
     :param rows: ``rows[replica][partition]``, a device id or ``unassigned``; changed in place
     :param may_move: for each partition, whether a replica that has a device may move
     :param overload: see ``replica_targets``
+    :raises RingError: when there are fewer devices with weight than replicas
     """
 
     def __init__(
@@ -47,14 +50,18 @@ class Balancer:
         """Partitions of which a replica was taken from its device."""
         self._tiers = list(self.root.walk())
         whole, extra = len(rows[0]), len(rows[-1])
-        populations = [(range(extra), len(rows)), (range(extra, whole), len(rows) - 1)]
-        self._populations: list[tuple[range, int]] = [(parts, replicas) for parts, replicas in populations if parts]
-        self._quotas = [self._plan(len(parts), replicas, overload) for parts, replicas in self._populations]
+        populations = {len(rows): range(extra), len(rows) - 1: range(extra, whole)}
+        replicas = Fraction(sum(map(len, rows)), whole)
+        self._populations = [
+            (populations[count], count, self._enter(targets, populations[count], count))
+            for count, targets in plan(self.root, replicas, overload).items()
+        ]
+        """Partitions that have equally many replicas: which, how many, and what each tier shall hold of them."""
 
     def run(self) -> None:
         """Assign what has no device, then improve what may move."""
         if all(device_id == self.unassigned for row in self.rows for device_id in row):
-            for (parts, replicas), quota in zip(self._populations, self._quotas, strict=True):
+            for parts, replicas, quota in self._populations:
                 self._deal(parts, replicas, quota)
             self._count_loads()
             return
@@ -66,15 +73,12 @@ class Balancer:
 
     # --- the plan ---
 
-    def _plan(self, partitions: int, replicas: int, overload: float) -> dict[Tier, int]:
+    def _enter(self, targets: Targets, parts: range, replicas: int) -> dict[Tier, int]:
         """Add to every tier's quota, and note the bounds of a partition with so many replicas; returns the quotas."""
-        targets = replica_targets(self.root, replicas, overload)
-        result = quotas(self.root, targets, partitions)
+        result = quotas(self.root, targets, len(parts))
         for tier, quota in result.items():
             tier.quota += quota
-            target = targets[tier]
-            low = target.numerator // target.denominator
-            tier.bounds[replicas] = (low, low + (target != low))
+            tier.bounds[replicas] = floor(targets[tier]), ceil(targets[tier])
         return result
 
     # --- a ring without assignments ---
@@ -194,7 +198,7 @@ class Balancer:
         """Move one replica of each partition of which some tier holds too many or too few."""
         order = [part for part, may in enumerate(self.may_move) if may and part not in self.moved]
         self.random.shuffle(order)
-        due = {n: [tier for tier in self._tiers[1:] if tier.bounds[n][0]] for _, n in self._populations}
+        due = {n: [tier for tier in self._tiers[1:] if tier.bounds[n][0]] for _, n, _ in self._populations}
         for part in order:
             devices = self._devices_of(part)
             counts = self._counts(devices)
@@ -247,38 +251,63 @@ class Balancer:
 
     def _level(self, level: int) -> None:
         """Move replicas from tiers over quota to tiers under quota, all of one level: 0 regions … 3 devices."""
-        tiers = [tier for tier in self._tiers if len(tier.name) == level + 1]
-        givers = sorted((tier for tier in tiers if tier.load > tier.quota), key=lambda tier: tier.quota - tier.load)
-        if not givers:
+        if not self._over_quota(level):
             return
-        needy = sum(tier.quota - tier.load for tier in tiers if tier.load < tier.quota)
-        held = self._movable_parts({leaf.device_id for tier in givers for leaf in tier.walk() if not leaf.children})
-        for giver in givers:
-            devices = [leaf.device_id for leaf in giver.walk() if not leaf.children]
-            for source in sorted(devices, key=self._excess, reverse=True):
-                parts = held[source]
-                self.random.shuffle(parts)
-                for part in parts:
-                    if giver.load <= giver.quota or not needy:
-                        break
-                    if part in self.moved:
-                        continue
-                    target = self._needier(part, source, level)
-                    if target is not None:
-                        self._move(part, source, target)
-                        needy -= 1
+        held = self._movable_parts()
+        for source, part in self._surplus(level, held):
+            target = self._target(part, source, level, lambda tier: tier.load < tier.quota)
+            if target is not None:
+                self._move(part, source, target)
+        # What is left over fits on no tier in need; a third tier may take it, and give something else to one in need.
+        hopeless: set[Tier] = set()
+        for source, part in self._surplus(level, held):
+            target = self._target(part, source, level, lambda tier: tier.load == tier.quota and tier not in hopeless)
+            if target is not None:
+                between = self.paths[target][level]
+                onward = self._onward(between, part, level, held)
+                if onward is None:
+                    hopeless.add(between)
+                else:
+                    self._move(*onward)
+                    self._move(part, source, target)
 
-    def _movable_parts(self, devices: set[int]) -> dict[int, list[int]]:
-        """The partitions on each of the devices that may still move."""
-        held: dict[int, list[int]] = {device_id: [] for device_id in devices}
+    def _over_quota(self, level: int) -> list[Tier]:
+        tiers = [tier for tier in self._tiers if len(tier.name) == level + 1 and tier.load > tier.quota]
+        return sorted(tiers, key=lambda tier: tier.quota - tier.load)
+
+    def _surplus(self, level: int, held: dict[int, list[int]]) -> Iterator[tuple[int, int]]:
+        """Replicas that may leave tiers over quota: (device, partition), the fullest first, while there is a surplus."""
+        for giver in self._over_quota(level):
+            for source in sorted(giver.device_ids(), key=self._excess, reverse=True):
+                for part in held[source]:
+                    if giver.load <= giver.quota:
+                        break
+                    if part not in self.moved:
+                        yield source, part
+
+    def _onward(self, between: Tier, but: int, level: int, held: dict[int, list[int]]) -> tuple[int, int, int] | None:
+        """A move of another partition from a tier to one under quota."""
+        for source in sorted(between.device_ids(), key=self._excess, reverse=True):
+            for part in held[source]:
+                if part != but and part not in self.moved:
+                    target = self._target(part, source, level, lambda tier: tier.load < tier.quota)
+                    if target is not None:
+                        return part, source, target
+        return None
+
+    def _movable_parts(self) -> dict[int, list[int]]:
+        """The partitions on each device that may still move, in random order."""
+        held: dict[int, list[int]] = {device_id: [] for device_id in self.paths}
         for row in self.rows:
             for part, device_id in enumerate(row):
-                if device_id in held and self.may_move[part] and part not in self.moved:
+                if self.may_move[part] and part not in self.moved:
                     held[device_id].append(part)
+        for parts in held.values():
+            self.random.shuffle(parts)
         return held
 
-    def _needier(self, part: int, source: int, level: int) -> int | None:
-        """A device in another tier, under quota, of this level, to which a replica can move without harm."""
+    def _target(self, part: int, source: int, level: int, wanted: Callable[[Tier], bool]) -> int | None:
+        """A device in another tier of this level, a wanted one, to which a replica can move without harm."""
         counts = self._counts(self._devices_of(part))
         replicas = self._replicas(part)
         leaving = self.paths[source]
@@ -293,7 +322,9 @@ class Balancer:
             if stays:
                 return depth < level
             # A wider tier may change only if that does not spoil what its own level settled.
-            return tier.load < tier.quota and (depth == level or leaving[depth].load > leaving[depth].quota)
+            if depth < level:
+                return tier.load < tier.quota and leaving[depth].load > leaving[depth].quota
+            return wanted(tier)
 
         def worse(tier: Tier) -> tuple[int]:
             return (tier.load - tier.quota,)

@@ -8,7 +8,7 @@ import time
 import uuid
 from array import array
 from collections.abc import Callable, Iterator, Mapping
-from math import ceil
+from fractions import Fraction
 from random import Random
 from typing import Any
 
@@ -103,7 +103,7 @@ class RingBuilder:
 
     def required_overload(self) -> float:
         """The smallest overload that allows the widest spread."""
-        return targets.required_overload(targets.build_tree(self.present)[0], ceil(self.replicas))
+        return targets.required_overload(targets.build_tree(self.present)[0], Fraction(self.replicas))
 
     def dispersion_report(self, pattern: str | None = None) -> list[dispersion.TierReport]:
         """How well the replicas in each failure domain are spread."""

@@ -42,8 +42,13 @@ class Tier:
         for child in self.children:
             yield from child.walk()
 
+    def device_ids(self) -> list[int]:
+        """The ids of all devices in this tier."""
+        return [tier.device_id for tier in self.walk() if not tier.children]
+
 
 Targets = dict[Tier, Fraction]
+Limits = dict[Tier, "tuple[Fraction | int, Fraction | int]"]
 
 
 def tier_names(device: Device) -> tuple[TierName, TierName, TierName, TierName]:
@@ -75,9 +80,10 @@ def build_tree(devices: Iterable[Device]) -> tuple[Tier, dict[int, tuple[Tier, .
     return root, paths
 
 
-def replica_targets(root: Tier, replicas: int, overload: float) -> Targets:
+def replica_targets(root: Tier, replicas: Fraction, overload: float) -> Targets:
     """How many of a partition's replicas each tier should hold, on average; each tier's is the sum of its children's.
 
+    :param replicas: of a partition, on average
     :param overload: how far beyond its share by weight a device may be filled for the sake of a wider spread; 0.1 is 10 %
     :raises RingError: when there are fewer devices than replicas
     """
@@ -89,25 +95,53 @@ def replica_targets(root: Tier, replicas: int, overload: float) -> Targets:
     return {tier: weighted[tier] + step * (wanted[tier] - weighted[tier]) for tier in weighted}
 
 
-def required_overload(root: Tier, replicas: int) -> float:
+def plan(root: Tier, replicas: Fraction, overload: float) -> dict[int, Targets]:
+    """The targets of partitions by how many replicas they have.
+
+    With a fraction, say 3.25, a quarter of the partitions have 4 replicas and the others 3. Together they meet the
+    targets of 3.25; each for itself stays within those targets, rounded down and up: else the 4 would crowd where the
+    weight is, though there is no need.
+    """
+    targets = replica_targets(root, replicas, overload)
+    whole = floor(replicas)
+    share = replicas - whole
+    if not share:
+        return {whole: targets}
+    more = {root: Fraction(whole + 1)}
+    for tier in root.walk():
+        limits: Limits = {}
+        for child in tier.children:
+            low, high = floor(targets[child]), ceil(targets[child])
+            # What the others must hold in turn has to lie between low and high as well.
+            least = (targets[child] - (1 - share) * high) / share
+            most = (targets[child] - (1 - share) * low) / share
+            limits[child] = max(Fraction(low), least), min(Fraction(high), most)
+        more.update(dict.fromkeys(tier.children, Fraction(0)))
+        more.update(_proportional({child: targets[child] for child in limits if targets[child]}, limits, more[tier]))
+    fewer = {tier: (targets[tier] - share * more[tier]) / (1 - share) for tier in more}
+    return {whole + 1: more, whole: fewer}
+
+
+def required_overload(root: Tier, replicas: Fraction) -> float:
     """The smallest overload that allows the widest spread."""
     return float(_needed_overload(by_weight(root, replicas), by_spread(root, replicas)))
 
 
-def by_weight(root: Tier, replicas: int) -> Targets:
+def by_weight(root: Tier, replicas: Fraction) -> Targets:
     """Shares in proportion to weight, except that no device holds a partition twice."""
     _check_capacity(root, replicas)
-    leaves = [tier for tier in root.walk() if len(tier.name) == 4]
-    shares = _proportional(leaves, Fraction(replicas))
+    leaves = [tier for tier in root.walk() if not tier.children and tier.capacity]
+    limits: Limits = dict.fromkeys(leaves, (0, 1))
+    shares = dict.fromkeys(root.walk(), Fraction(0))
+    shares.update(_proportional({leaf: leaf.weight for leaf in leaves}, limits, replicas))
     _sum_up(root, shares)
     return shares
 
 
-def by_spread(root: Tier, replicas: int) -> Targets:
-    """Shares spread as evenly as failure domains allow; weight settles only what does not divide."""
-    _check_capacity(root, replicas)
+def by_spread(root: Tier, replicas: Fraction) -> Targets:
+    """Shares nearest to weight among those that spread replicas as widely as failure domains allow."""
     shares: Targets = {}
-    _spread(root, Fraction(replicas), shares)
+    _spread(root, replicas, by_weight(root, replicas), shares)
     return shares
 
 
@@ -146,10 +180,10 @@ def most_replicas(root: Tier, replicas: float) -> dict[TierName, int]:
     return result
 
 
-def _check_capacity(root: Tier, replicas: int) -> None:
+def _check_capacity(root: Tier, replicas: Fraction) -> None:
     if root.capacity < replicas:
         raise RingError(
-            f"{replicas} replicas need {replicas} devices with weight, but there are {root.capacity}; add more"
+            f"{float(replicas):g} replicas need as many devices with weight, but there are {root.capacity}; add more"
         )
 
 
@@ -158,16 +192,23 @@ def _needed_overload(weighted: Targets, wanted: Targets) -> Fraction:
     return max((wanted[tier] / weighted[tier] - 1 for tier in devices), default=Fraction(0))
 
 
-def _proportional(tiers: list[Tier], amount: Fraction) -> Targets:
-    """Divide ``amount`` by weight, at most 1 for each; what a tier cannot take goes to the others."""
-    shares = {}
-    total = sum((tier.weight for tier in tiers), Fraction(0))
-    for tier in sorted(tiers, key=lambda tier: -tier.weight):
-        share = min(Fraction(1), amount * tier.weight / total) if total else Fraction(0)
-        shares[tier] = share
-        if share == 1:
-            amount -= 1
-            total -= tier.weight
+def _proportional(weights: Targets, limits: Limits, amount: Fraction) -> Targets:
+    """Divide ``amount`` in proportion to ``weights``, each share within its limits, which allow for the amount."""
+    shares: Targets = {}
+    free = dict(weights)
+    while free:
+        rate = (amount - sum(shares.values())) / sum(free.values())
+        low = {tier: limits[tier][0] for tier in free if free[tier] * rate < limits[tier][0]}
+        high = {tier: limits[tier][1] for tier in free if free[tier] * rate > limits[tier][1]}
+        lacking = sum(limit - free[tier] * rate for tier, limit in low.items())
+        beyond = sum(free[tier] * rate - limit for tier, limit in high.items())
+        # Those on the side that is further out keep their limit whatever becomes of the rest.
+        settled: dict[Tier, Fraction | int] = {**(high if beyond >= lacking else low)}
+        if not settled:
+            settled.update({tier: weight * rate for tier, weight in free.items()})
+        for tier, share in settled.items():
+            shares[tier] = Fraction(share)
+            del free[tier]
     return shares
 
 
@@ -177,18 +218,20 @@ def _sum_up(tier: Tier, shares: Targets) -> Fraction:
     return shares[tier]
 
 
-def _spread(tier: Tier, amount: Fraction, shares: Targets) -> None:
-    """Give each child one replica after the other while all with room can have one, then the rest by weight."""
+def _spread(tier: Tier, amount: Fraction, weighted: Targets, shares: Targets) -> None:
+    """Give each child one replica after the other while all with room can have one; weight settles the rest."""
     shares[tier] = amount
-    given = dict.fromkeys(tier.children, Fraction(0))
+    given = dict.fromkeys(tier.children, 0)
+    rest = amount
     while True:
         roomy = [child for child in tier.children if given[child] < child.capacity]
-        if not roomy or amount < len(roomy):
+        if not roomy or rest < len(roomy):
             break
         for child in roomy:
             given[child] += 1
-        amount -= len(roomy)
-    for child, share in _proportional(roomy, amount).items():
-        given[child] += share
-    for child, share in given.items():
-        _spread(child, share, shares)
+        rest -= len(roomy)
+    limits: Limits = {child: (count, count + (rest > 0 and child in roomy)) for child, count in given.items()}
+    present = {child: weighted[child] for child in tier.children if child.capacity}
+    settled = _proportional(present, limits, amount)
+    for child in tier.children:
+        _spread(child, settled.get(child, Fraction(0)), weighted, shares)

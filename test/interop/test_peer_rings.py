@@ -15,6 +15,7 @@ import pytest
 
 from interop import peer
 from swiftlite.core.names import HashPath
+from swiftlite.ring.builder import RingBuilder
 from swiftlite.ring.ring import Ring
 
 HASH_PATH = HashPath(b"pre", b"suf")
@@ -142,3 +143,17 @@ def test_we_carry_on_with_the_peers_builder_file(swift_dir: Path) -> None:
     theirs = peer.evaluate(swift_dir, PEER_ANSWERS, {"directory": str(swift_dir), "names": names})
     assert our_answers(swift_dir, names) == theirs
     assert all(3 not in [node[0] for node in primaries] for primaries, _ in theirs["nodes"].values())
+
+
+@pytest.mark.parametrize("steps", RINGS.values(), ids=RINGS)
+def test_the_peer_reports_of_our_builder_file_what_we_report(swift_dir: Path, steps: Steps) -> None:
+    for step in steps:
+        build_with_ours(swift_dir, "object.builder", step)
+    builder = RingBuilder.load(swift_dir / "object.builder")
+    peer.run(swift_dir, "swift-ring-builder", swift_dir / "object.builder", "validate")
+    told = peer.run(swift_dir, "swift-ring-builder", swift_dir / "object.builder", "dispersion", check=False)
+    assert told.returncode == (1 if builder.dispersion else 0), told.stdout + told.stderr
+    assert f"Dispersion is {builder.dispersion:f}, Balance is {builder.balance:f}" in told.stdout
+    assert f"Required overload is {builder.required_overload() * 100:f}%" in told.stdout
+    listing = peer.run(swift_dir, "swift-ring-builder", swift_dir / "object.builder")
+    assert "is up-to-date" in listing.stdout

@@ -4,7 +4,8 @@ import pickle
 import time
 from array import array
 from collections import Counter
-from math import ceil
+from fractions import Fraction
+from math import ceil, floor
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,7 @@ from unit.ring.clusters import WEIGHTS, any_cluster, any_device, device
 from swiftlite.ring import dispersion
 from swiftlite.ring.builder import MAX_BALANCE, RingBuilder
 from swiftlite.ring.format import RingError, load
-from swiftlite.ring.targets import build_tree, quotas, replica_targets, tier_names
+from swiftlite.ring.targets import build_tree, plan, quotas, replica_targets, tier_names
 
 GOLDEN = ["account", "container", "object", "object-1", "object-2"]
 
@@ -46,11 +47,11 @@ def whole_replicas(builder, part):
 def bounds(builder):
     """For each number of replicas that a partition has, the floor and ceiling of every tier's average."""
     tree, _ = build_tree(builder.present)
-    result = {}
-    for replicas in {whole_replicas(builder, part) for part in range(builder.partition_count)}:
-        targets = replica_targets(tree, replicas, builder.overload)
-        result[replicas] = {tier.name: (int(share), ceil(share)) for tier, share in targets.items()}
-    return result
+    planned = plan(tree, Fraction(sum(map(len, builder.rows)), builder.partition_count), builder.overload)
+    return {
+        replicas: {tier.name: (floor(share), ceil(share)) for tier, share in targets.items()}
+        for replicas, targets in planned.items()
+    }
 
 
 def out_of_bounds(builder):

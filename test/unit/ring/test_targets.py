@@ -14,12 +14,13 @@ from swiftlite.ring.targets import (
     by_spread,
     by_weight,
     most_replicas,
+    plan,
     quotas,
     replica_targets,
     required_overload,
 )
 
-REPLICAS = st.integers(1, 3)
+REPLICAS = st.fractions(1, 3, max_denominator=8)
 OVERLOAD = st.sampled_from([0.0, 0.1, 0.5, 3.0])
 
 
@@ -79,11 +80,28 @@ def test_quotas_are_shares_rounded_and_add_up(cluster, replicas, overload, part_
     targets = replica_targets(tree, replicas, overload)
     partitions = 2**part_power
     rounded = quotas(tree, targets, partitions)
-    assert rounded[tree] == replicas * partitions
+    assert rounded[tree] == floor(replicas * partitions)
     for tier in tree.walk():
         assert floor(targets[tier] * partitions) <= rounded[tier] <= ceil(targets[tier] * partitions)
         if tier.children:
             assert rounded[tier] == sum(rounded[child] for child in tier.children)
+
+
+@given(any_cluster(least=4), st.integers(1, 3), st.fractions(0, 1, max_denominator=64), OVERLOAD)
+def test_partitions_of_more_and_of_fewer_replicas_together_meet_the_targets(cluster, whole, share, overload):
+    tree, _ = build_tree(cluster)
+    targets = replica_targets(tree, whole + share, overload)
+    planned = plan(tree, whole + share, overload)
+    fewer, more = planned[floor(whole + share)], planned.get(floor(whole + share) + 1, targets)
+    share = 0 if len(planned) == 1 else share
+    for tier in tree.walk():
+        assert share * more[tier] + (1 - share) * fewer[tier] == targets[tier]
+        if tier is not tree:
+            assert floor(targets[tier]) <= min(more[tier], fewer[tier])
+            assert max(more[tier], fewer[tier]) <= ceil(targets[tier])
+        if tier.children:
+            assert more[tier] == sum(more[child] for child in tier.children)
+            assert fewer[tier] == sum(fewer[child] for child in tier.children)
 
 
 def test_overload_trades_weight_for_spread():
