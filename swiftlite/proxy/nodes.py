@@ -11,6 +11,9 @@ from swiftlite.ring.ring import Node, Ring
 
 Shuffle = Callable[[list[Node]], None]
 
+OUT_OF_SERVICE = 1 << 30
+"""Errors of a device that said itself that it cannot be used."""
+
 
 class ErrorLimits:
     """Counts the errors of every device, and says which had so many lately that they are not asked.
@@ -39,7 +42,7 @@ class ErrorLimits:
 
     def out_of_service(self, node: Node, problem: str) -> None:
         """Leave the node alone from now on: its device is full, dead or not mounted (507)."""
-        self._errors[node.ip, node.port, node.device] = (self.limit + 1, self._clock())
+        self._errors[node.ip, node.port, node.device] = (OUT_OF_SERVICE, self._clock())
         self._log.error("Node error limited: %s:%s/%s: %s", node.ip, node.port, node.device, problem)
 
     def is_limited(self, node: Node) -> bool:
@@ -54,6 +57,14 @@ class ErrorLimits:
             del self._errors[key]
             return False
         return count > self.limit
+
+    def is_last_resort(self, node: Node) -> bool:
+        """Whether a limited node may be tried before a request fails: it had errors, but did not say that it is dead."""
+        return self._errors.get((node.ip, node.port, node.device), (0, 0.0))[0] < OUT_OF_SERVICE
+
+    def forgive(self, node: Node) -> None:
+        """Forget the errors of a node that works again."""
+        self._errors.pop((node.ip, node.port, node.device), None)
 
 
 class NodeIter:
@@ -74,6 +85,7 @@ class NodeIter:
         shuffle(first)
         self._first = iter(first)
         self._handoffs: Iterator[Node] | None = None
+        self._passed_over: list[Node] = []
 
     def __iter__(self) -> NodeIter:
         return self
@@ -88,17 +100,32 @@ class NodeIter:
         """The next node to try; None when there is no other."""
         if self._left <= 0:
             return None
-        for node in self._first:
-            if not self.limits.is_limited(node):
-                self._left -= 1
-                return node
+        if (node := self._unlimited(self._first)) is not None:
+            return node
         if self._handoffs is None:
             self._handoffs = self._ring.handoffs(self.partition)
-        for node in self._handoffs:
+        return self._unlimited(self._handoffs)
+
+    def next_limited(self) -> Node | None:
+        """After all others a node that was passed over for its errors, primaries first: it may work again by now.
+
+        So a small cluster need not wait for the end of ``error_suppression_interval`` when its servers are back.
+        """
+        return self._passed_over.pop(0) if self._passed_over else None
+
+    def _unlimited(self, nodes: Iterator[Node]) -> Node | None:
+        for node in nodes:
             if not self.limits.is_limited(node):
                 self._left -= 1
                 return node
+            if len(self._passed_over) < len(self.primaries) and self.limits.is_last_resort(node):
+                self._passed_over.append(node)
         return None
+
+    def worked(self, node: Node) -> None:
+        """The node answered: what it did wrong before is forgotten."""
+        if self.limits.is_limited(node):
+            self.limits.forgive(node)
 
     def failed(self, node: Node, problem: object) -> None:
         """Count and log an error of the node."""

@@ -68,6 +68,12 @@ class Search:
             source = self._ask(node)
             if source is not None:
                 return source
+        # Where nobody knew anything, those that were passed over for their errors get a chance.
+        while not self._failures and (node := self.nodes.next_limited()) is not None:
+            source = self._ask(node)
+            if source is not None:
+                self.nodes.worked(node)
+                return source
         return None
 
     def run(self) -> Source | Reply:

@@ -154,13 +154,14 @@ class ReplicatedUpload:
         return [putter for putter in [thread.wait() for thread in threads] if putter is not None]
 
     def _connect_one(self, headers: HeaderList, length: int | None) -> Putter | None:
-        while (node := self.nodes.next()) is not None:
+        while (node := self.nodes.next() or self.nodes.next_limited()) is not None:
             try:
                 putter = Putter.connect(self.cluster.client, node, self.request, headers, length)
             except BackendError as error:
                 self.nodes.failed(node, f"{self.request}: {error}")
                 continue
             if putter.early is None or putter.early.status < 500:
+                self.nodes.worked(node)
                 return putter
             self.nodes.refused(node, putter.early.status, str(self.request))
         return None

@@ -23,6 +23,12 @@ class Nodes(Protocol):
     def next(self) -> Node | None:
         """The next node to try; None when there is no other."""
 
+    def next_limited(self) -> Node | None:
+        """When there is no other: a node that had errors lately; None when there is no such node either."""
+
+    def worked(self, node: Node) -> None:
+        """The node answered."""
+
     def failed(self, node: Node, problem: object) -> None:
         """The node could not be spoken to."""
 

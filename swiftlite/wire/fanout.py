@@ -61,7 +61,7 @@ class FanOut:
 
     def _start(self, request: BackendRequest, headers: HeaderList, body: bytes) -> None:
         """Send one replica's request to the next node that takes it."""
-        while (node := self.nodes.next()) is not None:
+        while (node := self.nodes.next() or self.nodes.next_limited()) is not None:
             try:
                 exchange = self.client.start(node.address, request.method, request.on(node), headers, body)
             except BackendError as error:
@@ -101,6 +101,7 @@ class FanOut:
             self.nodes.refused(pending.node, reply.status, str(request))
             self._start(request, pending.headers, body)
             return
+        self.nodes.worked(pending.node)
         self.tally.add(reply)
 
     def _drop_silent(self, request: BackendRequest, body: bytes) -> None:

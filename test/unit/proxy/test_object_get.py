@@ -104,12 +104,28 @@ def test_errors_are_borne_up_to_the_limit_for_the_interval(staged):
     stage = staged(error_suppression_limit=3, error_suppression_interval=60.0)
     stage.cluster.limits._clock = lambda: now[0]
     stage.primaries_say(503, 503, 503)
+    for backend in stage.handoffs:
+        backend.says(whole(b"hello"))
     for _ in range(20):
-        stage.call("GET")
+        assert stage.call("GET").body == b"hello"
     assert [len(backend.seen) for backend in stage.primaries] == [4, 4, 4]
     now[0] += 61
     stage.call("GET")
     assert [len(backend.seen) for backend in stage.primaries] == [5, 5, 5]
+
+
+def test_servers_that_are_back_are_found_when_no_others_are_left(staged):
+    stage = staged(error_suppression_limit=2)
+    stage.all_say(503)
+    for _ in range(6):
+        assert stage.call("GET").status == 503
+        assert stage.call("PUT", body=b"x").status == 503
+    stage.all_say(whole(b"hello"))
+    assert stage.call("GET").body == b"hello"
+    stage.all_say(201)
+    count = len(stage.seen)
+    assert stage.call("PUT", body=b"x").status == 201
+    assert len(stage.seen) == count + 3
 
 
 def test_all_nodes_failing_is_503(stage):
