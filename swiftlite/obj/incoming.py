@@ -13,7 +13,7 @@ from swiftlite.obj.container_update import Change
 from swiftlite.obj.diskfile import OpenObject
 from swiftlite.obj.writer import DiskFileWriter
 
-CHUNK = 65536
+CHUNK = 262144
 """Bytes of a body that are taken from a connection at once."""
 
 
@@ -54,7 +54,7 @@ def receive(request: Request, writer: DiskFileWriter, size: int | None, limit: i
     :param deadline: seconds since the epoch
     :raises Answer: 408, 413, 422, and 499 for a body that is shorter than promised
     """
-    read = request.environ["wsgi.input"].read
+    read = request.environ["wsgi.input"].read1
     while size is None or writer.size < size:
         chunk = read(CHUNK if size is None else min(CHUNK, size - writer.size))
         if not chunk:

@@ -67,8 +67,8 @@ class ProxyOptions:
         None, "the same where another replica can be asked instead; default: node_timeout", parse_optional_float
     )
     post_quorum_timeout: float = option(0.5, "how long to wait for the other replicas once a quorum has answered")
-    object_chunk_size: int = option(65536, "bytes read from an object server at once")
-    client_chunk_size: int = option(65536, "bytes read from a client at once")
+    object_chunk_size: int = option(262144, "bytes read from an object server at once")
+    client_chunk_size: int = option(262144, "bytes read from a client at once")
     account_autocreate: bool = option(False, "make an account when something is first written to it")
     allow_account_management: bool = option(False, "let accounts be made and deleted by PUT and DELETE")
     recheck_account_existence: float = option(60.0, "how long what an account's HEAD said is believed")
