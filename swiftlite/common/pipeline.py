@@ -5,13 +5,14 @@ from __future__ import annotations
 import configparser
 import importlib
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from paste.deploy import loadwsgi
 
-from swiftlite.common.config import ConfigError, conf_files
+from swiftlite.common.config import ConfigError, conf_files, read_options
 
+Options = TypeVar("Options")
 WSGIApp = Callable[..., Any]
 
 APPS = {
@@ -66,6 +67,22 @@ def load_app(conf_path: str, *, allow_modify: bool = True) -> WSGIApp:
     for filter_context in reversed(context.filter_contexts):
         app = _create(filter_context, conf_path)(app)
     return app
+
+
+def factory_place(conf: Mapping[str, str]) -> tuple[str, str]:
+    """File and section that a factory was called for, to be named in errors.
+
+    :param conf: what the factory was given, global conf included
+    """
+    return conf.get("__file__", "conf"), conf.get("__section__", "filter")
+
+
+def factory_options(cls: type[Options], conf: Mapping[str, str]) -> Options:
+    """The options of a factory's section as an Options dataclass.
+
+    :raises ConfigError: naming the option whose text does not fit
+    """
+    return read_options(cls, conf, *factory_place(conf))
 
 
 def _add_required_filters(pipeline: loadwsgi.LoaderContext) -> None:

@@ -6,24 +6,32 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from swiftlite.common.concurrency import Timeout
+from swiftlite.common.config import option
 from swiftlite.common.log import Logger, get_logger, transaction_id
-from swiftlite.common.pipeline import WSGIApp
+from swiftlite.common.pipeline import WSGIApp, factory_options
+
+
+@dataclass(frozen=True)
+class CatchErrorsOptions:
+    """The filter's section."""
+
+    trans_id_suffix: str = option("", "end of every transaction id, so that those of several clusters differ")
 
 
 class CatchErrors:
     """Wraps all other filters. That a body is as long as its head promised is seen to by the HTTP server.
 
-    :param suffix: ends each transaction id, so that those of several clusters differ
     :param log: hears of exceptions that nobody caught
     """
 
-    def __init__(self, app: WSGIApp, suffix: str, log: Logger) -> None:
+    def __init__(self, app: WSGIApp, options: CatchErrorsOptions, log: Logger) -> None:
         self.app = app
-        self.suffix = suffix
+        self.suffix = options.trans_id_suffix
         self.log = log
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -58,7 +66,8 @@ def new_transaction_id(suffix: str, number: int, now: float) -> str:
 
 
 def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[WSGIApp], WSGIApp]:
-    """Paste's factory; its one option is ``trans_id_suffix``."""
+    """Paste's factory; options: CatchErrorsOptions. Raises ConfigError."""
     conf = {**global_conf, **local_conf}
+    options = factory_options(CatchErrorsOptions, conf)
     log = get_logger(conf, "catch-errors")
-    return lambda app: CatchErrors(app, conf.get("trans_id_suffix", ""), log)
+    return lambda app: CatchErrors(app, options, log)

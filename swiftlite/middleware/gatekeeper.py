@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from swiftlite.common.config import is_true
-from swiftlite.common.pipeline import WSGIApp
+from swiftlite.common.config import option
+from swiftlite.common.pipeline import WSGIApp, factory_options
 
 INTERNAL_PREFIXES = (
     "x-account-sysmeta-",
@@ -35,25 +36,30 @@ _KEYS = frozenset(map(environ_key, INTERNAL_HEADERS))
 _suspicious_keys = re.compile("|".join([*_KEY_PREFIXES, *_KEYS])).search
 
 
+@dataclass(frozen=True)
+class GatekeeperOptions:
+    """The filter's section."""
+
+    shunt_inbound_x_timestamp: bool = option(True, "set a client's X-Timestamp aside instead of believing it")
+    allow_reserved_names_header: bool = option(
+        False, "let clients that send X-Allow-Reserved-Names reach names that only middleware makes"
+    )
+
+
 class Gatekeeper:
-    """Removes internal headers from requests and answers.
+    """Removes internal headers from requests and answers."""
 
-    :param shunt_timestamp: a client's X-Timestamp is set aside, not believed
-    :param allow_reserved_names: a client may ask for names of the reserved namespace
-    """
-
-    def __init__(self, app: WSGIApp, shunt_timestamp: bool, allow_reserved_names: bool) -> None:
+    def __init__(self, app: WSGIApp, options: GatekeeperOptions) -> None:
         self.app = app
-        self.shunt_timestamp = shunt_timestamp
-        self.allow_reserved_names = allow_reserved_names
+        self.options = options
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         if _suspicious_keys("\n".join(environ)):
             for key in [key for key in environ if key.startswith(_KEY_PREFIXES) or key in _KEYS]:
                 del environ[key]
-        if self.shunt_timestamp and "HTTP_X_TIMESTAMP" in environ:
+        if self.options.shunt_inbound_x_timestamp and "HTTP_X_TIMESTAMP" in environ:
             environ["HTTP_X_BACKEND_INBOUND_X_TIMESTAMP"] = environ.pop("HTTP_X_TIMESTAMP")
-        if self.allow_reserved_names and "HTTP_X_ALLOW_RESERVED_NAMES" in environ:
+        if self.options.allow_reserved_names_header and "HTTP_X_ALLOW_RESERVED_NAMES" in environ:
             environ["HTTP_X_BACKEND_ALLOW_RESERVED_NAMES"] = environ.pop("HTTP_X_ALLOW_RESERVED_NAMES")
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -86,8 +92,6 @@ def _location(value: str, environ: dict[str, Any]) -> str:
 
 
 def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[WSGIApp], WSGIApp]:
-    """Paste's factory; options ``shunt_inbound_x_timestamp`` and ``allow_reserved_names_header``."""
-    conf = {**global_conf, **local_conf}
-    shunt = is_true(conf.get("shunt_inbound_x_timestamp", "true"))
-    allow = is_true(conf.get("allow_reserved_names_header", "false"))
-    return lambda app: Gatekeeper(app, shunt, allow)
+    """Paste's factory; options: GatekeeperOptions. Raises ConfigError."""
+    options = factory_options(GatekeeperOptions, {**global_conf, **local_conf})
+    return lambda app: Gatekeeper(app, options)

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from swiftlite.common.pipeline import WSGIApp
+from swiftlite.common.config import option
+from swiftlite.common.pipeline import WSGIApp, factory_options
+
+
+@dataclass(frozen=True)
+class HealthCheckOptions:
+    """The filter's section."""
+
+    disable_path: str = option("", "while this file exists the answer is 503, so that load balancers go elsewhere")
 
 
 class HealthCheck:
-    """Answers the one path ``/healthcheck``.
+    """Answers the one path ``/healthcheck``."""
 
-    :param disable_path: while this file exists the answer is 503; empty: never
-    """
-
-    def __init__(self, app: WSGIApp, disable_path: str) -> None:
+    def __init__(self, app: WSGIApp, options: HealthCheckOptions) -> None:
         self.app = app
-        self.disable_path = disable_path
+        self.disable_path = options.disable_path
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         if environ.get("PATH_INFO") != "/healthcheck":
@@ -29,6 +35,6 @@ class HealthCheck:
 
 
 def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[WSGIApp], WSGIApp]:
-    """Paste's factory; its one option is ``disable_path``."""
-    conf = {**global_conf, **local_conf}
-    return lambda app: HealthCheck(app, conf.get("disable_path", ""))
+    """Paste's factory; options: HealthCheckOptions. Raises ConfigError."""
+    options = factory_options(HealthCheckOptions, {**global_conf, **local_conf})
+    return lambda app: HealthCheck(app, options)

@@ -9,7 +9,7 @@ from swiftlite.common.cache import Cache
 from swiftlite.common.config import ConfigError
 from swiftlite.common.log import get_logger
 from swiftlite.common.memcached import MemcachedStore, read_memcached_options
-from swiftlite.common.pipeline import WSGIApp
+from swiftlite.common.pipeline import WSGIApp, factory_place
 
 
 class CacheFilter:
@@ -25,12 +25,12 @@ class CacheFilter:
 
 
 def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[WSGIApp], WSGIApp]:
-    """Paste's factory; see MemcachedOptions. Without ``memcache_servers`` each server's processes cache alone.
+    """Paste's factory; options: MemcachedOptions. Without ``memcache_servers`` each server's processes cache alone.
 
     :raises ConfigError: when an option does not fit, or memcached is wanted and pymemcache is missing
     """
     conf = {**global_conf, **local_conf}
-    file, section = conf.get("__file__", "conf"), conf.get("__section__", "filter:cache")
+    file, section = factory_place(conf)
     options = read_memcached_options(conf, file, section)
     store = None
     if options.memcache_servers:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from swiftlite.common.concurrency import Timeout
-from swiftlite.common.config import ConfigError, is_true
+from swiftlite.common.config import ConfigError, option
 from swiftlite.common.log import Logger, get_logger
-from swiftlite.common.pipeline import WSGIApp
-from swiftlite.core.access_log import DEFAULT_TEMPLATE, Entry, Formatter, Style, compile_template
+from swiftlite.common.pipeline import WSGIApp, factory_options, factory_place
+from swiftlite.core.access_log import DEFAULT_TEMPLATE, Entry, Formatter, Style, anonymize, compile_template
 from swiftlite.core.names import quote_wsgi
 
 LOGGED = "swift.proxy_access_log_made"
@@ -158,35 +159,44 @@ class _CountedInput:
         return getattr(self._input, name)
 
 
-def read_style(conf: Mapping[str, str]) -> Style:
-    """The options that shape a line.
+@dataclass(frozen=True)
+class ProxyLoggingOptions:
+    """The filter's section. ``access_log_name``, ``_facility``, ``_level`` and ``_address`` go before ``log_name``…"""
 
-    :raises ValueError: when a number is none
-    """
-    only = conf.get("access_log_headers_only", "")
-    return Style(
-        template=conf.get("log_msg_template", DEFAULT_TEMPLATE),
-        reveal=int(conf.get("reveal_sensitive_prefix", 16)),
-        method=conf.get("log_anonymization_method", "md5").lower(),
-        salt=conf.get("log_anonymization_salt", ""),
-        headers=is_true(conf.get("access_log_headers", conf.get("log_headers", "no"))),
-        only_headers=frozenset(name.strip().title() for name in only.split(",") if name.strip()),
-    )
+    log_msg_template: str = option(DEFAULT_TEMPLATE, "what a line says, and in which order")
+    reveal_sensitive_prefix: int = option(16, "characters of a token or signature that a line shows")
+    log_anonymization_method: str = option("md5", "hash for fields that the template names with .anonymized")
+    log_anonymization_salt: str = option("", "what is hashed before such a field")
+    access_log_headers: bool = option(False, "log the request's headers, too")
+    access_log_headers_only: tuple[str, ...] = option((), "log only these headers; none: all")
+
+    def style(self) -> Style:
+        """How lines look."""
+        return Style(
+            template=self.log_msg_template,
+            reveal=self.reveal_sensitive_prefix,
+            method=self.log_anonymization_method.lower(),
+            salt=self.log_anonymization_salt,
+            headers=self.access_log_headers,
+            only_headers=frozenset(name.title() for name in self.access_log_headers_only),
+        )
 
 
 def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[WSGIApp], WSGIApp]:
-    """Paste's factory. Options ``access_log_…`` go before ``log_…``; see also :func:`read_style`.
+    """Paste's factory; options: ProxyLoggingOptions.
 
-    :raises ConfigError: when the template or a number does not fit
+    :raises ConfigError: when one does not fit
     """
     conf = {**global_conf, **local_conf}
     for key in ("log_name", "log_facility", "log_level", "log_address"):
         if conf.get(f"access_{key}"):
             conf[key] = conf[f"access_{key}"]
+    style = factory_options(ProxyLoggingOptions, conf).style()
     try:
-        line = compile_template(read_style(conf))
+        line = compile_template(style)
+        anonymize("x", style.method, style.salt)
     except ValueError as error:
-        file, section = conf.get("__file__", "conf"), conf.get("__section__", "filter:proxy-logging")
-        raise ConfigError(file, section, "log_msg_template", str(error), "correct it") from None
+        file, section = factory_place(conf)
+        raise ConfigError(file, section, None, str(error), "correct it") from None
     log = get_logger(conf, "proxy-access")
     return lambda app: ProxyLogging(app, line, log)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from swiftlite.common import swift_info
 from swiftlite.common.config import ConfigError
-from swiftlite.common.pipeline import WSGIApp
+from swiftlite.common.pipeline import WSGIApp, factory_place
 from swiftlite.middleware.tempauth.filter import TempAuth
 from swiftlite.middleware.tempauth.tokens import Tokens
-from swiftlite.middleware.tempauth.users import BadOption, read_tempauth_options
+from swiftlite.middleware.tempauth.users import BadOption, read_tempauth_conf
 
 
 def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[WSGIApp], WSGIApp]:
@@ -20,11 +20,11 @@ def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[
     """
     conf = {**global_conf, **local_conf}
     try:
-        options = read_tempauth_options(conf)
+        settings = read_tempauth_conf(conf)
         # The key is made here, before the server forks: every worker then accepts the others' tokens.
-        tokens = Tokens(options, os.urandom(32))
+        tokens = Tokens(settings, os.urandom(32))
     except BadOption as error:
-        file, section = conf.get("__file__", "conf"), conf.get("__section__", "filter:tempauth")
+        file, section = factory_place(conf)
         raise ConfigError(file, section, error.option, error.problem, "correct it") from None
     swift_info.register("tempauth", account_acls=True)
-    return lambda app: TempAuth(app, options, tokens)
+    return lambda app: TempAuth(app, settings, tokens)

@@ -13,7 +13,7 @@ from swiftlite.core.acl import AccountACL, clean_acl, parse_account_acl, parse_a
 from swiftlite.core.names import quote_wsgi, split_path, wsgi_to_str
 from swiftlite.middleware.tempauth.login import Login
 from swiftlite.middleware.tempauth.tokens import Tokens
-from swiftlite.middleware.tempauth.users import TempAuthOptions
+from swiftlite.middleware.tempauth.users import TempAuthConf
 from swiftlite.proxy.info import get_account_info
 
 ACCOUNT_ACL = "HTTP_X_ACCOUNT_ACCESS_CONTROL"
@@ -23,32 +23,34 @@ STORED_ACCOUNT_ACL = "HTTP_X_ACCOUNT_SYSMETA_CORE_ACCESS_CONTROL"
 class TempAuth:
     """The filter. It decides alone about tokens and accounts that bear one of its reseller prefixes."""
 
-    def __init__(self, app: WSGIApp, options: TempAuthOptions, tokens: Tokens) -> None:
+    def __init__(self, app: WSGIApp, conf: TempAuthConf, tokens: Tokens) -> None:
         self.app = app
-        self.options = options
+        self.conf = conf
+        self.prefix = conf.prefix
+        self.prefixes = conf.options.reseller_prefix
         self.tokens = tokens
-        self.login = Login(options, tokens)
+        self.login = Login(conf, tokens)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        options = self.options
+        options = self.conf.options
         if options.allow_overrides and environ.get("swift.authorize_override"):
             return self.app(environ, start_response)
         path: str = environ["PATH_INFO"]
         if path.startswith(options.auth_prefix):
             return self.login(environ, start_response)
         token = environ.get("HTTP_X_AUTH_TOKEN") or environ.get("HTTP_X_STORAGE_TOKEN")
-        if token and token.startswith(options.prefix):
+        if token and token.startswith(self.prefix):
             groups = self._groups(environ, token)
             if groups:
                 self._admit(environ, groups)
-            elif options.prefix:
+            elif self.prefix:
                 return unauthorized(path)(environ, start_response)
             else:
                 environ.setdefault("swift.authorize", self.deny)
         elif self._decides_about(path):
             environ["swift.authorize"] = self.authorize
             environ["swift.clean_acl"] = clean_acl
-        elif not options.prefix:
+        elif not self.prefix:
             if "swift.authorize" not in environ:
                 environ["swift.authorize"] = self.authorize
                 environ["swift.clean_acl"] = clean_acl
@@ -61,7 +63,7 @@ class TempAuth:
         cache, now = environ.get("swift.cache"), time.time()
         groups = self.tokens.groups(token, cache, now)
         service_token = environ.get("HTTP_X_SERVICE_TOKEN")
-        if groups and service_token and service_token.startswith(self.options.prefix):
+        if groups and service_token and service_token.startswith(self.prefix):
             service_groups = self.tokens.groups(service_token, cache, now)
             if service_groups:
                 return f"{groups},{service_groups}"
@@ -83,10 +85,10 @@ class TempAuth:
 
     def _prefix(self, account: str) -> str | None:
         """The reseller prefix of an account, None when it is not ours."""
-        for prefix in self.options.prefixes:
+        for prefix in self.prefixes:
             if prefix and account.startswith(prefix):
                 return prefix
-        return "" if "" in self.options.prefixes else None
+        return "" if "" in self.prefixes else None
 
     def authorize(self, request: Request) -> Answer | None:
         """Whether the request may go on: the proxy's ``swift.authorize``.
@@ -133,12 +135,12 @@ class TempAuth:
         prefix, account = target
         if wsgi_to_str(account) not in groups or (method in ("PUT", "DELETE") and not container):
             return False
-        required = self.options.required_groups[prefix]
+        required = self.conf.required_groups[prefix]
         return not required or required in groups
 
     def _is_plain(self, prefix: str, account: str) -> bool:
         """Whether it is a user's account, not one of Swift's own."""
-        return account not in self.options.prefixes and not account.startswith(f"{prefix}.")
+        return account not in self.prefixes and not account.startswith(f"{prefix}.")
 
     def _account_acl_allows(
         self, environ: dict[str, Any], groups: list[str], reads: bool, container: str | None

@@ -9,7 +9,7 @@ from typing import Any
 from swiftlite.common.web import Answer, HTTPBadRequest, HTTPMethodNotAllowed, HTTPNotFound, HTTPOk, HTTPUnauthorized
 from swiftlite.core.names import quote_wsgi, split_path, str_to_wsgi, wsgi_to_str
 from swiftlite.middleware.tempauth.tokens import Tokens
-from swiftlite.middleware.tempauth.users import TempAuthOptions, User
+from swiftlite.middleware.tempauth.users import TempAuthConf, User
 
 NOBODY = User("", "", "no key is this long, so none is equal", (), "")
 
@@ -17,8 +17,8 @@ NOBODY = User("", "", "no key is this long, so none is equal", (), "")
 class Login:
     """Answers ``GET /auth/v1.0``, ``/auth/auth`` and ``/auth/v1/<account>/auth``."""
 
-    def __init__(self, options: TempAuthOptions, tokens: Tokens) -> None:
-        self.options = options
+    def __init__(self, conf: TempAuthConf, tokens: Tokens) -> None:
+        self.conf = conf
         self.tokens = tokens
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -29,7 +29,7 @@ class Login:
         if environ["REQUEST_METHOD"] != "GET":
             return HTTPMethodNotAllowed(headers={"Allow": "GET"})
         try:
-            rest = environ["PATH_INFO"][len(self.options.auth_prefix) - 1 :]
+            rest = environ["PATH_INFO"][len(self.conf.options.auth_prefix) - 1 :]
             version, account, word = split_path(rest, 1, 3, rest_with_last=True)
         except ValueError:
             return HTTPNotFound()
@@ -43,7 +43,7 @@ class Login:
         """Trade a key for a token; the three are WSGI strings, empty where missing."""
         if not (account and name and key):
             return _refusal(account)
-        user = self.options.users.get(wsgi_to_str(f"{account}:{name}"))
+        user = self.conf.users.get(wsgi_to_str(f"{account}:{name}"))
         # One comparison either way: the time must not tell whether there is such a user.
         if not (user or NOBODY).has_key(wsgi_to_str(key)) or user is None:
             return _refusal(account)
@@ -63,7 +63,7 @@ class Login:
     def _storage_url(self, user: User, environ: dict[str, Any]) -> str:
         host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
         url = user.url.replace("$HOST", f"{environ['wsgi.url_scheme']}://{host}")
-        scheme = self.options.storage_url_scheme
+        scheme = self.conf.options.storage_url_scheme
         if scheme != "default":
             url = f"{scheme}:{url.partition(':')[2]}"
         return str_to_wsgi(url)

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from swiftlite.common.cache import Cache, CacheUnreachable
-from swiftlite.middleware.tempauth.users import BadOption, TempAuthOptions, User
+from swiftlite.middleware.tempauth.users import BadOption, TempAuthConf, User
 
 REMEMBERED = 10000
 """Tokens whose groups one process remembers."""
@@ -102,27 +102,28 @@ class Tokens:
     :raises BadOption: when a Fernet key cannot be used
     """
 
-    def __init__(self, options: TempAuthOptions, key: bytes) -> None:
-        self._options = options
+    def __init__(self, conf: TempAuthConf, key: bytes) -> None:
+        self._conf = conf
+        self._life = conf.options.token_life
         self._key = key
-        self._fernet = FernetTokens(options.fernet_keys) if options.fernet_keys else None
+        self._fernet = FernetTokens(conf.fernet_keys) if conf.fernet_keys else None
         self._known: dict[str, tuple[float, str]] = {}
 
     def issue(self, user: User, cache: Cache | None, now: float) -> tuple[str, float]:
         """A token for the user and when it expires; one that memcached still has is given out again."""
-        prefix, groups = self._options.prefix, self._options.groups_of(user)
-        expires = now + self._options.token_life
+        prefix, groups = self._conf.prefix, self._conf.groups_of(user)
+        expires = now + self._life
         try:
             kept = self._kept(user, groups, cache, now)
             if kept:
                 return kept
-            if self._fernet and self._options.active_fernet_key:
-                return prefix + self._fernet.encrypt(groups, self._options.active_fernet_key, now), expires
+            active = self._conf.options.active_fernet_key_id
+            if self._fernet and active:
+                return prefix + self._fernet.encrypt(groups, active, now), expires
             if cache is not None and cache.store is not None:
                 token = f"{prefix}tk{uuid.uuid4().hex}"
-                life = self._options.token_life
-                cache.set(f"{prefix}/token/{token}", [expires, groups], life, strict=True)
-                cache.set(f"{prefix}/user/{user.identity}", token, life, strict=True)
+                cache.set(f"{prefix}/token/{token}", [expires, groups], self._life, strict=True)
+                cache.set(f"{prefix}/user/{user.identity}", token, self._life, strict=True)
                 return token, expires
         except CacheUnreachable:
             pass
@@ -132,7 +133,7 @@ class Tokens:
         """The token that memcached has for the user, if its groups are still those of the conf file."""
         if cache is None or cache.store is None:
             return None
-        prefix = self._options.prefix
+        prefix = self._conf.prefix
         token = cache.get(f"{prefix}/user/{user.identity}", strict=True)
         found = _stored(cache.get(f"{prefix}/token/{token}", strict=True)) if token else None
         if found and found[0] > now and set(found[1].split(",")) == set(groups.split(",")):
@@ -144,7 +145,7 @@ class Tokens:
 
         :param token: must start with the reseller prefix
         """
-        bare = token[len(self._options.prefix) :]
+        bare = token[len(self._conf.prefix) :]
         found = self._read_stored(token, cache) if bare.startswith("tk") else self._read_sealed(token, bare, now)
         return found[1] if found and found[0] > now else None
 
@@ -152,7 +153,7 @@ class Tokens:
         if cache is None:
             return None
         try:
-            found = _stored(cache.get(f"{self._options.prefix}/token/{token}", strict=True))
+            found = _stored(cache.get(f"{self._conf.prefix}/token/{token}", strict=True))
         except CacheUnreachable:
             return self._known.get(token)  # whom this process has let in stays in
         if found is None:
@@ -168,7 +169,7 @@ class Tokens:
         if bare.startswith("stk"):
             found = read_signed(self._key, bare)
         elif self._fernet and bare.startswith(("ftk", "zftk")):
-            found = self._fernet.decrypt(bare, self._options.token_life, now)
+            found = self._fernet.decrypt(bare, self._life, now)
         if found is not None:
             self._remember(token, found)
         return found

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from swiftlite.common.config import is_true
+from swiftlite.common.config import option
+from swiftlite.common.pipeline import factory_options
 
 
 class BadOption(ValueError):
@@ -50,68 +51,76 @@ class User:
         return hmac.compare_digest(self.key.encode("utf-8", "surrogateescape"), key.encode("utf-8", "surrogateescape"))
 
 
+def parse_prefixes(text: str) -> tuple[str, ...]:
+    """Reseller prefixes, each with its underscore; ``''`` is the empty one."""
+    words = ["" if word.strip() == "''" else word.strip() for word in text.split(",") if word.strip()]
+    prefixes = [word if not word or word.endswith("_") else f"{word}_" for word in words]
+    return tuple(dict.fromkeys(prefixes)) or ("",)
+
+
+def parse_auth_prefix(text: str) -> str:
+    """A path with a slash at either end."""
+    return f"/{text.strip('/')}/" if text.strip("/") else "/auth/"
+
+
 @dataclass(frozen=True)
 class TempAuthOptions:
+    """The plain options of the filter's section; users, keys and required groups have names of their own."""
+
+    reseller_prefix: tuple[str, ...] = option(
+        ("AUTH_",), "starts of the names of accounts; the first one starts tokens, too", parse_prefixes
+    )
+    auth_prefix: str = option("/auth/", "path below which tokens are given out", parse_auth_prefix)
+    token_life: int = option(86400, "seconds that a token is valid")
+    allow_overrides: bool = option(True, "let filters in front, such as temporary URLs, decide instead")
+    storage_url_scheme: str = option("default", "scheme of storage URLs: http, https, or default: as the client came")
+    active_fernet_key_id: str = option("", "which fernet_key_<id> seals new tokens; none: they lie in memcached")
+
+
+@dataclass(frozen=True)
+class TempAuthConf:
     """Everything the section says."""
 
-    prefixes: tuple[str, ...]
-    """Reseller prefixes, each with its underscore; the first one's tokens are ours."""
-    required_groups: Mapping[str, str]
-    """Prefix to the group that besides its own account's a user must have; '' for none."""
+    options: TempAuthOptions
     users: Mapping[str, User]
     """By identity."""
-    auth_prefix: str
-    token_life: int
-    """Seconds."""
-    allow_overrides: bool
-    storage_url_scheme: str
+    required_groups: Mapping[str, str]
+    """Prefix to the group that besides its own account's a user must have; '' for none."""
     fernet_keys: Mapping[str, str]
-    active_fernet_key: str | None
-    """Id of the key that new tokens are made with."""
+    """By id."""
 
     @property
     def prefix(self) -> str:
         """The prefix of tokens and of accounts without a storage URL."""
-        return self.prefixes[0]
+        return self.options.reseller_prefix[0]
 
     def groups_of(self, user: User) -> str:
         """The groups a user's token stands for: account, account:user, others; ``.admin`` becomes account ids."""
         groups = [user.account, user.identity, *user.groups]
         if ".admin" in groups:
             groups.remove(".admin")
-            groups += [prefix + user.account for prefix in self.prefixes if prefix]
+            groups += [prefix + user.account for prefix in self.options.reseller_prefix if prefix]
             if user.account_id not in groups:
                 groups.append(user.account_id)
         return ",".join(groups)
 
 
-def read_tempauth_options(conf: Mapping[str, str]) -> TempAuthOptions:
+def read_tempauth_conf(conf: Mapping[str, str]) -> TempAuthConf:
     """Read the section.
 
-    :raises BadOption: naming the option that does not fit
+    :raises ConfigError, BadOption: naming the option that does not fit
     """
-    prefixes = _read_prefixes(conf.get("reseller_prefix", "AUTH"))
+    options = factory_options(TempAuthOptions, conf)
     fernet_keys = {key[len("fernet_key_") :]: value for key, value in conf.items() if key.startswith("fernet_key_")}
-    active = conf.get("active_fernet_key_id") or None
+    active = options.active_fernet_key_id
     if active and active not in fernet_keys:
         raise BadOption("active_fernet_key_id", f"there is no fernet_key_{active}")
-    return TempAuthOptions(
-        prefixes=prefixes,
-        required_groups={prefix: _required_group(conf, prefix) for prefix in prefixes},
-        users={user.identity: user for user in _read_users(conf, prefixes[0])},
-        auth_prefix=_read_auth_prefix(conf.get("auth_prefix", "/auth/")),
-        token_life=_read_seconds(conf, "token_life", "86400"),
-        allow_overrides=is_true(conf.get("allow_overrides", "true")),
-        storage_url_scheme=conf.get("storage_url_scheme", "default"),
+    return TempAuthConf(
+        options=options,
+        users={user.identity: user for user in _read_users(conf, options.reseller_prefix[0])},
+        required_groups={prefix: _required_group(conf, prefix) for prefix in options.reseller_prefix},
         fernet_keys=fernet_keys,
-        active_fernet_key=active,
     )
-
-
-def _read_prefixes(text: str) -> tuple[str, ...]:
-    words = ["" if word.strip() == "''" else word.strip() for word in text.split(",") if word.strip()]
-    prefixes = [word if not word or word.endswith("_") else f"{word}_" for word in words]
-    return tuple(dict.fromkeys(prefixes)) or ("",)
 
 
 def _required_group(conf: Mapping[str, str], prefix: str) -> str:
@@ -119,38 +128,27 @@ def _required_group(conf: Mapping[str, str], prefix: str) -> str:
     return (conf.get(f"{name}require_group") or conf.get("require_group") or "").strip()
 
 
-def _read_auth_prefix(text: str) -> str:
-    return f"/{text.strip('/')}/" if text.strip("/") else "/auth/"
-
-
-def _read_seconds(conf: Mapping[str, str], option: str, default: str) -> int:
-    try:
-        return int(conf.get(option, default))
-    except ValueError:
-        raise BadOption(option, f"{conf[option]!r} is no number of seconds") from None
-
-
 def _read_users(conf: Mapping[str, str], prefix: str) -> Iterator[User]:
-    for option, value in conf.items():
-        kind, _, rest = option.partition("_")
+    for key, value in conf.items():
+        kind, _, rest = key.partition("_")
         if kind not in ("user", "user64") or not rest:
             continue
         account, separator, name = rest.partition("_")
         if not separator or "_" in name:
-            raise BadOption(option, f"it must be {kind}_<account>_<user>; use user64_ for names with underscores")
+            raise BadOption(key, f"it must be {kind}_<account>_<user>; use user64_ for names with underscores")
         if kind == "user64":
-            account, name = _decode64(option, account), _decode64(option, name)
-        key, *groups = value.split() or [""]
-        if not key:
-            raise BadOption(option, "it has no key")
+            account, name = _decode64(key, account), _decode64(key, name)
+        secret, *groups = value.split() or [""]
+        if not secret:
+            raise BadOption(key, "it has no key")
         url = f"$HOST/v1/{prefix}{quote(account)}"
         if groups and ("://" in groups[-1] or "$HOST" in groups[-1]):
             url = groups.pop()
-        yield User(account, name, key, tuple(groups), url)
+        yield User(account, name, secret, tuple(groups), url)
 
 
-def _decode64(option: str, text: str) -> str:
+def _decode64(key: str, text: str) -> str:
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode("utf-8")
     except (binascii.Error, UnicodeDecodeError):
-        raise BadOption(option, f"{text!r} is not the base64 of a name") from None
+        raise BadOption(key, f"{text!r} is not the base64 of a name") from None

@@ -342,10 +342,21 @@ def test_a_filter_may_say_what_the_status_really_was(lines):
     assert lines == ["GET /v1/a/c/o%3Fx%3D1 408 - 5 - -"]
 
 
-@pytest.mark.parametrize("options", [{"log_msg_template": "{x}"}, {"reveal_sensitive_prefix": "many"}])
-def test_a_template_that_does_not_fit_is_told_with_its_place(options):
-    with pytest.raises(ConfigError, match=r"p\.conf \[filter:log\]"):
-        proxy_logging.filter_factory({"__file__": "p.conf", "__section__": "filter:log"}, **options)
+@pytest.mark.parametrize(
+    ("module", "option", "text"),
+    [
+        (proxy_logging, "log_msg_template", "{x}"),
+        (proxy_logging, "reveal_sensitive_prefix", "many"),
+        (proxy_logging, "log_anonymization_method", "rot13"),
+        (proxy_logging, "access_log_headers", "perhaps"),
+        (gatekeeper, "shunt_inbound_x_timestamp", "perhaps"),
+        (memcache, "memcache_max_connections", "many"),
+        (memcache, "memcache_servers", "here:x"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_told_with_its_place(module, option, text):
+    with pytest.raises(ConfigError, match=rf"^p\.conf \[filter:x\].*({option}|rot13)"):
+        module.filter_factory({"__file__": "p.conf", "__section__": "filter:x"}, **{option: text})
 
 
 # -- listing_formats --------------------------------------------------------------------------------------------------

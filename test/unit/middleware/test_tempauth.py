@@ -603,7 +603,7 @@ def test_a_token_that_memcached_forgot_is_revoked(app):
         ({"user_a_b_c": "key"}, "user_a_b_c: it must be"),
         ({"user_a_b": "  "}, "user_a_b: it has no key"),
         ({"user64_!_YQ": "key"}, "user64_!_YQ: '!' is not the base64"),
-        ({"token_life": "long"}, "token_life: 'long' is no number"),
+        ({"token_life": "long"}, "token_life: 'long' does not fit"),
         ({"active_fernet_key_id": "x"}, "active_fernet_key_id: there is no fernet_key_x"),
         ({"fernet_key_x": "short"}, "fernet_key_x: Fernet key must be"),
     ],
