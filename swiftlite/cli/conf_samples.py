@@ -10,41 +10,43 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from swiftlite.account.server import DatabaseServerOptions
 from swiftlite.cli.layout import FILTERS, PIPELINE
 from swiftlite.common.config import ServerOptions
 from swiftlite.common.memcached import MemcachedOptions
 from swiftlite.container.server import ContainerOptions
-from swiftlite.container.updater import ContainerUpdaterOptions
+from swiftlite.container.updater import UpdaterOptions as ContainerUpdaterOptions
 from swiftlite.core.constraints import Constraints
-from swiftlite.obj.server import ObjectServerOptions
-from swiftlite.obj.updater import ObjectUpdaterOptions
+from swiftlite.db.controller import DatabaseServerOptions
+from swiftlite.middleware.catch_errors import CatchErrorsOptions
+from swiftlite.middleware.gatekeeper import GatekeeperOptions
+from swiftlite.middleware.healthcheck import HealthCheckOptions
+from swiftlite.middleware.proxy_logging import ProxyLoggingOptions
+from swiftlite.middleware.tempauth.users import TempAuthOptions
+from swiftlite.obj.options import ObjectOptions
+from swiftlite.obj.updater import UpdaterOptions as ObjectUpdaterOptions
 from swiftlite.proxy.options import ProxyOptions
 
 STORAGE_ONLY = {"devices", "mount_check"}
 # What workers counts by itself depends on the machine; the sample says the word that means the same anywhere.
 DEFAULT_TEXTS = {"workers": "auto"}
 TEMPAUTH = """
-# user_<account>_<user> = <key> [group...] [storage URL]; .admin may do all in its account, .reseller_admin in any
+# user_<account>_<user> = <key> [group...] [storage URL]; .admin may do all in its account, .reseller_admin in any,
+# .reseller_reader may read any
 # user_test_tester = testing .admin
 # user64_<account>_<user>: the same, both names in base64 without padding, for names with underscores
-# start of the names of accounts and tokens
-# reseller_prefix = AUTH
-# where tokens are given out
-# auth_prefix = /auth/
-# seconds that a token is valid
-# token_life = 86400
-# let filters in front, such as temporary URLs, decide instead
-# allow_overrides = true
-# scheme of storage URLs: http, https, or default: the one that the client used
-# storage_url_scheme = default
-# a group that users of accounts with this prefix must have
+# <prefix>_require_group: a group that users of accounts with this prefix must have
 # AUTH_require_group =
-# secrets that tokens are sealed with, so that every proxy knows them without memcached; fernet_key_<id> = <32 bytes>
+# fernet_key_<id>: 32 bytes in URL-safe base64; tokens sealed with it are good at every proxy, without memcached
 # fernet_key_one =
-# which of them seals new tokens
-# active_fernet_key_id = one
 """
+FILTER_OPTIONS = {
+    "catch_errors": CatchErrorsOptions,
+    "gatekeeper": GatekeeperOptions,
+    "healthcheck": HealthCheckOptions,
+    "proxy-logging": ProxyLoggingOptions,
+    "cache": MemcachedOptions,
+    "tempauth": TempAuthOptions,
+}
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def _storage(kind: str, port: int, server: type, updater: type | None) -> list[S
         _default(port, set()),
         Section("pipeline:main", (f"pipeline = healthcheck {kind}-server",)),
         Section(f"app:{kind}-server", (f"use = egg:swiftlite#{kind}",), server, _own(server)),
-        Section("filter:healthcheck", ("use = egg:swiftlite#healthcheck",)),
+        Section("filter:healthcheck", ("use = egg:swiftlite#healthcheck",), HealthCheckOptions),
     ]
     if updater:
         sections.append(Section(f"{kind}-updater", (), updater, _own(updater)))
@@ -89,13 +91,13 @@ def _proxy() -> list[Section]:
     for name in dict.fromkeys(PIPELINE.split()[:-1]):
         use = f"use = egg:swiftlite#{FILTERS.get(name, name)}"
         lines = (use, *TEMPAUTH.strip().split("\n")) if name == "tempauth" else (use,)
-        sections.append(Section(f"filter:{name}", lines, MemcachedOptions if name == "cache" else None))
+        sections.append(Section(f"filter:{name}", lines, FILTER_OPTIONS.get(name)))
     return sections
 
 
 SAMPLES: dict[str, list[Section]] = {
     "proxy-server.conf-sample": _proxy(),
-    "object-server.conf-sample": _storage("object", 6200, ObjectServerOptions, ObjectUpdaterOptions),
+    "object-server.conf-sample": _storage("object", 6200, ObjectOptions, ObjectUpdaterOptions),
     "container-server.conf-sample": _storage("container", 6201, ContainerOptions, ContainerUpdaterOptions),
     "account-server.conf-sample": _storage("account", 6202, DatabaseServerOptions, None),
     "swift.conf-sample": [

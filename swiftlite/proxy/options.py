@@ -28,6 +28,10 @@ class NodeCount:
     number: int
     per_replica: bool
 
+    def __str__(self) -> str:
+        """As a conf file spells it."""
+        return f"{self.number} * replicas" if self.per_replica else str(self.number)
+
     def of(self, replicas: int) -> int:
         """The number for a ring with so many replicas."""
         return self.number * replicas if self.per_replica else self.number
