@@ -74,7 +74,9 @@ class TempAuthOptions:
     token_life: int = option(86400, "seconds that a token is valid")
     allow_overrides: bool = option(True, "let filters in front, such as temporary URLs, decide instead")
     storage_url_scheme: str = option("default", "scheme of storage URLs: http, https, or default: as the client came")
-    active_fernet_key_id: str = option("", "which fernet_key_<id> seals new tokens; none: they lie in memcached")
+    active_fernet_key_id: str = option(
+        "", "which fernet_key_<id> seals new tokens; none: they lie in memcached, or are good at this server only"
+    )
 
 
 @dataclass(frozen=True)

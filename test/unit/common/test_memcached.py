@@ -2,61 +2,19 @@
 
 import hashlib
 import logging
-import os
-import shutil
 import socket
-import subprocess
-import time
-from pathlib import Path
 
 import pytest
 
+from fakes.memcached_server import Memcached, free_port, needs_memcached
 from swiftlite.common.cache import Cache, CacheUnreachable
+from swiftlite.common.concurrency import sleep, spawn
 from swiftlite.common.config import ConfigError
 from swiftlite.common.memcached import MemcachedOptions, MemcachedStore, expiry, parse_server, read_memcached_options
 
-pymemcache = pytest.importorskip("pymemcache", reason="pymemcache is not installed")
-BINARY = shutil.which("memcached") or "/usr/bin/memcached"
-needs_memcached = pytest.mark.skipif(not Path(BINARY).exists(), reason="the memcached program is not installed")
+pytest.importorskip("pymemcache", reason="pymemcache is not installed")
 
 log = logging.getLogger("test-memcached")
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-class Memcached:
-    """A memcached of our own."""
-
-    def __init__(self, port=None):
-        self.port = port or free_port()
-        user = ["-u", "nobody"] if os.geteuid() == 0 else []
-        self.process = subprocess.Popen([BINARY, "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", *user])
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            try:
-                self.talk(b"version\r\n")
-                return
-            except OSError:
-                time.sleep(0.01)
-        raise AssertionError("memcached did not start")
-
-    @property
-    def server(self):
-        return f"127.0.0.1:{self.port}"
-
-    def talk(self, command):
-        """What it answers to a command, as any other client would see it."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
-            connection.sendall(command)
-            return connection.recv(65536)
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
 
 
 @pytest.fixture
@@ -171,6 +129,24 @@ def test_a_server_that_is_silent_is_given_up_after_its_time():
         ours = store(f"127.0.0.1:{listener.getsockname()[1]}", io_timeout=0.05)
         with pytest.raises(CacheUnreachable):
             ours.get("k")
+
+
+def test_while_a_server_is_silent_other_requests_go_on():
+    ticks = []
+
+    def tick():
+        while True:
+            ticks.append(None)
+            sleep(0.001)
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(16)
+        ticker = spawn(tick)
+        with pytest.raises(CacheUnreachable):
+            store(f"127.0.0.1:{listener.getsockname()[1]}", io_timeout=0.2).get("k")
+        ticker.kill()
+    assert len(ticks) > 5, "a blocking socket would have stopped everything"
 
 
 def test_a_server_that_fails_too_often_is_left_alone():

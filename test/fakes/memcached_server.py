@@ -1,0 +1,58 @@
+"""A real memcached for tests, on a port of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+PROGRAM = shutil.which("memcached") or "/usr/bin/memcached"
+needs_memcached = pytest.mark.skipif(not Path(PROGRAM).exists(), reason="the memcached program is not installed")
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Memcached:
+    """A memcached that runs until it is stopped."""
+
+    def __init__(self, port: int | None = None) -> None:
+        self.port = port or free_port()
+        user = ["-u", "nobody"] if os.geteuid() == 0 else []
+        self.process = subprocess.Popen([PROGRAM, "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", *user])
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                self.talk(b"version\r\n")
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    self.stop()
+                    raise AssertionError("memcached did not start") from None
+                time.sleep(0.01)
+
+    @property
+    def server(self) -> str:
+        """``ip:port``."""
+        return f"127.0.0.1:{self.port}"
+
+    def talk(self, command: bytes) -> bytes:
+        """What it answers to a command, as any other client would see it."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            connection.sendall(command)
+            return connection.recv(65536)
+
+    def stop(self) -> None:
+        """End it as a crash would."""
+        self.process.kill()
+        self.process.wait()
