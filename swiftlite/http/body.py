@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 
 from swiftlite.http.errors import BadBody, StreamClosed
+from swiftlite.http.head import Headers
 from swiftlite.http.stream import Stream
 
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(;[\t\x20-\x7e\x80-\xff]*)?")
 TRAILER_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*")
 MAX_CHUNK_LINE = 1024
 MAX_TRAILERS = 8192
+READ_AHEAD = 65536
+BIG_CHUNK = 16384
+"""After a chunk of so many bytes only the next chunk's size is read, and not data that would be copied once more."""
+NO_TRAILERS = Headers([])
 
 
 class FixedBody:
@@ -54,9 +59,9 @@ class FixedBody:
 
 
 class ChunkedBody:
-    """A body in chunks (RFC 9112 7.1), decoded strictly; trailers are checked and dropped."""
+    """A body in chunks (RFC 9112 7.1), decoded strictly."""
 
-    __slots__ = ("_started", "done", "remaining", "stream", "timeout")
+    __slots__ = ("_ahead", "_started", "done", "remaining", "stream", "timeout", "trailers")
 
     def __init__(self, stream: Stream, timeout: float | None) -> None:
         self.stream = stream
@@ -64,7 +69,10 @@ class ChunkedBody:
         self.remaining = 0
         """Bytes left of the chunk at hand."""
         self.done = False
+        self.trailers = NO_TRAILERS
+        """What came after the last chunk (RFC 9112 7.1.2), once the body is done: headers that nobody has checked."""
         self._started = False
+        self._ahead = READ_AHEAD
 
     def read_some(self, limit: int) -> bytes:
         """Return at least one and at most ``limit`` bytes, ``b""`` at the end.
@@ -95,13 +103,17 @@ class ChunkedBody:
         if self._started:
             self._expect_line_end()
         self._started = True
-        match = CHUNK_LINE.fullmatch(self._line(MAX_CHUNK_LINE, "chunk size"))
+        line = self._line(MAX_CHUNK_LINE, "chunk size")
+        match = CHUNK_LINE.fullmatch(line)
         if match is None:
             raise BadBody("Invalid chunk size.")
         self.remaining = int(match[1], 16)
         if self.remaining:
+            # The next size most likely is as long as this one, between two line ends.
+            self._ahead = len(line) + 4 if self.remaining >= BIG_CHUNK else READ_AHEAD
             return True
-        self._skip_trailers()
+        self._ahead = READ_AHEAD
+        self._read_trailers()
         self.done = True
         return False
 
@@ -110,17 +122,21 @@ class ChunkedBody:
         while len(buffer) < 2:
             if buffer and buffer[0] != 13:
                 break
-            self.stream.fill(self.timeout)
+            self.stream.fill(self.timeout, self._ahead)
         if buffer[:2] != b"\r\n":
             raise BadBody("A chunk is not followed by CR LF.")
         del buffer[:2]
 
-    def _skip_trailers(self) -> None:
-        total = 0
+    def _read_trailers(self) -> None:
+        found, total = [], 0
         while line := self._line(MAX_TRAILERS, "trailer"):
             total += len(line)
             if total > MAX_TRAILERS or not TRAILER_LINE.fullmatch(line):
                 raise BadBody("Invalid or too long trailers after the last chunk.")
+            name, _, value = line.decode("latin-1").partition(":")
+            found.append((name, value.strip(" \t")))
+        if found:
+            self.trailers = Headers(found)
 
     def _line(self, limit: int, what: str) -> bytes:
         """Return the next line without its CR LF."""
@@ -129,7 +145,7 @@ class ChunkedBody:
             scanned = len(buffer)
             if scanned > limit:
                 raise BadBody(f"The {what} line is too long.")
-            stream.fill(self.timeout)
+            stream.fill(self.timeout, self._ahead)
         if end == 0 or buffer[end - 1] != 13 or end > limit:
             raise BadBody(f"The {what} line is too long or does not end with CR LF.")
         return stream.take(end + 1)[:-2]

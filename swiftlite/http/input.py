@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
-from swiftlite.http.body import ChunkedBody, FixedBody
+from swiftlite.http.body import NO_TRAILERS, ChunkedBody, FixedBody
 from swiftlite.http.errors import ClientDisconnected, ClientTimeout, RequestBodyError, StreamClosed, StreamTimeout
+from swiftlite.http.head import Headers
 from swiftlite.http.stream import Stream
 
 CHUNK = 65536
@@ -62,6 +63,14 @@ class Input:
             self._fail(error)
         if isinstance(self.body, ChunkedBody) and self.body.done:
             self.body = ChunkedBody(self.stream, self.body.timeout)
+
+    @property
+    def trailers(self) -> Headers:
+        """The trailers of a chunked body that was read to its end; none before, and for a body of known length.
+
+        Whoever sent the body can put any header there: none is to be taken for one of the request's.
+        """
+        return self.body.trailers if isinstance(self.body, ChunkedBody) else NO_TRAILERS
 
     # -- reading ---------------------------------------------------------------------------------------------------
 

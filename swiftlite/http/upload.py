@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from swiftlite.http.errors import PeerClosed
 from swiftlite.http.head import Headers
@@ -17,12 +17,13 @@ class Upload:
 
     ``connect`` makes another connection, should a kept one prove dead."""
 
-    __slots__ = ("_connect", "_connection", "_head", "_method", "_timeout", "address", "continue_headers")
+    __slots__ = ("_chunk_end", "_connect", "_connection", "_head", "_method", "_timeout", "address", "continue_headers")
 
     def __init__(self, connection: Connection, connect: Connect, method: str, head: bytes, timeout: float) -> None:
         self.address = connection.address
         self.continue_headers = Headers([])
         """The headers of the last 100 Continue (formats.md 5.5)."""
+        self._chunk_end = b""
         self._connect = connect
         self._connection = connection
         self._method = method
@@ -65,11 +66,24 @@ class Upload:
     def send_chunk(self, data: Piece) -> None:
         """Send one chunk of a chunked body; nothing for no bytes. Raises as ``send``."""
         if data:
-            self._send([b"%x\r\n" % len(data), data, b"\r\n"])
+            # A chunk's line end goes with what follows it: alone it would often be a packet of two bytes.
+            self._send([b"%b%x\r\n" % (self._chunk_end, len(data)), data])
+            self._chunk_end = b"\r\n"
 
-    def finish_chunks(self) -> None:
-        """End the chunked body (again after a second 100 Continue, where one was asked for). Raises as ``send``."""
-        self._send([b"0\r\n\r\n"])
+    def finish_chunks(self, trailers: Iterable[tuple[str, str]] = ()) -> None:
+        """End the chunked body (again after a second 100 Continue, where one was asked for). Raises as ``send``.
+
+        Args:
+            trailers: names and latin-1 values to send after the last chunk (RFC 9112 7.1.2).
+
+        Raises:
+            ValueError: a line end in one of them.
+        """
+        lines = [f"{name}: {value}" for name, value in trailers]
+        if any("\r" in line or "\n" in line for line in lines):
+            raise ValueError("a line end in a trailer")
+        end, self._chunk_end = self._chunk_end, b""
+        self._send([end + "\r\n".join(["0", *lines, "", ""]).encode("latin-1")])
 
     def _send(self, parts: list[Piece]) -> None:
         if self._head:

@@ -132,6 +132,31 @@ class TestUploads:
         upload.finish_chunks()
         assert b'"helloworldxxx' in upload.response().read()
 
+    def test_trailers(self, client):
+        def tell(environ, start_response):
+            source = environ["wsgi.input"]
+            before = len(source.trailers)
+            body = source.read()
+            start_response("200 OK", [])
+            return [repr((before, len(body), source.trailers.items(), "HTTP_A" in environ)).encode()]
+
+        with ServerThread(tell) as server:
+            for trailers in ([("A", "b"), ("X-C", "\xe9")], [("A", "b")], []):
+                upload = client.open(server.address, "PUT", "/a", {})
+                upload.send_chunk(b"hello")
+                upload.send_chunk(b"x" * 300_000)
+                upload.finish_chunks(trailers)
+                assert upload.response().read() == repr((0, 300_005, trailers, False)).encode()
+            assert client.request(server.address, "PUT", "/a", {}, b"hello").read() == repr((0, 5, [], False)).encode()
+            assert len(client._idle[server.address]) == 1
+
+    @pytest.mark.parametrize("trailer", [("A", "b\r\n\r\nGET / HTTP/1.1"), ("A: b\r\nB", "c"), ("A", "b\nc")])
+    def test_a_trailer_with_a_line_end_is_refused(self, client, echo, trailer):
+        upload = client.open(echo.address, "PUT", "/a", {})
+        with pytest.raises(ValueError, match="line end"):
+            upload.finish_chunks([trailer])
+        upload.close()
+
     def test_no_body_sent_at_all(self, client, echo):
         upload = client.open(echo.address, "PUT", "/a", {"Content-Length": "0"})
         assert upload.response().status == 200

@@ -143,6 +143,59 @@ class TestGoodBodies:
         assert pipe.stream.buffer == TRAILING
 
 
+TRAILERS = {
+    b"": [],
+    b"A: b\r\n": [("A", "b")],
+    b"a:b\r\nX-Empty:\r\nX-Odd: \t a: b \xe9 \r\n": [("a", "b"), ("X-Empty", ""), ("X-Odd", "a: b \xe9")],
+    b"A: 1\r\nB: 2\r\nA: 3\r\n": [("A", "1"), ("B", "2"), ("A", "3")],
+    b"A: " + b"b" * 8188 + b"\r\n": [("A", "b" * 8188)],
+}
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize("size", [3, 20_000])
+@pytest.mark.parametrize(("wire", "trailers"), TRAILERS.items())
+def test_trailers(feed, size, wire, trailers):
+    with Pipe() as pipe:
+        body = ChunkedBody(pipe.stream, 10)
+        feed(pipe, b"%x\r\n%b\r\n0\r\n%b\r\n" % (size, b"x" * size, wire) + TRAILING)
+        assert read_all(body) == b"x" * size
+        assert body.trailers.items() == trailers
+        TestGoodBodies.check_trailing(pipe)
+
+
+def test_no_trailers_before_the_end():
+    with Pipe() as pipe:
+        body = ChunkedBody(pipe.stream, 10)
+        pipe.far.sendall(b"5\r\nhello\r\n0\r\nA: b\r\n\r\n")
+        assert body.read_some(5) == b"hello"
+        assert not body.trailers
+        assert body.read_some(5) == b"" and body.trailers["a"] == "b"
+
+
+@pytest.mark.parametrize("end", [b"0\r\nA: " + b"b" * 8190 + b"\r\n\r\n", b"0\r\nA: b\r\nno colon\r\n\r\n"])
+def test_trailers_that_are_refused_are_not_seen(end):
+    with Pipe() as pipe:
+        body = ChunkedBody(pipe.stream, 10)
+        pipe.far.sendall(end)
+        with pytest.raises(BadBody):
+            read_all(body)
+        assert not body.trailers
+
+
+def test_after_a_big_chunk_nothing_of_the_next_is_copied_through_the_buffer():
+    chunk = b"x" * 40_000
+    with Pipe() as pipe:
+        body = ChunkedBody(pipe.stream, 10)
+        feed_by_chunk = threading.Thread(target=pipe.far.sendall, args=(b"9c40\r\n%b\r\n" % chunk * 4 + b"0\r\n\r\n",))
+        feed_by_chunk.start()
+        left = []
+        while body.read_some(len(chunk)):
+            left.append(len(pipe.stream.buffer))
+        feed_by_chunk.join()
+        assert left[-1] == 0 and sum(left[len(left) // 2 :]) == 0
+
+
 @pytest.mark.parametrize("feed", FEEDS)
 @pytest.mark.parametrize("wire", BAD_CHUNKS)
 def test_bad_chunks(feed, wire):
