@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from swiftlite.core.timestamp import Timestamp
 
@@ -12,6 +13,12 @@ POLICY_INDEX = "X-Backend-Storage-Policy-Index"
 
 Headers = Mapping[str, str]
 """Names in any case where the mapping folds case (a request's), in title case where it does not."""
+
+
+_CHECKSUM = re.compile("[0-9a-f]{32}")
+
+OBJECT_LENGTH = "X-Backend-Obj-Content-Length"
+"""Bytes of an object whose PUT is chunked although its length is known, for something follows the body."""
 
 
 class BadMessage(ValueError):
@@ -228,6 +235,41 @@ class ObjectOrder:
         )
 
 
+@dataclass(frozen=True)
+class DigestTrailer:
+    """Proxy to object server, after the last chunk of a big object: its checksums (doc/extensions.md).
+
+    The proxy offers it with the request's head, and sends it where the server accepts with its 100 Continue.
+
+    :param etag: MD5 of the body, as hex digits; the server takes the proxy's word for it
+    :param fingerprint: XXH3-128 of the body, as hex digits; proves that the server got what the proxy sent
+    """
+
+    etag: str
+    fingerprint: str
+
+    HEADER: ClassVar[tuple[str, str]] = ("X-Backend-Digest-Trailer", "yes")
+    """Offers it in a request's head, accepts it in a 100 Continue's."""
+
+    @classmethod
+    def is_agreed(cls, headers: Headers) -> bool:
+        """Whether a request's head offers it, or a 100 Continue's accepts it."""
+        name, value = cls.HEADER
+        return headers.get(name, "").lower() == value
+
+    def to_headers(self) -> dict[str, str]:
+        """The trailers that carry it."""
+        return {"X-Backend-Etag": self.etag, "X-Backend-Fingerprint": self.fingerprint}
+
+    @classmethod
+    def from_headers(cls, trailers: Headers) -> DigestTrailer:
+        """Read it from trailers.
+
+        :raises BadMessage: when a checksum is missing, or is none
+        """
+        return cls(_checksum(trailers, "X-Backend-Etag"), _checksum(trailers, "X-Backend-Fingerprint"))
+
+
 def database_text(timestamp: Timestamp) -> str:
     """A timestamp as databases spell it: ``0`` where there is none; the text goes into an account's hash as it is."""
     return timestamp.internal if timestamp else "0"
@@ -238,6 +280,13 @@ def _text(headers: Headers, name: str) -> str:
     if value is None:
         raise BadMessage(f"Missing {name} header")
     return value
+
+
+def _checksum(headers: Headers, name: str) -> str:
+    text = _text(headers, name)
+    if not _CHECKSUM.fullmatch(text):
+        raise BadMessage(f"Invalid {name} header")
+    return text
 
 
 def _timestamp(headers: Headers, name: str) -> Timestamp:

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swiftlite.core.timestamp import Timestamp
-from swiftlite.wire.messages import AccountUpdate, BadMessage, ObjectOrder, ObjectRowUpdate, UpdateTargets
+from swiftlite.wire.messages import (
+    AccountUpdate,
+    BadMessage,
+    DigestTrailer,
+    ObjectOrder,
+    ObjectRowUpdate,
+    UpdateTargets,
+)
 
 timestamps = st.integers(0, 10**14).map(lambda raw: Timestamp(Timestamp(0), delta=raw))
 counts = st.integers(0, 2**60)
@@ -84,3 +91,30 @@ def test_a_row_with_an_unreadable_header_is_refused(name, value):
     headers = ObjectRowUpdate("PUT", Timestamp(1), 0, 3, "a/b", "e").to_headers() | {name: value}
     with pytest.raises(BadMessage, match=f"Invalid {name} header"):
         ObjectRowUpdate.from_headers("PUT", headers)
+
+
+checksums = st.text("0123456789abcdef", min_size=32, max_size=32)
+
+
+@given(st.builds(DigestTrailer, checksums, checksums))
+def test_digests_read_back(digest):
+    assert DigestTrailer.from_headers(digest.to_headers()) == digest
+
+
+@pytest.mark.parametrize("name", ["X-Backend-Etag", "X-Backend-Fingerprint"])
+@pytest.mark.parametrize(
+    "value", [None, "", "x" * 32, "A" * 32, "a" * 31, "a" * 33, "a" * 32 + "\n", "a" * 32 + "," + "b" * 32]
+)
+def test_a_digest_that_is_none_is_refused(name, value):
+    headers = DigestTrailer("0" * 32, "1" * 32).to_headers()
+    headers.pop(name) if value is None else headers.update({name: value})
+    with pytest.raises(BadMessage, match=name):
+        DigestTrailer.from_headers(headers)
+
+
+@pytest.mark.parametrize(
+    ("value", "agreed"), [("yes", True), ("Yes", True), ("no", False), ("", False), ("yes,yes", False)]
+)
+def test_a_digest_is_agreed_on_by_one_word(value, agreed):
+    assert DigestTrailer.is_agreed({DigestTrailer.HEADER[0]: value}) is agreed
+    assert not DigestTrailer.is_agreed({})
