@@ -16,14 +16,16 @@ DEPENDENCIES = [
     "xattr>=1.0",  # object metadata lies in extended attributes
     "httptools>=0.6",  # HTTP heads parsed in C: most of the speed of small requests
     "xxhash>=3.0",  # a body's second checksum, eighty times faster than MD5: what a GET verifies
-    "cryptography>=40",  # tempauth's Fernet tokens
 ]
 
 EXTRAS = {
     # Several proxies share tokens and account data through memcached; one proxy needs none.
     "memcache": ["pymemcache>=4.0"],
+    # Or through tokens sealed under a common key (tempauth's fernet_key_…); 8 MB a process, so only for those who do.
+    "fernet": ["cryptography>=40"],
     "test": [
         "pymemcache>=4.0",
+        "cryptography>=40",
         "pytest>=8",
         "pytest-timeout>=2.3",  # a hung daemon must fail its test, not the whole run
         "pytest-xdist>=3.5",  # both cores

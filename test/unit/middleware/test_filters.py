@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import sys
 
 import pytest
 
@@ -216,6 +217,15 @@ def test_memcached_is_used_where_the_conf_names_it(tmp_path):
     (tmp_path / "memcache.conf").write_text("[memcache]\nmemcache_servers = 127.0.0.1:1\n")
     app = memcache.filter_factory({"swift_dir": str(tmp_path)})(answering())
     assert request(app, "GET", "/").environ["swift.cache"].store is not None
+
+
+def test_memcached_needs_a_package_that_not_everyone_has(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pymemcache", None)
+    with pytest.raises(
+        ConfigError, match=r"^conf \[filter\] memcache_servers: pymemcache is not installed; install it"
+    ):
+        memcache.filter_factory({}, memcache_servers="127.0.0.1:11211")
+    memcache.filter_factory({})
 
 
 # -- proxy_logging ----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import base64
 import json
 import multiprocessing
+import sys
 import time
 
 import pytest
@@ -612,6 +613,13 @@ def test_a_wrong_option_is_named(options, problem):
     with pytest.raises(ConfigError) as caught:
         filter_factory({"__file__": "p.conf", "__section__": "filter:auth"}, **options)
     assert str(caught.value).startswith(f"p.conf [filter:auth] {problem}")
+
+
+def test_a_fernet_key_needs_a_package_that_not_everyone_has(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with pytest.raises(ConfigError, match=r"^conf \[filter\] fernet_key_a: .*pip install cryptography"):
+        filter_factory({}, **FERNET)
+    filter_factory({})
 
 
 def test_the_user_that_servers_run_as_is_no_user_of_ours(proxy):
