@@ -15,10 +15,12 @@ class Putter:
     :param chunked: the length of the body is not known beforehand
     """
 
-    __slots__ = ("early", "node", "_chunked", "_send", "_upload")
+    __slots__ = ("_chunked", "_send", "_upload", "early", "headers", "node")
 
-    def __init__(self, node: Node, upload: Upload, chunked: bool) -> None:
+    def __init__(self, node: Node, upload: Upload, headers: HeaderList, chunked: bool) -> None:
         self.node = node
+        self.headers = headers
+        """Those of this replica's request."""
         self.early: Reply | None = None
         """What the server answered instead of going on."""
         self._upload = upload
@@ -34,11 +36,11 @@ class Putter:
         :param length: bytes of the body; None: chunked
         :raises BackendError: when the node does not answer
         """
-        headers = [*headers, ("Expect", "100-continue")]
+        framed = [*headers, ("Expect", "100-continue")]
         if length is not None:
-            headers.append(("Content-Length", str(length)))
-        upload = client.open(node.address, request.method, request.on(node), headers)
-        putter = cls(node, upload, length is None)
+            framed.append(("Content-Length", str(length)))
+        upload = client.open(node.address, request.method, request.on(node), framed)
+        putter = cls(node, upload, headers, length is None)
         try:
             response = upload.expect_continue()
         except BaseException:

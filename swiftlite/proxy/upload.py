@@ -9,7 +9,6 @@ from swiftlite.common.concurrency import Queue, QueueEmpty, spawn
 from swiftlite.common.web import (
     HTTPBadRequest,
     HTTPClientDisconnect,
-    HTTPPreconditionFailed,
     HTTPRequestEntityTooLarge,
     HTTPRequestTimeout,
     HTTPServiceUnavailable,
@@ -100,6 +99,8 @@ class ReplicatedUpload:
         self.request = request
         self.replicas = replicas
         self.tally = Tally(len(replicas), quorum)
+        self.lost: list[HeaderList] = []
+        """The headers of the replicas that no node took."""
         self.quorum = quorum
 
     def run(self, body: ClientBody, only_if_new: bool) -> Tally:
@@ -122,36 +123,43 @@ class ReplicatedUpload:
             node_timeout=options.node_timeout,
             post_quorum_timeout=options.post_quorum_timeout,
         )
+        self.lost = fanout.lost
         return fanout.run(self.request, self.replicas, data)
 
     def _stream(self, start: bytes, body: ClientBody, only_if_new: bool) -> Tally:
         putters = self._connect(body.length)
         try:
-            early = [putter.early for putter in putters if putter.early]
-            putters = [putter for putter in putters if not putter.early]
-            if only_if_new and any(reply.status == 412 for reply in early):
-                raise HTTPPreconditionFailed()
-            for reply in early:
-                self.tally.add(reply)
-            if any(reply.status == 409 for reply in early):
+            willing = self._take_early_answers(putters, only_if_new)
+            if not willing:
                 return self.tally
-            if len(putters) < self.quorum:
-                if self.tally.best() is None:
-                    raise HTTPServiceUnavailable()
-                return self.tally
-            self._send(start, body, putters)
-        except BaseException:
+            self._send(start, body, willing)
+            putters = []  # From here on their replies are waited for.
+            self._finish(willing)
+            return self.tally
+        finally:
             for putter in putters:
                 putter.abort()
-            raise
-        self._finish(putters)
-        return self.tally
 
     def _connect(self, length: int | None) -> list[Putter]:
         """Open a connection for every replica, all at once, each to the next node that is willing."""
         # An empty body has no place for a 100 Continue, but a chunked one has.
         threads = [spawn(self._connect_one, headers, length or None) for headers in self.replicas]
         return [putter for putter in [thread.wait() for thread in threads] if putter is not None]
+
+    def _take_early_answers(self, putters: list[Putter], only_if_new: bool) -> list[Putter]:
+        """Count what servers said without the body; return those that want it, none if the matter is decided."""
+        early = [putter.early for putter in putters if putter.early]
+        willing = [putter for putter in putters if not putter.early]
+        for reply in early:
+            self.tally.add(reply)
+        statuses = {reply.status for reply in early}
+        if 409 in statuses or (only_if_new and 412 in statuses):
+            return []
+        if len(willing) < self.quorum:
+            if self.tally.best() is None:
+                raise HTTPServiceUnavailable()
+            return []
+        return willing
 
     def _connect_one(self, headers: HeaderList, length: int | None) -> Putter | None:
         while (node := self.nodes.next() or self.nodes.next_limited()) is not None:
@@ -164,6 +172,7 @@ class ReplicatedUpload:
                 self.nodes.worked(node)
                 return putter
             self.nodes.refused(node, putter.early.status, str(self.request))
+        self._lose(headers)
         return None
 
     def _send(self, data: bytes, body: ClientBody, putters: list[Putter]) -> None:
@@ -180,34 +189,43 @@ class ReplicatedUpload:
                 except BackendError as error:
                     putters.remove(putter)
                     putter.abort()
-                    self._drop(putter, error)
+                    self.nodes.failed(putter.node, f"{self.request}: {error}")
+                    self._lose(putter.headers)
             if len(putters) < self.quorum:
                 raise HTTPServiceUnavailable()
             data = body.read_chunk()
 
-    def _drop(self, putter: Putter, error: BackendError) -> None:
-        self.nodes.failed(putter.node, f"{self.request}: {error}")
+    def _lose(self, headers: HeaderList) -> None:
+        """Note that a replica will not be stored."""
+        self.lost.append(headers)
+        self.tally.add(UNAVAILABLE)
 
     def _finish(self, putters: list[Putter]) -> None:
         """Collect the replies; once they decide the matter, wait for the others only a little."""
         replies: Any = Queue()
         for putter in putters:
-            spawn(lambda putter=putter: replies.put(self._finish_one(putter)))
+            spawn(lambda putter=putter: replies.put((putter, self._finish_one(putter))))
         timeout: float | None = None
-        for _ in putters:
+        for _ in range(len(putters)):
             if timeout is None and self.tally.decided:
                 timeout = self.cluster.options.post_quorum_timeout
             try:
-                self.tally.add(replies.get(timeout=timeout))
+                putter, reply = replies.get(timeout=timeout)
             except QueueEmpty:
                 return
+            if reply is None:
+                self._lose(putter.headers)
+            else:
+                self.tally.add(reply)
 
-    def _finish_one(self, putter: Putter) -> Reply:
+    def _finish_one(self, putter: Putter) -> Reply | None:
+        """End one node's share; None when it failed."""
         try:
             reply = putter.finish()
         except BackendError as error:
-            self._drop(putter, error)
-            return UNAVAILABLE
+            self.nodes.failed(putter.node, f"{self.request}: {error}")
+            return None
         if reply.status >= 500:
             self.nodes.refused(putter.node, reply.status, str(self.request))
+            return None
         return reply

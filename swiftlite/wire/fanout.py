@@ -46,6 +46,8 @@ class FanOut:
         self.tally = tally
         self.node_timeout = node_timeout
         self.post_quorum_timeout = post_quorum_timeout
+        self.lost: list[HeaderList] = []
+        """The headers of the replicas that no node took."""
         self._pending: list[_Pending] = []
 
     def run(self, request: BackendRequest, replicas: list[HeaderList], body: bytes = b"") -> Tally:
@@ -69,6 +71,7 @@ class FanOut:
                 continue
             self._pending.append(_Pending(headers, node, exchange, monotonic() + self.node_timeout))
             return
+        self.lost.append(headers)
         self.tally.add(UNAVAILABLE)
 
     def _collect(self, request: BackendRequest, body: bytes) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from fakes.http_server import ServerThread, wait_until
-from swiftlite.common.concurrency import sleep
+from fakes.http_server import PATIENCE, ServerThread, wait_until
+from swiftlite.common.concurrency import Timeout, sleep
 from swiftlite.common.policies import StoragePolicies, StoragePolicy
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.web import status_line
@@ -231,6 +231,12 @@ class Stage:
             getattr(parts, "close", lambda: None)()
         status, answered = started[0]
         return Result(int(status[:3]), {name.lower(): value for name, value in answered}, received, broken)
+
+    def until(self, condition: Callable[[], Any], what: str) -> None:
+        """Wait until it is true, while the application's background work goes on."""
+        with Timeout(PATIENCE, AssertionError(f"timed out waiting for: {what}")):
+            while not condition():
+                sleep(0.005)
 
     def stop(self, backend: Backend) -> None:
         """Take a server down: its port refuses connections."""

@@ -103,24 +103,27 @@ class Controller:
             newest=newest is not None and newest.strip().lower() in ("true", "1", "yes", "on", "t", "y"),
         )
 
-    def change(
-        self, ring: Ring, request: BackendRequest, replicas: list[HeaderList], overrides: dict[int, int] | None = None
-    ) -> Reply:
+    def fan_out(self, ring: Ring, request: BackendRequest, replicas: list[HeaderList]) -> FanOut:
         """Send a change without a body to every replica.
 
         :param replicas: the headers of each replica's request
-        :param overrides: as :meth:`Tally.best` takes them
-        :raises Answer: 503 when the servers do not agree
         """
-        tally = Tally(len(replicas), quorum_size(len(replicas)))
-        FanOut(
+        fanout = FanOut(
             self.cluster.client,
             self.cluster.nodes(ring, request.partition),
-            tally,
+            Tally(len(replicas), quorum_size(len(replicas))),
             node_timeout=self.options.node_timeout,
             post_quorum_timeout=self.options.post_quorum_timeout,
-        ).run(request, replicas)
-        best = tally.best(overrides)
+        )
+        fanout.run(request, replicas)
+        return fanout
+
+    def change(self, ring: Ring, request: BackendRequest, replicas: list[HeaderList]) -> Reply:
+        """Send a change without a body to every replica, and return the reply that speaks for all.
+
+        :raises Answer: 503 when the servers do not agree
+        """
+        best = self.fan_out(ring, request, replicas).tally.best()
         if best is None:
             raise HTTPServiceUnavailable()
         return best

@@ -31,11 +31,12 @@ from swiftlite.proxy.controllers.base import Controller
 from swiftlite.proxy.download import SMALL, ResumingDownload
 from swiftlite.proxy.headers import HeaderList, read_headers, returned_headers, write_headers
 from swiftlite.proxy.info import Info
+from swiftlite.proxy.lost_updates import tell_containers
 from swiftlite.proxy.repost import ReplicatedPost
 from swiftlite.proxy.search import Search, Source
 from swiftlite.proxy.upload import ClientBody, ReplicatedUpload
 from swiftlite.wire.backend import BackendRequest
-from swiftlite.wire.messages import ObjectOrder, UpdateTargets
+from swiftlite.wire.messages import ObjectOrder, ObjectRowUpdate, UpdateTargets
 
 if TYPE_CHECKING:
     from swiftlite.proxy.server import Application
@@ -80,7 +81,12 @@ class ObjectController(Controller):
         nodes = self.cluster.nodes(self.ring, self.partition)
         replicas = self._replicas(headers, timestamp, delete_at)
         upload = ReplicatedUpload(self.cluster, nodes, request, replicas, quorum_size(len(replicas)))
-        return self._stored(upload.run(body, only_if_new), timestamp, only_if_new)
+        answer = self._stored(upload.run(body, only_if_new), timestamp, only_if_new)
+        if upload.lost and answer.status == CREATED:
+            content_type, etag = dict(headers)["Content-Type"], answer.header("Etag") or ""
+            row = ObjectRowUpdate("PUT", timestamp, self.policy.index, body.received, content_type, etag)
+            self._replace_updates(row, upload.lost)
+        return answer
 
     def POST(self) -> PlainAnswer:
         """Replace the object's metadata."""
@@ -103,7 +109,12 @@ class ObjectController(Controller):
         timestamp = self._timestamp()
         request = BackendRequest("DELETE", self.partition, self.path)
         replicas = self._replicas(write_headers(self.environ), timestamp, None)
-        return self.answer(self.change(self.ring, request, replicas, {404: 204}))
+        fanout = self.fan_out(self.ring, request, replicas)
+        best = fanout.tally.best({404: 204})
+        if best is None:
+            raise HTTPServiceUnavailable()
+        self._replace_updates(ObjectRowUpdate("DELETE", timestamp, self.policy.index), fanout.lost)
+        return self.answer(best)
 
     # --- reading ---
 
@@ -214,6 +225,11 @@ class ObjectController(Controller):
             )
             replicas.append(common + list(order.to_headers().items()))
         return replicas
+
+    def _replace_updates(self, row: ObjectRowUpdate, lost: list[HeaderList]) -> None:
+        """Tell the containers that the object servers of lost replicas were to tell."""
+        if lost:
+            tell_containers(self.cluster, self.name, row, lost, self.identification())
 
     def _queue(self, delete_at: int | None) -> tuple[str | None, int, list[Target]]:
         """Where the expirer's queue keeps this object's row: container, partition, servers."""

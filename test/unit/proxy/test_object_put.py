@@ -192,6 +192,36 @@ def test_a_node_that_dies_while_it_is_sent_to(stage):
     assert stage.stored().count(body) == 2
 
 
+def test_the_container_of_a_server_that_died_is_told_by_the_proxy(stage):
+    stage.all_say(stored())
+    body = b"x" * (1 << 20)
+    untold = []
+
+    class Source(Body):
+        def read(self, size=-1):
+            if self.tell() > 300_000 and not untold:
+                for backend in stage.primaries:
+                    # Backends are container servers, too: one that lives must be the one that was to be told.
+                    device = backend.seen[-1].headers["x-container-device"]
+                    if device != backend.name and not untold:
+                        untold.append(device)
+                        stage.stop(backend)
+            return super().read(size)
+
+    while not untold:
+        result = stage.call("PUT", CONTENT_LENGTH=str(len(body)), **{"wsgi.input": Source(body)})
+        assert result.status == 201
+    (backend,) = (backend for backend in stage.backends if backend.name == untold[0])
+
+    def row():
+        return [seen.headers for seen in backend.seen if "x-size" in seen.headers]
+
+    stage.until(row, "the row")
+    (headers,) = row()
+    assert (headers["x-size"], headers["x-etag"]) == (str(len(body)), "e1")
+    assert headers["x-content-type"] == "application/octet-stream"
+
+
 def test_missing_container(stage):
     stage.known["container/a/c"] = dict(stage.known["container/a/c"], status=404)
     for method in ("PUT", "POST", "DELETE"):
