@@ -23,8 +23,12 @@ USERS = {
     "user_svc_svc": "s .service .admin",
 }
 KEYS = {
-    "test:tester": "testing", "test:tester2": "testing2", "test2:tester2": "testing3",
-    "admin:admin": "secret", "audit:reader": "glasses", "svc:svc": "s",
+    "test:tester": "testing",
+    "test:tester2": "testing2",
+    "test2:tester2": "testing3",
+    "admin:admin": "secret",
+    "audit:reader": "glasses",
+    "svc:svc": "s",
 }
 CONFS = [
     {},
