@@ -19,7 +19,7 @@ _NOT_REPEATED = frozenset({"range", "if-match", "if-none-match", "if-modified-si
 class ResumingDownload:
     """The body of a source, byte by byte what its headers promise, or an error: never another object's bytes.
 
-    A body of several ranges is not resumed: it ends short if its node dies.
+    A body of several ranges, or of unknown length, is not resumed: it ends short if its node dies.
 
     :param search: finds other replicas
     :param chunk_size: bytes read at once
@@ -29,7 +29,8 @@ class ResumingDownload:
         self.search = search
         self.source = source
         self.chunk_size = chunk_size
-        self.length = int(source.response.headers.get("Content-Length") or 0)
+        self.length = _length(source.response)
+        """Bytes to come; None when only the server knows."""
         self._identity = _identity(source.response)
         self._next, self._last = _span(source.response, self.length)
 
@@ -44,6 +45,9 @@ class ResumingDownload:
     def __iter__(self) -> Iterator[bytes]:
         left = self.length
         try:
+            if left is None:
+                yield from iter(lambda: self.source.response.read(self.chunk_size), b"")
+                return
             while left > 0:
                 try:
                     chunk = self.source.response.read(self.chunk_size)
@@ -76,15 +80,22 @@ class ResumingDownload:
         raise error
 
 
+def _length(response: Response) -> int | None:
+    if response.status in (204, 304):
+        return 0  # A Content-Length tells what a 200 would have had.
+    length = response.headers.get("Content-Length")
+    return None if length is None else int(length)
+
+
 def _identity(response: Response) -> tuple[str | None, str | None]:
     """What two replicas of the same data share: ETag and the data's timestamp."""
     headers = response.headers
     return headers.get("Etag"), headers.get("X-Backend-Data-Timestamp") or headers.get("X-Backend-Timestamp")
 
 
-def _span(response: Response, length: int) -> tuple[int, int]:
+def _span(response: Response, length: int | None) -> tuple[int, int]:
     """The first and last byte that a response holds; -1 for the last when it cannot be told."""
-    if response.status == 200:
+    if response.status == 200 and length is not None:
         return 0, length - 1
     match = _CONTENT_RANGE.match(response.headers.get("Content-Range") or "")
     return (int(match[1]), int(match[2])) if match and response.status == 206 else (0, -1)

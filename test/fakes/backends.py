@@ -51,6 +51,7 @@ class Say:
     :param die_after: break the connection after so many bytes of the body
     :param hang: never answer
     :param read: take the body before answering
+    :param chunked: do not tell the length
     """
 
     status: int = 200
@@ -59,6 +60,7 @@ class Say:
     die_after: int | None = None
     hang: bool = False
     read: bool = True
+    chunked: bool = False
 
 
 Script = Callable[[Seen], Say]
@@ -100,11 +102,11 @@ class Backend:
                 self.problems.append(error)
         seen.ended = True
         length = len(say.body)
-        fixed = [] if seen.method == "HEAD" and "Content-Length" in say.headers else [("Content-Length", str(length))]
+        fixed = [] if say.chunked or "Content-Length" in say.headers else [("Content-Length", str(length))]
         start_response(status_line(say.status), [*say.headers.items(), *fixed])
         if say.die_after is not None:
             return iter([say.body[: say.die_after]])
-        return [say.body]
+        return iter([say.body]) if say.chunked else [say.body]
 
 
 class FakeRing:

@@ -130,7 +130,7 @@ class ObjectController(Controller):
             response.close()
             return PlainAnswer(status, headers)
         download = ResumingDownload(search, source, self.options.object_chunk_size)
-        if download.length > SMALL:
+        if download.length is None or download.length > SMALL:
             return PlainAnswer(status, headers, download)
         try:
             return PlainAnswer(status, headers, download.whole())

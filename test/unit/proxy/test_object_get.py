@@ -70,6 +70,20 @@ def test_conditions_and_ranges_go_on_and_a_token_does_not(stage):
     assert "x-auth-token" not in stage.seen[0].headers
 
 
+def test_not_modified_may_tell_the_length_that_the_object_has(stage):
+    stage.all_say(Say(304, HEADERS | {"Content-Length": "5"}))
+    result = stage.call("GET", headers={"If-None-Match": "e1"})
+    assert (result.status, result.body) == (304, b"")
+    assert len(stage.seen) == 1
+
+
+def test_a_body_of_unknown_length(stage):
+    stage.all_say(Say(200, HEADERS, b"hello", chunked=True))
+    result = stage.call("GET")
+    assert (result.status, result.body) == (200, b"hello")
+    assert "content-length" not in result.headers
+
+
 @pytest.mark.parametrize("status", [412, 416])
 def test_what_a_server_says_of_its_data_is_final(stage, status):
     stage.all_say(Say(status, HEADERS))
