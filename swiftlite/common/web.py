@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import webob
 
 from swiftlite.common.config import is_true
 from swiftlite.core.constraints import Violation
+from swiftlite.core.metadata import title_case
 from swiftlite.core.names import split_path
 from swiftlite.core.timestamp import Timestamp
 
@@ -71,6 +72,12 @@ def default_body(status: int, drive: str = "unknown") -> bytes:
     return f"<html><h1>{reason}</h1><p>{text % {'drive': drive} if '%(' in text else text}</p></html>".encode()
 
 
+@lru_cache(maxsize=2048)
+def _header_name(environ_key: str) -> str:
+    """``HTTP_X_FOO`` -> ``X-Foo``; letters beyond ASCII are bytes of UTF-8, which have no case."""
+    return title_case(environ_key[5:].replace("_", "-"))
+
+
 class Request(webob.Request):
     """A request, read through WSGI strings (one character a byte) so that any bytes survive."""
 
@@ -91,7 +98,7 @@ class Request(webob.Request):
         found = []
         for key, value in self.environ.items():
             if key.startswith("HTTP_"):
-                found.append((key[5:].replace("_", "-").title(), value))
+                found.append((_header_name(key), value))
             elif key in ("CONTENT_TYPE", "CONTENT_LENGTH") and value != "":
                 found.append((key.replace("_", "-").title(), value))
         return found

@@ -36,6 +36,11 @@ def title_case(name: str) -> str:
     return name.encode("latin-1").title().decode("latin-1")
 
 
+def lower_case(name: str) -> str:
+    """A header's name in small letters; only ASCII letters change, for others are bytes of UTF-8."""
+    return name.lower() if name.isascii() else name.encode("latin-1").lower().decode("latin-1")
+
+
 def is_user_metadata(kind: Kind, name: str) -> bool:
     """Whether the header is the user's own metadata, with a name after the prefix."""
     prefix = USER_PREFIX[kind]
@@ -68,7 +73,7 @@ def stored_object_headers(headers: Iterable[tuple[str, str]], allowed: frozenset
                 is_user_metadata("object", lower) or is_system_metadata("object", lower) or is_transient_metadata(lower)
             )
         ):
-            kept[title_case(lower)] = value
+            kept[title_case(name)] = value
     return kept
 
 
@@ -90,7 +95,7 @@ def stored_database_headers(
             or is_system_metadata(kind, lower)
             or (kind == "container" and lower in CONTAINER_HEADERS)
         ):
-            kept[title_case(lower)] = value
+            kept[title_case(name)] = value
     return kept
 
 

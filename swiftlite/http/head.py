@@ -24,6 +24,8 @@ METHODS = {
     for name in ("GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "COPY", "REPLICATE", "SSYNC", "UPDATE", "TRACE")
 }
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+FOREIGN_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z\x80-\xff]+")
+FIELD_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 BAD_TARGET_BYTE = re.compile(rb"[\x00-\x20\x7f]")
 HOST = re.compile(r"[A-Za-z0-9\-._~!$&'()*+;=:%\[\]]*")
 DIGITS = re.compile(r"[0-9]{1,19}")
@@ -181,6 +183,8 @@ def _parse_request_line(line: bytes) -> tuple[str, bytes, bool]:
 
 def _parse_lines(tail: bytes, limits: HeadLimits) -> list[tuple[bytes, bytes]]:
     found = _Fields()
+    if not tail.isascii():
+        tail = b"\r\n".join(_take_foreign_names(tail.split(b"\r\n"), found.lines))
     try:
         # The parser knows neither REPLICATE and SSYNC nor raw UTF-8 in a target: it sees a request line of ours.
         httptools.HttpRequestParser(found).feed_data(b"POST / HTTP/1.1" + tail)
@@ -197,6 +201,21 @@ def _parse_lines(tail: bytes, limits: HeadLimits) -> list[tuple[bytes, bytes]]:
     return found.lines
 
 
+def _take_foreign_names(lines: list[bytes], found: list[tuple[bytes, bytes]]) -> list[bytes]:
+    """Move well-formed lines whose names are not ASCII to ``found``; return the others.
+
+    RFC 9110 knows no such names, so the C parser refuses them, but clients of Swift name metadata in UTF-8.
+    """
+    others = []
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if colon and not name.isascii() and FOREIGN_NAME.fullmatch(name) and FIELD_VALUE.fullmatch(value):
+            found.append((name, value.strip(b" \t")))
+        else:
+            others.append(line)
+    return others
+
+
 def _refuse_unknown_coding(lines: list[tuple[bytes, bytes]]) -> None:
     """The parser stops at any odd Transfer-Encoding; a well-formed one that is merely unknown deserves a 501."""
     if any(name.lower() == b"transfer-encoding" for name, _ in lines):
@@ -208,7 +227,7 @@ def environ_key(name: bytes) -> str | None:
     """Return the CGI name of a header; None for one with ``_``, which would collide with one spelled with ``-``."""
     if b"_" in name:
         return None
-    key = name.decode("latin-1").upper().replace("-", "_")
+    key = name.upper().replace(b"-", b"_").decode("latin-1")  # as bytes: only ASCII letters have a case here
     return key if key in ("CONTENT_LENGTH", "CONTENT_TYPE") else "HTTP_" + key
 
 
@@ -352,6 +371,9 @@ def parse_response(head: bytes) -> ResponseHead:
     """Parse one response head, from the status line to the empty line inclusive; raise ValueError if it is none."""
     found = _Response()
     parser = httptools.HttpResponseParser(found)
+    if not head.isascii():
+        status_line, *lines = head.split(b"\r\n")
+        head = b"\r\n".join([status_line, *_take_foreign_names(lines, found.lines)])
     try:
         parser.feed_data(head)
     except httptools.HttpParserUpgrade:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from swiftlite.core.metadata import CONTAINER_HEADERS, SYSTEM_PREFIX, USER_PREFIX, title_case
+from swiftlite.core.metadata import CONTAINER_HEADERS, SYSTEM_PREFIX, USER_PREFIX, lower_case, title_case
 
 Environ = Mapping[str, Any]
 HeaderList = list[tuple[str, str]]
@@ -110,7 +110,7 @@ def database_headers(kind: str, environ: Environ) -> HeaderList:
     for key, value in environ.items():
         if not key.startswith("HTTP_X_"):
             continue
-        name = header_name(key).lower()
+        name = lower_case(header_name(key))
         if name.startswith(removed):
             found.setdefault("x-" + name[len("x-remove-") :], "")
         elif name.startswith("x-remove-container-") and kind == "container" and "x-" + name[9:] in CONTAINER_HEADERS:

@@ -21,6 +21,13 @@ def refusal(head, limits=LIMITS):
 
 
 class TestGoodRequests:
+    def test_names_beyond_ascii_keep_their_bytes(self):
+        head = b"GET / HTTP/1.1\r\nHost: h\r\nX-a-\xc3\xa9\xff:  b \r\nX-B: c\r\n\r\n"
+        fields = parse_request(head, HeadLimits()).fields
+        assert fields == {"HTTP_HOST": "h", "HTTP_X_A_\xc3\xa9\xff": "b", "HTTP_X_B": "c"}
+        answer = parse_response(b"HTTP/1.1 204 No Content\r\nX-\xc3\xa9: \xc3\xa9\r\nX-B: c\r\n\r\n")
+        assert answer.headers.items() == [("X-\xc3\xa9", "\xc3\xa9"), ("X-B", "c")]
+
     @pytest.mark.parametrize(
         ("line", "method", "path", "raw_path", "query"),
         [
@@ -161,7 +168,9 @@ BAD_REQUESTS = {
     "no colon": b"GET / HTTP/1.1\r\nHost: h\r\nA\r\n\r\n",
     "empty name": b"GET / HTTP/1.1\r\nHost: h\r\n: b\r\n\r\n",
     "name no token": b"GET / HTTP/1.1\r\nHost: h\r\nA(: b\r\n\r\n",
-    "name not ASCII": b"GET / HTTP/1.1\r\nHost: h\r\nA\xe9: b\r\n\r\n",
+    "space after a name that is not ASCII": b"GET / HTTP/1.1\r\nHost: h\r\nA\xe9 : b\r\n\r\n",
+    "control character beside a name that is not ASCII": b"GET / HTTP/1.1\r\nHost: h\r\nA\xe9: b\x01\r\n\r\n",
+    "fold after a name that is not ASCII": b"GET / HTTP/1.1\r\nHost: h\r\nA\xe9: b\r\n c\r\n\r\n",
     "length and coding": b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
     "coding and length": b"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
     "unknown coding and length": b"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: x\r\nContent-Length: 5\r\n\r\n",
