@@ -20,12 +20,24 @@ class Reply:
 
     :param status: HTTP status
     :param headers: looked up in any case, or empty
+    :param blames_request: a server error that the request would meet on every node: it counts like a 4xx
     """
 
     status: int
     reason: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    blames_request: bool = False
+
+    @property
+    def status_class(self) -> int:
+        """200, 300, 400 or 500: what the reply counts as."""
+        return 400 if self.blames_request else self.status // 100 * 100
+
+    @property
+    def is_server_error(self) -> bool:
+        """Whether the node failed, so that another one should be asked."""
+        return self.status_class == 500
 
 
 class Tally:
@@ -46,7 +58,7 @@ class Tally:
     def add(self, reply: Reply) -> None:
         """Count a reply."""
         self.replies.append(reply)
-        status_class = reply.status // 100 * 100
+        status_class = reply.status_class
         self.counts[status_class] = self.counts.get(status_class, 0) + 1
 
     def count(self, status_class: int) -> int:
@@ -79,22 +91,23 @@ class Tally:
             speaks itself. A DELETE counts 404 as 204.
         :returns: None when no class has a quorum, which a client hears as 503
         """
-        statuses = [reply.status for reply in self.replies]
-        best = self._winner(statuses, ())
+        classes = [reply.status_class for reply in self.replies]
+        best = self._winner(classes, ())
         if best is None and overrides:
-            counted = [overrides.get(status, status) for status in statuses]
-            transformed = [i for i, status in enumerate(statuses) if status in overrides]
-            best = self._winner(counted, transformed)
+            transformed = [i for i, reply in enumerate(self.replies) if reply.status in overrides]
+            for i in transformed:
+                classes[i] = overrides[self.replies[i].status] // 100 * 100
+            best = self._winner(classes, transformed)
         return best
 
-    def _winner(self, statuses: Sequence[int], silent: Sequence[int]) -> Reply | None:
+    def _winner(self, classes: Sequence[int], silent: Sequence[int]) -> Reply | None:
         for status_class in CLASSES:
-            of_class = [i for i, status in enumerate(statuses) if status // 100 * 100 == status_class]
+            of_class = [i for i, counted in enumerate(classes) if counted == status_class]
             if len(of_class) < self.quorum:
                 continue
             speakers = [i for i in of_class if i not in silent]
             if speakers:
-                return self.replies[max(speakers, key=lambda i: statuses[i])]
+                return self.replies[max(speakers, key=lambda i: self.replies[i].status)]
         return None
 
 

@@ -51,7 +51,7 @@ class ReplicatedPost:
             except BackendError as error:
                 self.nodes.failed(node, f"{self.request}: {error}")
                 continue
-            if reply.status >= 500:
+            if reply.is_server_error:
                 self.nodes.refused(node, reply.status, str(self.request))
             elif reply.status != 404:
                 tally.add(reply)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from swiftlite.core.quorum import Reply
 from swiftlite.ring.ring import Node
+from swiftlite.wire.messages import METADATA_TOO_LARGE
 
 HeaderList = list[tuple[str, str]]
 
@@ -80,4 +81,5 @@ def to_reply(response: Response) -> Reply:
             body += chunk
     finally:
         response.close()
-    return Reply(response.status, response.reason, response.headers, body)
+    blames_request = response.status == 507 and METADATA_TOO_LARGE in response.headers
+    return Reply(response.status, response.reason, response.headers, body, blames_request)

@@ -100,7 +100,7 @@ class FanOut:
             self.nodes.failed(pending.node, f"{request}: {error}")
             self._start(request, pending.headers, body)
             return
-        if reply.status >= 500:
+        if reply.is_server_error:
             self.nodes.refused(pending.node, reply.status, str(request))
             self._start(request, pending.headers, body)
             return

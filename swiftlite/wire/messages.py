@@ -11,6 +11,9 @@ from swiftlite.core.timestamp import Timestamp
 
 POLICY_INDEX = "X-Backend-Storage-Policy-Index"
 
+METADATA_TOO_LARGE = "X-Backend-Metadata-Too-Large"
+"""With an object server's 507: the device is well, but no file on its filesystem can hold so much metadata."""
+
 Headers = Mapping[str, str]
 """Names in any case where the mapping folds case (a request's), in title case where it does not."""
 

@@ -132,7 +132,7 @@ class Controller:
 
     def answer(self, reply: Reply) -> PlainAnswer:
         """What a client hears of a backend's reply."""
-        if reply.status >= 500:
+        if reply.is_server_error:
             return standard(reply.status)
         headers = self.hide_owner_headers(returned_headers(reply.headers.items()))
         headers.append(("Content-Length", str(len(reply.body))))

@@ -104,3 +104,12 @@ def test_etags_of_failures_do_not_count_and_quotes_neither():
         Reply(422, headers={"Etag": "b"}),
     ]
     assert distinct_etags(replies) == {"a"}
+
+
+def test_what_every_node_would_refuse_counts_as_the_requests_fault():
+    tally = Tally(3)
+    for reply in (Reply(507, blames_request=True), Reply(201), Reply(507, "Insufficient Storage", blames_request=True)):
+        assert not reply.is_server_error
+        tally.add(reply)
+    best = tally.best()
+    assert best is not None and best.status == 507
