@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 import os
+import threading
 import warnings
+from collections import deque
 from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 # No DNS thread games: rings hold addresses, and the import of dnspython would cost every start.
@@ -20,7 +24,6 @@ with warnings.catch_warnings():
     import eventlet.patcher
     import eventlet.queue
     import eventlet.semaphore
-    import eventlet.tpool
     import greenlet
     from eventlet.green import select as green_select
     from eventlet.green import socket as green_socket
@@ -65,9 +68,72 @@ class GreenPool(eventlet.greenpool.GreenPool):
         super().spawn_n(contextvars.copy_context().run, function, *args, **kwargs)
 
 
-def in_thread(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-    """Run ``function`` in a real thread while other green threads go on; return or raise what it did."""
-    return eventlet.tpool.execute(contextvars.copy_context().run, function, *args, **kwargs)
+class ThreadPool:
+    """Real threads that green threads hand work to; for what blocks, and would stop every green thread of a process.
+
+    Belongs to the event loop of the first call. Half the price of eventlet's own pool, and each device can have one.
+
+    :param size: most threads; they are started as they are needed, and end with the process
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._work: SimpleQueue[tuple[Event, Callable[[], Any]]] = SimpleQueue()
+        self._done: deque[tuple[Event, Any, BaseException | None]] = deque()
+        self._threads = 0
+        self._pending = 0
+        self._wakeup = -1
+        self._woken = False
+
+    def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Call ``function`` in one of the threads, in a copy of the caller's context; return or raise what it does.
+
+        An exception from outside, a timeout say, is raised once the work is over: until then the thread uses what the
+        caller gave it, and would be let go of.
+        """
+        if self._wakeup < 0:
+            self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            hub = get_hub()
+            hub.add(hub.READ, self._wakeup, self._collect, self._collect, self._collect)
+        self._pending += 1
+        if self._pending > self._threads < self.size:
+            self._threads += 1
+            threading.Thread(target=self._serve, daemon=True, name="disk").start()
+        done = Event()
+        self._work.put((done, functools.partial(contextvars.copy_context().run, function, *args, **kwargs)))
+        try:
+            return done.wait()
+        except BaseException:
+            while not done.ready():
+                try:
+                    done.wait()
+                except BaseException:  # the first one is raised
+                    pass
+            raise
+
+    def _serve(self) -> None:
+        while True:
+            done, call = self._work.get()
+            try:
+                self._done.append((done, call(), None))
+            except BaseException as error:
+                self._done.append((done, None, error))
+            del call
+            if not self._woken:
+                self._woken = True
+                os.eventfd_write(self._wakeup, 1)
+
+    def _collect(self, *_: Any) -> None:
+        """Hand results to who waits for them; runs in the event loop."""
+        os.eventfd_read(self._wakeup)
+        self._woken = False  # Before the queue is emptied: what comes later wakes us again.
+        while self._done:
+            done, result, error = self._done.popleft()
+            self._pending -= 1
+            if error is None:
+                done.send(result)
+            else:
+                done.send_exception(error)
 
 
 def reset_after_fork() -> None:

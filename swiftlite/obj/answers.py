@@ -48,8 +48,11 @@ class Request(web.Request):
     get = web.Request.header
 
     def items(self) -> list[tuple[str, str]]:
-        """All headers as (name in title case, WSGI string)."""
-        return self.header_items()
+        """All headers as (name in title case, WSGI string); made once, for a PUT reads them four times."""
+        items = self.__dict__.get("header_pairs")
+        if items is None:
+            items = self.__dict__["header_pairs"] = self.header_items()
+        return items
 
     @property
     def device(self) -> str:

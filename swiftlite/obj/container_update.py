@@ -15,6 +15,7 @@ from swiftlite.core.placement import ExpirerQueue
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.http.client import Client
 from swiftlite.obj.async_pending import AsyncPending, RowUpdate
+from swiftlite.obj.disk_threads import DiskThreads
 from swiftlite.obj.diskfile import Place
 from swiftlite.wire.direct import RowRefused, RowUnsent, parse_host, send_row, user_agent
 from swiftlite.wire.messages import BadMessage, ObjectRowUpdate, UpdateTargets
@@ -41,14 +42,19 @@ class Change:
 def overridden(row: Mapping[str, str], *sources: Mapping[str, str]) -> dict[str, str]:
     """A row's headers, with those that middleware wants to be listed instead.
 
-    :param sources: request headers, stored metadata; in either the stored form of an override wins
+    :param sources: request headers, stored metadata, by name in title case; the stored form of an override wins
     """
+    overrides = {
+        name.lower(): value
+        for source in sources
+        for name, value in source.items()
+        if "Container-Update-Override-" in name
+    }
     headers = dict(row)
-    for prefix in (OVERRIDE, STORED_OVERRIDE):
-        for source in sources:
-            for name, value in source.items():
-                if name.lower().startswith(prefix):
-                    headers[title_case("x-" + name[len(prefix) :])] = value
+    for prefix in (OVERRIDE, STORED_OVERRIDE) if overrides else ():
+        for name, value in overrides.items():
+            if name.startswith(prefix):
+                headers[title_case("x-" + name[len(prefix) :])] = value
     return headers
 
 
@@ -59,9 +65,16 @@ class ContainerUpdates:
     """
 
     def __init__(
-        self, client: Client, spool: AsyncPending, hash_path: HashPath, queue: ExpirerQueue, logger: Logger
+        self,
+        client: Client,
+        spool: AsyncPending,
+        threads: DiskThreads,
+        hash_path: HashPath,
+        queue: ExpirerQueue,
+        logger: Logger,
     ) -> None:
         self.client = client
+        self.threads = threads
         self.queue = queue
         self.spool = spool
         self.hash_path = hash_path
@@ -177,4 +190,5 @@ class ContainerUpdates:
         return True
 
     def _spool(self, change: Change, update: RowUpdate) -> None:
-        self.spool.save(change.place.device_root, change.place.policy, update)
+        device_root = change.place.device_root
+        self.threads.run(device_root, self.spool.save, device_root, change.place.policy, update)

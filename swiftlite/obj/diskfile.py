@@ -18,6 +18,7 @@ from swiftlite.core.metadata import merge_object_metadata
 from swiftlite.core.names import EntityName, HashPath
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.obj import hashes, layout, xattrs
+from swiftlite.obj.disk_threads import DiskThreads
 from swiftlite.obj.errors import (
     DeviceUnavailable,
     DiskFileCollision,
@@ -81,6 +82,7 @@ class DiskFileManager:
         self.logger = logger
         self.fs = fs
         self.clock = clock
+        self.threads = DiskThreads(options.threads_per_disk)
         self.anonymous_files = True
         """Whether the devices take files without a name; found out by trying, once for ever."""
 

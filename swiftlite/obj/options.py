@@ -41,7 +41,7 @@ class ObjectOptions(ServerOptions):
     etag_validate_pct: float = option(100.0, "percent of whole reads that are held against the ETag", _parse_percentage)
     reclaim_age: float = option(604800.0, "seconds after which a tombstone is removed")
     threads_per_disk: int = option(
-        0, "1: commit writes in real threads, so that one slow disk stalls no other request of a worker"
+        4, "real threads of a worker that commit writes to one device; 0: commit in the worker, which waits meanwhile"
     )
     replication_server: bool | None = option(
         None, "false: refuse replication requests on this port", lambda text: is_true(text) if text.strip() else None

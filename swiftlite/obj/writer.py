@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import xxhash
 
-from swiftlite.common.concurrency import in_thread
 from swiftlite.common.fs import AnonymousFilesUnsupported, FileSystem, Space
 from swiftlite.core import fileset
 from swiftlite.core.timestamp import Timestamp
@@ -107,6 +106,8 @@ class DiskFileWriter:
         self._held.append(chunk)
         if self._fd >= 0 or self.size > HELD:
             self._flush()
+        if self._unsynced >= self.manager.options.bytes_per_sync:
+            self.manager.threads.run(self.disk_file.device_root, self._sync_early)
 
     @property
     def etag(self) -> str:
@@ -126,10 +127,7 @@ class DiskFileWriter:
         name = fileset.file_name(
             extension, Timestamp(metadata["X-Timestamp"]), Timestamp(type_timestamp) if type_timestamp else None
         )
-        if self.manager.options.threads_per_disk:
-            in_thread(self._commit, name, stored)
-        else:
-            self._commit(name, stored)
+        self.manager.threads.run(self.disk_file.device_root, self._commit, name, stored)
 
     def close(self) -> None:
         """Close the file; one that was never put is gone with this."""
@@ -181,11 +179,12 @@ class DiskFileWriter:
                 raise DiskFileNoSpace(str(error)) from None
             raise
         self._held.clear()
-        if self._unsynced >= self.manager.options.bytes_per_sync:
-            # Only clean pages can be dropped from the cache, and one huge sync at the end would stall the disk.
-            self.fs.sync_data(self._fd)
-            self.fs.drop_cache(self._fd)
-            self._unsynced = 0
+
+    def _sync_early(self) -> None:
+        # Only clean pages can be dropped from the cache, and one huge sync at the end would stall the disk.
+        self.fs.sync_data(self._fd)
+        self.fs.drop_cache(self._fd)
+        self._unsynced = 0
 
     def _open(self) -> None:
         if self.manager.anonymous_files:
