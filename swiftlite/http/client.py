@@ -121,7 +121,10 @@ class Client:
     def connect(self, address: Address, conn_timeout: float | None = None) -> Connection:
         """Return a new connection; raise ConnectFailed or ConnectTimeout."""
         timeout = self.conn_timeout if conn_timeout is None else conn_timeout
-        sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+        except OSError as error:
+            raise ConnectFailed(address, f"cannot connect: {error.strerror}") from None
         stream = Stream(sock)
         try:
             code = sock.connect_ex(address)
@@ -134,7 +137,7 @@ class Client:
         except StreamTimeout:
             stream.close()
             raise ConnectTimeout(address, f"no connection within {timeout} s") from None
-        except socket.gaierror as error:
+        except (socket.gaierror, OverflowError, UnicodeError) as error:  # The address is none.
             stream.close()
             raise ConnectFailed(address, f"cannot connect: {error}") from None
         except BaseException:

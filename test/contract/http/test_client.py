@@ -1,7 +1,9 @@
 """The client against servers that answer well, badly, late, or not at all."""
 
+import errno
 import gc
 import json
+import os
 import socket
 import threading
 
@@ -342,6 +344,19 @@ class TestFailures:
             client.request(address, "GET", "/", {})
         assert caught.value.address == address
         assert "refused" in str(caught.value)
+
+    @pytest.mark.parametrize("address", [("127.0.0.1", 65536), ("127.0.0.1", -1), ("no..such", 1), ("x" * 64, 1)])
+    def test_no_such_address(self, client, address):
+        with pytest.raises(ConnectFailed):
+            client.request(address, "GET", "/", {})
+
+    def test_no_descriptors_left(self, client, monkeypatch):
+        def none_left(*_):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        monkeypatch.setattr(socket, "socket", none_left)
+        with pytest.raises(ConnectFailed, match="Too many open files"):
+            client.request(("127.0.0.1", 1), "GET", "/", {})
 
     def test_no_connection(self, client):
         # A listener whose backlog is full answers no further SYN.
