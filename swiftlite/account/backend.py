@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from swiftlite.core.listing import ListingQuery, NameRange, Row, collect
-from swiftlite.core.rows import ZERO_LIKE, ContainerRow, merge_container
+from swiftlite.core.rows import ZERO_LIKE, ContainerRow, is_storable, merge_container
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db.broker import DatabaseBroker, until_unlocked
 from swiftlite.db.schema import ACCOUNT_SCHEMA
@@ -53,7 +53,7 @@ class AccountBroker(DatabaseBroker):
 
     def _merge(self, connection: sqlite3.Connection, records: Iterable[tuple[Any, ...]]) -> None:
         for record in records:
-            if len(record) not in (6, 7) or not isinstance(record[0], str):
+            if not _is_readable(record):
                 self.logger.error("dropped a bad row of %s: %r", self.path, record)
                 continue
             report = record if len(record) == 7 else (*record, 0)
@@ -102,6 +102,12 @@ class AccountBroker(DatabaseBroker):
                 return collect(query, fetch)
             finally:
                 cursor.close()  # a statement that is not finished would keep the file locked
+
+
+def _is_readable(record: tuple[Any, ...]) -> bool:
+    if len(record) not in (6, 7) or not isinstance(record[0], str) or not is_storable(record):
+        return False
+    return all(text is None or isinstance(text, str) for text in record[1:3])
 
 
 @functools.lru_cache

@@ -29,9 +29,12 @@ class AccountUpdates:
     def targets(self, request: Request) -> UpdateTargets | None:
         """The account servers that a request wants to be told.
 
-        :raises BadMessage: when its headers contradict each other
+        :raises BadMessage: when its headers contradict each other, or a host is none
         """
-        return UpdateTargets.from_headers("Account", request)
+        targets = UpdateTargets.from_headers("Account", request)
+        if targets is not None:
+            _places(targets)  # Wrong ones are refused before anything is changed.
+        return targets
 
     def send(
         self, request: Request, targets: UpdateTargets, account: str, container: str, info: Mapping[str, Any]
@@ -49,11 +52,7 @@ class AccountUpdates:
             "Referer": f"{request.method} {request.url}",
             "User-Agent": user_agent("container-server"),
         }
-        try:
-            places = [(parse_host(host), device) for host, device in targets.pairs()]
-        except ValueError as error:
-            raise BadMessage(f"X-Account-Host: {error}") from None
-        statuses = self.tell_all(places, targets.partition, f"/{account}/{container}", headers)
+        statuses = self.tell_all(_places(targets), targets.partition, f"/{account}/{container}", headers)
         return override or any(status != 404 for status in statuses)
 
     def tell_all(
@@ -80,6 +79,13 @@ class AccountUpdates:
                 self.logger.error("account update failed, the updater will send it: %s", error)
             return error.status
         return 201
+
+
+def _places(targets: UpdateTargets) -> list[tuple[Address, str]]:
+    try:
+        return [(parse_host(host), device) for host, device in targets.pairs()]
+    except ValueError as error:
+        raise BadMessage(f"X-Account-Host: {error}") from None
 
 
 def update_of(info: Mapping[str, Any], override_deleted: bool = False) -> AccountUpdate:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from swiftlite.core.listing import ListingQuery, NameRange, Row, collect
-from swiftlite.core.rows import DELETED_ETAG, DELETED_TYPE, ZERO_LIKE, ObjectReport, ObjectRow, merge
+from swiftlite.core.rows import DELETED_ETAG, DELETED_TYPE, ZERO_LIKE, ObjectReport, ObjectRow, is_storable, merge
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db.broker import DatabaseBroker, until_unlocked
 from swiftlite.db.schema import CONTAINER_SCHEMA
@@ -83,6 +83,8 @@ class ContainerBroker(DatabaseBroker):
         for record in records:
             try:
                 if len(record) < 6 or not all(isinstance(text, str) for text in (*record[:2], *record[3:5])):
+                    raise TypeError
+                if not is_storable(record):
                     raise TypeError
                 yield ObjectReport(*record)
             except TypeError:

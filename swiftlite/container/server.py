@@ -13,7 +13,6 @@ from swiftlite.container.account_update import AccountUpdates
 from swiftlite.container.backend import ContainerBroker, is_deleted
 from swiftlite.container.sync_target import sync_target_problem
 from swiftlite.core.listing_formats import JSON, object_entries
-from swiftlite.core.names import wsgi_to_str
 from swiftlite.core.rows import ObjectReport
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout
@@ -66,8 +65,8 @@ class ContainerServer(DatabaseServer):
             place.object,
             update.timestamp.internal,
             update.size,
-            wsgi_to_str(update.content_type),
-            wsgi_to_str(update.etag),
+            _unicode(update.content_type),
+            _unicode(update.etag),
             0,
             update.policy_index,
             content_type and content_type.internal,
@@ -260,6 +259,11 @@ class ContainerServer(DatabaseServer):
         name_hash = self.swift.hash_path.hex(place.account, place.container)
         path = layout.database_path(place.device_path, "container", place.partition, name_hash)
         return ContainerBroker(path, place.account, place.container, logger=self.logger, stale_reads=stale_reads)
+
+
+def _unicode(text: str) -> str:
+    """A WSGI string as a listing can show it: of an object that exists, what is no UTF-8 is replaced, not refused."""
+    return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
 
 
 def info_headers(info: dict[str, Any]) -> Headers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from swiftlite.core.timestamp import Timestamp, decode_timestamps, encode_timestamps
@@ -59,6 +60,17 @@ class ContainerRow(NamedTuple):
     bytes_used: int
     deleted: int = 0
     storage_policy_index: int = 0
+
+
+def is_storable(fields: Iterable[Any]) -> bool:
+    """Whether a database can keep a row of these fields: Unicode text, whole numbers of 64 bits, or None."""
+    for value in fields:
+        if isinstance(value, str):
+            if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+                return False
+        elif value is not None and not (isinstance(value, int) and -(2**63) <= value < 2**63):
+            return False
+    return True
 
 
 def split_swift_bytes(content_type: str) -> tuple[str, str | None]:

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+from swiftlite.core.rows import is_storable
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout, pending
 from swiftlite.db.connections import ConnectionCache, DatabaseMissing, prepare, until_unlocked
 
-__all__ = ["DatabaseBroker", "DatabaseExists", "DatabaseMissing", "DatabaseQuarantined"]
+__all__ = ["BadRow", "DatabaseBroker", "DatabaseExists", "DatabaseMissing", "DatabaseQuarantined"]
 
 _CORRUPTION = (
     "database disk image is malformed",
@@ -32,6 +33,10 @@ _CONNECTIONS = ConnectionCache()
 
 class DatabaseExists(Exception):
     """A database that was to be created is there already; carries its path."""
+
+
+class BadRow(ValueError):
+    """A row that no database can keep."""
 
 
 class DatabaseQuarantined(Exception):
@@ -188,8 +193,11 @@ class DatabaseBroker:
     def append(self, record: Sequence[Any]) -> None:
         """Accept a row: it is on the pending file, or in the database, when this returns.
 
+        :raises BadRow: when it could never be merged
         :raises DatabaseMissing: when the database has no file
         """
+        if not is_storable(record):
+            raise BadRow(f"the row of {record[0]!r} has text that is no Unicode, or too large a number")
         if not self.exists:
             raise DatabaseMissing(self.path)
         encoded = pending.encode(record)

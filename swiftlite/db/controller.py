@@ -26,7 +26,7 @@ from swiftlite.core.metadata import stored_database_headers, title_case
 from swiftlite.core.names import reserved_names_problem, str_to_wsgi, wsgi_to_str
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout
-from swiftlite.db.broker import DatabaseExists, DatabaseMissing, DatabaseQuarantined
+from swiftlite.db.broker import BadRow, DatabaseExists, DatabaseMissing, DatabaseQuarantined
 from swiftlite.db.pending import LockTimeout
 from swiftlite.wire.messages import BadMessage
 
@@ -35,6 +35,7 @@ ANSWERS: dict[type[Exception], Callable[[Exception], Answer]] = {
     DatabaseExists: lambda error: web.HTTPConflict(),
     DatabaseQuarantined: lambda error: web.HTTPInternalServerError("The database was corrupt and is quarantined now."),
     LockTimeout: lambda error: web.HTTPServiceUnavailable("The database is locked by others."),
+    BadRow: lambda error: web.HTTPBadRequest(str(error), content_type="text/plain"),
     BadMessage: lambda error: web.HTTPBadRequest(str(error), content_type="text/plain"),
     Violation: web.from_violation,  # type: ignore[dict-item]
 }
@@ -74,7 +75,9 @@ class Request(web.Request):
         :raises Answer: 400 when one is no UTF-8
         """
         try:
-            return dict(parse_qsl(self.environ.get("QUERY_STRING", ""), keep_blank_values=True, errors="strict"))
+            # Some clients percent-encode what is beyond ASCII, and some do not: either way these are bytes of UTF-8.
+            pairs = parse_qsl(self.environ.get("QUERY_STRING", ""), keep_blank_values=True, encoding="latin-1")
+            return {name: value.encode("latin-1").decode("utf-8") for name, value in pairs}
         except UnicodeDecodeError:
             raise web.HTTPBadRequest("Query parameters must be valid UTF-8", content_type="text/plain") from None
 
@@ -201,9 +204,10 @@ class DatabaseServer:
         """
         asked = query.get("limit", "")
         if asked.isdecimal():
-            if int(asked) > limit:
+            digits = asked.lstrip("0") or "0"
+            if len(digits) > 9 or int(digits) > limit:  # Python reads no number of thousands of digits.
                 raise web.HTTPPreconditionFailed(f"Maximum limit is {limit}", content_type="text/plain")
-            limit = int(asked)
+            limit = int(digits)
         return ListingQuery(
             limit=limit,
             marker=query.get("marker", ""),

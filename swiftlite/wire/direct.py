@@ -36,6 +36,8 @@ def parse_host(text: str) -> Address:
     host, colon, port = text.strip().rpartition(":")
     if not colon or not host:
         raise ValueError(f"{text!r} is not of the form ip:port")
+    if not 0 < int(port) < 65536:
+        raise ValueError(f"{text!r} has no port between 1 and 65535")
     return host.strip("[]"), int(port)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -40,11 +41,15 @@ class BackendServer:
         self.thread = thread
         self.host = "{}:{}".format(*thread.address[:2])
 
-    def request(self, method: str, path: str, headers: dict[str, str] | None = None, query: str = "") -> Answer:
+    def request(
+        self, method: str, path: str, headers: Mapping[str, str | bytes] | None = None, query: str = ""
+    ) -> Answer:
         connection = http.client.HTTPConnection(*self.thread.address[:2], timeout=20)
         try:
             target = quote(path) + (f"?{query}" if query else "")
-            encoded = {name: value.encode() for name, value in (headers or {}).items()}
+            encoded = {
+                name: value if isinstance(value, bytes) else value.encode() for name, value in (headers or {}).items()
+            }
             connection.request(method, target, headers=encoded)
             response = connection.getresponse()
             received = {name.lower(): value for name, value in response.getheaders()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,7 @@ def test_a_row_without_a_mandatory_header_is_refused(account: BackendServer, mis
         ("PUT", "/sdz/0/a", {"X-Timestamp": "1"}, 507, "Drive: sdz"),
         ("GET", ACCOUNT, {"Accept": "image/png"}, 406, ""),
         ("COPY", ACCOUNT, {}, 405, ""),
+        ("PUT", f"{ACCOUNT}/c", row(1, count=2**63), 404, ""),
         ("PUT", ACCOUNT, {"X-Timestamp": "1", "X-Account-Meta-A": "b" * 257}, 400, "value longer than 256"),
     ],
 )
@@ -132,6 +134,23 @@ def test_bad_requests_say_what_is_wrong(
     assert answer.status == status
     assert says in answer.text
     assert not (tmp_path / "sda/accounts").exists()
+
+
+@pytest.mark.parametrize("bad", [row(20, count=2**63), row(20, X_Backend_Storage_Policy_Index=str(2**70))])
+def test_a_row_that_no_database_can_keep_does_no_harm(account: BackendServer, bad: dict[str, str]) -> None:
+    assert account.request("PUT", f"{ACCOUNT}/big", bad).status == 400
+    assert account.request("PUT", f"{ACCOUNT}/c", row(20)).status == 201
+    assert names_in(account) == ["c"]
+
+
+def test_queries_are_utf8_percent_encoded_or_not(account: BackendServer) -> None:
+    account.request("PUT", f"{ACCOUNT}/ü", row(20))
+    with socket.create_connection(account.thread.address[:2]) as client:
+        client.sendall(f"GET {ACCOUNT}?prefix=ü HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    assert answer.endswith("\r\n\r\nü\n".encode())
+    assert names_in(account, "prefix=%C3%BC") == ["ü"]
+    assert account.request("GET", ACCOUNT, query="prefix=%C3").status == 400
 
 
 def test_listing_parameters_and_formats(account: BackendServer) -> None:

@@ -128,6 +128,13 @@ def test_a_row_without_a_mandatory_header_is_refused(container: BackendServer, m
             400,
             "need the same number of entries",
         ),
+        (
+            "PUT",
+            "/sda/0/a/c",
+            {"X-Timestamp": "1", "X-Account-Host": "h:65536", "X-Account-Device": "d", "X-Account-Partition": "0"},
+            400,
+            "no port between",
+        ),
     ],
 )
 def test_bad_requests_say_what_is_wrong(
@@ -137,6 +144,20 @@ def test_bad_requests_say_what_is_wrong(
     assert answer.status == status
     assert says in answer.text
     assert not (tmp_path / "sda/containers").exists()
+
+
+def test_a_row_that_no_database_can_keep_does_no_harm(container: BackendServer) -> None:
+    too_big = container.request("PUT", "/sda/0/a/c/big", {"X-Timestamp": at(20), **ROW, "X-Size": str(2**63)})
+    assert (too_big.status, "too large a number" in too_big.text) == (400, True)
+    put_rows(container, "o")
+    assert names_in(container, "") == ["o"]
+
+
+def test_an_object_is_listed_whatever_bytes_its_type_has(container: BackendServer) -> None:
+    headers = {"X-Timestamp": at(20), **ROW, "X-Content-Type": b"text/\xff", "X-Etag": b"\xfe"}
+    assert container.request("PUT", "/sda/0/a/c/o", headers).status == 201
+    (entry,) = json.loads(container.request("GET", "/sda/0/a/c", query="format=json").body)
+    assert (entry["name"], entry["content_type"], entry["hash"]) == ("o", "text/\ufffd", "\ufffd")
 
 
 def test_a_container_keeps_its_policy(server: BackendServer) -> None:
@@ -240,6 +261,8 @@ def test_listing_parameters(container: BackendServer) -> None:
     assert names_in(container, "reverse=on&marker=p/b&end_marker=a") == ["p/a/y", "p/a/x"]
     too_many = container.request("GET", "/sda/0/a/c", query="limit=10001")
     assert (too_many.status, too_many.text) == (412, "Maximum limit is 10000")
+    assert container.request("GET", "/sda/0/a/c", query="limit=" + "9" * 5000).status == 412
+    assert names_in(container, "limit=" + "0" * 5000 + "1") == ["a"]
     assert container.request("GET", "/sda/0/a/c", query="marker=%ff").status == 400
 
 

@@ -71,10 +71,11 @@ def test_a_delimiter_listing(broker: AccountBroker) -> None:
 
 
 def test_bad_pending_records_are_logged_and_dropped(broker: AccountBroker, caplog: pytest.LogCaptureFixture) -> None:
+    odd = [("o", at(5), "0", 2**63, 2, 0), ("o", at(5), "0", 1, 2, 0, -(2**70)), ("old", 5.0, "0", 1, 2, 0)]
     with open(broker.pending_path, "wb") as file:
-        file.write(b"".join(map(pending.encode, [(1, 2), ("old", at(5), "0", 1, 2, 0), tuple("abcdefgh")])))
+        file.write(b"".join(map(pending.encode, [(1, 2), ("old", at(5), "0", 1, 2, 0), tuple("abcdefgh"), *odd])))
     assert [row[0] for row in broker.list_containers(ListingQuery())] == ["old"]
-    assert len(caplog.messages) == 2
+    assert len(caplog.messages) == 5
 
 
 def test_deleting(broker: AccountBroker) -> None:

@@ -20,7 +20,7 @@ from swiftlite.core.listing import ListingQuery, Subdir
 from swiftlite.core.rows import ObjectReport
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import pending
-from swiftlite.db.broker import DatabaseExists, DatabaseMissing, DatabaseQuarantined
+from swiftlite.db.broker import BadRow, DatabaseExists, DatabaseMissing, DatabaseQuarantined
 from swiftlite.db.schema import chexor
 
 LOGGER = logging.getLogger(__name__)
@@ -160,12 +160,24 @@ def test_bad_pending_records_are_logged_and_dropped(broker: ContainerBroker, cap
         (1, at(2), 3, "t", "e", 0),
         ("o", "no time", 3, "t", "e", 0, 0, None, None),
         tuple("abcdefghij"),
+        ("o", at(2), 2**63, "t", "e", 0),
+        ("o", at(2), 3, "t/\udcff", "e", 0),
+        ("o", at(2), 3, "t", "e", 0, [1]),
     ]
     with open(broker.pending_path, "ab") as file:
         file.write(b":not a record" + b"".join(map(pending.encode, bad)))
     broker.put_object(row("better"))
     assert names(broker) == ["better", "good"]
-    assert sum("dropped a bad" in message for message in caplog.messages) == 5
+    assert sum("dropped a bad" in message for message in caplog.messages) == 8
+
+
+@pytest.mark.parametrize(
+    "bad", [ObjectReport("o", at(2), 2**63, "t", "e"), ObjectReport("o", at(2), 1, "t/\udcff", "e")]
+)
+def test_a_row_that_could_never_be_merged_is_refused_at_once(broker: ContainerBroker, bad: ObjectReport) -> None:
+    with pytest.raises(BadRow):
+        broker.put_object(bad)
+    assert names(broker) == []
 
 
 def test_records_of_six_fields(broker: ContainerBroker) -> None:
