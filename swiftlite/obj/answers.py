@@ -19,6 +19,7 @@ from swiftlite.core.ranges import MultipartFraming, RangeRequest
 from swiftlite.http.errors import BadBody, ClientDisconnected, ClientTimeout
 from swiftlite.obj.diskfile import OpenObject
 from swiftlite.obj.errors import (
+    BodyDamaged,
     DeviceUnavailable,
     DiskFileCollision,
     DiskFileNoSpace,
@@ -92,6 +93,8 @@ ANSWERS: dict[type[Exception], Callable[[Exception, Request], Answer]] = {
     DiskFileNotExist: _not_found,
     DiskFileCollision: lambda error, request: web.HTTPForbidden(),
     DiskFileStateChanged: lambda error, request: web.HTTPServiceUnavailable(),
+    # No fault of the client's, so no 422: the proxy must count it as this server's failure.
+    BodyDamaged: lambda error, request: web.HTTPServiceUnavailable(),
     BadMessage: lambda error, request: bad_request(str(error)),
     Violation: lambda error, request: web.from_violation(error),  # type: ignore[arg-type]
     ClientDisconnected: lambda error, request: web.HTTPClientDisconnect(),

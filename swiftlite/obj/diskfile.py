@@ -217,13 +217,12 @@ class DiskFile:
                 raise
         raise DiskFileStateChanged(self.path)
 
-    def writer(self, size: int | None) -> DiskFileWriter:
-        """A writer of a new version of the object.
+    def writer(self, size: int | None, makes_etag: bool = True) -> DiskFileWriter:
+        """A writer of a new version of the object. Arguments: DiskFileWriter's.
 
-        :param size: bytes to come, None when that is not known
-        :raises DiskFileNoSpace: when the device has no room for so many
+        :raises DiskFileNoSpace: when the device has no room for so many bytes
         """
-        writer = DiskFileWriter(self, size)
+        writer = DiskFileWriter(self, size, makes_etag)
         writer.check_space()
         return writer
 

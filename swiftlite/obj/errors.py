@@ -51,6 +51,10 @@ class DiskFileCollision(DiskFileError):
     """The stored object has another name: two names share a hash, or a file was moved by hand."""
 
 
+class BodyDamaged(DiskFileError):
+    """What was written is not what the proxy sent."""
+
+
 class DiskFileStateChanged(DiskFileError):
     """Files vanished between listing and opening, several times over."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from swiftlite.common import web
 from swiftlite.core import metadata as rules
@@ -11,23 +12,41 @@ from swiftlite.core.timestamp import Timestamp, normal_delete_at
 from swiftlite.obj.answers import Request, bad_request
 from swiftlite.obj.container_update import Change
 from swiftlite.obj.diskfile import OpenObject
+from swiftlite.obj.errors import BodyDamaged
 from swiftlite.obj.writer import DiskFileWriter
+from swiftlite.wire.messages import OBJECT_LENGTH, DigestTrailer
 
 CHUNK = 262144
 """Bytes of a body that are taken from a connection at once."""
 
 
-def content_length(request: Request) -> int | None:
+def is_chunked(request: Request) -> bool:
+    """Whether the body comes in chunks."""
+    return (request.header("Transfer-Encoding") or "").lower() == "chunked"
+
+
+def body_length(request: Request) -> int | None:
     """Bytes to come; None when the request does not say.
 
     :raises Answer: 400 when it says no number
     """
-    text = request.header("Content-Length")
+    header = OBJECT_LENGTH if is_chunked(request) else "Content-Length"
+    text = request.header(header)
     if not text:
         return None
-    if not text.isdecimal():
-        raise bad_request("Invalid Content-Length header value")
+    if not (text.isascii() and text.isdecimal()):
+        raise bad_request(f"Invalid {header} header value")
     return int(text)
+
+
+def accept_digest(request: Request) -> bool:
+    """Whether the body's checksums will follow it: they are offered, and can be, so the sender is told to."""
+    body = request.environ["wsgi.input"]
+    # Only who still waits for a 100 Continue can be told.
+    if not (DigestTrailer.is_agreed(request) and is_chunked(request) and getattr(body, "expects", False)):
+        return False
+    body.set_hundred_continue_response_headers([DigestTrailer.HEADER])
+    return True
 
 
 def new_delete_at(request: Request, timestamp: Timestamp) -> int:
@@ -47,43 +66,72 @@ def new_delete_at(request: Request, timestamp: Timestamp) -> int:
 
 
 def receive(request: Request, writer: DiskFileWriter, size: int | None, limit: int, deadline: float) -> None:
-    """Take a body from the client and hold it against its length and ETag.
+    """Take a body from the client and hold it against its length.
 
     :param size: bytes that were promised, None when nothing was
     :param limit: bytes that are allowed
     :param deadline: seconds since the epoch
-    :raises Answer: 408, 413, 422, and 499 for a body that is shorter than promised
+    :raises Answer: 408, 413, and 499 for a body of another length than promised
     """
-    read = request.environ["wsgi.input"].read1
-    while size is None or writer.size < size:
-        chunk = read(CHUNK if size is None else min(CHUNK, size - writer.size))
-        if not chunk:
-            break
-        writer.write(chunk)
-        if time.time() > deadline:
-            raise web.HTTPRequestTimeout()
-        if writer.size > limit:
+    readinto = request.environ["wsgi.input"].readinto
+    # One more than promised: the end of the body shows without another round. The writer keeps nothing of a full piece.
+    buffer = memoryview(bytearray(CHUNK if size is None else min(CHUNK, size + 1)))
+    filled = len(buffer)
+    while filled == len(buffer) and (size is None or writer.size <= size):
+        filled = _fill(buffer, readinto, deadline)
+        if writer.size + filled > limit:
             raise web.HTTPRequestEntityTooLarge("Your request is too large.", content_type="text/plain")
+        if filled:
+            writer.write(buffer[:filled])
     if size is not None and writer.size != size:
         raise web.HTTPClientDisconnect()
+
+
+def _fill(buffer: memoryview, readinto: Callable[[memoryview], int], deadline: float) -> int:
+    """Read until the buffer is full or the body has ended; return how many bytes came."""
+    filled = 0
+    while filled < len(buffer) and (count := readinto(buffer[filled:])):
+        filled += count
+        if time.time() > deadline:
+            raise web.HTTPRequestTimeout()
+    return filled
+
+
+def checked_etag(request: Request, writer: DiskFileWriter) -> str:
+    """The ETag of the body that was written, which is what the client says of it if it says anything.
+
+    :raises Answer: 422 when it is not
+    :raises BadMessage: when no checksums follow the body although that was agreed on
+    :raises BodyDamaged: when what was written is not what they were made of
+    """
+    if writer.makes_etag:
+        etag = writer.etag
+    else:
+        digest = DigestTrailer.from_headers(request.environ["wsgi.input"].trailers)
+        if digest.fingerprint != writer.fingerprint:
+            raise BodyDamaged(f"of {writer.size} bytes: XXH3-128 {writer.fingerprint}, sent {digest.fingerprint}")
+        etag = digest.etag
     promised = unquote_etag(request.header("ETag") or "")
-    if promised and promised.lower() != writer.etag:
+    if promised and promised.lower() != etag:
         raise web.HTTPUnprocessableEntity()
+    return etag
 
 
 def put_metadata(
-    request: Request, change: Change, writer: DiskFileWriter, delete_at: int, allowed: frozenset[str]
+    request: Request, change: Change, size: int, etag: str, delete_at: int, allowed: frozenset[str]
 ) -> dict[str, str]:
     """What is stored with a new object.
 
+    :param size: bytes of its body
+    :param etag: MD5 of its body, as hex digits
     :param delete_at: when it expires, in seconds since the epoch; 0 for never
     :param allowed: lower-case names of headers that are stored besides metadata
     """
     metadata = {
         "X-Timestamp": change.timestamp.internal,
         "Content-Type": request.environ["CONTENT_TYPE"],
-        "Content-Length": str(writer.size),
-        "ETag": writer.etag,
+        "Content-Length": str(size),
+        "ETag": etag,
     }
     for name, value in rules.stored_object_headers(request.items(), _storable(request, allowed)).items():
         metadata.setdefault(name, value)

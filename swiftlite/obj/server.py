@@ -116,9 +116,10 @@ class ObjectServer:
         disk_file = self.files.disk_file(*change.place)
         stored = self._find(disk_file, change.timestamp)
         self._refuse_stale_put(request, change, stored)
-        with disk_file.writer(size) as writer:
+        with disk_file.writer(size, makes_etag=not incoming.accept_digest(request)) as writer:
             incoming.receive(request, writer, size, self.swift.constraints.max_file_size, self._deadline())
-            metadata = incoming.put_metadata(request, change, writer, delete_at, self.allowed_headers)
+            etag = incoming.checked_etag(request, writer)
+            metadata = incoming.put_metadata(request, change, writer.size, etag, delete_at, self.allowed_headers)
             writer.put(metadata)
         old_delete_at = int(stored.metadata.get("X-Delete-At") or 0)
         self.container_updates.expiry_changed(change, old_delete_at, delete_at, metadata)
@@ -270,11 +271,10 @@ class ObjectServer:
 
         :returns: bytes to come, None when the request does not say
         """
-        size = incoming.content_length(request)
-        chunked = (request.header("Transfer-Encoding") or "").lower() == "chunked"
+        size = incoming.body_length(request)
         content_type = request.header("Content-Type") or None
         assert name.object is not None
-        check_object_put(self.swift.constraints, name.object, size, chunked, content_type)
+        check_object_put(self.swift.constraints, name.object, size, incoming.is_chunked(request), content_type)
         check_metadata(self.swift.constraints, request.items(), "object")
         if request.header("X-Backend-Obj-Multipart-Mime-Boundary"):
             raise web.HTTPNotImplemented("This server takes no metadata after an object's body.")

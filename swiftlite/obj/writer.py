@@ -63,14 +63,16 @@ class DiskFileWriter:
     """Takes a body in pieces, then puts it in place with its metadata; without a put, nothing remains.
 
     :param size: bytes to come, None when that is not known; the reserve of free space is held against it
+    :param makes_etag: false where somebody else has computed the MD5, which costs more than all else here
     """
 
-    def __init__(self, disk_file: DiskFile, size: int | None) -> None:
+    def __init__(self, disk_file: DiskFile, size: int | None, makes_etag: bool = True) -> None:
         self.disk_file = disk_file
         self.fs: FileSystem = disk_file.fs
         self.manager = disk_file.manager
         self.expected = size
         self.size = 0
+        self.makes_etag = makes_etag
         self._digest = hashlib.md5(usedforsecurity=False)
         self._fingerprint = xxhash.xxh3_128()
         self._held: list[bytes | memoryview] = []
@@ -97,11 +99,13 @@ class DiskFileWriter:
             raise DiskFileNoSpace(self.disk_file.device_root)
 
     def write(self, chunk: bytes | memoryview) -> None:
-        """Take more of the body; it must not change afterwards.
+        """Take more of the body.
 
+        :param chunk: must not change afterwards, unless more than HELD bytes have been written with it
         :raises DiskFileNoSpace: when the device is full
         """
-        self._digest.update(chunk)
+        if self.makes_etag:
+            self._digest.update(chunk)
         self.size += len(chunk)
         self._held.append(chunk)
         if self._fd >= 0 or self.size > HELD:
@@ -112,7 +116,16 @@ class DiskFileWriter:
     @property
     def etag(self) -> str:
         """MD5 of what was written, as hex digits."""
+        assert self.makes_etag
         return self._digest.hexdigest()
+
+    @property
+    def fingerprint(self) -> str:
+        """XXH3-128 of what was written, as hex digits."""
+        whole = self._fingerprint.copy()
+        for chunk in self._held:
+            whole.update(chunk)
+        return whole.hexdigest()
 
     def put(self, metadata: Mapping[str, str], extension: str = fileset.DATA) -> None:
         """Put what was written in place. When this returns, it is on stable storage.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
+
+import xxhash
 
 from swiftlite.common.concurrency import Queue, QueueEmpty, spawn
 from swiftlite.common.web import (
@@ -20,6 +23,7 @@ from swiftlite.proxy.nodes import NodeIter
 from swiftlite.proxy.putter import Putter
 from swiftlite.wire.backend import BackendRequest, HeaderList
 from swiftlite.wire.fanout import UNAVAILABLE, FanOut
+from swiftlite.wire.messages import DigestTrailer
 
 SMALL = 65536
 """Bytes up to which a body is read whole and sent together with its head, without 100 Continue."""
@@ -82,6 +86,23 @@ class ClientBody:
         return self.read(size)
 
 
+class BodyDigest:
+    """The checksums of a body, made once here instead of by every server that stores it."""
+
+    def __init__(self) -> None:
+        self._etag = hashlib.md5(usedforsecurity=False)
+        self._fingerprint = xxhash.xxh3_128()
+
+    def update(self, data: bytes) -> None:
+        """Take more of the body."""
+        self._etag.update(data)
+        self._fingerprint.update(data)
+
+    def trailer(self) -> DigestTrailer:
+        """What the servers are told once the whole body was taken."""
+        return DigestTrailer(self._etag.hexdigest(), self._fingerprint.hexdigest())
+
+
 class ReplicatedUpload:
     """Sends one body to as many object servers as there are replicas, and counts what they say.
 
@@ -132,9 +153,9 @@ class ReplicatedUpload:
             willing = self._take_early_answers(putters, only_if_new)
             if not willing:
                 return self.tally
-            self._send(start, body, willing)
+            digest = self._send(start, body, willing)
             putters = []  # From here on their replies are waited for.
-            self._finish(willing)
+            self._finish(willing, digest)
             return self.tally
         finally:
             for putter in putters:
@@ -168,19 +189,20 @@ class ReplicatedUpload:
             except BackendError as error:
                 self.nodes.failed(node, f"{self.request}: {error}")
                 continue
-            if putter.early is None or putter.early.status < 500:
+            if putter.early is None or not putter.early.is_server_error:
                 self.nodes.worked(node)
                 return putter
             self.nodes.refused(node, putter.early.status, str(self.request))
         self._lose(headers)
         return None
 
-    def _send(self, data: bytes, body: ClientBody, putters: list[Putter]) -> None:
-        """Pass the body on as it comes.
+    def _send(self, data: bytes, body: ClientBody, putters: list[Putter]) -> DigestTrailer | None:
+        """Pass the body on as it comes; return its checksums, if a server relies on them.
 
         The pieces go to one server after the other: the kernel's buffers even out their pace, and a queue and a green
         thread for each would cost more than they gain.
         """
+        digest = BodyDigest() if any(putter.takes_digest for putter in putters) else None
         data = data or body.read_chunk()
         while data:
             for putter in putters[:]:
@@ -193,18 +215,21 @@ class ReplicatedUpload:
                     self._lose(putter.headers)
             if len(putters) < self.quorum:
                 raise HTTPServiceUnavailable()
+            if digest:
+                digest.update(data)
             data = body.read_chunk()
+        return digest.trailer() if digest else None
 
     def _lose(self, headers: HeaderList) -> None:
         """Note that a replica will not be stored."""
         self.lost.append(headers)
         self.tally.add(UNAVAILABLE)
 
-    def _finish(self, putters: list[Putter]) -> None:
+    def _finish(self, putters: list[Putter], digest: DigestTrailer | None) -> None:
         """Collect the replies; once they decide the matter, wait for the others only a little."""
         replies: Any = Queue()
         for putter in putters:
-            spawn(lambda putter=putter: replies.put((putter, self._finish_one(putter))))
+            spawn(lambda putter=putter: replies.put((putter, self._finish_one(putter, digest))))
         timeout: float | None = None
         for _ in range(len(putters)):
             if timeout is None and self.tally.decided:
@@ -218,14 +243,14 @@ class ReplicatedUpload:
             else:
                 self.tally.add(reply)
 
-    def _finish_one(self, putter: Putter) -> Reply | None:
+    def _finish_one(self, putter: Putter, digest: DigestTrailer | None) -> Reply | None:
         """End one node's share; None when it failed."""
         try:
-            reply = putter.finish()
+            reply = putter.finish(digest)
         except BackendError as error:
             self.nodes.failed(putter.node, f"{self.request}: {error}")
             return None
-        if reply.status >= 500:
+        if reply.is_server_error:
             self.nodes.refused(putter.node, reply.status, str(self.request))
             return None
         return reply

@@ -33,6 +33,7 @@ class Seen:
 
     :param ended: nothing more will come of its body
     :param complete: the body came whole
+    :param trailers: what came after it
     """
 
     method: str
@@ -42,6 +43,7 @@ class Seen:
     body: bytes = b""
     ended: bool = False
     complete: bool = False
+    trailers: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -52,6 +54,7 @@ class Say:
     :param hang: never answer
     :param read: take the body before answering
     :param chunked: do not tell the length
+    :param interim: headers of the 100 Continue
     """
 
     status: int = 200
@@ -61,6 +64,7 @@ class Say:
     hang: bool = False
     read: bool = True
     chunked: bool = False
+    interim: dict[str, str] = field(default_factory=dict)
 
 
 Script = Callable[[Seen], Say]
@@ -96,7 +100,9 @@ class Backend:
             sleep(600)
         if say.read:
             try:
+                environ["wsgi.input"].set_hundred_continue_response_headers(say.interim.items())
                 seen.body = environ["wsgi.input"].read()
+                seen.trailers = environ["wsgi.input"].trailers.items()
                 seen.complete = True
             except RequestBodyError as error:
                 self.problems.append(error)

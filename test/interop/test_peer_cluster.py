@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +16,8 @@ import pytest
 from interop import peer
 from interop.conftest import SWIFT_CONF
 from interop.lab import SIDES, Answer, Lab, Server, free_port, wait_until
+from swiftlite.common.fs import FileSystem
+from swiftlite.obj import xattrs
 
 KINDS = ("account", "container", "object")
 STORAGE = {"ours": ("ours",) * 3, "theirs": ("theirs",) * 3, "mixed": ("ours", "theirs", "ours")}
@@ -168,6 +173,62 @@ def wait_for_rows(cloud: Cloud, container: str, count: int) -> None:
         return all(answer.headers.get("x-container-object-count") == str(count) for answer in answers)
 
     wait_until(all_there, f"{container} lists {count} objects")
+
+
+def copies(cloud: Cloud, body: bytes) -> dict[str, tuple[str, bool]]:
+    """Return, by node, the ETag that is stored with this body, and whether our own checksum is."""
+    found = {}
+    for root in cloud.devices:
+        for path in root.glob("*/objects/*/*/*/*.data"):
+            if path.stat().st_size == len(body) and path.read_bytes() == body:
+                with open(path, "rb") as file:
+                    etag = xattrs.read(FileSystem(), file.fileno())["ETag"]
+                found[root.name] = (etag, xattrs.FINGERPRINT_KEY in os.listxattr(path))
+    return found
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_big_body_has_its_etag_on_every_server(cloud: Cloud, chunked: bool) -> None:
+    """Ours take the MD5 from our proxy, theirs compute it from the same chunks (doc/extensions.md)."""
+    cloud.token = token(cloud, "ours")
+    assert cloud.ask("ours", "PUT", "/digests").status in (201, 202)
+    body = os.urandom(5 << 20)
+    etag = hashlib.md5(body).hexdigest()
+    path = f"/digests/{chunked}"
+    if chunked:
+        answer = send(cloud, path, "Transfer-Encoding: chunked", b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+        assert answer.startswith(b"HTTP/1.1 201 ")
+    else:
+        assert cloud.ask("ours", "PUT", path, {"ETag": etag}, body).status == 201
+    sides = {root.name: side for root, (side, kind, _) in zip(cloud.devices, cloud.confs[2::3]) if kind == "object"}
+    wait_until(lambda: len(copies(cloud, body)) == 3, "three replicas")
+    assert copies(cloud, body) == {name: (etag, side == "ours") for name, side in sides.items()}
+    for side in SIDES:
+        found = cloud.ask(side, "GET", path)
+        assert (found.headers["etag"], found.body) == (etag, body)
+    assert cloud.ask("ours", "PUT", f"{path}-wrong", {"ETag": "0" * 32}, body).status == 422
+    assert cloud.ask("ours", "HEAD", f"{path}-wrong").status == 404
+
+
+@pytest.mark.parametrize(
+    "framing, start", [("Content-Length: 6000000", b""), ("Transfer-Encoding: chunked", b"5b8d80\r\n")]
+)
+def test_a_big_body_that_breaks_off_is_stored_nowhere(cloud: Cloud, framing: str, start: bytes) -> None:
+    cloud.token = token(cloud, "ours")
+    assert cloud.ask("ours", "PUT", "/digests").status in (201, 202)
+    body = os.urandom(4 << 20)
+    assert send(cloud, "/digests/short", framing, start + body).startswith(b"HTTP/1.1 499 ")
+    assert cloud.ask("ours", "HEAD", "/digests/short").status == 404
+    assert copies(cloud, body) == {}
+
+
+def send(cloud: Cloud, path: str, framing: str, body: bytes) -> bytes:
+    """PUT through our proxy with a body framed by hand, then send no more; return the answer's beginning."""
+    head = f"PUT /v1/AUTH_test{path} HTTP/1.1\r\nHost: h\r\nX-Auth-Token: {cloud.token}\r\n{framing}\r\n\r\n"
+    with socket.create_connection(cloud.proxies["ours"].address, 30) as connection:
+        connection.sendall(head.encode() + body)
+        connection.shutdown(socket.SHUT_WR)
+        return connection.recv(100)
 
 
 @pytest.mark.parametrize("deleter", SIDES)

@@ -1,18 +1,21 @@
 """A big body's second checksum: it finds damage, and is not needed where it is missing."""
 
+import hashlib
 import logging
 import os
 import time
 
 import pytest
+import xxhash
 
 from swiftlite.common.fs import FileSystem
 from swiftlite.common.policies import StoragePolicy
 from swiftlite.core.names import EntityName, HashPath
 from swiftlite.core.timestamp import Timestamp
-from swiftlite.obj import xattrs
+from swiftlite.obj import incoming, xattrs
 from swiftlite.obj.diskfile import DiskFileManager, DiskFileOptions
 from swiftlite.obj.errors import DiskFileQuarantined
+from swiftlite.obj.writer import HELD
 
 NOW = Timestamp("1700000000.00000")
 POLICY = StoragePolicy(0, "Policy-0", is_default=True)
@@ -90,3 +93,35 @@ def test_without_room_for_it_the_object_is_stored_all_the_same(stored):
     with disk_file.open(later) as opened:
         assert opened.data_timestamp == later
     assert read(disk_file) == BODY
+
+
+@pytest.mark.parametrize("size", [0, 5, HELD, HELD + 1, len(BODY)])
+def test_a_writer_without_md5(stored, size):
+    """Its ETag is somebody else's word; what was written is known by its fingerprint, held or not."""
+    disk_file, _path = stored
+    later = Timestamp("1700000001.00000")
+    with disk_file.writer(size, makes_etag=False) as writer:
+        for start in range(0, size, 100_000):
+            writer.write(BODY[start : min(start + 100_000, size)])
+        assert writer.fingerprint == xxhash.xxh3_128(BODY[:size]).hexdigest()
+        with pytest.raises(AssertionError):
+            _ = writer.etag
+        metadata = {"X-Timestamp": later.internal, "Content-Type": "a/b", "Content-Length": str(size)}
+        writer.put(metadata | {"ETag": hashlib.md5(BODY[:size]).hexdigest()})
+    with disk_file.open(later) as opened:
+        assert b"".join(opened.reader()) == BODY[:size]
+
+
+def test_a_buffer_may_be_used_again_once_more_than_is_held_was_written(stored):
+    disk_file, _path = stored
+    later = Timestamp("1700000001.00000")
+    buffer = memoryview(bytearray(HELD + 1))
+    with disk_file.writer(None) as writer:
+        for byte in (b"a", b"b", b"c"):
+            buffer[:] = byte * len(buffer)
+            writer.write(buffer)
+        metadata = {"X-Timestamp": later.internal, "Content-Type": "a/b", "Content-Length": str(writer.size)}
+        writer.put(metadata | {"ETag": writer.etag})
+    with disk_file.open(later) as opened:
+        assert b"".join(opened.reader()) == b"".join(byte * len(buffer) for byte in (b"a", b"b", b"c"))
+    assert incoming.CHUNK > HELD

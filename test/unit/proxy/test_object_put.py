@@ -3,6 +3,7 @@
 import hashlib
 
 import pytest
+import xxhash
 
 from fakes.backends import Body, Say
 from swiftlite.http.errors import BadBody, ClientDisconnected, ClientTimeout
@@ -27,7 +28,8 @@ def test_every_primary_gets_the_body(stage, body):
         assert (seen.method, seen.path, seen.body) == ("PUT", f"/{backend.name}/7/a/c/o", body)
         assert seen.headers["content-type"] == "text/plain"
         assert seen.headers["x-object-meta-mood"] == "fine"
-        assert seen.headers["content-length"] == str(len(body))
+        length = "content-length" if body == SMALL else "x-backend-obj-content-length"
+        assert seen.headers[length] == str(len(body))
     assert not any(backend.seen for backend in stage.handoffs)
     assert len({seen.headers["x-timestamp"] for seen in stage.seen}) == 1
 
@@ -265,3 +267,74 @@ def test_etags_go_to_the_servers_that_check_them(stage):
     etag = hashlib.md5(SMALL).hexdigest()
     stage.call("PUT", body=SMALL, headers={"Etag": etag})
     assert {seen.headers["etag"] for seen in stage.seen} == {etag}
+
+
+# The digest trailer (doc/extensions.md)
+
+ACCEPTS = {"X-Backend-Digest-Trailer": "yes"}
+
+
+def digests(body):
+    return [
+        ("X-Backend-Etag", hashlib.md5(body).hexdigest()),
+        ("X-Backend-Fingerprint", xxhash.xxh3_128(body).hexdigest()),
+    ]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_checksums_follow_a_big_body_where_the_server_wants_them(stage, chunked):
+    body = BIG * 3 + b"rest"
+    stage.all_say(Say(201, interim=ACCEPTS))
+    stage.primaries[1].says(Say(201))
+    headers = {"Transfer-Encoding": "chunked"} if chunked else {}
+    length = None if chunked else str(len(body))
+    assert stage.call("PUT", body=body, headers=headers, CONTENT_LENGTH=length).status == 201
+    assert stage.stored() == [body] * 3
+    for backend in stage.primaries:
+        (seen,) = backend.seen
+        assert seen.headers["x-backend-digest-trailer"] == "yes"
+        assert seen.headers["transfer-encoding"] == "chunked"
+        assert seen.headers.get("x-backend-obj-content-length") == length
+        assert seen.trailers == ([] if backend is stage.primaries[1] else digests(body))
+
+
+def test_a_small_body_needs_no_checksums(stage):
+    stage.all_say(Say(201, interim=ACCEPTS))
+    stage.call("PUT", body=SMALL)
+    assert all("x-backend-digest-trailer" not in seen.headers and not seen.trailers for seen in stage.seen)
+
+
+@pytest.mark.parametrize("body", [b"", SMALL])
+def test_a_small_body_that_waits_for_leave_has_them(stage, body):
+    stage.all_say(Say(201, interim=ACCEPTS))
+    assert stage.call("PUT", body=body, headers={"If-None-Match": "*"}).status == 201
+    assert [seen.trailers for seen in stage.seen] == [digests(body)] * 3
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_no_checksums_follow_a_body_that_breaks_off(stage, chunked):
+    stage.all_say(Say(201, interim=ACCEPTS))
+    headers = {"Transfer-Encoding": "chunked"} if chunked else {}
+    length = None if chunked else str(len(BIG) + 1)
+    broken = {"wsgi.input": Body(BIG, ClientDisconnected("gone"))}
+    assert stage.call("PUT", headers=headers, CONTENT_LENGTH=length, **broken).status == 499
+    assert stage.stored() == []
+    assert not any(seen.trailers for seen in stage.seen)
+
+
+@pytest.mark.parametrize(("refusing", "status"), [(1, 201), (2, 503)])
+def test_servers_that_got_a_damaged_body_count_as_failed(stage, refusing, status):
+    stage.primaries_say(*[Say(503, interim=ACCEPTS)] * refusing, *[Say(201, interim=ACCEPTS)] * (3 - refusing))
+    assert stage.call("PUT", body=BIG).status == status
+
+
+def test_trailers_of_a_client_go_nowhere(stage):
+    class Tricky(Body):
+        trailers = {"X-Backend-Etag": "0" * 32, "X-Backend-Fingerprint": "0" * 32, "X-Object-Meta-A": "b"}
+
+    stage.all_say(Say(201, interim=ACCEPTS))
+    stage.primaries[2].says(Say(201))
+    headers = {"Transfer-Encoding": "chunked", "Trailer": "X-Backend-Etag"}
+    assert stage.call("PUT", headers=headers, CONTENT_LENGTH=None, **{"wsgi.input": Tricky(BIG)}).status == 201
+    assert [backend.seen[0].trailers for backend in stage.primaries] == [digests(BIG), digests(BIG), []]
+    assert not any("trailer" in seen.headers or "x-object-meta-a" in seen.headers for seen in stage.seen)
