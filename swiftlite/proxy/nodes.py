@@ -58,10 +58,6 @@ class ErrorLimits:
             return False
         return count > self.limit
 
-    def is_last_resort(self, node: Node) -> bool:
-        """Whether a limited node may be tried before a request fails: it had errors, but did not say that it is dead."""
-        return self._errors.get((node.ip, node.port, node.device), (0, 0.0))[0] < OUT_OF_SERVICE
-
     def forgive(self, node: Node) -> None:
         """Forget the errors of a node that works again."""
         self._errors.pop((node.ip, node.port, node.device), None)
@@ -109,7 +105,8 @@ class NodeIter:
     def next_limited(self) -> Node | None:
         """After all others a node that was passed over for its errors, primaries first: it may work again by now.
 
-        So a small cluster need not wait for the end of ``error_suppression_interval`` when its servers are back.
+        So a small cluster need not wait for the end of ``error_suppression_interval`` when its servers are back, and
+        devices that are full (507) still give out what they have, and take the DELETEs that make room.
         """
         return self._passed_over.pop(0) if self._passed_over else None
 
@@ -118,7 +115,7 @@ class NodeIter:
             if not self.limits.is_limited(node):
                 self._left -= 1
                 return node
-            if len(self._passed_over) < len(self.primaries) and self.limits.is_last_resort(node):
+            if len(self._passed_over) < len(self.primaries):
                 self._passed_over.append(node)
         return None
 

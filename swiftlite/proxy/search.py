@@ -69,7 +69,7 @@ class Search:
             if source is not None:
                 return source
         # Where nobody knew anything, those that were passed over for their errors get a chance.
-        while not self._failures and (node := self.nodes.next_limited()) is not None:
+        while self._is_unanswered() and (node := self.nodes.next_limited()) is not None:
             source = self._ask(node)
             if source is not None:
                 self.nodes.worked(node)
@@ -122,6 +122,10 @@ class Search:
         except BackendError as error:
             self.nodes.failed(node, f"{self.request}: {error}")
         return None
+
+    def _is_unanswered(self) -> bool:
+        """Whether all that were asked failed, or may know nothing for a reason of their own."""
+        return all(reply.is_server_error for reply in self._failures)
 
     def _never_put(self, response: Response) -> bool:
         """Whether a database is there that only replication, or an early update, has made so far."""

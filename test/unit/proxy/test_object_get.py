@@ -142,6 +142,18 @@ def test_servers_that_are_back_are_found_when_no_others_are_left(staged):
     assert len(stage.seen) == count + 3
 
 
+def test_full_disks_are_still_read_from_and_deleted_from(stage):
+    stage.all_say(507)
+    assert stage.call("PUT", body=b"x").status == 503
+    stage.all_say(404)
+    stage.primaries_say(503, whole(b"hello"), whole(b"hello"))
+    assert stage.call("GET").body == b"hello"
+    stage.all_say(507)
+    assert stage.call("PUT", body=b"x").status == 503
+    stage.all_say(204)
+    assert stage.call("DELETE").status == 204
+
+
 def test_all_nodes_failing_is_503(stage):
     stage.all_say(503)
     assert stage.call("GET").status == 503
