@@ -128,6 +128,14 @@ def _create(context: loadwsgi.LoaderContext, conf_path: str) -> Any:
         raise ConfigError(conf_path, section, None, str(error), "correct it") from error
 
 
+class _Interpolation(configparser.BasicInterpolation):
+    """Replaces ``%(name)s`` as Paste does, but lets a value without one be what it is: ``1%``, or a key with a ``%``."""
+
+    def before_get(self, parser: Any, section: str, option: str, value: str, defaults: Any) -> str:
+        """The value as factories get it."""
+        return super().before_get(parser, section, option, value, defaults) if "%(" in value else value
+
+
 class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
     """Paste's reader of conf files; it also knows directories, finds our factories without package metadata, and
     says what is wrong in one line."""
@@ -138,6 +146,7 @@ class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
         here = absolute if os.path.isdir(absolute) else os.path.dirname(absolute)
         self.parser = loadwsgi.NicerConfigParser(path, defaults={"here": here, "__file__": absolute}, strict=False)
         self.parser.optionxform = str
+        self.parser._interpolation = _Interpolation()
         try:
             files = conf_files(path)
             for file in files:

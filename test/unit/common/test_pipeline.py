@@ -149,6 +149,14 @@ def test_defaults_go_before_local_options_that_are_not_set(tmp_path):
     assert b"'colour': 'green'" in request(load_app(path), "GET", "/").body
 
 
+def test_percent_signs_mean_nothing_but_where_they_name_another_value(tmp_path):
+    head = "[DEFAULT]\nfallocate_reserve = 1%\nsafe = a%%b\nhome = %(here)s/100%%\n"
+    seen = request(load_app(write(tmp_path, "object-server", head)), "GET", "/").body.decode()
+    assert "'fallocate_reserve': '1%'" in seen
+    assert "'safe': 'a%%b'" in seen
+    assert f"'home': '{tmp_path}/100%'" in seen
+
+
 def test_factories_are_told_where_their_section_is(tmp_path):
     path = write(tmp_path, "proxy-server")
     body = request(load_app(path), "GET", "/").body.decode()
