@@ -29,7 +29,7 @@ from swiftlite.obj.errors import (
 )
 from swiftlite.obj.reader import SMALL
 from swiftlite.obj.xattrs import AttributesUnsupported
-from swiftlite.wire.messages import BadMessage
+from swiftlite.wire.messages import METADATA_TOO_LARGE, BadMessage
 
 Headers = list[tuple[str, str]]
 
@@ -87,7 +87,7 @@ ANSWERS: dict[type[Exception], Callable[[Exception, Request], Answer]] = {
     DeviceUnavailable: _insufficient_storage,
     DiskFileNoSpace: _insufficient_storage,
     MetadataDoesNotFit: lambda error, request: web.HTTPInsufficientStorage(
-        f"{error}. Drive: {request.device}", content_type="text/plain"
+        f"{error}. Drive: {request.device}", headers={METADATA_TOO_LARGE: "true"}, content_type="text/plain"
     ),
     AttributesUnsupported: _insufficient_storage,
     DiskFileNotExist: _not_found,
