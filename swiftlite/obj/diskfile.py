@@ -138,6 +138,8 @@ class DiskFileManager:
             target += f"-{uuid.uuid4().hex}"
         try:
             self.fs.rename(hash_directory, target)
+        except FileNotFoundError:
+            self.logger.warning("%s is gone already, and was damaged: %s", hash_directory, reason)
         except OSError as error:
             if error.errno not in _DAMAGED_DIRECTORY:
                 raise
@@ -243,9 +245,13 @@ class DiskFile:
         """Remove the files that newer ones made useless."""
         self.manager.tidy(self.directory)
 
-    def quarantine(self, reason: str) -> DiskFileQuarantined:
-        """Move the object out of the way; the caller raises what it gets."""
-        self.manager.quarantine(self.device_root, self.policy, self.directory, reason)
+    def quarantine(self, reason: str, file_name: str | None = None) -> DiskFileQuarantined:
+        """Move the object out of the way; the caller raises what it gets.
+
+        :param file_name: the damaged file; where a newer one has superseded it, that one stays
+        """
+        if file_name is None or self.fs.exists(f"{self.directory}/{file_name}"):
+            self.manager.quarantine(self.device_root, self.policy, self.directory, reason)
         return DiskFileQuarantined(reason)
 
     def _files(self) -> FileSet:
@@ -268,7 +274,7 @@ class DiskFile:
         except FileNotFoundError:
             pass  # tidied away this moment; its name said enough
         except xattrs.BadMetadata as error:
-            raise self.quarantine(f"bad tombstone: {error}") from None
+            raise self.quarantine(f"bad tombstone: {error}", file.name) from None
         return file.timestamp
 
     def _load(self, files: FileSet, fd: int) -> OpenObject:
@@ -289,7 +295,7 @@ class DiskFile:
                 metadata["Content-Type"] = data_metadata.get("Content-Type", "application/octet-stream")
             return OpenObject(self, fd, files, metadata, data_metadata, posted, content_type_timestamp)
         except (xattrs.BadMetadata, ValueError) as error:
-            raise self.quarantine(str(error)) from None
+            raise self.quarantine(str(error), files.data.name) from None
 
     def _check(self, metadata: Mapping[str, str], size: int) -> None:
         """Hold what is stored against what must be (formats.md 3.3, 3.6).
@@ -341,6 +347,7 @@ class OpenObject:
         "data_timestamp",
         "disk_file",
         "fd",
+        "file_name",
         "metadata",
         "posted_metadata",
         "timestamp",
@@ -359,6 +366,7 @@ class OpenObject:
         assert files.data is not None
         self.disk_file = disk_file
         self.fd = fd
+        self.file_name = files.data.name
         self.metadata = metadata
         self.data_metadata = data_metadata
         self.posted_metadata = posted_metadata
@@ -378,7 +386,7 @@ class OpenObject:
 
     def reader(self) -> DiskFileReader:
         """Read the body; the reader closes the file."""
-        reader = DiskFileReader(self.disk_file, self.fd, self.size, self.etag)
+        reader = DiskFileReader(self.disk_file, self.file_name, self.fd, self.size, self.etag)
         self.fd = -1
         return reader
 

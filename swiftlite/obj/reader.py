@@ -42,12 +42,14 @@ class DiskFileReader:
     A whole body is held against its fingerprint, or else its ETag, before its last bytes leave: damage shows as a
     broken transfer, never as a success; the object is quarantined, and the next reader finds another replica.
 
+    :param file_name: of the open file, in the object's directory
     :param size: bytes of the body
     :param etag: MD5 of the body as hex digits
     """
 
-    def __init__(self, disk_file: DiskFile, fd: int, size: int, etag: str) -> None:
+    def __init__(self, disk_file: DiskFile, file_name: str, fd: int, size: int, etag: str) -> None:
         self.disk_file = disk_file
+        self.file_name = file_name
         self.fs = disk_file.fs
         self.fd = fd
         self.size = size
@@ -90,22 +92,13 @@ class DiskFileReader:
         finally:
             self.close()
 
-    def range(self, part: ByteRange) -> Iterator[bytes]:
-        """Some bytes in chunks, and then close."""
-        try:
-            yield from self._chunks(part)
-        finally:
-            self.close()
+    def range(self, part: ByteRange) -> PartialBody:
+        """Some bytes."""
+        return PartialBody(self, self._chunks(part))
 
-    def multipart(self, parts: Sequence[ByteRange], framing: MultipartFraming) -> Iterator[bytes]:
+    def multipart(self, parts: Sequence[ByteRange], framing: MultipartFraming) -> PartialBody:
         """Several ranges in one multipart/byteranges body."""
-        try:
-            for index, part in enumerate(parts):
-                yield framing.before(part, index == 0)
-                yield from self._chunks(part)
-            yield framing.end()
-        finally:
-            self.close()
+        return PartialBody(self, self._framed(parts, framing))
 
     def close(self) -> None:
         """Close the file; more than once does no harm."""
@@ -118,16 +111,22 @@ class DiskFileReader:
         while offset < part.stop:
             chunk = self._read(min(self.chunk_size, part.stop - offset), offset)
             if not chunk:
-                raise self.disk_file.quarantine(f"the file ends at {offset} of {self.size} bytes")
+                raise self._quarantine(f"the file ends at {offset} of {self.size} bytes")
             offset += len(chunk)
             yield chunk
+
+    def _framed(self, parts: Sequence[ByteRange], framing: MultipartFraming) -> Iterator[bytes]:
+        for index, part in enumerate(parts):
+            yield framing.before(part, index == 0)
+            yield from self._chunks(part)
+        yield framing.end()
 
     def _read(self, size: int, offset: int) -> bytes:
         try:
             return self.fs.read(self.fd, size, offset)
         except OSError as error:
             if error.errno == errno.EIO:
-                raise self.disk_file.quarantine(f"it cannot be read: {error}") from None
+                raise self._quarantine(f"it cannot be read: {error}") from None
             raise
 
     def _digest(self) -> tuple[Digest | None, str]:
@@ -145,5 +144,25 @@ class DiskFileReader:
         elif digest is not None and expected and digest.hexdigest() != expected:
             problem = f"its {digest.name} is {digest.hexdigest()}, and should be {expected}"
         if problem:
-            error: DiskFileQuarantined = self.disk_file.quarantine(problem)
-            raise error
+            raise self._quarantine(problem)
+
+    def _quarantine(self, problem: str) -> DiskFileQuarantined:
+        return self.disk_file.quarantine(problem, self.file_name)
+
+
+class PartialBody:
+    """Parts of a body on their way out; whoever sends them closes this, even if not one byte was taken.
+
+    A bare generator would not do: one that was never begun never reaches its ``finally``.
+    """
+
+    def __init__(self, reader: DiskFileReader, chunks: Iterator[bytes]) -> None:
+        self._reader = reader
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()

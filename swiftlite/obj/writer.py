@@ -53,6 +53,10 @@ class Reserve:
             return cls(float(text[:-1]), True)
         return cls(float(int(text)), False)
 
+    def __str__(self) -> str:
+        """As a conf file spells it."""
+        return f"{self.amount:g}%" if self.is_percent else str(int(self.amount))
+
     def refuses(self, space: Space, size: int | None) -> bool:
         """Whether ``size`` more bytes (None or 0: unknown or nothing) would leave less than the reserve."""
         reserve = space.total * self.amount / 100 if self.is_percent else self.amount
@@ -176,7 +180,14 @@ class DiskFileWriter:
                 raise DiskFileNoSpace(str(error)) from None
             raise
         if directory not in self._made:
+            self._tidy(directory)
+
+    def _tidy(self, directory: str) -> None:
+        try:
             self.manager.tidy(directory)
+        except OSError as error:
+            # The change is made, and readers pass over what is obsolete: the next write or hashing removes it.
+            self.manager.logger.warning("Cannot tidy %s: %s", directory, error)
 
     def _flush(self) -> None:
         """Write what is held, into a file that is made for it if need be."""
