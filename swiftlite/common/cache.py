@@ -17,6 +17,10 @@ MAXIMUM_ENTRIES = 20000
 LOCAL_SECONDS = 1.0
 """How long an answer of memcached is believed without asking again: another machine may have changed it."""
 
+MISSING = (404, 410)
+"""Infos of this status are not believed for even so long: what is missing may be made through another machine, and used
+at once."""
+
 
 class CacheUnreachable(Exception):
     """No memcached server answered."""
@@ -80,7 +84,7 @@ class Cache:
             if strict:
                 raise
             return None
-        if value is not None:
+        if value is not None and not _is_missing(value):
             self._keep(key, value, LOCAL_SECONDS, token)
         return value
 
@@ -107,7 +111,8 @@ class Cache:
         except CacheUnreachable:
             if strict:
                 raise
-        self._keep(key, value, min(ttl, LOCAL_SECONDS), token)
+        if not _is_missing(value):
+            self._keep(key, value, min(ttl, LOCAL_SECONDS), token)
 
     def delete(self, key: str) -> None:
         """Forget a value, in every worker."""
@@ -150,3 +155,8 @@ class Cache:
         generation = int.from_bytes(os.urandom(8), "little")
         self._generations[hash(key) % SLOTS] = generation
         return generation
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether it is the info of an account or container that is not there."""
+    return isinstance(value, dict) and value.get("status") in MISSING

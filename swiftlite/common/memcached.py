@@ -6,6 +6,7 @@ import bisect
 import hashlib
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -237,5 +238,5 @@ def hash_key(key: str) -> str:
 
 
 def expiry(ttl: float) -> int:
-    """A life in seconds as memcached takes it: beyond 30 days, a point in time."""
-    return int(ttl + time.time() if ttl > MAXIMUM_DELTA else ttl)
+    """A life in seconds as memcached takes it: whole ones, rounded up, for 0 is for ever; beyond 30 days a point in time."""
+    return math.ceil(ttl + time.time() if ttl > MAXIMUM_DELTA else ttl)

@@ -192,6 +192,17 @@ def test_memcached_is_asked_at_most_once_a_second():
     assert cache.get("k") == "changed by another machine"
 
 
+def test_that_something_is_missing_is_asked_for_again_for_another_machine_may_have_made_it():
+    store = FakeStore()
+    cache = over(store)
+    cache.set("container/a/c", {"status": 404}, 6, cache.begin("container/a/c"))
+    assert cache.get("container/a/c") == {"status": 404}
+    store.values.clear()
+    assert cache.get("container/a/c") is None
+    store.values["container/a/c"] = {"status": 200}
+    assert cache.get("container/a/c") == {"status": 200}
+
+
 def test_what_memcached_does_not_have_is_asked_for_again():
     store = FakeStore()
     cache = over(store)

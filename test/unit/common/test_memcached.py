@@ -184,6 +184,10 @@ def test_long_lives_are_points_in_time():
     assert expiry(31 * 86400) > 1700000000
 
 
+def test_short_lives_end():
+    assert expiry(0.5) == 1
+
+
 def test_the_filters_section_goes_before_memcache_conf(tmp_path):
     (tmp_path / "memcache.conf").write_text("[memcache]\nmemcache_servers = 10.0.0.1:1, 10.0.0.2:2\ntries = 1\n")
     shared = read_memcached_options({"swift_dir": str(tmp_path)}, "f", "s")
