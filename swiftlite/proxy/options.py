@@ -53,13 +53,6 @@ def parse_lower_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip().lower() for part in text.split(",") if part.strip())
 
 
-def parse_sorting(text: str) -> str:
-    """The one method there is so far."""
-    if text.strip().lower() != "shuffle":
-        raise ValueError("only shuffle is supported")
-    return "shuffle"
-
-
 @dataclass(frozen=True)
 class ProxyOptions:
     """Options of the proxy's own section; times in seconds."""
@@ -86,7 +79,6 @@ class ProxyOptions:
     max_containers_per_account: int = option(0, "how many containers an account may have; 0: no limit")
     max_containers_whitelist: tuple[str, ...] = option((), "accounts that this limit does not bind")
     deny_host_headers: tuple[str, ...] = option((), "host names that are refused with 403")
-    sorting_method: str = option("shuffle", "the order in which primaries are asked", parse_sorting)
     cors_allow_origin: tuple[str, ...] = option((), "origins that every container allows")
     cors_expose_headers: tuple[str, ...] = option(
         (), "headers that scripts of other origins may read", parse_lower_list
