@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from swiftlite.common.config import is_true
 from swiftlite.common.web import HTTPServiceUnavailable, Request, status_line
-from swiftlite.core.names import EntityName, quote_path
+from swiftlite.core.names import EntityName, quote_path, wsgi_to_str
 from swiftlite.core.quorum import Reply, Tally, quorum_size
 from swiftlite.proxy.answers import PlainAnswer, standard
 from swiftlite.proxy.headers import HeaderList, identification, returned_headers
@@ -54,14 +55,14 @@ class Controller:
     def authorize(self, acl: str | None = None) -> None:
         """Ask whoever guards this request, if anyone does.
 
-        :param acl: the access list that applies
+        :param acl: the access list that applies, as a WSGI string
         :raises Denied: with the answer
         """
         check = self.environ.get("swift.authorize")
         if check is None:
             return
         request = Request(self.environ)
-        request.acl = acl
+        request.acl = None if acl is None else wsgi_to_str(acl)
         denial = check(request)
         if denial is not None:
             raise Denied(denial)
@@ -93,14 +94,13 @@ class Controller:
 
     def search(self, ring: Ring, request: BackendRequest, headers: HeaderList, is_object: bool) -> Search:
         """Look for a replica to read from."""
-        newest = self.environ.get("HTTP_X_NEWEST")
         return Search(
             self.cluster,
             ring,
             request,
             headers,
             is_object=is_object,
-            newest=newest is not None and newest.strip().lower() in ("true", "1", "yes", "on", "t", "y"),
+            newest=is_true(self.environ.get("HTTP_X_NEWEST")),
         )
 
     def fan_out(self, ring: Ring, request: BackendRequest, replicas: list[HeaderList]) -> FanOut:
@@ -158,5 +158,8 @@ def requested_limit(query: str) -> int | None:
     """The ``limit`` that a query asks for; None when there is none, or it is no number."""
     for part in query.split("&"):
         if part.startswith("limit="):
-            return int(part[6:]) if part[6:].isascii() and part[6:].isdigit() else None
+            digits = part[6:]
+            if not (digits.isascii() and digits.isdigit()):
+                return None
+            return int(digits.lstrip("0")[:20] or "0")  # int() refuses thousands of digits; twenty are too many, too
     return None

@@ -47,7 +47,7 @@ class InfoController:
             return False
         if not self.options.admin_key:
             raise HTTPForbidden()
-        if not expires.isdecimal() or int(expires) < time.time():
+        if not (expires.isascii() and expires.isdigit() and len(expires) <= 20) or int(expires) < time.time():
             raise HTTPUnauthorized()
         key = self.options.admin_key.encode("utf-8")
         # A HEAD may use the signature made for a GET.

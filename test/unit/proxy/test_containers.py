@@ -47,7 +47,18 @@ def test_what_only_owners_see(stage):
     assert result.headers["x-container-read"] == ".r:*"
 
 
-@pytest.mark.parametrize(("limit", "status"), [("10001", 412), ("10000", 200), ("x", 200), ("", 200)])
+@pytest.mark.parametrize(
+    ("limit", "status"),
+    [
+        ("10001", 412),
+        ("10000", 200),
+        ("x", 200),
+        ("", 200),
+        ("0010000", 200),
+        ("1" * 5000, 412),
+        ("0" * 5000 + "5", 200),
+    ],
+)
 def test_limit(stage, limit, status):
     stage.all_say(Say(200, HEADERS, LISTING))
     result = stage.call("GET", f"/v1/a/c?limit={limit}")
@@ -67,6 +78,13 @@ def test_the_read_list_decides_and_a_denied_listing_is_not_sent(stage):
     result = stage.call("GET", "/v1/a/c", **{"swift.authorize": authorize})
     assert (result.status, asked) == (403, [".r:*"])
     assert LISTING not in result.body
+
+
+def test_names_beyond_ascii_in_access_lists_mean_the_users_of_that_name(stage):
+    stage.all_say(Say(200, HEADERS | {"X-Container-Read": "tést:usér".encode().decode("latin-1")}, LISTING))
+    asked = []
+    stage.call("GET", "/v1/a/c", **{"swift.authorize": lambda request: asked.append(request.acl)})
+    assert asked == ["tést:usér"]
 
 
 def test_a_missing_account_is_not_searched_for_containers(stage):
