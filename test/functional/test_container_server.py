@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from fakes.database_servers import SWIFT, BackendServer, account_server, container_server
+from swiftlite.db import pending
+from swiftlite.db.pending import LockTimeout
 
 ROW = {"X-Size": "3", "X-Content-Type": "text/plain", "X-Etag": "e"}
 POLICY = "X-Backend-Storage-Policy-Index"
@@ -311,6 +314,57 @@ def test_syncing_only_to_allowed_hosts(container: BackendServer) -> None:
     assert container.request("HEAD", "/sda/0/a/c").headers["x-container-sync-to"] == headers["X-Container-Sync-To"]
 
 
+def test_another_sync_target_is_synced_to_from_the_start(container: BackendServer, tmp_path: Path) -> None:
+    [file] = tmp_path.glob("sda/containers/0/*/*/*.db")
+
+    def points() -> tuple[int, int]:
+        with sqlite3.connect(file) as connection:
+            return connection.execute(
+                "SELECT x_container_sync_point1, x_container_sync_point2 FROM container_info"
+            ).fetchone()
+
+    for method, target, expected in (("POST", "b", (-1, -1)), ("PUT", "b", (7, 7)), ("POST", "c", (-1, -1))):
+        headers = {"X-Timestamp": at(30), "X-Container-Sync-To": f"http://127.0.0.1/v1/a/{target}"}
+        assert container.request(method, "/sda/0/a/c", headers).status in (202, 204)
+        assert points() == expected
+        with sqlite3.connect(file) as connection:
+            connection.execute("UPDATE container_info SET x_container_sync_point1 = 7, x_container_sync_point2 = 7")
+
+
+def test_deletion_and_return_change_the_status(container: BackendServer) -> None:
+    def changed() -> str:
+        return container.request("HEAD", "/sda/0/a/c").headers["x-backend-status-changed-at"]
+
+    assert changed() == at(10)
+    for method, time, expected in (("PUT", 20, 10), ("POST", 30, 10), ("DELETE", 40, 40), ("PUT", 50, 50)):
+        assert container.request(method, "/sda/0/a/c", {"X-Timestamp": at(time)}).status < 300
+        assert changed() == at(expected)
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "says"),
+    [
+        (OSError(errno.ENOSPC, "no space"), 507, "Drive: sda"),
+        (OSError(errno.EIO, "broken"), 507, "Drive: sda"),
+        (sqlite3.OperationalError("database or disk is full"), 507, "Drive: sda"),
+        (LockTimeout("/x/.lock"), 503, "locked by others"),
+        (RuntimeError("a bug"), 500, "Internal Error"),
+    ],
+)
+def test_a_failing_disk_and_a_taken_lock_are_told(
+    container: BackendServer, monkeypatch: pytest.MonkeyPatch, failure: Exception, status: int, says: str
+) -> None:
+    def fail(*_: object) -> bool:
+        raise failure
+
+    monkeypatch.setattr(pending, "append", fail)
+    answer = container.request("PUT", "/sda/0/a/c/o", {"X-Timestamp": at(20), **ROW})
+    assert (answer.status, says in answer.text) == (status, True)
+    monkeypatch.undo()
+    put_rows(container, "o")
+    assert names_in(container, "") == ["o"]
+
+
 def test_options_names_the_server(server: BackendServer) -> None:
     answer = server.request("OPTIONS", "/")
     assert answer.status == 200
@@ -347,6 +401,8 @@ def test_account_servers_are_told(server: BackendServer, accounts: BackendServer
     targets = {"X-Account-Host": accounts.host, "X-Account-Device": "sda", "X-Account-Partition": "5"}
     refused = server.request("PUT", "/sda/0/a/c", {"X-Timestamp": at(10), **targets})
     assert refused.status == 404  # the only account server asked knows no such account
+    insisting = {"X-Timestamp": at(10), "X-Account-Override-Deleted": "yes", **targets}
+    assert server.request("PUT", "/sda/0/a/c", insisting).status == 202
     accounts.request("PUT", "/sda/5/a", {"X-Timestamp": at(1)})
     assert server.request("PUT", "/sda/0/a/c", {"X-Timestamp": at(11), **targets}).status == 202
     [entry] = json.loads(accounts.request("GET", "/sda/5/a", query="format=json").body)

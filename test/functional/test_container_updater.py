@@ -115,6 +115,15 @@ def test_a_deletion_is_told(accounts, container, make_updater) -> None:
     assert [listing(server) for server in accounts] == [[], [], []]
 
 
+def test_a_container_that_nobody_created_is_not_told(accounts, make_updater, tmp_path: Path) -> None:
+    path = layout.database_path(str(tmp_path / "sda"), "container", "0", SWIFT.hash_path.hex("a", "auto"))
+    broker = ContainerBroker(path, "a", "auto", logger=logging.getLogger("test.updater"))
+    broker.initialize("0000000000.00000")
+    broker.put_object(ObjectReport("o", "0000000020.00000", 5, "text/plain", "e"))
+    assert make_updater(*addresses(accounts)).run_once() == {"jobs": 1}
+    assert listing(accounts[0]) == []
+
+
 def test_a_majority_is_enough(accounts, container, make_updater) -> None:
     assert make_updater(*addresses(accounts[:2]), UNREACHABLE).run_once()["updated"] == 1
 

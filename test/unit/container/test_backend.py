@@ -313,8 +313,8 @@ for number in range(count):
 """
 
 
-def start_writer(broker: ContainerBroker, who: str, count: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", WRITER, broker.path, who, str(count)]
+def start_writer(broker: ContainerBroker, who: str, count: int, program: str = WRITER) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", program, broker.path, who, str(count)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=os.getcwd())
 
 
@@ -326,6 +326,24 @@ def test_processes_that_write_and_read_at_once_lose_nothing(broker: ContainerBro
     info = broker.get_info()
     assert info["object_count"] == info["bytes_used"] == 3000
     assert len(names(broker)) == 3000
+
+
+ANNOTATOR = """
+import sys, logging
+from swiftlite.container.backend import ContainerBroker
+path, who, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+broker = ContainerBroker(path, "AUTH_t", "c1", logger=logging.getLogger())
+for number in range(count):
+    broker.update_metadata({f"X-Container-Meta-{who}-{number}": ("v", "0000000020.00000")})
+"""
+
+
+def test_processes_that_set_metadata_at_once_lose_nothing(broker: ContainerBroker) -> None:
+    writers = [start_writer(broker, who, 60, ANNOTATOR) for who in "abc"]
+    for writer in writers:
+        writer.communicate()
+        assert writer.returncode == 0
+    assert len(broker.metadata()) == 180
 
 
 @pytest.mark.parametrize("after", [1, 350, 700])
