@@ -1,0 +1,100 @@
+"""What a writer does besides surviving crashes: the reserve of free space, syncs of long uploads, files of one moment."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from fakes.forgetful_disk import ForgetfulDisk
+from swiftlite.common.fs import Space
+from swiftlite.common.policies import StoragePolicy
+from swiftlite.core.names import EntityName, HashPath
+from swiftlite.core.timestamp import Timestamp
+from swiftlite.obj.diskfile import DiskFile, DiskFileManager, DiskFileOptions
+from swiftlite.obj.errors import DiskFileNoSpace
+from swiftlite.obj.writer import PREALLOCATED, Reserve
+
+
+class FullDisk(ForgetfulDisk):
+    """Has as much room as it is told."""
+
+    free = 1000
+
+    def space(self, path: str) -> Space:
+        return Space(self.free, 10_000)
+
+
+def disk_file(disk: ForgetfulDisk, **options: object) -> DiskFile:
+    disk.make_directories("/node/sda")
+    values = {"devices": "/node", "mount_check": False, **options}
+    manager = DiskFileManager(
+        DiskFileOptions(**values), HashPath(b"", b"s"), logging.getLogger("test"), disk, lambda: 9.0
+    )
+    return manager.disk_file("/node/sda", "7", EntityName("a", "c", "o"), StoragePolicy(0, "gold"))
+
+
+@pytest.mark.parametrize(
+    ("text", "reserve"),
+    [("1%", Reserve(1.0, True)), (" 2.5% ", Reserve(2.5, True)), ("10737418240", Reserve(10737418240, False))],
+)
+def test_reserves_as_operators_write_them(text: str, reserve: Reserve) -> None:
+    assert Reserve.parse(text) == reserve
+    assert Reserve.parse(str(reserve)) == reserve
+
+
+@pytest.mark.parametrize("text", ["", "%", "much", "1.5"])
+def test_no_reserve(text: str) -> None:
+    with pytest.raises(ValueError):
+        Reserve.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("free", "size", "refused"),
+    [(100, 0, False), (100, None, False), (99, None, True), (150, 50, True), (151, 50, False), (50, 1, True)],
+)
+def test_what_a_reserve_refuses(free: int, size: int | None, refused: bool) -> None:
+    for reserve in (Reserve(1.0, True), Reserve(100, False)):
+        assert reserve.refuses(Space(free, 10_000), size) is refused
+
+
+def test_a_full_disk_takes_tombstones_alone() -> None:
+    disk = FullDisk()
+    disk.free = 50
+    place = disk_file(disk)
+    with pytest.raises(DiskFileNoSpace):
+        place.writer(10)
+    with pytest.raises(DiskFileNoSpace):
+        place.write_metadata({"X-Timestamp": Timestamp(1).internal})
+    place.delete(Timestamp(1))
+    assert [path for path in disk.all_files() if path.endswith(".ts")]
+    disk_file(disk, disable_fallocate=True).writer(10).close()
+
+
+def test_space_is_taken_at_once_for_big_bodies_alone() -> None:
+    disk = ForgetfulDisk()
+    for size, expected in ((PREALLOCATED - 1, 0), (PREALLOCATED, 1)):
+        disk.arm()
+        with disk_file(disk).writer(size) as writer:
+            for _ in range(2):
+                writer.write(b"x" * 100_000)
+        assert len([step for step in disk.steps if step.startswith("preallocate")]) == expected
+
+
+def test_long_uploads_are_synced_on_the_way() -> None:
+    disk = ForgetfulDisk()
+    place = disk_file(disk, bytes_per_sync=300_000)
+    disk.arm()
+    with place.writer(None) as writer:
+        for _ in range(10):
+            writer.write(b"x" * 100_000)
+    assert disk.steps.count("sync") == 3
+
+
+def test_a_writer_that_is_left_leaves_nothing() -> None:
+    for anonymous in (True, False):
+        disk = ForgetfulDisk(anonymous)
+        with disk_file(disk).writer(None) as writer:
+            writer.write(b"x" * 100_000)
+        assert disk.all_files() == []
+        assert disk.open_files == {}
