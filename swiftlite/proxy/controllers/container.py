@@ -159,7 +159,8 @@ class ContainerController(Controller):
         limit, account = self.options.max_containers_per_account, self.name.account
         if limit <= 0 or account in self.options.max_containers_whitelist:
             return
-        count = self.info.account(self.environ, account)["container_count"]
+        # A text where one of Swift's own proxies put the info into the memcached that we share.
+        count = int(self.info.account(self.environ, account)["container_count"] or 0)
         if count >= limit and self.container_info()["status"] // 100 != 2:
             raise HTTPForbidden(f"Reached container limit of {limit}")
 
