@@ -7,7 +7,8 @@ import time
 import pytest
 
 from fakes.http_server import EchoApp, ServerThread, wait_until
-from swiftlite.common.concurrency import sleep
+from swiftlite.common.concurrency import get_hub, sleep
+from swiftlite.http.stream import Stream
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -86,6 +87,21 @@ class TestDrain:
             server.join()
 
 
+def test_a_connection_that_nobody_reads_costs_nothing():
+    """Bytes that wait for their reader must not wake the event hub again and again."""
+    ours, theirs = socket.socketpair()
+    stream = Stream(ours)
+    theirs.send(b"a")
+    stream.wait_readable(1)
+    assert ours.fileno() in get_hub().listeners["read"]
+    sleep(0.01)  # The hub finds the byte still there, and nobody waiting for it.
+    assert ours.fileno() not in get_hub().listeners["read"]
+    stream.wait_readable(1)
+    assert stream.recv(10, 1) == b"a"
+    stream.close()
+    theirs.close()
+
+
 class TestMaxClients:
     def test_one_more_waits(self):
         app = GateApp()
@@ -99,7 +115,7 @@ class TestMaxClients:
             app.gate.set()
             done = [wire for wire in wires[:2] if wire.read_response().body == b"done"]
             assert len(done) == 2
-            wires[0].close()
+            # Neither client has gone: the first to fall idle makes room.
             assert wires[2].read_response().body == b"done"
             for wire in wires:
                 wire.close()

@@ -316,6 +316,16 @@ class TestContinue:
             wire.finish_sending()
             assert wire.is_closed()
 
+    def test_no_continue_once_the_response_has_begun(self):
+        def answer_then_read(environ, start_response):
+            start_response("200 OK", [])
+            yield b"first "
+            yield environ["wsgi.input"].read()
+
+        with ServerThread(answer_then_read) as server, server.connect() as wire:
+            wire.send(self.HEAD + b"Content-Length: 5\r\n\r\nhello")
+            assert wire.read_response().body == b"first hello"
+
     def test_headers_on_the_first_continue_and_a_second_chunked_stream(self):
         def two_phases(environ, start_response):
             source = environ["wsgi.input"]
