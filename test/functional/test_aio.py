@@ -41,19 +41,17 @@ class Store:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def processes(self) -> list[int]:
-        """Return the ids of all processes in whose command line the directory stands."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
+    def processes(self) -> dict[int, tuple[int, str]]:
+        """Return all processes in whose command line the directory stands: id to parent's id and command line."""
+        found = {}
+        for entry in Path("/proc").glob("[0-9]*"):
             try:
-                line = (entry / "cmdline").read_bytes()
-                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
-            except OSError:
+                line = (entry / "cmdline").read_bytes().decode(errors="replace")
+                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+            except OSError:  # it ended meanwhile
                 continue
-            if str(self.directory).encode() in line and state != "Z":
-                found.append(int(entry.name))
+            if str(self.directory) in line and state != "Z":
+                found[int(entry.name)] = int(parent), line
         return found
 
     def connection(self, user: str = "test:tester", key: str = "testing") -> swiftclient.Connection:
@@ -97,7 +95,7 @@ def test_status_and_stop(store: Store) -> None:
     for name in ("proxy", "object", "container", "account"):
         assert f"{name}-server" in status.stdout
     assert store.run("stop").returncode == 0
-    assert store.processes() == []
+    assert not store.processes()
     assert store.run("status").returncode == 3
     assert store.run("stop").returncode == 0
 
@@ -142,11 +140,9 @@ def test_a_child_that_dies_is_started_again(store: Store, name: str) -> None:
 
     def child() -> int | None:
         # The master is the one whose parent is the supervisor.
-        supervisor = (store.directory / "run" / "aio.pid").read_text().strip()
-        for pid in store.processes():
-            line = Path(f"/proc/{pid}/cmdline").read_bytes()
-            parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
-            if f"swiftlite-{name}".encode() in line and parent == supervisor:
+        supervisor = int((store.directory / "run" / "aio.pid").read_text())
+        for pid, (parent, line) in store.processes().items():
+            if f"swiftlite-{name}" in line and parent == supervisor:
                 return pid
         return None
 
@@ -180,7 +176,7 @@ def test_foreground_until_ctrl_c(store: Store) -> None:
             assert foreground.poll() is None
         foreground.send_signal(signal.SIGINT)
         assert foreground.wait(30) == 0
-    assert store.processes() == []
+    assert not store.processes()
 
 
 @pytest.mark.parametrize(
@@ -272,4 +268,4 @@ def test_fresh_clone(tmp_path: Path) -> None:
         assert unclean.stdout == ""
     finally:
         subprocess.run([PYTHON, "bin/swiftlite-aio", "stop"], cwd=clone, check=True)
-    assert store.processes() == []
+    assert not store.processes()
