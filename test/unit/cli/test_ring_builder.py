@@ -235,7 +235,8 @@ def test_overload_is_a_fraction_or_a_percentage(four):
 def test_replicas_and_hours(four):
     assert four("set_replicas", "3.5")[0] == 0
     assert four("set_min_part_hours", 24)[0] == 0
-    assert four("rebalance")[0] == 0
+    # It may warn: which partitions must rest, and so the balance that is reached, is left to chance.
+    assert four("rebalance")[1].startswith("Reassigned ")
     assert (four.ring().replicas, four.load().min_part_hours) == (3.5, 24)
 
 
