@@ -5,6 +5,7 @@ import re
 import pytest
 
 from fakes.backends import Say
+from swiftlite.proxy.nodes import NodeIter
 
 DATA = bytes(range(256)) * 1024
 HEADERS = {
@@ -34,6 +35,12 @@ def ranged(data=DATA, headers=HEADERS):
         return Say(206, headers | {"Content-Range": f"bytes {first}-{last}/{len(data)}"}, part)
 
     return script
+
+
+def in_ring_order(stage):
+    """Ask the primaries in the order of the ring, not a random one."""
+    limits, count = stage.cluster.limits, len(stage.backends)
+    stage.cluster.nodes = lambda ring, partition: NodeIter(ring, partition, limits, count, lambda nodes: None)
 
 
 def test_one_replica_is_enough(stage):
@@ -194,6 +201,19 @@ def test_a_tombstone_older_than_a_replica_does_not(stage):
     stage.primaries_say(old, old, whole(b"newer"))
     for _ in range(6):
         assert stage.call("GET").body == b"newer"
+
+
+def test_with_newest_a_tombstone_heard_of_last_rules_out_what_was_found(stage):
+    in_ring_order(stage)
+    stage.primaries_say(whole(b"old"), whole(b"old"), TOMBSTONE)
+    assert stage.call("GET", headers={"X-Newest": "true"}).status == 404
+
+
+def test_a_replica_newer_than_the_tombstone_is_found_behind_an_older_one(stage):
+    in_ring_order(stage)
+    newer = whole(b"new", **{"X-Backend-Data-Timestamp": "1400000004.00000"})
+    stage.primaries_say(TOMBSTONE, whole(b"old"), newer)
+    assert stage.call("GET").body == b"new"
 
 
 def test_newest_asks_all_and_takes_the_newest(stage):
