@@ -3,7 +3,9 @@
 import pytest
 
 from fakes.backends import Say
+from swiftlite.common.cache import Cache
 from swiftlite.common.web import HTTPForbidden
+from swiftlite.proxy.info import account_info, account_key
 
 HEADERS = {"Content-Type": "application/json; charset=utf-8", "X-Account-Container-Count": "3"}
 DELETED = Say(404, {"X-Account-Status": "Deleted", "X-Backend-Timestamp": "1400000000.00000"})
@@ -54,6 +56,25 @@ def test_post_makes_the_account(staged):
         backend.script = script(backend)
     assert stage.call("POST", "/v1/a", headers={"X-Account-Meta-A": "b"}).status == 204
     assert stage.seen[-1].headers["x-account-meta-a"] == "b"
+
+
+def test_only_owners_set_what_is_theirs(stage):
+    stage.all_say(204)
+    secret = {"X-Account-Meta-Temp-Url-Key": "secret", "X-Account-Meta-A": "b"}
+    stage.call("POST", "/v1/a", headers=secret)
+    assert all("x-account-meta-temp-url-key" not in seen.headers for seen in stage.seen)
+    assert all(seen.headers["x-account-meta-a"] == "b" for seen in stage.seen)
+    stage.call("POST", "/v1/a", headers=secret, swift_owner=True)
+    assert stage.seen[-1].headers["x-account-meta-temp-url-key"] == "secret"
+
+
+def test_a_change_is_seen_at_once(stage):
+    cache = Cache()
+    key = account_key("a")
+    stage.all_say(204)
+    cache.set(key, account_info({"X-Account-Meta-A": "old"}, 204), 60)
+    stage.call("POST", "/v1/a", headers={"X-Account-Meta-A": "new"}, **{"swift.cache": cache})
+    assert cache.get(key) is None
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
