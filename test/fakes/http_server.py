@@ -11,7 +11,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from swiftlite.common.concurrency import spawn, trampoline
+from swiftlite.common.concurrency import get_hub, spawn, trampoline
 from swiftlite.http.errors import BadBody, ClientDisconnected, ClientTimeout
 from swiftlite.http.server import HTTPOptions, HTTPServer
 
@@ -76,6 +76,9 @@ class ServerThread:
             spawn(obey)
             started.set()
             self.server.serve()
+            control.close()
+            get_hub().abort(wait=True)  # It has a descriptor, and a test run starts many servers.
+            get_hub().poll.close()
 
         self._thread = threading.Thread(target=run, daemon=True)
         self._thread.start()
@@ -89,6 +92,7 @@ class ServerThread:
         """Wait until the server has finished."""
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive(), "the server did not finish"
+        self._control.close()
 
     def connect(self):
         return RawConnection(self.address)
