@@ -11,16 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from fakes.ports import free_port
+
 PROGRAM = shutil.which("memcached") or "/usr/bin/memcached"
 needs_memcached = pytest.mark.skipif(not Path(PROGRAM).exists(), reason="the memcached program is not installed")
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Memcached:

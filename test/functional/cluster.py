@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 
 import swiftclient
 
+from fakes.ports import free_ports
 from swiftlite.cli import children, layout
 from swiftlite.cli.layout import Layout, Process, StorageNode
 
@@ -44,14 +44,6 @@ def wait_until(condition: Callable[[], T], what: str, timeout: float = 30.0) -> 
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout:.0f} s: {what}")
         time.sleep(0.01)
-
-
-def free_ports(count: int) -> int:
-    """Return the first of `count` ports in a row that nobody listens on; below the range that the kernel hands out."""
-    while True:
-        first = random.randrange(10000, 32000 - count)
-        if not any(children.is_taken(("127.0.0.1", port)) for port in range(first, first + count)):
-            return first
 
 
 class Server:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import swiftclient
 
-from functional.cluster import PROGRAMS, free_ports, wait_until
+from fakes.ports import free_ports
+from functional.cluster import PROGRAMS, wait_until
 from swiftlite.cli import aio_layout
 
 AIO = PROGRAMS / "swiftlite-aio"

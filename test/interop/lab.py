@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 from urllib.parse import quote
 
+from fakes.ports import free_port
 from interop import peer
 
 T = TypeVar("T")
@@ -248,10 +249,3 @@ def wait_until(condition: Callable[[], T], what: str, timeout: float = 15.0) -> 
         assert time.monotonic() < deadline, f"not within {timeout:.0f} s: {what}"
         time.sleep(0.02)
     return result
-
-
-def free_port(ip: str = "127.0.0.1") -> int:
-    """Return a port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind((ip, 0))
-        return int(probe.getsockname()[1])

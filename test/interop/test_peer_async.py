@@ -7,8 +7,9 @@ import time
 
 import pytest
 
+from fakes.ports import free_port
 from interop import peer
-from interop.lab import Lab, free_port
+from interop.lab import Lab
 from swiftlite.core.names import HashPath
 from swiftlite.ring.ring import Ring
 

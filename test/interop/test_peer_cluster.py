@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from fakes.ports import free_port
 from interop import peer
 from interop.conftest import SWIFT_CONF
-from interop.lab import SIDES, Answer, Lab, Server, free_port, wait_until
+from interop.lab import SIDES, Answer, Lab, Server, wait_until
 from swiftlite.common.fs import FileSystem
 from swiftlite.obj import xattrs
 

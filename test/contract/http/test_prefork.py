@@ -13,14 +13,10 @@ import time
 import pytest
 
 from fakes.http_server import RawConnection, wait_until
+from fakes.ports import free_port
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 PROGRAM = CHECKOUT / "test" / "fakes" / "prefork_program.py"
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 def is_alive(pid):

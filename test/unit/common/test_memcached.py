@@ -6,7 +6,8 @@ import socket
 
 import pytest
 
-from fakes.memcached_server import Memcached, free_port, needs_memcached
+from fakes.memcached_server import Memcached, needs_memcached
+from fakes.ports import free_port
 from swiftlite.common.cache import Cache, CacheUnreachable
 from swiftlite.common.concurrency import sleep, spawn
 from swiftlite.common.config import ConfigError
