@@ -36,7 +36,7 @@ class ObjectOptions(ServerOptions):
         Reserve(), "free space that objects may not use: bytes, or percent of the device", Reserve.parse
     )
     disable_fallocate: bool = option(False, "neither reserve space for big objects, nor hold fallocate_reserve")
-    mb_per_sync: int = option(512, "MiB of an upload after which its data are synced")
+    mb_per_sync: int = option(32, "MiB of an upload after which its data are synced, and its pages used anew")
     keep_cache_size: int = option(5242880, "bytes up to which an object stays in the page cache after a read or write")
     etag_validate_pct: float = option(100.0, "percent of whole reads that are held against the ETag", _parse_percentage)
     reclaim_age: float = option(604800.0, "seconds after which a tombstone is removed")
