@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from swiftlite.common.policies import StoragePolicies, StoragePolicy
 from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.core.affinity import local_handoffs_first, local_nodes_first
 from swiftlite.core.constraints import Constraints
 from swiftlite.core.names import HashPath
 from swiftlite.core.placement import ExpirerQueue, Target
 from swiftlite.http.client import Client
 from swiftlite.proxy.nodes import ErrorLimits, NodeIter
-from swiftlite.proxy.options import ProxyOptions
+from swiftlite.proxy.options import PolicyOptions, ProxyOptions
+from swiftlite.proxy.ordering import Order, Timings, node_order
 from swiftlite.ring.ring import Node, Ring
 
 
@@ -21,6 +24,7 @@ class Cluster:
     """The other servers, as one proxy process sees them.
 
     :param load_ring: makes the ring of a name; instead of reading the file in ``swift_dir``
+    :param policy_options: by policy index, where they differ from ``options``
     :raises RingError: when a ring cannot be loaded: better at the start than at the first request
     """
 
@@ -30,6 +34,7 @@ class Cluster:
         swift: SwiftConf,
         log: logging.Logger,
         load_ring: Callable[[str], Ring] | None = None,
+        policy_options: Mapping[int, PolicyOptions] | None = None,
     ) -> None:
         self.options = options
         self.log = log
@@ -46,6 +51,11 @@ class Cluster:
         self.account_ring = load("account")
         self.container_ring = load("container")
         self._object_rings = {policy.index: load(policy.ring_name) for policy in swift.policies}
+        self.timings = Timings(options.timing_expiry)
+        self._order = self._node_order(options)
+        own = {self._object_rings[index]: found for index, found in (policy_options or {}).items()}
+        self._own_options: dict[Ring, PolicyOptions] = own
+        self._own_orders = {ring: self._node_order(found) for ring, found in own.items()}
 
     @property
     def user_agent(self) -> str:
@@ -59,9 +69,48 @@ class Cluster:
         """The ring of a policy's objects."""
         return self._object_rings[policy.index]
 
+    def options_of(self, ring: Ring) -> PolicyOptions:
+        """What holds for the data of a ring: the options of its policy, or else those of the proxy."""
+        return self._own_options.get(ring, self.options)
+
     def nodes(self, ring: Ring, partition: int) -> NodeIter:
-        """The nodes that a request for this partition may try."""
-        return NodeIter(ring, partition, self.limits, self.options.request_node_count.of(ring.replica_count))
+        """The nodes that a request for this partition may try, in the order for reading."""
+        return NodeIter(ring, partition, self.limits, self._node_count(ring), self._own_orders.get(ring, self._order))
+
+    def write_nodes(self, ring: Ring, partition: int) -> NodeIter:
+        """The nodes that may store an object: with a write affinity the local ones first, handoffs among them."""
+        options = self.options_of(ring)
+        if not options.write_affinity:
+            return self.nodes(ring, partition)
+        primaries = ring.primaries(partition)
+        count = options.write_affinity_node_count.of(len(primaries))
+        handoffs = partial(ring.handoffs, partition)
+        sequence = local_nodes_first(primaries, handoffs, options.write_affinity, count)
+        order = self._own_orders.get(ring, self._order)
+        return NodeIter(ring, partition, self.limits, self._node_count(ring), order, sequence)
+
+    def delete_nodes(self, ring: Ring, partition: int) -> tuple[NodeIter, int]:
+        """The nodes that a DELETE goes to, and to how many of them: with a write affinity also to local handoffs,
+        where an upload may have left the object."""
+        options, primaries = self.options_of(ring), ring.primaries(partition)
+        affinity = options.write_affinity
+        if not affinity:
+            return self.nodes(ring, partition), len(primaries)
+        extra = options.write_affinity_handoff_delete_count
+        if extra is None:
+            extra = sum(not affinity.is_local(node) for node in primaries)
+        sequence = local_handoffs_first(primaries, partial(ring.handoffs, partition), affinity, extra)
+        order = self._own_orders.get(ring, self._order)
+        nodes = NodeIter(ring, partition, self.limits, self._node_count(ring), order, sequence)
+        return nodes, len(primaries) + extra
+
+    def _node_count(self, ring: Ring) -> int:
+        return self.options.request_node_count.of(ring.replica_count)
+
+    def _node_order(self, options: PolicyOptions) -> Order:
+        if options.read_affinity and options.sorting_method != "affinity":
+            self.log.warning("read_affinity has no effect, for sorting_method is %s", options.sorting_method)
+        return node_order(options.sorting_method, options.read_affinity, self.timings)
 
 
 def target(node: Node) -> Target:

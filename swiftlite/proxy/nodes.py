@@ -6,10 +6,10 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 
+from swiftlite.proxy.ordering import Order
 from swiftlite.ring.ring import Node, Ring
-
-Shuffle = Callable[[list[Node]], None]
 
 OUT_OF_SERVICE = 1 << 30
 """Errors of a device that said itself that it cannot be used."""
@@ -64,23 +64,32 @@ class ErrorLimits:
 
 
 class NodeIter:
-    """Hands out the nodes of a partition: primaries in random order, then handoffs, none that is error-limited.
+    """Hands out the nodes of a partition: primaries in some order, then handoffs, none that is error-limited.
 
     :param count: how many nodes may be tried in all
+    :param order: brings the primaries into order
+    :param sequence: all nodes in the order that a write affinity wants; as many as there are primaries are brought
+        into order
     """
 
     def __init__(
-        self, ring: Ring, partition: int, limits: ErrorLimits, count: int, shuffle: Shuffle = random.shuffle
+        self,
+        ring: Ring,
+        partition: int,
+        limits: ErrorLimits,
+        count: int,
+        order: Order = random.shuffle,
+        sequence: Iterator[Node] | None = None,
     ) -> None:
         self.partition = partition
         self.limits = limits
         self.primaries = ring.primaries(partition)
         self._ring = ring
         self._left = count
-        first = list(self.primaries)
-        shuffle(first)
+        first = list(self.primaries if sequence is None else islice(sequence, len(self.primaries)))
+        order(first)
         self._first = iter(first)
-        self._handoffs: Iterator[Node] | None = None
+        self._handoffs = sequence
         self._passed_over: list[Node] = []
 
     def __iter__(self) -> NodeIter:

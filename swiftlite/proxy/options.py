@@ -1,4 +1,4 @@
-"""ProxyOptions: what `[app:proxy-server]` may say (formats.md 8.2)."""
+"""ProxyOptions: what `[app:proxy-server]` may say, and PolicyOptions: what of it a policy may say anew (formats.md 8.2)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 
 from swiftlite.common.config import option, parse_optional_float
+from swiftlite.core.affinity import ReadAffinity, WriteAffinity
+from swiftlite.proxy.ordering import SORTING_METHODS
 
 DEFAULT_OWNER_HEADERS = (
     "x-container-read",
@@ -42,7 +44,7 @@ def parse_node_count(text: str) -> NodeCount:
 
     :raises ValueError: for anything else
     """
-    match = _NODE_COUNT.fullmatch(text.strip())
+    match = _NODE_COUNT.fullmatch(text.strip().lower())
     if match is None or not int(match[1]):
         raise ValueError("it is neither a number nor 'N * replicas'")
     return NodeCount(int(match[1]), bool(match[2]))
@@ -53,8 +55,62 @@ def parse_lower_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip().lower() for part in text.split(",") if part.strip())
 
 
+def parse_sorting_method(text: str) -> str:
+    """``shuffle``, ``timing`` or ``affinity``, in any case.
+
+    :raises ValueError: for anything else
+    """
+    method = text.strip().lower()
+    if method not in SORTING_METHODS:
+        raise ValueError(f"it is none of {', '.join(SORTING_METHODS)}")
+    return method
+
+
+def parse_auto_count(text: str) -> int | None:
+    """A number; None for ``auto`` or nothing.
+
+    :raises ValueError: for anything else
+    """
+    return None if text.strip().lower() in ("auto", "") else int(text)
+
+
 @dataclass(frozen=True)
-class ProxyOptions:
+class PolicyOptions:
+    """Options that ``[proxy-server:policy:<index>]`` may set for one storage policy; times in seconds."""
+
+    sorting_method: str = option(
+        "shuffle",
+        "the order in which replicas are asked: shuffle, timing (the quickest first) or affinity (see read_affinity)",
+        parse_sorting_method,
+    )
+    read_affinity: ReadAffinity = option(
+        ReadAffinity(), "the nearest first, as r1z1=100, r1=200: the lower the number the nearer", ReadAffinity
+    )
+    write_affinity: WriteAffinity = option(
+        WriteAffinity(),
+        "regions and zones whose nodes get an upload first, as r1, r2z2; replicators move it to its place later",
+        WriteAffinity,
+    )
+    write_affinity_node_count: NodeCount = option(
+        NodeCount(2, True), "how many nodes of write_affinity come before all others", parse_node_count
+    )
+    write_affinity_handoff_delete_count: int | None = option(
+        None,
+        "how many handoffs of write_affinity a DELETE goes to besides the primaries; auto, the default: as many as "
+        "primaries are not local",
+        parse_auto_count,
+    )
+    rebalance_missing_suppression_count: int = option(
+        1, "how many primaries may know nothing of a name, being new to it, before that counts as an answer"
+    )
+    concurrent_gets: bool = option(False, "ask another replica when one does not answer within concurrency_timeout")
+    concurrency_timeout: float | None = option(
+        None, "after what time another replica is asked; default: conn_timeout", parse_optional_float
+    )
+
+
+@dataclass(frozen=True)
+class ProxyOptions(PolicyOptions):
     """Options of the proxy's own section; times in seconds."""
 
     swift_dir: str = option("/etc/swift", "directory of swift.conf and the rings")
@@ -72,9 +128,7 @@ class ProxyOptions:
     recheck_container_existence: float = option(60.0, "how long what a container's HEAD said is believed")
     error_suppression_interval: float = option(60.0, "how long a failing device is left alone")
     error_suppression_limit: int = option(10, "how many errors make a device a failing one")
-    rebalance_missing_suppression_count: int = option(
-        1, "how many primaries may know nothing of a name, being new to it, before that counts as an answer"
-    )
+    timing_expiry: float = option(300.0, "how long a timing counts for sorting_method = timing")
     request_node_count: NodeCount = option(NodeCount(2, True), "how many nodes one request may try", parse_node_count)
     max_containers_per_account: int = option(0, "how many containers an account may have; 0: no limit")
     max_containers_whitelist: tuple[str, ...] = option((), "accounts that this limit does not bind")
