@@ -36,7 +36,16 @@ EXTRAS = {
 }
 
 SERVERS = {"proxy": "proxy", "object": "obj", "container": "container", "account": "account"}
-FILTERS = ["catch_errors", "gatekeeper", "healthcheck", "proxy_logging", "memcache", "listing_formats", "tempauth"]
+FILTERS = [
+    "catch_errors",
+    "gatekeeper",
+    "healthcheck",
+    "proxy_logging",
+    "memcache",
+    "listing_formats",
+    "tempauth",
+    "symlink",
+]
 
 setup(
     name="swiftlite",

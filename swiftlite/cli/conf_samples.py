@@ -21,6 +21,7 @@ from swiftlite.middleware.catch_errors import CatchErrorsOptions
 from swiftlite.middleware.gatekeeper import GatekeeperOptions
 from swiftlite.middleware.healthcheck import HealthCheckOptions
 from swiftlite.middleware.proxy_logging import ProxyLoggingOptions
+from swiftlite.middleware.symlink import SymlinkOptions
 from swiftlite.middleware.tempauth.users import TempAuthOptions
 from swiftlite.obj.options import ObjectOptions
 from swiftlite.obj.updater import UpdaterOptions as ObjectUpdaterOptions
@@ -46,6 +47,7 @@ FILTER_OPTIONS = {
     "proxy-logging": ProxyLoggingOptions,
     "cache": MemcachedOptions,
     "tempauth": TempAuthOptions,
+    "symlink": SymlinkOptions,
 }
 
 

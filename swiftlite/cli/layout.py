@@ -12,7 +12,10 @@ from pathlib import Path
 
 STORAGE_KINDS = ("object", "container", "account")
 SERVER_KINDS = ("proxy", *STORAGE_KINDS)
-PIPELINE = "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth proxy-logging proxy-server"
+PIPELINE = (
+    "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth "
+    "symlink proxy-logging proxy-server"
+)
 FILTERS = {"proxy-logging": "proxy_logging", "cache": "memcache"}
 
 Conf = dict[str, dict[str, str]]
