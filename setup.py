@@ -44,6 +44,8 @@ FILTERS = [
     "memcache",
     "listing_formats",
     "tempauth",
+    "copy",
+    "versioned_writes",
     "symlink",
 ]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from swiftlite.cli.layout import FILTERS, PIPELINE
+from swiftlite.cli.layout import FILTERS, INTERNAL_PIPELINE, PIPELINE
 from swiftlite.common.config import ServerOptions
 from swiftlite.common.memcached import MemcachedOptions
 from swiftlite.container.server import ContainerOptions
@@ -18,16 +18,23 @@ from swiftlite.container.updater import UpdaterOptions as ContainerUpdaterOption
 from swiftlite.core.constraints import Constraints
 from swiftlite.db.controller import DatabaseServerOptions
 from swiftlite.middleware.catch_errors import CatchErrorsOptions
+from swiftlite.middleware.copy import CopyOptions
 from swiftlite.middleware.gatekeeper import GatekeeperOptions
 from swiftlite.middleware.healthcheck import HealthCheckOptions
 from swiftlite.middleware.proxy_logging import ProxyLoggingOptions
 from swiftlite.middleware.symlink import SymlinkOptions
 from swiftlite.middleware.tempauth.users import TempAuthOptions
+from swiftlite.middleware.versioned_writes.filter import VersionedWritesOptions
+from swiftlite.obj.expirer import ExpirerOptions
 from swiftlite.obj.options import ObjectOptions
 from swiftlite.obj.updater import UpdaterOptions as ObjectUpdaterOptions
 from swiftlite.proxy.options import ProxyOptions
 
 STORAGE_ONLY = {"devices", "mount_check"}
+LISTENING_ONLY = STORAGE_ONLY | {
+    *("bind_ip", "bind_port", "workers", "backlog", "max_clients"),
+    *("client_timeout", "keepalive_timeout", "network_chunk_size"),
+}
 # What workers counts by itself depends on the machine; the sample says the word that means the same anywhere.
 DEFAULT_TEXTS = {"workers": "auto"}
 TEMPAUTH = """
@@ -40,6 +47,10 @@ TEMPAUTH = """
 # fernet_key_<id>: 32 bytes in URL-safe base64; tokens sealed with it are good at every proxy, without memcached
 # fernet_key_one =
 """
+DELAYS = (
+    "# delay_reaping_<account>[/<container>]: seconds for which expired objects are left in place; names percent-encoded",
+    "# delay_reaping_AUTH_test = 0",
+)
 FILTER_OPTIONS = {
     "catch_errors": CatchErrorsOptions,
     "gatekeeper": GatekeeperOptions,
@@ -47,6 +58,8 @@ FILTER_OPTIONS = {
     "proxy-logging": ProxyLoggingOptions,
     "cache": MemcachedOptions,
     "tempauth": TempAuthOptions,
+    "copy": CopyOptions,
+    "versioned_writes": VersionedWritesOptions,
     "symlink": SymlinkOptions,
 }
 
@@ -90,16 +103,33 @@ def _proxy() -> list[Section]:
         Section("pipeline:main", (f"pipeline = {PIPELINE}",)),
         Section("app:proxy-server", ("use = egg:swiftlite#proxy",), ProxyOptions, frozenset({"swift_dir"})),
     ]
-    for name in dict.fromkeys(PIPELINE.split()[:-1]):
+    return sections + _filters(PIPELINE)
+
+
+def _filters(pipeline: str) -> list[Section]:
+    sections = []
+    for name in dict.fromkeys(pipeline.split()[:-1]):
         use = f"use = egg:swiftlite#{FILTERS.get(name, name)}"
         lines = (use, *TEMPAUTH.strip().split("\n")) if name == "tempauth" else (use,)
         sections.append(Section(f"filter:{name}", lines, FILTER_OPTIONS.get(name)))
     return sections
 
 
+def _expirer() -> list[Section]:
+    proxy = ("use = egg:swiftlite#proxy", "account_autocreate = true")
+    return [
+        Section("DEFAULT", (), ServerOptions, frozenset(LISTENING_ONLY)),
+        Section("object-expirer", DELAYS, ExpirerOptions, _own(ExpirerOptions)),
+        Section("pipeline:main", (f"pipeline = {INTERNAL_PIPELINE}",)),
+        Section("app:proxy-server", proxy),
+        *_filters(INTERNAL_PIPELINE),
+    ]
+
+
 SAMPLES: dict[str, list[Section]] = {
     "proxy-server.conf-sample": _proxy(),
     "object-server.conf-sample": _storage("object", 6200, ObjectOptions, ObjectUpdaterOptions),
+    "object-expirer.conf-sample": _expirer(),
     "container-server.conf-sample": _storage("container", 6201, ContainerOptions, ContainerUpdaterOptions),
     "account-server.conf-sample": _storage("account", 6202, DatabaseServerOptions, None),
     "swift.conf-sample": [

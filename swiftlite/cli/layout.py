@@ -14,8 +14,10 @@ STORAGE_KINDS = ("object", "container", "account")
 SERVER_KINDS = ("proxy", *STORAGE_KINDS)
 PIPELINE = (
     "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth "
-    "symlink proxy-logging proxy-server"
+    "copy versioned_writes symlink proxy-logging proxy-server"
 )
+INTERNAL_PIPELINE = "catch_errors proxy-logging cache proxy-server"
+"""What daemons' requests go down that do what clients do."""
 FILTERS = {"proxy-logging": "proxy_logging", "cache": "memcache"}
 
 Conf = dict[str, dict[str, str]]
@@ -84,6 +86,7 @@ def processes(layout: Layout) -> list[Process]:
         for kind in ("object", "container"):
             name = _node_name(f"{kind}-updater", node)
             found.append(Process(name, f"swiftlite-{kind}-updater", conf_path(layout, kind, node), None))
+    found.append(Process("object-expirer", "swiftlite-object-expirer", layout.etc / "object-expirer.conf", None))
     return found
 
 
@@ -131,6 +134,7 @@ def confs(layout: Layout) -> Iterator[tuple[Path, Conf]]:
         for kind, port in zip(STORAGE_KINDS, node.ports):
             conf = _storage_conf(layout, node, kind, port)
             yield conf_path(layout, kind, node), _merged(conf, layout.settings.get(kind, {}))
+    yield layout.etc / "object-expirer.conf", _merged(_expirer_conf(layout), layout.settings.get("expirer", {}))
     yield layout.etc / "proxy-server.conf", _merged(_proxy_conf(layout), layout.settings.get("proxy", {}))
 
 
@@ -141,14 +145,17 @@ def _merged(conf: Conf, settings: Mapping[str, Mapping[str, str]]) -> Conf:
 
 
 def _default_section(layout: Layout, ip: str, port: int) -> dict[str, str]:
+    listening = {"bind_ip": ip, "bind_port": str(port), "workers": layout.workers}
+    return listening | _common_section(layout)
+
+
+def _common_section(layout: Layout) -> dict[str, str]:
     return {
-        "bind_ip": ip,
-        "bind_port": str(port),
-        "workers": layout.workers,
         "user": _user_name(),
         "swift_dir": str(layout.etc),
         # No syslog: the supervisor gives each process a log file as its standard error.
         "log_address": "",
+        "recon_cache_path": str(layout.directory / "recon"),
     }
 
 
@@ -165,11 +172,25 @@ def _proxy_conf(layout: Layout) -> Conf:
         "pipeline:main": {"pipeline": PIPELINE},
         "app:proxy-server": {"use": "egg:swiftlite#proxy", "account_autocreate": "true"},
     }
-    for name in dict.fromkeys(PIPELINE.split()[:-1]):
-        conf[f"filter:{name}"] = {"use": f"egg:swiftlite#{FILTERS.get(name, name)}"}
+    conf |= _filter_sections(PIPELINE)
     for user, key_and_groups in layout.users.items():
         conf["filter:tempauth"]["user_" + user.replace(":", "_", 1)] = key_and_groups
     return conf
+
+
+def _filter_sections(pipeline: str) -> Conf:
+    names = dict.fromkeys(pipeline.split()[:-1])
+    return {f"filter:{name}": {"use": f"egg:swiftlite#{FILTERS.get(name, name)}"} for name in names}
+
+
+def _expirer_conf(layout: Layout) -> Conf:
+    return {
+        "DEFAULT": _common_section(layout),
+        "object-expirer": {"interval": "5"},
+        "pipeline:main": {"pipeline": INTERNAL_PIPELINE},
+        "app:proxy-server": {"use": "egg:swiftlite#proxy", "account_autocreate": "true"},
+        **_filter_sections(INTERNAL_PIPELINE),
+    }
 
 
 def _storage_conf(layout: Layout, node: StorageNode, kind: str, port: int) -> Conf:

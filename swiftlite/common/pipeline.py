@@ -27,12 +27,15 @@ FILTERS = {
     name: f"swiftlite.middleware.{name}:filter_factory"
     for name in (
         "catch_errors",
+        "copy",
         "gatekeeper",
         "healthcheck",
         "listing_formats",
         "memcache",
         "proxy_logging",
+        "symlink",
         "tempauth",
+        "versioned_writes",
     )
 }
 """Paste name of each filter and its factory."""
@@ -42,6 +45,14 @@ OUR_EGGS = ("egg:swiftlite#", "egg:swift#")
 """Operators' files say ``egg:swift#…``; both mean ours."""
 
 REQUIRED_PROXY_FILTERS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (
+        "versioned_writes",
+        ("slo", "dlo", "copy", "staticweb", "tempauth", "keystoneauth", "catch_errors", "gatekeeper", "proxy_logging"),
+    ),
+    (
+        "copy",
+        ("staticweb", "tempauth", "keystoneauth", "catch_errors", "gatekeeper", "proxy_logging"),
+    ),
     ("listing_formats", ("catch_errors", "gatekeeper", "proxy_logging", "memcache")),
     ("gatekeeper", ("catch_errors",)),
     ("catch_errors", ()),
