@@ -165,15 +165,15 @@ def _converge(wanted: Layout, new_keys: Mapping[str, str]) -> None:
     """Change only what must: addresses, paths and workers in the confs; ports in the rings."""
     changed: dict[Path, str] = {}
     for path, conf in layout.confs(wanted):
-        options = {
-            name: conf["DEFAULT"][name] for name in conf["DEFAULT"] if name not in ("log_address", "mount_check")
-        }
-        text = path.read_text(encoding="utf-8")
+        kept = ("log_address", "mount_check", "recon_cache_path")
+        options = {name: value for name, value in conf["DEFAULT"].items() if name not in kept}
+        # A store of an older release lacks the confs of newer daemons.
+        text = path.read_text(encoding="utf-8") if path.exists() else layout.render(conf)
         new = layout.set_options(text, "DEFAULT", options)
         if path.name == "proxy-server.conf":
             keys = {"user_" + user.replace(":", "_", 1): wanted.users[user] for user in new_keys}
             new = layout.set_options(new, "filter:tempauth", keys)
-        if new != text:
+        if new != text or not path.exists():
             changed[path] = new
     if changed:
         # Rings first: when a crash comes between, the confs still differ, and the next start does all of this again.

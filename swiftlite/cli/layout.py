@@ -16,7 +16,7 @@ PIPELINE = (
     "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth "
     "copy versioned_writes symlink proxy-logging proxy-server"
 )
-INTERNAL_PIPELINE = "catch_errors proxy-logging cache proxy-server"
+INTERNAL_PIPELINE = "catch_errors proxy-logging cache symlink proxy-server"
 """What daemons' requests go down that do what clients do."""
 FILTERS = {"proxy-logging": "proxy_logging", "cache": "memcache"}
 

@@ -9,15 +9,18 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
+from swiftlite.common import recon
 from swiftlite.common.concurrency import GreenPool, sleep
 from swiftlite.common.config import ConfFile, ServerOptions, StartError, option, read_options
 from swiftlite.common.log import get_logger
 from swiftlite.common.privileges import drop_privileges
 from swiftlite.common.swift_conf import SwiftConf
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class DaemonOptions(ServerOptions):
     concurrency: int = option(4, "jobs that are worked on at once")
     node_timeout: float = option(3.0, "seconds to wait for a server's answer")
     conn_timeout: float = option(0.5, "seconds to wait for a connection")
+    report_interval: float = option(300.0, "seconds between lines in the log about a pass that is under way")
+    recon_cache_path: str = option(recon.DEFAULT_PATH, "directory of the statistics that operators' tools read")
 
 
 class Daemon:
@@ -41,6 +46,19 @@ class Daemon:
     section: ClassVar[str]
     """Its section in the server's conf file, e.g. ``object-updater``."""
     options_class: ClassVar[type[DaemonOptions]] = DaemonOptions
+    switches: ClassVar[dict[str, str]] = {}
+    """Options that the command line may set, too, as ``--<option>``, and what it says of them."""
+
+    @classmethod
+    def from_conf(cls, conf: ConfFile, texts: dict[str, str]) -> Daemon:
+        """Make it from its conf file.
+
+        :param texts: its section over ``[DEFAULT]``, and over those what the command line says
+        :raises StartError: when it cannot be used
+        """
+        options = read_options(cls.options_class, texts, conf.path, cls.section)
+        drop_privileges(options.user, conf.path)
+        return cls(options, SwiftConf.load(options.swift_dir), get_logger(texts, cls.section))
 
     def __init__(self, options: Any, swift: SwiftConf, logger: logging.Logger) -> None:
         self.options = options
@@ -64,17 +82,24 @@ class Daemon:
         self.counts = Counter()
         started = time.monotonic()
         pool = GreenPool(max(1, self.options.concurrency))
+        reported = started
         try:
             for job in self.jobs():
                 pool.spawn_n(self._work_safely, job)
+                if time.monotonic() - reported >= self.options.report_interval:
+                    reported = time.monotonic()
+                    self._report(logging.INFO, f"pass so far {reported - started:.2f}s")
         except Exception:
             self.counts["failures"] += 1
             self.logger.exception("%s: cannot go on listing jobs", self.section)
         pool.waitall()
-        summary = ", ".join(f"{name} {count}" for name, count in sorted(self.counts.items())) or "nothing to do"
         level = logging.WARNING if self.counts["failures"] else logging.INFO if self.counts else logging.DEBUG
-        self.logger.log(level, "%s: pass of %.2fs: %s", self.section, time.monotonic() - started, summary)
+        self._report(level, f"pass of {time.monotonic() - started:.2f}s")
         return self.counts
+
+    def _report(self, level: int, what: str) -> None:
+        summary = ", ".join(f"{name} {count}" for name, count in sorted(self.counts.items())) or "nothing to do"
+        self.logger.log(level, "%s: %s: %s", self.section, what, summary)
 
     def _work_safely(self, job: Any) -> None:
         self.counts["jobs"] += 1
@@ -92,25 +117,31 @@ class Daemon:
             sleep(max(0.0, started + self.options.interval - time.monotonic()))
 
 
+def at_rate(items: Iterable[T], per_second: float) -> Iterator[T]:
+    """The same items, no more of them a second than that; 0 for no limit."""
+    pause = 1 / per_second if per_second > 0 else 0.0
+    due = time.monotonic()
+    for item in items:
+        yield item
+        due = max(due + pause, time.monotonic() - 1)
+        sleep(max(0.0, due - time.monotonic()))
+
+
 def main(cls: type[Daemon], argv: list[str]) -> int:
-    """Run a daemon from the command line: ``CONF [-v] [-o | --once]``.
+    """Run a daemon from the command line: ``CONF [once] [-v] [-o | --once]``.
 
     :returns: the exit status; an unusable conf prints one line
     """
-    parser = argparse.ArgumentParser(description=(cls.__doc__ or "").partition("\n")[0])
-    parser.add_argument("conf", help="conf file of the server whose devices it works on")
-    parser.add_argument("-o", "--once", action="store_true", help="make one pass and exit")
-    parser.add_argument("-v", "--verbose", action="store_true", help="log more, and to standard error")
-    arguments = parser.parse_args(argv)
+    arguments = _parse(cls, argv)
     try:
-        daemon = _build(cls, arguments.conf, arguments.verbose)
+        daemon = _build(cls, arguments)
     except StartError as error:
         print(f"{cls.section}: {error}", file=sys.stderr)
         return 1
     # Every step of a pass can be repeated, so there is nothing to tidy up before leaving.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     try:
-        if arguments.once:
+        if arguments.once or arguments.word:
             daemon.run_once()
         else:
             daemon.run_forever()
@@ -119,11 +150,21 @@ def main(cls: type[Daemon], argv: list[str]) -> int:
     return 0
 
 
-def _build(cls: type[Daemon], path: str, verbose: bool) -> Daemon:
-    conf = ConfFile.load(path)
+def _parse(cls: type[Daemon], argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(cls.__doc__ or "").partition("\n")[0])
+    parser.add_argument("conf", help="conf file of the server whose devices it works on")
+    parser.add_argument("word", nargs="?", choices=("once",), help="the same as --once")
+    parser.add_argument("-o", "--once", action="store_true", help="make one pass and exit")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log more, and to standard error")
+    for name, reason in cls.switches.items():
+        parser.add_argument(f"--{name}", help=reason)
+    return parser.parse_intermixed_args(argv)
+
+
+def _build(cls: type[Daemon], arguments: argparse.Namespace) -> Daemon:
+    conf = ConfFile.load(arguments.conf)
     texts = conf.section(cls.section)
-    if verbose:
+    texts |= {name: value for name in cls.switches if (value := getattr(arguments, name)) is not None}
+    if arguments.verbose:
         texts |= {"log_level": "DEBUG", "log_address": ""}
-    options = read_options(cls.options_class, texts, path, cls.section)
-    drop_privileges(options.user, path)
-    return cls(options, SwiftConf.load(options.swift_dir), get_logger(texts, cls.section))
+    return cls.from_conf(conf, texts)
