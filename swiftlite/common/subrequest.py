@@ -74,11 +74,17 @@ def make_environ(
     else:
         made["wsgi.input"] = body
     for name, value in headers:
-        key = name.upper().replace("-", "_")
-        made[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
+        made[environ_key(name)] = value
     if not isinstance(body, bytes) and "CONTENT_LENGTH" not in made:
         made["HTTP_TRANSFER_ENCODING"] = "chunked"
     return made
+
+
+def environ_key(name: str) -> str:
+    """Where an environ keeps a header: ``HTTP_X_OBJECT_META_A``; only ASCII letters change, others are bytes of UTF-8."""
+    upper = name.upper() if name.isascii() else name.encode("latin-1").upper().decode("latin-1")
+    key = upper.replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
 
 
 def trust(environ: Environ) -> Environ:

@@ -124,3 +124,10 @@ def test_only_objects_have_an_object_path(path: str) -> None:
 
 def test_an_objects_path_keeps_its_slashes() -> None:
     assert object_path({"PATH_INFO": "/v1/a/c/o//p/"}) == ("v1", "a", "c", "o//p/")
+
+
+def test_a_header_s_name_may_hold_bytes_of_utf_8() -> None:
+    name = "X-Object-Meta-漢ÿ".encode().decode("latin-1")
+    made = make_environ(CLIENT, "PUT", "/v1/a/c/o", headers=[(name, "x"), ("content-type", "text/plain")])
+    assert made["HTTP_X_OBJECT_META_漢ÿ".encode().decode("latin-1")] == "x"
+    assert made["CONTENT_TYPE"] == "text/plain"
