@@ -157,7 +157,8 @@ class Input:
             return True
         if self.expects:
             return False  # The client may send the body or not: nobody can tell what comes next.
-        return isinstance(self.body, ChunkedBody) or self.body.remaining <= limit
+        # How much of a chunked body is to come nobody knows: better to tell the client that it needs a new connection.
+        return isinstance(self.body, FixedBody) and self.body.remaining <= limit
 
     def drain(self, limit: int) -> bool:
         """Read up to ``limit`` bytes away; return True if that was all and the next request may follow."""
