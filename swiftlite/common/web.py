@@ -78,6 +78,13 @@ def _header_name(environ_key: str) -> str:
     return title_case(environ_key[5:].replace("_", "-"))
 
 
+@lru_cache(maxsize=2048)
+def environ_key(name: str) -> str:
+    """``X-Foo``, in any case -> ``HTTP_X_FOO``: where a WSGI environ holds a header."""
+    key = name.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
+
+
 class Request(webob.Request):
     """A request, read through WSGI strings (one character a byte) so that any bytes survive."""
 
@@ -88,10 +95,7 @@ class Request(webob.Request):
 
     def header(self, name: str, default: str | None = None) -> str | None:
         """A header as a WSGI string; ``name`` in any case."""
-        key = name.upper().replace("-", "_")
-        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-            key = "HTTP_" + key
-        return self.environ.get(key, default)
+        return self.environ.get(environ_key(name), default)
 
     def header_items(self) -> list[tuple[str, str]]:
         """All headers as (name in title case, WSGI string)."""
@@ -164,8 +168,10 @@ class Answer(Response, Exception):
             body = default_body(status, drive)
         if isinstance(body, str):
             body = body.encode("utf-8", "surrogateescape")
+        # Swift's plain texts name no charset.
+        charset = None if content_type == "text/plain" else "UTF-8"
         Response.__init__(
-            self, body=body, status=status_line(status), content_type=content_type, charset="UTF-8", **kwargs
+            self, body=body, status=status_line(status), content_type=content_type, charset=charset, **kwargs
         )
         Exception.__init__(self, self.status)
         if headers:
@@ -175,7 +181,8 @@ class Answer(Response, Exception):
 
 def from_violation(violation: Violation, request: webob.Request | None = None) -> Answer:
     """The answer to a request that breaks a limit: its status, its reason as the body."""
-    return Answer(violation.status, violation.message, request, content_type="text/plain")
+    content_type = "text/html" if violation.status == 412 else "text/plain"
+    return Answer(violation.status, violation.message, request, content_type=content_type)
 
 
 HTTPOk = partial(Answer, 200)

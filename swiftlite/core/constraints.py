@@ -153,11 +153,11 @@ def _check_one(constraints: Constraints, name: str, value: str, kind: Kind) -> N
     if not name:
         raise Violation(400, "Metadata name cannot be empty")
     if len(name) > constraints.max_meta_name_length:
-        raise Violation(400, f"Metadata name too long: X-{kind.title()}-Meta-{name}")
+        raise Violation(400, f"Metadata name too long: {USER_PREFIX[kind]}{name}")
     if len(value) > constraints.max_meta_value_length:
         raise Violation(
             400,
-            f"Metadata value longer than {constraints.max_meta_value_length}: X-{kind.title()}-Meta-{name}",
+            f"Metadata value longer than {constraints.max_meta_value_length}: {USER_PREFIX[kind]}{name}",
         )
     if kind != "object":
         _check_utf8_metadata(name, value)
@@ -186,7 +186,24 @@ def check_object_put(
     check_object_name(constraints, name)
     if content_type is None:
         raise Violation(400, "No content type")
+    check_content_type(content_type)
+
+
+def check_content_type(content_type: str) -> None:
+    """Refuse a content type, as a WSGI string, that is no UTF-8.
+
+    :raises Violation: 400
+    """
     try:
         content_type.encode("latin-1").decode("utf-8")
     except UnicodeDecodeError:
-        raise Violation(400, "Please specify content-type using valid UTF-8") from None
+        raise Violation(400, "Invalid Content-Type") from None
+
+
+def check_content_type_parameters(content_type: str) -> None:
+    """Refuse a client's content type with parameters that only large objects may have (formats.md 7.15).
+
+    :raises Violation: 400
+    """
+    if any(parameter.lstrip().startswith("swift_") for parameter in content_type.split(";")[1:]):
+        raise Violation(400, "Invalid Content-Type, swift_* is not a valid parameter name.")
