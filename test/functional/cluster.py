@@ -25,10 +25,11 @@ USERS = {
     "test2:tester2": "testing2 .admin",
     "admin:admin": "admin .admin .reseller_admin",
 }
-# Updaters of tests have nothing else to be considerate of.
+# Daemons of tests have nothing else to be considerate of.
 AT_FULL_SPEED = {
     "object": {"object-updater": {"objects_per_second": "0"}},
     "container": {"container-updater": {"containers_per_second": "0"}},
+    "expirer": {"object-expirer": {"tasks_per_second": "0"}},
 }
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 15.0
@@ -215,11 +216,11 @@ class Cluster:
 
     # ----------------------------------------------------------------------------------------------- updaters and disks
 
-    def run_once(self, name: str) -> None:
-        """Make one pass of a daemon, for example ``object-updater-2``."""
+    def run_once(self, name: str, *arguments: str) -> None:
+        """Make one pass of a daemon, for example ``object-updater-2``; `arguments` go to its command line."""
         process = self.servers[name].process
         with open(self.servers[name].log, "ab") as log:
-            command = [sys.executable, str(PROGRAMS / process.program), str(process.conf), "--once"]
+            command = [sys.executable, str(PROGRAMS / process.program), str(process.conf), "--once", *arguments]
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=300)
         assert done.returncode == 0, (
             f"{name} ended with {done.returncode}: {children.last_line(self.servers[name].log)}"
