@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
@@ -24,6 +24,10 @@ class ByteRange(NamedTuple):
     def length(self) -> int:
         """How many bytes."""
         return self.stop - self.start
+
+    def after(self, count: int) -> ByteRange:
+        """What is left when the first ``count`` bytes are taken."""
+        return ByteRange(self.start + count, self.stop)
 
     def content_range(self, total: int) -> str:
         """``bytes 0-4/13``."""
@@ -127,6 +131,23 @@ class MultipartFraming(NamedTuple):
     def end(self) -> bytes:
         """What closes the body."""
         return f"\r\n--{self.boundary}--".encode()
+
+    def pieces(self, parts: Sequence[ByteRange], skip: int = 0) -> Iterator[bytes | ByteRange]:
+        """The whole body in order: framing as bytes, and in between the ranges whose bytes belong there.
+
+        :param skip: how many bytes at the beginning of the body are left out
+        """
+        for piece in self._all_pieces(parts):
+            size = len(piece) if isinstance(piece, bytes) else piece.length
+            if size > skip:
+                yield piece if not skip else piece[skip:] if isinstance(piece, bytes) else piece.after(skip)
+            skip = max(0, skip - size)
+
+    def _all_pieces(self, parts: Sequence[ByteRange]) -> Iterator[bytes | ByteRange]:
+        for index, part in enumerate(parts):
+            yield self.before(part, index == 0)
+            yield part
+        yield self.end()
 
     def content_length(self, parts: Sequence[ByteRange]) -> int:
         """Bytes of the whole answer."""

@@ -55,6 +55,7 @@ class Cluster:
         self._order = self._node_order(options)
         own = {self._object_rings[index]: found for index, found in (policy_options or {}).items()}
         self._own_options: dict[Ring, PolicyOptions] = own
+        self.sorts_by_timing = any(found.sorting_method == "timing" for found in (options, *own.values()))
         self._own_orders = {ring: self._node_order(found) for ring, found in own.items()}
 
     @property
@@ -75,7 +76,7 @@ class Cluster:
 
     def nodes(self, ring: Ring, partition: int) -> NodeIter:
         """The nodes that a request for this partition may try, in the order for reading."""
-        return NodeIter(ring, partition, self.limits, self._node_count(ring), self._own_orders.get(ring, self._order))
+        return NodeIter(ring, partition, self.limits, self.node_count(ring), self._own_orders.get(ring, self._order))
 
     def write_nodes(self, ring: Ring, partition: int) -> NodeIter:
         """The nodes that may store an object: with a write affinity the local ones first, handoffs among them."""
@@ -87,7 +88,7 @@ class Cluster:
         handoffs = partial(ring.handoffs, partition)
         sequence = local_nodes_first(primaries, handoffs, options.write_affinity, count)
         order = self._own_orders.get(ring, self._order)
-        return NodeIter(ring, partition, self.limits, self._node_count(ring), order, sequence)
+        return NodeIter(ring, partition, self.limits, self.node_count(ring), order, sequence)
 
     def delete_nodes(self, ring: Ring, partition: int) -> tuple[NodeIter, int]:
         """The nodes that a DELETE goes to, and to how many of them: with a write affinity also to local handoffs,
@@ -101,10 +102,11 @@ class Cluster:
             extra = sum(not affinity.is_local(node) for node in primaries)
         sequence = local_handoffs_first(primaries, partial(ring.handoffs, partition), affinity, extra)
         order = self._own_orders.get(ring, self._order)
-        nodes = NodeIter(ring, partition, self.limits, self._node_count(ring), order, sequence)
+        nodes = NodeIter(ring, partition, self.limits, self.node_count(ring), order, sequence)
         return nodes, len(primaries) + extra
 
-    def _node_count(self, ring: Ring) -> int:
+    def node_count(self, ring: Ring) -> int:
+        """How many nodes one request may try."""
         return self.options.request_node_count.of(ring.replica_count)
 
     def _node_order(self, options: PolicyOptions) -> Order:

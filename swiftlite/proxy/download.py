@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
+from swiftlite.core.ranges import ByteRange, MultipartFraming, RangeRequest
 from swiftlite.http.client import Response
 from swiftlite.http.errors import BackendError
 from swiftlite.proxy.search import Search, Source
@@ -12,14 +14,25 @@ from swiftlite.proxy.search import Search, Source
 SMALL = 65536
 """Bytes up to which a body is read before the answer begins: then a failure can still be told as one."""
 
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/")
-_NOT_REPEATED = frozenset({"range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"})
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_MULTIPART = re.compile(r"multipart/byteranges; ?boundary=([0-9A-Za-z]+)")
+_NOT_REPEATED = frozenset(
+    {
+        "range",
+        "if-match",
+        "if-none-match",
+        "if-modified-since",
+        "if-unmodified-since",
+        "x-backend-ignore-range-if-metadata-present",
+    }
+)
 
 
 class ResumingDownload:
     """The body of a source, byte by byte what its headers promise, or an error: never another object's bytes.
 
-    A body of several ranges, or of unknown length, is not resumed: it ends short if its node dies.
+    Another replica goes on where one stopped if it has the same data: the same ETag and the same timestamp. A body of
+    unknown length is not resumed: it ends short if its node dies.
 
     :param search: finds other replicas
     :param chunk_size: bytes read at once
@@ -31,8 +44,9 @@ class ResumingDownload:
         self.chunk_size = chunk_size
         self.length = _length(source.response)
         """Bytes to come; None when only the server knows."""
+        self._asked = search.headers
         self._identity = _identity(source.response)
-        self._next, self._last = _span(source.response, self.length)
+        self._total: int | None = None
 
     def whole(self) -> bytes:
         """All of a small body.
@@ -43,41 +57,99 @@ class ResumingDownload:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def __iter__(self) -> Iterator[bytes]:
-        left = self.length
+        first, left = self.source.response, self.length
         try:
             if left is None:
-                yield from iter(lambda: self.source.response.read(self.chunk_size), b"")
+                yield from iter(lambda: first.read(self.chunk_size), b"")
                 return
             while left > 0:
                 try:
-                    chunk = self.source.response.read(self.chunk_size)
+                    chunk = self._read(left)
                 except BackendError as error:
-                    self._resume(error)
-                    continue
-                if not chunk:
-                    self._resume(BackendError(self.source.node.address, "response body ended early"))
-                    continue
+                    yield from self._rest(first, self.length - left, error)
+                    return
                 left -= len(chunk)
-                self._next += len(chunk)
                 yield chunk
         finally:
             self.source.response.close()
 
-    def _resume(self, error: BackendError) -> None:
-        """Go on with another replica's copy of the same data, or raise ``error``."""
-        search = self.search
-        search.nodes.failed(self.source.node, f"{search.request} at byte {self._next}: {error}")
-        if self._last < 0:
+    def _read(self, left: int) -> bytes:
+        """The next of so many bytes that the source owes."""
+        chunk = self.source.response.read(min(left, self.chunk_size))
+        if not chunk:
+            raise BackendError(self.source.node.address, "response body ended early")
+        return chunk
+
+    def _rest(self, first: Response, sent: int, error: BackendError) -> Iterator[bytes]:
+        """What is missing of the first source's body after so many bytes, from other replicas; or raise ``error``."""
+        self._failed(f"after {sent} bytes of the body", error)
+        if None in self._identity:
             raise error
-        kept = [(name, value) for name, value in search.headers if name.lower() not in _NOT_REPEATED]
-        search.headers = [*kept, ("Range", f"bytes={self._next}-{self._last}")]
-        while (source := search.next_source()) is not None:
+        for piece in self._missing(first, sent, error):
+            if isinstance(piece, ByteRange):
+                yield from self._fetch(piece, error)
+            else:
+                yield piece
+
+    def _missing(self, first: Response, sent: int, error: BackendError) -> Iterator[bytes | ByteRange]:
+        """The pieces of the first source's body that were not sent: framing, and ranges of the object."""
+        if (span := _span(first)) is not None:
+            self._total = span.total
+            return iter([span.part.after(sent)])
+        multipart = _MULTIPART.fullmatch(first.headers.get("Content-Type") or "")
+        asked = RangeRequest.parse(next((value for name, value in self._asked if name.lower() == "range"), None))
+        if first.status != 206 or not multipart or not asked:
+            raise error
+        # Only a response to one range tells the size and the type of the object.
+        source = self._find(ByteRange(0, 1), error)
+        response, span = source.response, _span(source.response)
+        assert span is not None
+        response.drain()
+        self.search.ask_again(source.node)
+        framing = MultipartFraming(multipart[1], response.headers.get("Content-Type") or "", span.total)
+        parts = asked.resolve(span.total) or []
+        if framing.content_length(parts) != self.length:
+            raise error
+        return framing.pieces(parts, sent)
+
+    def _fetch(self, part: ByteRange, error: BackendError) -> Iterator[bytes]:
+        """A range of the object, from as many replicas as it takes."""
+        while part.length > 0:
+            self.source = self._find(part, error)
+            try:
+                while part.length > 0:
+                    chunk = self._read(part.length)
+                    part = part.after(len(chunk))
+                    yield chunk
+            except BackendError as again:
+                error = again
+                self._failed(f"at byte {part.start}", error)
+        self.search.ask_again(self.source.node)
+
+    def _find(self, part: ByteRange, error: BackendError) -> Source:
+        """Another replica's answer to a request for just these bytes of the same data; or raise ``error``."""
+        kept = [(name, value) for name, value in self._asked if name.lower() not in _NOT_REPEATED]
+        self.search.headers = [*kept, ("Range", f"bytes={part.start}-{part.stop - 1}")]
+        while (source := self.search.next_source()) is not None:
             response = source.response
-            if response.status == 206 and _identity(response) == self._identity and _span(response, 0)[0] == self._next:
-                self.source = source
-                return
+            span = _span(response)
+            if response.status == 206 and span and span.part == part and self._is_same(response, span):
+                return source
             response.close()
         raise error
+
+    def _is_same(self, response: Response, span: _Span) -> bool:
+        return _identity(response) == self._identity and self._total in (None, span.total)
+
+    def _failed(self, where: str, error: BackendError) -> None:
+        self.search.nodes.failed(self.source.node, f"{self.search.request} {where}: {error}")
+
+
+class _Span(NamedTuple):
+    """Bytes of an object of so many."""
+
+    part: ByteRange
+    total: int
 
 
 def _length(response: Response) -> int | None:
@@ -93,9 +165,12 @@ def _identity(response: Response) -> tuple[str | None, str | None]:
     return headers.get("Etag"), headers.get("X-Backend-Data-Timestamp") or headers.get("X-Backend-Timestamp")
 
 
-def _span(response: Response, length: int | None) -> tuple[int, int]:
-    """The first and last byte that a response holds; -1 for the last when it cannot be told."""
-    if response.status == 200 and length is not None:
-        return 0, length - 1
-    match = _CONTENT_RANGE.match(response.headers.get("Content-Range") or "")
-    return (int(match[1]), int(match[2])) if match and response.status == 206 else (0, -1)
+def _span(response: Response) -> _Span | None:
+    """The one range of an object that a response holds; None when it holds another thing."""
+    if response.status == 200:
+        length = _length(response)
+        return None if length is None else _Span(ByteRange(0, length), length)
+    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range") or "")
+    if match is None or response.status != 206:
+        return None
+    return _Span(ByteRange(int(match[1]), int(match[2]) + 1), int(match[3]))

@@ -1,14 +1,16 @@
-"""Search: the replica to read from, found by asking one node after another (formats.md 5.9)."""
+"""Search: the replica to read from, found by asking one node after another, or several at once (formats.md 5.9)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import monotonic
 
 from swiftlite.core.quorum import Reply, Tally
 from swiftlite.core.timestamp import ZERO, Timestamp
 from swiftlite.http.client import Response
 from swiftlite.http.errors import BackendError
 from swiftlite.proxy.cluster import Cluster
+from swiftlite.proxy.race import Race
 from swiftlite.ring.ring import Node, Ring
 from swiftlite.wire.backend import BackendRequest, HeaderList, to_reply
 
@@ -36,7 +38,7 @@ class Source:
 
 
 class Search:
-    """Asks the nodes of a partition until one has a good answer, or for X-Newest all of them.
+    """Asks the nodes of a partition until one has a good answer, or for X-Newest all of them at once.
 
     :param is_object: objects have tombstones, whose timestamps rule out older replicas
     :param newest: ask all nodes, take the newest
@@ -59,12 +61,46 @@ class Search:
         self.newest = newest
         self.nodes = cluster.nodes(ring, request.partition)
         self.newest_tombstone = ZERO
-        self._unknowing = cluster.options.rebalance_missing_suppression_count
+        options = cluster.options_of(ring)
+        primaries = len(self.nodes.primaries)
+        self._unknowing = min(options.rebalance_missing_suppression_count, primaries - 1)
         self._failures: list[Reply] = []
+        self._again: list[Node] = []
+        self._race: Race[Source] | None = None
+        if newest:
+            self._race = Race(self._ask, self.nodes.next, cluster.node_count(ring), 0.0)
+        elif options.concurrent_gets:
+            patience = options.concurrency_timeout
+            patience = cluster.options.conn_timeout if patience is None else patience
+            self._race = Race(self._ask, self.nodes.next, primaries, patience)
+
+    def run(self) -> Source | Reply:
+        """The source to read from, or the reply that speaks for all failures, 503 if they do not agree."""
+        passed_over: list[Node] = []
+        try:
+            best = self.next_source()
+            while best is not None and self.newest:
+                other = self.next_source()
+                if other is None:
+                    break
+                newer, older = (other, best) if other.timestamp > best.timestamp else (best, other)
+                older.response.close()
+                passed_over.append(older.node)
+                best = newer
+        finally:
+            if self._race is not None:
+                unheard = self._race.stop(lambda source: source.response.close())
+                self._race, self._again = None, passed_over + unheard
+        if best is not None and best.timestamp < self.newest_tombstone:
+            best.response.close()
+            best = None
+        return best or self.failure()
 
     def next_source(self) -> Source | None:
         """The next good source; None when no node is left to ask."""
-        while (node := self.nodes.next()) is not None:
+        if self._race is not None and (source := self._race.next()) is not None:
+            return source
+        while (node := self._again.pop(0) if self._again else self.nodes.next()) is not None:
             source = self._ask(node)
             if source is not None:
                 return source
@@ -76,20 +112,9 @@ class Search:
                 return source
         return None
 
-    def run(self) -> Source | Reply:
-        """The source to read from, or the reply that speaks for all failures, 503 if they do not agree."""
-        best = self.next_source()
-        while best is not None and self.newest:
-            other = self.next_source()
-            if other is None:
-                break
-            newer, older = (other, best) if other.timestamp > best.timestamp else (best, other)
-            older.response.close()
-            best = newer
-        if best is not None and best.timestamp < self.newest_tombstone:
-            best.response.close()
-            best = None
-        return best or self.failure()
+    def ask_again(self, node: Node) -> None:
+        """Let a node that has answered well be the next to be asked."""
+        self._again.insert(0, node)
 
     def failure(self) -> Reply:
         """The reply that speaks for the nodes that had nothing good to say."""
@@ -99,29 +124,36 @@ class Search:
         return tally.best() or Reply(503)
 
     def _ask(self, node: Node) -> Source | None:
+        cluster = self.cluster
+        patient = self.newest or not self.is_object
+        timeout = cluster.options.node_timeout if patient else cluster.options.read_timeout
+        started = monotonic() if cluster.sorts_by_timing else 0.0
         try:
-            response = self.cluster.client.request(
-                node.address,
-                self.request.method,
-                self.request.on(node),
-                self.headers,
-                node_timeout=self.cluster.options.read_timeout,
+            response = cluster.client.request(
+                node.address, self.request.method, self.request.on(node), self.headers, node_timeout=timeout
             )
-            status = response.status
-            if status < 400 or (self.is_object and status in GOOD_OBJECT_FAILURES):
-                source = Source(node, response)
-                if self._never_put(response):
-                    response.close()
-                    self._failures.append(Reply(404, "Not Found", response.headers))
-                elif self.is_object and self.newest_tombstone and source.timestamp < self.newest_tombstone:
-                    response.close()
-                else:
-                    return source
-                return None
-            self._note_failure(node, to_reply(response))
+            if started:
+                cluster.timings.took(node, monotonic() - started)
+            return self._judged(Source(node, response))
         except BackendError as error:
             self.nodes.failed(node, f"{self.request}: {error}")
         return None
+
+    def _judged(self, source: Source) -> Source | None:
+        """The source if it is a good one; else what it says is noted."""
+        response = source.response
+        status = response.status
+        if status >= 400 and not (self.is_object and status in GOOD_OBJECT_FAILURES):
+            self._note_failure(source.node, to_reply(response))
+            return None
+        if self._never_put(response):
+            response.close()
+            self._failures.append(Reply(404, "Not Found", response.headers))
+            return None
+        if self.is_object and self.newest_tombstone and source.timestamp < self.newest_tombstone:
+            response.close()
+            return None
+        return source
 
     def _is_unanswered(self) -> bool:
         """Whether all that were asked failed, or may know nothing for a reason of their own."""

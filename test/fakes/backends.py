@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -51,6 +51,7 @@ class Say:
     """What a backend does with a request.
 
     :param die_after: break the connection after so many bytes of the body
+    :param stall_after: fall silent after so many bytes of the body
     :param hang: never answer
     :param read: take the body before answering
     :param chunked: do not tell the length
@@ -61,6 +62,7 @@ class Say:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     die_after: int | None = None
+    stall_after: int | None = None
     hang: bool = False
     read: bool = True
     chunked: bool = False
@@ -112,7 +114,14 @@ class Backend:
         start_response(status_line(say.status), [*say.headers.items(), *fixed])
         if say.die_after is not None:
             return iter([say.body[: say.die_after]])
+        if say.stall_after is not None:
+            return _stalling(say.body[: say.stall_after])
         return iter([say.body]) if say.chunked else [say.body]
+
+
+def _stalling(body: bytes) -> Iterator[bytes]:
+    yield body
+    sleep(600)
 
 
 class FakeRing:
