@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Mapping
 from time import monotonic
 
 from swiftlite.http.errors import Address, ConnectFailed, ConnectTimeout, StreamTimeout
@@ -50,7 +51,6 @@ class Client:
         headers: HeaderPairs,
         body: bytes = b"",
         *,
-        conn_timeout: float | None = None,
         node_timeout: float | None = None,
     ) -> Response:
         """Send a request whose whole body is at hand and return the response, its body yet to be read.
@@ -64,14 +64,12 @@ class Client:
             path: percent-encoded path with query string.
             headers: names and latin-1 values; Host and Content-Length are added where missing.
             body: the request body.
-            conn_timeout, node_timeout: seconds, instead of the client's.
+            node_timeout: seconds, instead of the client's.
 
         Raises:
             ConnectFailed, ConnectTimeout, NodeTimeout, PeerClosed, BadResponse.
         """
-        return self.start(
-            address, method, path, headers, body, conn_timeout=conn_timeout, node_timeout=node_timeout
-        ).response()
+        return self.start(address, method, path, headers, body, node_timeout=node_timeout).response()
 
     def start(
         self,
@@ -81,7 +79,6 @@ class Client:
         headers: HeaderPairs,
         body: bytes = b"",
         *,
-        conn_timeout: float | None = None,
         node_timeout: float | None = None,
     ) -> Exchange:
         """Send a request whose whole body is at hand, and do not wait for its response; as ``request`` otherwise."""
@@ -91,7 +88,7 @@ class Client:
         timeout = self.node_timeout if node_timeout is None else node_timeout
 
         def connect() -> Connection:
-            return self.connect(address, conn_timeout)
+            return self.connect(address)
 
         return Exchange(self.take(address) or connect(), connect, method, parts, timeout)
 
@@ -102,7 +99,6 @@ class Client:
         path: str,
         headers: HeaderPairs,
         *,
-        conn_timeout: float | None = None,
         node_timeout: float | None = None,
     ) -> Upload:
         """Begin a request whose body will be sent in pieces: chunked unless ``headers`` has a Content-Length.
@@ -114,13 +110,13 @@ class Client:
         head = format_request(address, method, path, headers, None)
 
         def connect() -> Connection:
-            return self.connect(address, conn_timeout)
+            return self.connect(address)
 
-        return Upload(self.take(address) or connect(), connect, method, head, timeout)
+        return Upload(self.take(address) or connect(), connect, method, head, timeout, _length(headers))
 
-    def connect(self, address: Address, conn_timeout: float | None = None) -> Connection:
+    def connect(self, address: Address) -> Connection:
         """Return a new connection; raise ConnectFailed or ConnectTimeout."""
-        timeout = self.conn_timeout if conn_timeout is None else conn_timeout
+        timeout = self.conn_timeout
         try:
             sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
         except OSError as error:
@@ -170,3 +166,9 @@ class Client:
         idle.append(connection)
         if len(idle) > self.max_idle_per_host or now - idle[0].idle_since > self.idle_timeout:
             idle.pop(0).stream.close()
+
+
+def _length(headers: HeaderPairs) -> int | None:
+    """The Content-Length among some headers; None where there is none."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    return next((int(value) for name, value in pairs if name.lower() == "content-length"), None)

@@ -71,7 +71,8 @@ class Connection:
         responder = Responder(self.server, self.stream, request, body)
         if not self._respond(responder, request, body):
             return False
-        if responder.keep_alive and (framed.done or body.drain(DRAIN_LIMIT)):
+        # After another 100 Continue it is another body that was read last.
+        if responder.keep_alive and ((body.body.done and not body.failed) or body.drain(DRAIN_LIMIT)):
             return True
         if not body.body.done and not body.failed:
             self._linger()

@@ -17,9 +17,27 @@ class Upload:
 
     ``connect`` makes another connection, should a kept one prove dead."""
 
-    __slots__ = ("_chunk_end", "_connect", "_connection", "_head", "_method", "_timeout", "address", "continue_headers")
+    __slots__ = (
+        "_chunk_end",
+        "_connect",
+        "_connection",
+        "_head",
+        "_left",
+        "_method",
+        "_timeout",
+        "address",
+        "continue_headers",
+    )
 
-    def __init__(self, connection: Connection, connect: Connect, method: str, head: bytes, timeout: float) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        connect: Connect,
+        method: str,
+        head: bytes,
+        timeout: float,
+        length: int | None = None,
+    ) -> None:
         self.address = connection.address
         self.continue_headers = Headers([])
         """The headers of the last 100 Continue (formats.md 5.5)."""
@@ -28,6 +46,8 @@ class Upload:
         self._connection = connection
         self._method = method
         self._head = head
+        self._left = length
+        """Bytes of the body still to be sent; None: the last chunk is."""
         self._timeout = timeout
 
     def expect_continue(self) -> Response | None:
@@ -54,6 +74,8 @@ class Upload:
             answer = self._connection.read_head(self._timeout)
         if answer.status == 100:
             self.continue_headers = answer.headers
+            if not head:
+                self._left = None  # Another chunked body follows the first.
             return None
         self._connection.reusable = False  # The body that was promised will not come.
         return self._connection.respond(self._method, answer, self._timeout)
@@ -61,6 +83,8 @@ class Upload:
     def send(self, data: Piece) -> None:
         """Send a piece of a body of known length; raise NodeTimeout or PeerClosed."""
         if data:
+            if self._left is not None:
+                self._left -= len(data)
             self._send([data])
 
     def send_chunk(self, data: Piece) -> None:
@@ -83,6 +107,7 @@ class Upload:
         if any("\r" in line or "\n" in line for line in lines):
             raise ValueError("a line end in a trailer")
         end, self._chunk_end = self._chunk_end, b""
+        self._left = 0
         self._send([end + "\r\n".join(["0", *lines, "", ""]).encode("latin-1")])
 
     def _send(self, parts: list[Piece]) -> None:
@@ -94,7 +119,8 @@ class Upload:
     def response(self, node_timeout: float | None = None) -> Response:
         """Return the final response, waiting up to ``node_timeout`` (default: the upload's) seconds for it.
 
-        May be called after a failed ``send``: the server may have answered before it closed.
+        May be called before the body is complete, and after a failed ``send``: the server may have answered already.
+        The connection is not used again then.
 
         Raises:
             NodeTimeout, PeerClosed, BadResponse.
@@ -102,6 +128,8 @@ class Upload:
         timeout = self._timeout if node_timeout is None else node_timeout
         if self._head:
             self._send([])
+        if self._left != 0:
+            self._connection.reusable = False
         while True:
             answer = self._connection.read_head(timeout)
             if answer.status >= 200:

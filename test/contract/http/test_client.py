@@ -226,6 +226,29 @@ class TestUploads:
             except PeerClosed:
                 pass
 
+    @pytest.mark.parametrize("headers", [{"Content-Length": "10"}, {}])
+    def test_an_answer_before_the_body_is_complete_ends_the_connection(self, client, headers):
+        with ScriptedServer(answering(OK, OK)) as server:
+            upload = client.open(server.address, "PUT", "/", headers)
+            (upload.send if headers else upload.send_chunk)(b"hello")
+            assert upload.response().read() == b"ok"
+            assert not client._idle.get(server.address)
+
+    def test_a_second_body_that_is_not_complete_ends_the_connection(self, client):
+        def script(peer):
+            peer.read_head()
+            peer.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            peer.read(len(b"0\r\n\r\n"))
+            peer.send(b"HTTP/1.1 100 Continue\r\n\r\n" + OK)
+
+        with ScriptedServer(script) as server:
+            upload = client.open(server.address, "PUT", "/", {"Expect": "100-continue"})
+            assert upload.expect_continue() is None
+            upload.finish_chunks()
+            assert upload.expect_continue() is None
+            assert upload.response().read() == b"ok"
+            assert not client._idle.get(server.address)
+
     def test_server_that_takes_nothing(self, client):
         def script(peer):
             peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -358,7 +381,7 @@ class TestFailures:
         with pytest.raises(ConnectFailed, match="Too many open files"):
             client.request(("127.0.0.1", 1), "GET", "/", {})
 
-    def test_no_connection(self, client):
+    def test_no_connection(self):
         # A listener whose backlog is full answers no further SYN.
         with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
             fillers = []
@@ -368,7 +391,7 @@ class TestFailures:
                 filler.connect_ex(listener.getsockname())
                 fillers.append(filler)
             with pytest.raises(ConnectTimeout):
-                client.request(listener.getsockname(), "GET", "/", {}, conn_timeout=0.1)
+                Client(conn_timeout=0.1).request(listener.getsockname(), "GET", "/", {})
             for filler in fillers:
                 filler.close()
 
