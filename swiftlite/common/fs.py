@@ -189,6 +189,26 @@ class FileSystem:
         """Empty a file."""
         os.truncate(path, 0)
 
+    def lock_directory(self, path: str) -> int | None:
+        """Take the lock of a directory, if nobody holds it; whoever locks it, in any process, keeps all others out.
+
+        :returns: a descriptor of the directory, whose closing gives the lock back; None when it is taken
+        :raises FileNotFoundError: when there is no such directory, or when it has just been replaced
+        """
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # It may have been removed, and made anew, before the lock was ours.
+            if os.stat(path).st_ino != os.fstat(fd).st_ino:
+                raise FileNotFoundError(errno.ENOENT, "directory replaced", path)
+        except BlockingIOError:
+            os.close(fd)
+            return None
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
     @contextmanager
     def lock(self, path: str, timeout: float = 10.0) -> Iterator[None]:
         """Hold the lock of a file, which is made if need be (formats.md 3.8).

@@ -46,6 +46,11 @@ class FileSet(NamedTuple):
     unexpected: tuple[str, ...] = ()
 
     @property
+    def effective(self) -> tuple[StoredFile | None, ...]:
+        """The files that a reader goes by: as long as these are the same, so is the object."""
+        return (self.data, self.meta, self.content_type, self.tombstone)
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing is known of the object, not even that it was deleted."""
         return self.data is None and self.tombstone is None

@@ -22,6 +22,7 @@ from swiftlite.obj.errors import (
     BodyDamaged,
     DeviceUnavailable,
     DiskFileCollision,
+    DiskFileLocked,
     DiskFileNoSpace,
     DiskFileNotExist,
     DiskFileStateChanged,
@@ -93,6 +94,7 @@ ANSWERS: dict[type[Exception], Callable[[Exception, Request], Answer]] = {
     DiskFileNotExist: _not_found,
     DiskFileCollision: lambda error, request: web.HTTPForbidden(),
     DiskFileStateChanged: lambda error, request: web.HTTPServiceUnavailable(),
+    DiskFileLocked: lambda error, request: web.HTTPServiceUnavailable(),
     # No fault of the client's, so no 422: the proxy must count it as this server's failure.
     BodyDamaged: lambda error, request: web.HTTPServiceUnavailable(),
     BadMessage: lambda error, request: bad_request(str(error)),

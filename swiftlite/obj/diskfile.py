@@ -105,12 +105,13 @@ class DiskFileManager:
         directory = layout.hash_directory(device_root, policy, partition, name_hash)
         return DiskFile(self, device_root, policy, directory, name.path)
 
-    def tidy(self, hash_directory: str) -> FileSet:
+    def tidy(self, hash_directory: str, names: list[str] | None = None) -> FileSet:
         """Remove the files that newer ones made useless, or that are too old to matter.
 
+        :param names: what the directory holds, where that is known
         :returns: what is left; nothing when the directory is gone
         """
-        files = _list(self.fs, hash_directory)
+        files = _list(self.fs, hash_directory) if names is None else fileset.resolve(names)
         for file in files.obsolete:
             self._unlink(hash_directory, file)
         old = fileset.reclaimable(files, self.clock(), self.options.reclaim_age)
@@ -156,7 +157,13 @@ class DiskFileManager:
 
     def _remove_directory(self, directory: str) -> None:
         try:
-            self.fs.remove_directory(directory)
+            lock = self.fs.lock_directory(directory)
+            if lock is None:
+                return  # a writer is about to put something there
+            try:
+                self.fs.remove_directory(directory)
+            finally:
+                self.fs.close(lock)
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
                 raise
@@ -200,9 +207,9 @@ class DiskFile:
         for _ in range(OPEN_ATTEMPTS):
             files = self._files()
             if files.tombstone is not None:
-                raise DiskFileDeleted(self._check_tombstone(files.tombstone))
+                raise _knowing(DiskFileDeleted(self._check_tombstone(files.tombstone)), files)
             if files.data is None:
-                raise DiskFileNotExist(self.path)
+                raise _knowing(DiskFileNotExist(self.path), files)
             try:
                 fd = self.fs.open_read(f"{self.directory}/{files.data.name}")
             except FileNotFoundError:
@@ -228,8 +235,12 @@ class DiskFile:
         writer.check_space()
         return writer
 
+    def remover(self) -> DiskFileWriter:
+        """A writer of a tombstone. A full device takes it all the same: it is what makes room."""
+        return DiskFileWriter(self, None)
+
     def write_metadata(self, metadata: Mapping[str, str]) -> None:
-        """Lay new metadata over the object: a .meta file.
+        """Lay new metadata over the object, whatever it is: a .meta file.
 
         :param metadata: ``X-Timestamp``, and ``Content-Type-Timestamp`` where there is one, also name the file
         """
@@ -237,13 +248,9 @@ class DiskFile:
             writer.put(metadata, fileset.META)
 
     def delete(self, timestamp: Timestamp) -> None:
-        """Write a tombstone. A full device takes it all the same: it is what makes room."""
-        with DiskFileWriter(self, None) as writer:
+        """Write a tombstone, whatever is there."""
+        with self.remover() as writer:
             writer.put({"X-Timestamp": timestamp.internal}, fileset.TOMBSTONE)
-
-    def tidy(self) -> None:
-        """Remove the files that newer ones made useless."""
-        self.manager.tidy(self.directory)
 
     def quarantine(self, reason: str, file_name: str | None = None) -> DiskFileQuarantined:
         """Move the object out of the way; the caller raises what it gets.
@@ -290,10 +297,12 @@ class DiskFile:
                 if holder and "Content-Type" in holder:
                     metadata["Content-Type"] = holder["Content-Type"]
                     content_type_timestamp = files.content_type.content_type_timestamp or content_type_timestamp
-                    return OpenObject(self, fd, files, metadata, data_metadata, posted, content_type_timestamp)
+                    return OpenObject(
+                        self, fd, files, AllMetadata(metadata, data_metadata, posted, content_type_timestamp)
+                    )
             if posted is not None:
                 metadata["Content-Type"] = data_metadata.get("Content-Type", "application/octet-stream")
-            return OpenObject(self, fd, files, metadata, data_metadata, posted, content_type_timestamp)
+            return OpenObject(self, fd, files, AllMetadata(metadata, data_metadata, posted, content_type_timestamp))
         except (xattrs.BadMetadata, ValueError) as error:
             raise self.quarantine(str(error), files.data.name) from None
 
@@ -327,12 +336,27 @@ class DiskFile:
 def _refuse_expired(opened: OpenObject, now: Timestamp) -> None:
     delete_at = opened.metadata.get("X-Delete-At")
     if delete_at and int(delete_at) * 100_000 <= now.raw:
-        raise DiskFileExpired(opened.timestamp, opened.metadata)
+        raise _knowing(DiskFileExpired(opened.timestamp, opened.metadata), opened.files)
+
+
+def _knowing(error: DiskFileNotExist, files: FileSet) -> DiskFileNotExist:
+    error.files = files
+    return error
+
+
+class AllMetadata(NamedTuple):
+    """All metadata of an object; the names are those of :class:`OpenObject`."""
+
+    metadata: dict[str, str]
+    data_metadata: dict[str, str]
+    posted_metadata: dict[str, str] | None
+    content_type_timestamp: Timestamp
 
 
 class OpenObject:
     """An object as one reader found it.
 
+    :ivar files: what its directory held
     :ivar metadata: the merged view (formats.md 3.3)
     :ivar data_metadata: what the PUT stored
     :ivar posted_metadata: what the newest POST stored, or None
@@ -348,31 +372,21 @@ class OpenObject:
         "disk_file",
         "fd",
         "file_name",
+        "files",
         "metadata",
         "posted_metadata",
         "timestamp",
     )
 
-    def __init__(
-        self,
-        disk_file: DiskFile,
-        fd: int,
-        files: FileSet,
-        metadata: dict[str, str],
-        data_metadata: dict[str, str],
-        posted_metadata: dict[str, str] | None,
-        content_type_timestamp: Timestamp,
-    ) -> None:
+    def __init__(self, disk_file: DiskFile, fd: int, files: FileSet, stored: AllMetadata) -> None:
         assert files.data is not None
         self.disk_file = disk_file
         self.fd = fd
+        self.files = files
         self.file_name = files.data.name
-        self.metadata = metadata
-        self.data_metadata = data_metadata
-        self.posted_metadata = posted_metadata
+        self.metadata, self.data_metadata, self.posted_metadata, self.content_type_timestamp = stored
         self.data_timestamp = files.data.timestamp
         self.timestamp = files.meta.timestamp if files.meta else files.data.timestamp
-        self.content_type_timestamp = content_type_timestamp
 
     @property
     def size(self) -> int:

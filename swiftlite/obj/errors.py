@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from swiftlite.core.fileset import FileSet
 from swiftlite.core.timestamp import Timestamp
 
 
@@ -20,10 +21,12 @@ class DiskFileNotExist(DiskFileError):
 
     :ivar timestamp: when it was deleted or written, where anything is known of it; such 404s must say so
     :ivar metadata: what it was, where it is still there
+    :ivar files: what its directory holds
     """
 
     timestamp: Timestamp | None = None
     metadata: Mapping[str, str] = {}
+    files: FileSet = FileSet()
 
 
 class DiskFileDeleted(DiskFileNotExist):
@@ -56,7 +59,11 @@ class BodyDamaged(DiskFileError):
 
 
 class DiskFileStateChanged(DiskFileError):
-    """Files vanished between listing and opening, several times over."""
+    """Files vanished between listing and opening, several times over; or another writer came first."""
+
+
+class DiskFileLocked(DiskFileError):
+    """Another writer has been busy with the object for too long."""
 
 
 class DiskFileNoSpace(DiskFileError):

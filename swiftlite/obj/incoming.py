@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from swiftlite.common import web
 from swiftlite.core import metadata as rules
@@ -14,7 +15,7 @@ from swiftlite.obj.container_update import Change
 from swiftlite.obj.diskfile import OpenObject
 from swiftlite.obj.errors import BodyDamaged
 from swiftlite.obj.writer import DiskFileWriter
-from swiftlite.wire.messages import OBJECT_LENGTH, DigestTrailer
+from swiftlite.wire.messages import OBJECT_LENGTH, DigestTrailer, Vote
 
 CHUNK = 262144
 """Bytes of a body that are taken from a connection at once."""
@@ -23,6 +24,11 @@ CHUNK = 262144
 def is_chunked(request: Request) -> bool:
     """Whether the body comes in chunks."""
     return (request.header("Transfer-Encoding") or "").lower() == "chunked"
+
+
+def waits(request: Request) -> bool:
+    """Whether the sender waits for a 100 Continue, and has sent nothing of the body yet."""
+    return bool(getattr(request.environ["wsgi.input"], "expects", False))
 
 
 def body_length(request: Request) -> int | None:
@@ -39,14 +45,26 @@ def body_length(request: Request) -> int | None:
     return int(text)
 
 
-def accept_digest(request: Request) -> bool:
-    """Whether the body's checksums will follow it: they are offered, and can be, so the sender is told to."""
+class Agreed(NamedTuple):
+    """What a proxy offered with a request's head, and is told to do."""
+
+    digest: bool = False
+    """The body's checksums will follow it."""
+    vote: bool = False
+    """The change is to be put to the vote."""
+
+
+def accept_offers(request: Request) -> Agreed:
+    """What is offered and can be done; the sender learns of it with the 100 Continue."""
     body = request.environ["wsgi.input"]
-    # Only who still waits for a 100 Continue can be told.
-    if not (DigestTrailer.is_agreed(request) and is_chunked(request) and getattr(body, "expects", False)):
-        return False
-    body.set_hundred_continue_response_headers([DigestTrailer.HEADER])
-    return True
+    # Only who still waits for a 100 Continue can be told, and only chunks can be followed by something.
+    if not (waits(request) and is_chunked(request)):
+        return Agreed()
+    agreed = Agreed(DigestTrailer.is_agreed(request), Vote.is_agreed(request))
+    body.set_hundred_continue_response_headers(
+        [kind.HEADER for kind, yes in zip((DigestTrailer, Vote), agreed, strict=True) if yes]
+    )
+    return agreed
 
 
 def new_delete_at(request: Request, timestamp: Timestamp) -> int:

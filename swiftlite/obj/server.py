@@ -6,7 +6,7 @@ import pickle
 import time
 from collections.abc import Callable, Iterable, Mapping
 from logging import Logger
-from typing import Any, NamedTuple
+from typing import Any
 
 from swiftlite import __version__
 from swiftlite.common import web
@@ -16,9 +16,9 @@ from swiftlite.common.log import get_logger, transaction_id
 from swiftlite.common.policies import StoragePolicy
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.web import Answer
+from swiftlite.core import fileset, preconditions
 from swiftlite.core import metadata as rules
-from swiftlite.core import preconditions
-from swiftlite.core.constraints import check_metadata, check_object_put, check_path_text
+from swiftlite.core.constraints import check_content_type, check_metadata, check_object_put, check_path_text
 from swiftlite.core.names import EntityName, reserved_names_problem, wsgi_to_str
 from swiftlite.core.placement import ExpirerQueue
 from swiftlite.core.timestamp import ZERO, Timestamp
@@ -37,24 +37,13 @@ from swiftlite.obj.answers import (
     opens_expired,
 )
 from swiftlite.obj.async_pending import AsyncPending
+from swiftlite.obj.changes import Stored, await_leave, refuse_put, refuse_unmet, take_empty_body, until_unchanged
 from swiftlite.obj.container_update import Change, ContainerUpdates, overridden
 from swiftlite.obj.diskfile import DiskFile, DiskFileManager, OpenObject, Place
 from swiftlite.obj.errors import DiskFileNotExist, MetadataDoesNotFit
 from swiftlite.obj.options import ObjectOptions
+from swiftlite.obj.writer import DiskFileWriter
 from swiftlite.wire.messages import POLICY_INDEX, ObjectRowUpdate
-
-
-class Stored(NamedTuple):
-    """What a writer found in its object's place.
-
-    :ivar timestamp: of the data or the tombstone; zero when nothing is known
-    :ivar metadata: of the object, nothing when it was deleted
-    :ivar exists: whether a reader would see it
-    """
-
-    timestamp: Timestamp = ZERO
-    metadata: Mapping[str, str] = {}
-    exists: bool = False
 
 
 class ObjectServer:
@@ -115,14 +104,15 @@ class ObjectServer:
         delete_at = incoming.new_delete_at(request, change.timestamp)
         disk_file = self.files.disk_file(*change.place)
         stored = self._find(disk_file, change.timestamp)
-        self._refuse_stale_put(request, change, stored)
-        with disk_file.writer(size, makes_etag=not incoming.accept_digest(request)) as writer:
+        if stored.timestamp != change.timestamp or incoming.waits(request):
+            refuse_put(request, change.timestamp, stored)
+        agreed = incoming.accept_offers(request)
+        with disk_file.writer(size, makes_etag=not agreed.digest) as writer:
             incoming.receive(request, writer, size, self.swift.constraints.max_file_size, self._deadline())
             etag = incoming.checked_etag(request, writer)
             metadata = incoming.put_metadata(request, change, writer.size, etag, delete_at, self.allowed_headers)
-            writer.put(metadata)
-        old_delete_at = int(stored.metadata.get("X-Delete-At") or 0)
-        self.container_updates.expiry_changed(change, old_delete_at, delete_at, metadata)
+            stored = self._commit(change, writer, metadata, None if agreed.vote else stored)
+        self.container_updates.expiry_changed(change, stored.delete_at, delete_at, metadata)
         self._list_object(change, metadata)
         return Reply(201, [("Etag", f'"{metadata["ETag"]}"'), *_EMPTY_HTML])
 
@@ -131,10 +121,28 @@ class ObjectServer:
         change = self._change(request)
         delete_at = incoming.new_delete_at(request, change.timestamp)
         check_metadata(self.swift.constraints, request.items(), "object")
+        check_content_type(request.header("Content-Type") or "")
+        vote = incoming.accept_offers(request).vote
         disk_file = self.files.disk_file(*change.place)
-        with disk_file.open(change.timestamp, opens_expired(request)) as opened:
-            posted = incoming.posted_metadata(request, change, opened, delete_at, self.allowed_headers)
-        disk_file.write_metadata(posted)
+
+        def look() -> OpenObject:
+            with disk_file.open(change.timestamp, opens_expired(request)) as opened:
+                refuse_unmet(request, opened.metadata)
+                return opened
+
+        def attempt(opened: OpenObject) -> tuple[OpenObject, dict[str, str]]:
+            with disk_file.writer(0) as writer:
+                if vote:
+                    take_empty_body(request)
+                    writer.hold()
+                    opened = look()
+                posted = incoming.posted_metadata(request, change, opened, delete_at, self.allowed_headers)
+                if vote:
+                    await_leave(request)
+                writer.put(posted, fileset.META, opened.files)
+            return opened, posted
+
+        opened, posted = until_unchanged(look, attempt)
         if change.timestamp > opened.timestamp:
             old_delete_at = int(opened.metadata.get("X-Delete-At") or 0)
             self.container_updates.expiry_changed(change, old_delete_at, delete_at, opened.data_metadata)
@@ -167,16 +175,33 @@ class ObjectServer:
     def DELETE(self, request: Request) -> Reply:
         """Write a tombstone: 204, or 404 when there was nothing to delete."""
         change = self._change(request)
+        vote = incoming.accept_offers(request).vote
         disk_file = self.files.disk_file(*change.place)
-        stored = self._find(disk_file, change.timestamp)
+
+        def look() -> Stored:
+            stored = self._find(disk_file, change.timestamp)
+            refuse_unmet(request, stored.metadata if stored.exists else None)
+            self._refuse_unless_due(request, change, stored)
+            return stored
+
+        def attempt(stored: Stored) -> Stored:
+            with disk_file.remover() as writer:
+                if vote:
+                    take_empty_body(request)
+                    writer.hold()
+                    stored = look()
+                if stored.timestamp < change.timestamp:
+                    if vote:
+                        await_leave(request)
+                    writer.put({"X-Timestamp": change.timestamp.internal}, fileset.TOMBSTONE, stored.files)
+            return stored
+
+        stored = until_unchanged(look, attempt)
         status = 404 if not stored.exists else 204 if stored.timestamp < change.timestamp else 409
-        old_delete_at = int(stored.metadata.get("X-Delete-At") or 0)
         if request.header("X-If-Delete-At") is not None:
-            self._refuse_unless_due(request, change, stored, old_delete_at)
             status = 204
         if stored.timestamp < change.timestamp:
-            disk_file.delete(change.timestamp)
-            self.container_updates.expiry_changed(change, old_delete_at, 0, {})
+            self.container_updates.expiry_changed(change, stored.delete_at, 0, {})
             row = ObjectRowUpdate("DELETE", change.timestamp, change.place.policy.index)
             self.container_updates.send(change, "DELETE", row.to_headers())
         headers = {
@@ -284,17 +309,30 @@ class ObjectServer:
         """What is there before a write."""
         try:
             with disk_file.open(now) as opened:
-                return Stored(opened.data_timestamp, opened.metadata, True)
+                return Stored(opened.data_timestamp, opened.metadata, True, opened.files)
         except DiskFileNotExist as error:
-            return Stored(error.timestamp or ZERO, error.metadata)
+            return Stored(error.timestamp or ZERO, error.metadata, False, error.files)
 
-    def _refuse_stale_put(self, request: Request, change: Change, stored: Stored) -> None:
-        """412 where the client wants nothing to be overwritten, 409 where something as new is here."""
-        unless = request.header("If-None-Match")
-        if unless and stored.exists and preconditions.matches(unless, stored.metadata.get("ETag", "")):
-            raise web.HTTPPreconditionFailed()
-        if stored.timestamp >= change.timestamp:
-            raise web.HTTPConflict(headers={"X-Backend-Timestamp": stored.timestamp.internal})
+    def _commit(
+        self, change: Change, writer: DiskFileWriter, metadata: Mapping[str, str], stored: Stored | None
+    ) -> Stored:
+        """Put a new object in place; return what was there.
+
+        :param stored: what was there at the last look; None: the change is put to the vote
+        """
+        vote = stored is None
+        if vote:
+            writer.hold(metadata)
+
+        def attempt(stored: Stored) -> Stored:
+            if not stored.is_put(change.timestamp, metadata["ETag"]):
+                refuse_put(change.request, change.timestamp, stored)
+                if vote:
+                    await_leave(change.request)
+                writer.put(metadata, seen=stored.files)
+            return stored
+
+        return until_unchanged(lambda: self._find(writer.disk_file, change.timestamp), attempt, stored)
 
     def _deadline(self) -> float:
         return self.clock() + self.options.max_upload_time
@@ -346,17 +384,20 @@ class ObjectServer:
 
     # For DELETE
 
-    def _refuse_unless_due(self, request: Request, change: Change, stored: Stored, delete_at: int) -> None:
+    def _refuse_unless_due(self, request: Request, change: Change, stored: Stored) -> None:
         """The expirer deletes only what is to be deleted at just this moment."""
+        due = request.header("X-If-Delete-At")
+        if due is None:
+            return
         try:
-            wanted = Timestamp(request.header("X-If-Delete-At") or "")
+            wanted = Timestamp(due)
         except ValueError:
             raise bad_request("Bad X-If-Delete-At header value") from None
         if not stored.timestamp:
             raise web.HTTPNotFound()
         if stored.timestamp >= change.timestamp:
             raise web.HTTPConflict()
-        if wanted != Timestamp(delete_at):
+        if wanted != Timestamp(stored.delete_at):
             raise web.HTTPPreconditionFailed("X-If-Delete-At and X-Delete-At do not match")
 
     def _log(self, environ: Mapping[str, Any], reply: Reply, started: float) -> None:

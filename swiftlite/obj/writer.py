@@ -1,5 +1,8 @@
 """DiskFileWriter: one new file of an object, on stable storage before anyone can see it (formats.md 3.5).
 
+Writers of one object take turns: each holds the lock of the object's directory from its last look at what is there
+until its own file is in place. So it knows what it replaces, and need not look again to tidy up.
+
 What a reader finds after a crash: before the link, the old object (the new file has no name, and vanishes); after it,
 the new one, whole, for its data and attributes were synced first. The change may be acknowledged once the directory
 is synced too.
@@ -13,15 +16,18 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import xxhash
 
-from swiftlite.common.fs import AnonymousFilesUnsupported, FileSystem, Space
+from swiftlite.common.concurrency import sleep
+from swiftlite.common.fs import LOCK_POLL, AnonymousFilesUnsupported, FileSystem, Space
 from swiftlite.core import fileset
+from swiftlite.core.fileset import FileSet
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.obj import hashes, layout, xattrs
-from swiftlite.obj.errors import DiskFileNoSpace, MetadataDoesNotFit
+from swiftlite.obj.errors import DiskFileLocked, DiskFileNoSpace, DiskFileStateChanged, MetadataDoesNotFit
 
 if TYPE_CHECKING:
     from swiftlite.obj.diskfile import DiskFile
@@ -31,8 +37,11 @@ HELD = 65536
 PREALLOCATED = 1 << 20
 """Bodies from this many bytes on get their space at once; for smaller ones the call costs more than it saves."""
 LINK_ATTEMPTS = 3
+LOCK_TIMEOUT = 10.0
+"""Seconds that a writer waits for others of the same object."""
 _T = TypeVar("_T")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+NOTHING = FileSet().effective
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,8 @@ class DiskFileWriter:
         self._fd = -1
         self._temporary: str | None = None
         self._made: list[str] = []
+        self._is_ready = False
+        self._lock = -1
 
     def __enter__(self) -> DiskFileWriter:
         return self
@@ -131,12 +142,26 @@ class DiskFileWriter:
             whole.update(chunk)
         return whole.hexdigest()
 
-    def put(self, metadata: Mapping[str, str], extension: str = fileset.DATA) -> None:
+    def hold(self, metadata: Mapping[str, str] | None = None) -> None:
+        """Keep all others from changing the object, until ``put`` or ``close``.
+
+        :param metadata: what ``put`` will be given, where that is known: then the file is brought to stable storage,
+            and what is left to do is quick
+        :raises DiskFileNoSpace: as ``put``
+        :raises DiskFileLocked: as ``put``
+        """
+        self._in_turn(self._take_hold, metadata and {**metadata, "name": self.disk_file.path})
+
+    def put(self, metadata: Mapping[str, str], extension: str = fileset.DATA, seen: FileSet | None = None) -> None:
         """Put what was written in place. When this returns, it is on stable storage.
 
         :param metadata: ``X-Timestamp`` names the file, and a .meta file's ``Content-Type-Timestamp`` too; the
             object's name is added
         :param extension: what kind of file it is
+        :param seen: what stood there when the caller decided to put; None if that does not matter
+        :raises DiskFileStateChanged: when something else stands there by now; nothing was done, and with the same
+            metadata this may be called again
+        :raises DiskFileLocked: when other writers hold the object for too long
         :raises DiskFileNoSpace: when the device or a file's attributes are full; nothing is left behind then
         """
         stored = {**metadata, "name": self.disk_file.path}
@@ -144,10 +169,11 @@ class DiskFileWriter:
         name = fileset.file_name(
             extension, Timestamp(metadata["X-Timestamp"]), Timestamp(type_timestamp) if type_timestamp else None
         )
-        self.manager.threads.run(self.disk_file.device_root, self._commit, name, stored)
+        self._in_turn(self._commit, stored, name, seen)
 
     def close(self) -> None:
         """Close the file; one that was never put is gone with this."""
+        self._let_go()
         if self._fd >= 0:
             self.fs.close(self._fd)
             self._fd = -1
@@ -155,22 +181,20 @@ class DiskFileWriter:
             self.fs.unlink(self._temporary)
             self._temporary = None
 
-    def _commit(self, name: str, metadata: Mapping[str, str]) -> None:
-        directory = self.disk_file.directory
+    def _in_turn(self, work: Callable[..., bool], *args: Any) -> None:
+        """Do work on the disk that needs the object's lock, as soon as others let go of it."""
+        deadline = None
+        while not self.manager.threads.run(self.disk_file.device_root, self._guarded, work, *args):
+            # Waiting is done here: a thread that waits might be the one that the lock's holder needs to go on.
+            now = monotonic()
+            deadline = deadline or now + LOCK_TIMEOUT
+            if now > deadline:
+                raise DiskFileLocked(self.disk_file.directory)
+            sleep(LOCK_POLL)
+
+    def _guarded(self, work: Callable[..., bool], *args: Any) -> bool:
         try:
-            self._flush()
-            xattrs.write(self.fs, self._fd, metadata)
-            if self.size > HELD:
-                xattrs.write_fingerprint(self.fs, self._fd, self._fingerprint.hexdigest())
-            self.fs.sync(self._fd)
-            if self.size > self.manager.options.keep_cache_size:
-                self.fs.drop_cache(self._fd)
-            # Before the file shows: a crash in between makes one suffix be hashed in vain, never one be forgotten.
-            partition_directory, suffix, _ = layout.split_hash_directory(directory)
-            hashes.invalidate(self.fs, partition_directory, suffix)
-            self._show(f"{directory}/{name}")
-            for changed in (directory, *map(os.path.dirname, self._made)):
-                self.fs.sync_directory(changed)
+            return work(*args)
         except xattrs.MetadataTooLarge as error:
             raise MetadataDoesNotFit(str(error)) from None
         except xattrs.AttributesUnsupported as error:
@@ -179,12 +203,73 @@ class DiskFileWriter:
             if error.errno in _FULL:
                 raise DiskFileNoSpace(str(error)) from None
             raise
-        if directory not in self._made:
-            self._tidy(directory)
 
-    def _tidy(self, directory: str) -> None:
+    def _commit(self, metadata: Mapping[str, str], name: str, seen: FileSet | None) -> bool:
+        """Put the file in place; False, with nothing changed, when another writer holds the object."""
+        directory = self.disk_file.directory
+        for attempt in range(LINK_ATTEMPTS):
+            if not self._take_hold(metadata):
+                return False
+            try:
+                names = self._unchanged(seen)
+                # Before the file shows: a crash in between makes one suffix be hashed in vain, never one be forgotten.
+                partition_directory, suffix, _ = layout.split_hash_directory(directory)
+                hashes.invalidate(self.fs, partition_directory, suffix)
+                self._show(f"{directory}/{name}")
+                break
+            except FileNotFoundError:
+                self._let_go()  # The locked directory was moved away, to quarantine for example.
+                if attempt == LINK_ATTEMPTS - 1:
+                    raise
+        self.fs.sync(self._lock)
+        for changed in self._made:
+            self.fs.sync_directory(os.path.dirname(changed))
+        if names:
+            self._tidy(directory, [*names, name])
+        self._let_go()
+        return True
+
+    def _take_hold(self, metadata: Mapping[str, str] | None) -> bool:
+        """Bring the file to stable storage, and take the object's lock; False when somebody else has it."""
+        if metadata is not None and not self._is_ready:
+            self._make_ready(metadata)
+        if self._lock < 0:
+            lock = self._in_directory(lambda: self.fs.lock_directory(self.disk_file.directory))
+            if lock is None:
+                return False
+            self._lock = lock
+        return True
+
+    def _make_ready(self, metadata: Mapping[str, str]) -> None:
+        self._flush()
+        xattrs.write(self.fs, self._fd, metadata)
+        if self.size > HELD:
+            xattrs.write_fingerprint(self.fs, self._fd, self._fingerprint.hexdigest())
+        self.fs.sync(self._fd)
+        if self.size > self.manager.options.keep_cache_size:
+            self.fs.drop_cache(self._fd)
+        self._is_ready = True
+
+    def _unchanged(self, seen: FileSet | None) -> list[str]:
+        """The names of the directory, which must mean the same as when the caller looked."""
+        names = self.fs.list(self.disk_file.directory)
+        if (
+            seen is not None
+            and (names or seen.effective != NOTHING)
+            and fileset.resolve(names).effective != seen.effective
+        ):
+            self._let_go()
+            raise DiskFileStateChanged(self.disk_file.path)
+        return names
+
+    def _let_go(self) -> None:
+        if self._lock >= 0:
+            self.fs.close(self._lock)
+            self._lock = -1
+
+    def _tidy(self, directory: str, names: list[str]) -> None:
         try:
-            self.manager.tidy(directory)
+            self.manager.tidy(directory, names)
         except OSError as error:
             # The change is made, and readers pass over what is obsolete: the next write or hashing removes it.
             self.manager.logger.warning("Cannot tidy %s: %s", directory, error)
@@ -232,15 +317,14 @@ class DiskFileWriter:
     def _show(self, path: str) -> None:
         if self._temporary is None:
             try:
-                self._in_directory(lambda: self.fs.link(self._fd, path))
+                self.fs.link(self._fd, path)
                 return
             except FileExistsError:
                 # The same moment was written before. It must not vanish in between, so replace it by rename.
                 temporary = self._temporary_name()
                 self.fs.link(self._fd, temporary)
                 self._temporary = temporary
-        hidden: str = self._temporary
-        self._in_directory(lambda: self.fs.rename(hidden, path))
+        self.fs.rename(self._temporary, path)
         self._temporary = None
 
     def _in_directory(self, action: Callable[[], _T]) -> _T:

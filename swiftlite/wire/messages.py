@@ -273,6 +273,33 @@ class DigestTrailer:
         return cls(_checksum(trailers, "X-Backend-Etag"), _checksum(trailers, "X-Backend-Fingerprint"))
 
 
+class Vote:
+    """Proxy and object server on a change that has conditions (doc/compare-and-swap.md).
+
+    The proxy offers the vote with the request's head; the server accepts with its first 100 Continue. After the body
+    the server checks the conditions while it holds the object, and says yes with another 100 Continue; then a second
+    chunked body of the one word ``LEAVE`` makes it go on.
+    """
+
+    HEADER: ClassVar[tuple[str, str]] = ("X-Backend-Vote", "yes")
+    LEAVE: ClassVar[bytes] = b"commit"
+
+    @classmethod
+    def is_agreed(cls, headers: Headers) -> bool:
+        """Whether a request's head offers it, or a 100 Continue's accepts it."""
+        name, value = cls.HEADER
+        return headers.get(name, "").lower() == value
+
+    @classmethod
+    def check_leave(cls, word: bytes) -> None:
+        """Read the proxy's word.
+
+        :raises BadMessage: when it is no leave
+        """
+        if word != cls.LEAVE:
+            raise BadMessage("Invalid word after a vote")
+
+
 def database_text(timestamp: Timestamp) -> str:
     """A timestamp as databases spell it: ``0`` where there is none; the text goes into an account's hash as it is."""
     return timestamp.internal if timestamp else "0"

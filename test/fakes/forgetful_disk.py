@@ -12,6 +12,7 @@ import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from swiftlite.common.fs import AnonymousFilesUnsupported, FileSystem, Space
 
@@ -67,7 +68,8 @@ class ForgetfulDisk(FileSystem):
         self.anonymous = anonymous
         self.steps: list[str] = []
         self.off = False
-        self.open_files: dict[int, File] = {}
+        self.open_files: dict[int, Any] = {}
+        """Files, and the directories that are locked."""
 
     # Losing power -------------------------------------------------------------------------------------------------
 
@@ -112,7 +114,7 @@ class ForgetfulDisk(FileSystem):
     def _parent(self, path: str) -> tuple[Directory, str]:
         return self._directory(os.path.dirname(path)), os.path.basename(path)
 
-    def _open(self, file: File) -> int:
+    def _open(self, file: File | Directory) -> int:
         fd = 1000 + len(self.steps) + len(self.open_files)
         while fd in self.open_files:
             fd += 1
@@ -259,6 +261,12 @@ class ForgetfulDisk(FileSystem):
         assert isinstance(file, File)
         self._step(f"truncate {path}")
         file.data = b""
+
+    def lock_directory(self, path: str) -> int | None:
+        directory = self._directory(path)
+        if any(opened is directory for opened in self.open_files.values()):
+            return None
+        return self._open(directory)
 
     @contextmanager
     def lock(self, path: str, timeout: float = 10.0) -> Iterator[None]:
