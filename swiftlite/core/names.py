@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -108,10 +109,19 @@ class HashPath:
         """
         if object_name and not container:
             raise ValueError("container is required if object is provided")
-        path = "/".join(part for part in (account, container, object_name) if part)
-        secret = self.prefix + b"/" + path.encode("utf-8", "surrogateescape") + self.suffix
-        return hashlib.md5(secret, usedforsecurity=False).digest()
+        if object_name:
+            return _digest(self, f"{account}/{container}/{object_name}")
+        return _remembered_digest(self, f"{account}/{container}" if container else account)
 
     def hex(self, account: str, container: str | None = None, object_name: str | None = None) -> str:
         """The hash as 32 lowercase hex digits: the name of its directory on disk."""
         return self.digest(account, container, object_name).hex()
+
+
+def _digest(hash_path: HashPath, path: str) -> bytes:
+    secret = hash_path.prefix + b"/" + path.encode("utf-8", "surrogateescape") + hash_path.suffix
+    return hashlib.md5(secret, usedforsecurity=False).digest()
+
+
+_remembered_digest = functools.lru_cache(maxsize=4096)(_digest)
+"""The same accounts and containers come with request after request."""

@@ -6,6 +6,7 @@ import functools
 import math
 import re
 from datetime import datetime, timedelta
+from email.utils import formatdate
 
 PRECISION = 100_000
 """Raw units per second: Swift counts time in steps of 10 microseconds."""
@@ -68,6 +69,11 @@ class Timestamp:
         """``2014-06-11T05:31:17.041880``: listings; UTC, no zone, always microseconds."""
         return (_EPOCH + timedelta(microseconds=self.raw * 10)).isoformat(timespec="microseconds")
 
+    @property
+    def http_date(self) -> str:
+        """``Wed, 11 Jun 2014 05:31:18 GMT``: Last-Modified, in whole seconds, rounded up."""
+        return _http_date(self.ceil())
+
     def ceil(self) -> int:
         """Whole seconds, rounded up: what Last-Modified shows."""
         return -(-self.raw // PRECISION)
@@ -114,6 +120,11 @@ def _make(raw: int, offset: int) -> Timestamp:
     return made
 
 
+@functools.lru_cache(maxsize=256)
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
+
+
 def _to_raw(seconds: float) -> int:
     if not math.isfinite(seconds):
         raise ValueError(f"timestamp {seconds!r} is not a finite number")
@@ -121,6 +132,10 @@ def _to_raw(seconds: float) -> int:
 
 
 def _parse(text: str) -> tuple[int, int]:
+    if len(text) == 16 and text[10] == "." and text.isascii():
+        digits = text[:10] + text[11:]
+        if digits.isdigit():
+            return int(digits), 0
     time_part, *offset_part = text.split("_")
     if len(offset_part) > 1:
         raise ValueError(f"timestamp {text!r} has more than one offset")
@@ -130,11 +145,7 @@ def _parse(text: str) -> tuple[int, int]:
         if not 1 <= len(digits) <= 16 or not all(c in "0123456789abcdefABCDEF" for c in digits):
             raise ValueError(f"timestamp offset of {text!r} is not 1 to 16 hex digits")
         offset = int(digits, 16)
-    if len(time_part) == 16 and time_part[10] == "." and time_part.isascii():
-        whole, fraction = time_part[:10], time_part[11:]
-        if whole.isdigit() and fraction.isdigit():
-            return int(whole) * PRECISION + int(fraction), offset
-    return _to_raw(float(time_part)), offset
+    return (_parse(time_part)[0] if offset_part else _to_raw(float(time_part))), offset
 
 
 ZERO = Timestamp(0)

@@ -8,14 +8,13 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from email.utils import formatdate
 from typing import Any, ClassVar, Literal
 from urllib.parse import parse_qsl
 
 from swiftlite import __version__
 from swiftlite.common import web
 from swiftlite.common.config import ServerOptions, option
-from swiftlite.common.log import transaction_id
+from swiftlite.common.log import log_line, transaction_id
 from swiftlite.common.request_log import storage_line
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.web import Answer
@@ -124,7 +123,7 @@ class DatabaseServer:
         request = Request(environ)
         reply = self._reply(request)
         if self.options.log_requests:
-            self.logger.info(storage_line(environ, reply.status, str(len(reply.body)), started, self.clock()))
+            log_line(self.logger, storage_line(environ, reply.status, str(len(reply.body)), started, self.clock()))
         headers = reply.headers
         if reply.status != 204:
             headers.append(("Content-Length", str(len(reply.body))))
@@ -247,7 +246,7 @@ def metadata_headers(kind: Literal["account", "container"], metadata: Mapping[st
 
 def http_date(timestamp: Timestamp) -> str:
     """Last-Modified of a timestamp: whole seconds, rounded up."""
-    return formatdate(timestamp.ceil(), usegmt=True)
+    return timestamp.http_date
 
 
 def bad_request(message: str) -> Answer:

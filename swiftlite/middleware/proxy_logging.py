@@ -10,7 +10,7 @@ from typing import Any
 
 from swiftlite.common.concurrency import Timeout
 from swiftlite.common.config import ConfigError, option
-from swiftlite.common.log import Logger, get_logger
+from swiftlite.common.log import Logger, get_logger, log_line
 from swiftlite.common.pipeline import WSGIApp, factory_options, factory_place
 from swiftlite.core.access_log import DEFAULT_TEMPLATE, Entry, Formatter, Style, anonymize, compile_template
 from swiftlite.core.names import quote_wsgi
@@ -71,7 +71,7 @@ class ProxyLogging:
         entry.policy_index = entry.policy_index or environ.get("HTTP_X_BACKEND_STORAGE_POLICY_INDEX")
         entry.end = time.time()
         entry.pid = os.getpid()
-        self.log.info(self.line(entry))
+        log_line(self.log, self.line(entry))
 
 
 def requested_path(environ: Mapping[str, Any]) -> str:
