@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from swiftlite.core.preconditions import evaluate, matches, parse_http_date, unquote_etag
 
@@ -34,8 +38,24 @@ THEN, BEFORE, AFTER = (
         ({"If-Modified-Since": "no date"}, None),
         ({"If-Unmodified-Since": BEFORE}, 412),
         ({"If-Unmodified-Since": THEN}, None),
-        ({"If-Match": ETAG, "If-Unmodified-Since": BEFORE}, 412),
-        ({"If-None-Match": '"x"', "If-Modified-Since": THEN}, 304),
+        ({"If-Unmodified-Since": "no date"}, None),
+        ({"If-Match": f'W/"{ETAG}"'}, 412),
+        ({"If-Match": ""}, 412),
+        ({"If-None-Match": ""}, None),
+        # A date does not count beside the condition on the entity tag.
+        ({"If-Match": ETAG, "If-Unmodified-Since": BEFORE}, None),
+        ({"If-None-Match": '"x"', "If-Modified-Since": THEN}, None),
+        ({"If-None-Match": ETAG, "If-Modified-Since": BEFORE}, 304),
+        # What makes a 412 is looked at before what makes a 304.
+        ({"If-Match": '"x"', "If-None-Match": ETAG}, 412),
+        ({"If-Unmodified-Since": BEFORE, "If-None-Match": ETAG}, 412),
+        ({"If-Unmodified-Since": BEFORE, "If-Modified-Since": THEN}, 412),
+        ({"If-Match": '"x"', "If-Modified-Since": THEN}, 412),
+        # One of each kind: both count.
+        ({"If-Match": ETAG, "If-None-Match": ETAG}, 304),
+        ({"If-Match": ETAG, "If-Modified-Since": THEN}, 304),
+        ({"If-Unmodified-Since": THEN, "If-None-Match": '"x"'}, None),
+        ({"If-Unmodified-Since": THEN, "If-Modified-Since": THEN}, 304),
     ],
 )
 def test_conditions(conditions: dict[str, str], status: int | None) -> None:
@@ -57,6 +77,32 @@ def test_every_form_of_date(text: str) -> None:
     assert parse_http_date(text) == MODIFIED
 
 
-@pytest.mark.parametrize("text", [None, "", "soon", "Wed, 99 Jun 2014 05:31:18 GMT"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "soon",
+        "Wed, 99 Jun 2014 05:31:18 GMT",
+        "Sat, 31 Feb 2014 05:31:18 GMT",
+        "Wed, 11 Jun 2014 25:31:18 GMT",
+        "Wed, 11 Jun 99999999999999999999 05:31:18 GMT",
+        "1402464678",
+    ],
+)
 def test_no_date(text: str | None) -> None:
     assert parse_http_date(text) is None
+
+
+@given(
+    st.text(max_size=40) | st.from_regex(r"[A-Z][a-z]{2}, \d{1,5} [A-Z][a-z]{2} \d{1,6} \d{1,3}:\d{1,3}:\d{1,3} GMT")
+)
+def test_whatever_a_client_calls_a_date_is_one_or_none(text: str) -> None:
+    assert isinstance(parse_http_date(text), int | None)
+
+
+@given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2060, 1, 1)))
+def test_what_we_call_a_date_is_read_back(moment: datetime) -> None:
+    seconds = int(moment.replace(tzinfo=timezone.utc).timestamp())
+    for form in ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"):
+        assert parse_http_date(moment.strftime(form)) == seconds

@@ -123,3 +123,19 @@ def test_the_length_of_a_multipart_body_is_known_before(pairs: list[tuple[int, i
         head, _, content = piece.partition(b"\r\n\r\n")
         assert head == b"\r\nContent-Type: text/plain\r\nContent-Range: " + part.content_range(20).encode()
         assert content == body[part.start : part.stop] + b"\r\n"
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(10, 20)), min_size=1, max_size=4))
+def test_a_multipart_body_can_be_gone_on_with_at_any_byte(pairs: list[tuple[int, int]]) -> None:
+    body = bytes(range(65, 85))
+    parts = [ByteRange(start, stop) for start, stop in pairs]
+    framing = MultipartFraming("b" * 32, "text/plain", len(body))
+
+    def sent(skip: int) -> bytes:
+        pieces = framing.pieces(parts, skip)
+        return b"".join(piece if isinstance(piece, bytes) else body[piece.start : piece.stop] for piece in pieces)
+
+    whole = sent(0)
+    assert len(whole) == framing.content_length(parts)
+    for skip in range(len(whole) + 1):
+        assert sent(skip) == whole[skip:]
