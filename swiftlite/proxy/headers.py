@@ -45,6 +45,9 @@ NOT_FORWARDED = frozenset(
 Everything else goes on: operators may tell object servers to store more headers (``allowed_headers``).
 """
 
+PASSED_CONTAINER_HEADERS = CONTAINER_HEADERS | {"x-versions-location"}
+"""What container servers are told besides metadata; the last they store only with ``allow_versions``."""
+
 READ_HEADERS = (
     ("HTTP_RANGE", "Range"),
     ("HTTP_IF_MATCH", "If-Match"),
@@ -113,9 +116,9 @@ def database_headers(kind: str, environ: Environ) -> HeaderList:
         name = lower_case(header_name(key))
         if name.startswith(removed):
             found.setdefault("x-" + name[len("x-remove-") :], "")
-        elif name.startswith("x-remove-container-") and kind == "container" and "x-" + name[9:] in CONTAINER_HEADERS:
+        elif name.startswith("x-remove-") and kind == "container" and "x-" + name[9:] in PASSED_CONTAINER_HEADERS:
             found.setdefault("x-" + name[9:], "")
-        elif name.startswith((user, system, "x-backend-")) or (kind == "container" and name in CONTAINER_HEADERS):
+        elif name.startswith((user, system, "x-backend-")) or (kind == "container" and name in PASSED_CONTAINER_HEADERS):
             found[name] = value
     return [(title_case(name), value) for name, value in found.items()]
 
@@ -140,6 +143,12 @@ def referer(environ: Environ) -> str:
     return f"{url}?{query}" if query else url
 
 
+def _without_swift_bytes(content_type: str) -> str:
+    """A manifest's content type as its client sent it."""
+    rest, _, parameter = content_type.rpartition(";")
+    return rest if parameter.lstrip().startswith("swift_bytes=") else content_type
+
+
 def returned_headers(headers: Iterable[tuple[str, str]], quoted_etag: bool = False) -> HeaderList:
     """A backend's headers as a client gets them, without Content-Length; ETags lose their quotes (formats.md 7.4)."""
     found = []
@@ -149,5 +158,7 @@ def returned_headers(headers: Iterable[tuple[str, str]], quoted_etag: bool = Fal
             continue
         if lower == "etag" and not quoted_etag:
             value = value.strip('"')
+        elif lower == "content-type" and "swift_bytes=" in value:
+            value = _without_swift_bytes(value)
         found.append((name, value))
     return found
