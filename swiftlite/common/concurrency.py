@@ -8,8 +8,9 @@ import os
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
+from time import monotonic
 from typing import Any, TypeVar
 
 # No DNS thread games: rings hold addresses, and the import of dnspython would cost every start.
@@ -68,6 +69,24 @@ class GreenPool(eventlet.greenpool.GreenPool):
         super().spawn_n(contextvars.copy_context().run, function, *args, **kwargs)
 
 
+def in_order(concurrency: int, function: Callable[..., T], items: Iterable[Any]) -> Iterator[T]:
+    """Call ``function`` with every item, several at once; give the results, or raise the first failure, in their order.
+
+    :param concurrency: calls that are under way at the same time
+    """
+    pending: deque[GreenThread] = deque()
+    try:
+        for item in items:
+            pending.append(spawn(function, item))
+            if len(pending) >= concurrency:
+                yield pending.popleft().wait()
+        while pending:
+            yield pending.popleft().wait()
+    finally:
+        for thread in pending:
+            thread.kill()
+
+
 class ThreadPool:
     """Real threads that green threads hand work to; for what blocks, and would stop every green thread of a process.
 
@@ -80,6 +99,8 @@ class ThreadPool:
         self.size = size
         self._work: SimpleQueue[tuple[Event, Callable[[], Any]]] = SimpleQueue()
         self._done: deque[tuple[Event, Any, BaseException | None]] = deque()
+        self._since: dict[Event, float] = {}
+        """When each call began that is not over, the oldest first."""
         self._threads = 0
         self._pending = 0
         self._wakeup = -1
@@ -100,6 +121,7 @@ class ThreadPool:
             self._threads += 1
             threading.Thread(target=self._serve, daemon=True, name="disk").start()
         done = Event()
+        self._since[done] = monotonic()
         self._work.put((done, functools.partial(contextvars.copy_context().run, function, *args, **kwargs)))
         try:
             return done.wait()
@@ -110,6 +132,12 @@ class ThreadPool:
                 except BaseException:  # the first one is raised
                     pass
             raise
+        finally:
+            del self._since[done]
+
+    def busy_for(self) -> float:
+        """Seconds for which the oldest call has been waiting or running; 0 when there is none."""
+        return monotonic() - next(iter(self._since.values())) if self._since else 0.0
 
     def _serve(self) -> None:
         while True:

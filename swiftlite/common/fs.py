@@ -189,13 +189,17 @@ class FileSystem:
         """Empty a file."""
         os.truncate(path, 0)
 
+    def open_directory(self, path: str) -> int:
+        """Open a directory, to sync its entries."""
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
     def lock_directory(self, path: str) -> int | None:
         """Take the lock of a directory, if nobody holds it; whoever locks it, in any process, keeps all others out.
 
         :returns: a descriptor of the directory, whose closing gives the lock back; None when it is taken
         :raises FileNotFoundError: when there is no such directory, or when it has just been replaced
         """
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = self.open_directory(path)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # It may have been removed, and made anew, before the lock was ours.

@@ -10,6 +10,9 @@ from swiftlite.common.concurrency import ThreadPool
 
 T = TypeVar("T")
 
+STUCK = 0.1
+"""Seconds of waiting for a device after which even short work on it is left to its own threads."""
+
 
 class DiskThreads:
     """Keeps the waits for one device from holding up the requests for all others.
@@ -27,3 +30,12 @@ class DiskThreads:
     def run(self, device_root: str, function: Callable[..., T], *args: Any) -> T:
         """Call ``function``; return or raise what it did."""
         return self._pools[device_root].run(function, *args) if self._enabled else function(*args)
+
+    def run_short(self, device_root: str, function: Callable[..., T], *args: Any) -> T:
+        """Call ``function``, whose work the page cache takes: at once, unless the device is stuck.
+
+        In a thread each of its system calls would hand the interpreter's lock to and fro, which costs more than they.
+        """
+        if self._enabled and self._pools[device_root].busy_for() > STUCK:
+            return self._pools[device_root].run(function, *args)
+        return function(*args)

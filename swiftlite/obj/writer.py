@@ -93,8 +93,13 @@ class DiskFileWriter:
         self._fd = -1
         self._temporary: str | None = None
         self._made: list[str] = []
-        self._is_ready = False
+        self._is_described = False
+        self._is_synced = False
         self._lock = -1
+        self._parents: list[int] = []
+        """Directories that got a new entry on the way to the object's own."""
+        self._names: list[str] = []
+        """What the object's directory held."""
 
     def __enter__(self) -> DiskFileWriter:
         return self
@@ -150,7 +155,10 @@ class DiskFileWriter:
         :raises DiskFileNoSpace: as ``put``
         :raises DiskFileLocked: as ``put``
         """
-        self._in_turn(self._take_hold, metadata and {**metadata, "name": self.disk_file.path})
+        if metadata is not None:
+            self._short(self._describe, {**metadata, "name": self.disk_file.path})
+            self._long(self._sync)
+        self._take_turn(self._take_hold)
 
     def put(self, metadata: Mapping[str, str], extension: str = fileset.DATA, seen: FileSet | None = None) -> None:
         """Put what was written in place. When this returns, it is on stable storage.
@@ -169,7 +177,19 @@ class DiskFileWriter:
         name = fileset.file_name(
             extension, Timestamp(metadata["X-Timestamp"]), Timestamp(type_timestamp) if type_timestamp else None
         )
-        self._in_turn(self._commit, stored, name, seen)
+        if self.size > HELD and not self._is_synced:
+            self._short(self._describe, stored)
+            self._long(self._sync)  # That takes time, which others of this object need not wait for.
+        for attempt in range(LINK_ATTEMPTS):
+            self._take_turn(self._prepare, stored, seen)
+            try:
+                self._long(self._commit, f"{self.disk_file.directory}/{name}")
+                break
+            except FileNotFoundError:
+                self._let_go()  # The locked directory was moved away, to quarantine for example.
+                if attempt == LINK_ATTEMPTS - 1:
+                    raise
+        self._short(self._clean_up, name)
 
     def close(self) -> None:
         """Close the file; one that was never put is gone with this."""
@@ -181,18 +201,25 @@ class DiskFileWriter:
             self.fs.unlink(self._temporary)
             self._temporary = None
 
-    def _in_turn(self, work: Callable[..., bool], *args: Any) -> None:
-        """Do work on the disk that needs the object's lock, as soon as others let go of it."""
+    # Short work waits for no disk, long work does -----------------------------------------------------------------
+
+    def _short(self, work: Callable[..., _T], *args: Any) -> _T:
+        return self.manager.threads.run_short(self.disk_file.device_root, self._guarded, work, *args)
+
+    def _long(self, work: Callable[..., _T], *args: Any) -> _T:
+        return self.manager.threads.run(self.disk_file.device_root, self._guarded, work, *args)
+
+    def _take_turn(self, work: Callable[..., bool], *args: Any) -> None:
+        """Do short work that needs the object's lock, as soon as others let go of it."""
         deadline = None
-        while not self.manager.threads.run(self.disk_file.device_root, self._guarded, work, *args):
-            # Waiting is done here: a thread that waits might be the one that the lock's holder needs to go on.
+        while not self._short(work, *args):
             now = monotonic()
             deadline = deadline or now + LOCK_TIMEOUT
             if now > deadline:
                 raise DiskFileLocked(self.disk_file.directory)
             sleep(LOCK_POLL)
 
-    def _guarded(self, work: Callable[..., bool], *args: Any) -> bool:
+    def _guarded(self, work: Callable[..., _T], *args: Any) -> _T:
         try:
             return work(*args)
         except xattrs.MetadataTooLarge as error:
@@ -204,35 +231,36 @@ class DiskFileWriter:
                 raise DiskFileNoSpace(str(error)) from None
             raise
 
-    def _commit(self, metadata: Mapping[str, str], name: str, seen: FileSet | None) -> bool:
-        """Put the file in place; False, with nothing changed, when another writer holds the object."""
+    # The steps of a put, in their order ---------------------------------------------------------------------------
+
+    def _prepare(self, metadata: Mapping[str, str], seen: FileSet | None) -> bool:
+        """Do all that can be done before the file is synced; False when another writer holds the object."""
+        self._describe(metadata)
+        if not self._take_hold():
+            return False
         directory = self.disk_file.directory
-        for attempt in range(LINK_ATTEMPTS):
-            if not self._take_hold(metadata):
-                return False
-            try:
-                names = self._unchanged(seen)
-                # Before the file shows: a crash in between makes one suffix be hashed in vain, never one be forgotten.
-                partition_directory, suffix, _ = layout.split_hash_directory(directory)
-                hashes.invalidate(self.fs, partition_directory, suffix)
-                self._show(f"{directory}/{name}")
-                break
-            except FileNotFoundError:
-                self._let_go()  # The locked directory was moved away, to quarantine for example.
-                if attempt == LINK_ATTEMPTS - 1:
-                    raise
-        self.fs.sync(self._lock)
-        for changed in self._made:
-            self.fs.sync_directory(os.path.dirname(changed))
-        if names:
-            self._tidy(directory, [*names, name])
-        self._let_go()
+        try:
+            self._names = self._unchanged(seen)
+            # Before the file shows: a crash in between makes one suffix be hashed in vain, never one be forgotten.
+            partition_directory, suffix, _ = layout.split_hash_directory(directory)
+            hashes.invalidate(self.fs, partition_directory, suffix)
+            self._parents = [self.fs.open_directory(os.path.dirname(made)) for made in self._made]
+        except FileNotFoundError:
+            self._let_go()  # The directory was moved away under our hands.
+            return False
         return True
 
-    def _take_hold(self, metadata: Mapping[str, str] | None) -> bool:
-        """Bring the file to stable storage, and take the object's lock; False when somebody else has it."""
-        if metadata is not None and not self._is_ready:
-            self._make_ready(metadata)
+    def _describe(self, metadata: Mapping[str, str]) -> None:
+        if self._is_described:
+            return
+        self._flush()
+        xattrs.write(self.fs, self._fd, metadata)
+        if self.size > HELD:
+            xattrs.write_fingerprint(self.fs, self._fd, self._fingerprint.hexdigest())
+        self._is_described = True
+
+    def _take_hold(self) -> bool:
+        """Take the object's lock; False when somebody else has it."""
         if self._lock < 0:
             lock = self._in_directory(lambda: self.fs.lock_directory(self.disk_file.directory))
             if lock is None:
@@ -240,15 +268,26 @@ class DiskFileWriter:
             self._lock = lock
         return True
 
-    def _make_ready(self, metadata: Mapping[str, str]) -> None:
-        self._flush()
-        xattrs.write(self.fs, self._fd, metadata)
-        if self.size > HELD:
-            xattrs.write_fingerprint(self.fs, self._fd, self._fingerprint.hexdigest())
+    def _commit(self, path: str) -> None:
+        """Sync, show, sync: few calls, for each of them hands the interpreter's lock from thread to thread."""
+        self._sync()
+        self._show(path)
+        self.fs.sync(self._lock)
+        for parent in self._parents:
+            self.fs.sync(parent)
+
+    def _sync(self) -> None:
+        if self._is_synced:
+            return
         self.fs.sync(self._fd)
         if self.size > self.manager.options.keep_cache_size:
             self.fs.drop_cache(self._fd)
-        self._is_ready = True
+        self._is_synced = True
+
+    def _clean_up(self, name: str) -> None:
+        if self._names:
+            self._tidy(self.disk_file.directory, [*self._names, name])
+        self._let_go()
 
     def _unchanged(self, seen: FileSet | None) -> list[str]:
         """The names of the directory, which must mean the same as when the caller looked."""
@@ -263,6 +302,8 @@ class DiskFileWriter:
         return names
 
     def _let_go(self) -> None:
+        while self._parents:
+            self.fs.close(self._parents.pop())
         if self._lock >= 0:
             self.fs.close(self._lock)
             self._lock = -1

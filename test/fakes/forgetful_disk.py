@@ -69,7 +69,9 @@ class ForgetfulDisk(FileSystem):
         self.steps: list[str] = []
         self.off = False
         self.open_files: dict[int, Any] = {}
-        """Files, and the directories that are locked."""
+        """Files and directories."""
+        self.locks: set[int] = set()
+        """Descriptors of directories that are locked."""
 
     # Losing power -------------------------------------------------------------------------------------------------
 
@@ -160,6 +162,7 @@ class ForgetfulDisk(FileSystem):
 
     def close(self, fd: int) -> None:
         del self.open_files[fd]
+        self.locks.discard(fd)
 
     def write(self, fd: int, data: bytes | memoryview) -> None:
         self._step(f"write {len(data)} bytes")
@@ -262,11 +265,16 @@ class ForgetfulDisk(FileSystem):
         self._step(f"truncate {path}")
         file.data = b""
 
+    def open_directory(self, path: str) -> int:
+        return self._open(self._directory(path))
+
     def lock_directory(self, path: str) -> int | None:
         directory = self._directory(path)
-        if any(opened is directory for opened in self.open_files.values()):
+        if any(self.open_files.get(fd) is directory for fd in self.locks):
             return None
-        return self._open(directory)
+        fd = self._open(directory)
+        self.locks.add(fd)
+        return fd
 
     @contextmanager
     def lock(self, path: str, timeout: float = 10.0) -> Iterator[None]:
