@@ -45,6 +45,8 @@ FILTERS = [
     "listing_formats",
     "tempauth",
     "copy",
+    "slo",
+    "dlo",
     "versioned_writes",
     "symlink",
 ]

@@ -19,9 +19,11 @@ from swiftlite.core.constraints import Constraints
 from swiftlite.db.controller import DatabaseServerOptions
 from swiftlite.middleware.catch_errors import CatchErrorsOptions
 from swiftlite.middleware.copy import CopyOptions
+from swiftlite.middleware.dlo import DLOOptions
 from swiftlite.middleware.gatekeeper import GatekeeperOptions
 from swiftlite.middleware.healthcheck import HealthCheckOptions
 from swiftlite.middleware.proxy_logging import ProxyLoggingOptions
+from swiftlite.middleware.slo.options import SLOOptions
 from swiftlite.middleware.symlink import SymlinkOptions
 from swiftlite.middleware.tempauth.users import TempAuthOptions
 from swiftlite.middleware.versioned_writes.filter import VersionedWritesOptions
@@ -59,6 +61,8 @@ FILTER_OPTIONS = {
     "cache": MemcachedOptions,
     "tempauth": TempAuthOptions,
     "copy": CopyOptions,
+    "slo": SLOOptions,
+    "dlo": DLOOptions,
     "versioned_writes": VersionedWritesOptions,
     "symlink": SymlinkOptions,
 }

@@ -28,11 +28,13 @@ FILTERS = {
     for name in (
         "catch_errors",
         "copy",
+        "dlo",
         "gatekeeper",
         "healthcheck",
         "listing_formats",
         "memcache",
         "proxy_logging",
+        "slo",
         "symlink",
         "tempauth",
         "versioned_writes",
@@ -48,6 +50,10 @@ REQUIRED_PROXY_FILTERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "versioned_writes",
         ("slo", "dlo", "copy", "staticweb", "tempauth", "keystoneauth", "catch_errors", "gatekeeper", "proxy_logging"),
+    ),
+    (
+        "dlo",
+        ("copy", "staticweb", "tempauth", "keystoneauth", "catch_errors", "gatekeeper", "proxy_logging"),
     ),
     (
         "copy",

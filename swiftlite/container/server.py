@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,8 @@ from swiftlite.container.account_update import AccountUpdates
 from swiftlite.container.backend import ContainerBroker, is_deleted
 from swiftlite.container.sync_target import sync_target_problem
 from swiftlite.core.listing_formats import JSON, object_entries
-from swiftlite.core.rows import ObjectReport
+from swiftlite.core.names import str_to_wsgi, wsgi_to_str
+from swiftlite.core.rows import ObjectReport, is_storable
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout
 from swiftlite.db.broker import DatabaseExists, DatabaseMissing, load_metadata
@@ -31,6 +33,7 @@ from swiftlite.db.controller import (
 from swiftlite.wire.messages import POLICY_INDEX, ObjectRowUpdate
 
 SYNC_TO = "X-Container-Sync-To"
+VERSIONS_LOCATION = "X-Versions-Location"
 EMPTY: dict[str, Any] = {}
 """What is known of a container that has no database."""
 
@@ -40,15 +43,20 @@ class ContainerOptions(DatabaseServerOptions):
     """Options of ``[app:container-server]``."""
 
     allowed_sync_hosts: tuple[str, ...] = option(("127.0.0.1",), "hosts that containers may be synced to")
+    allow_versions: bool = option(
+        False, "keep X-Versions-Location of containers; deprecated: the proxies' filter versioned_writes does better"
+    )
 
 
 class ContainerServer(DatabaseServer):
     """Serves the container databases of this node's devices."""
 
     kind = "container"
+    methods = ("DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT", "UPDATE")
 
     def __init__(self, options: ContainerOptions, swift: SwiftConf, logger: Any, **kwargs: Any) -> None:
         super().__init__(options, swift, logger, **kwargs)
+        self.allow_versions = options.allow_versions
         self.allowed_sync_hosts = frozenset(options.allowed_sync_hosts)
         self.account_updates = AccountUpdates(logger, options.conn_timeout, options.node_timeout)
 
@@ -85,6 +93,26 @@ class ContainerServer(DatabaseServer):
         report = ObjectReport(place.object, stamp, 0, update.content_type, update.etag, 1, update.policy_index)
         self._append(request, place, report)
         return Reply(204)
+
+    def UPDATE(self, request: Request) -> Reply:
+        """Merge many rows of objects at once: 202."""
+        place = self.place(request, 4, 4)
+        timestamp = request.timestamp()
+        policy_index = self._policy_index(request, POLICY_INDEX)
+        try:
+            reports = row_reports(json.loads(request.environ["wsgi.input"].read()))
+        except ValueError as error:
+            raise bad_request(str(error)) from None
+        broker = self._broker(place)
+        if not broker.exists and self._creates_by_itself(request, place.account):
+            if policy_index is None:
+                raise bad_request(f"{POLICY_INDEX} header is required")
+            try:
+                broker.initialize(Timestamp(timestamp.normal).internal, policy_index)
+            except DatabaseExists:
+                self.logger.debug("another request created %s first", broker.path)
+        broker.merge_items(reports)
+        return Reply(202)
 
     def _append(self, request: Request, place: Place, report: ObjectReport) -> None:
         if self.swift.policies.by_index(report.storage_policy_index) is None:
@@ -162,6 +190,14 @@ class ContainerServer(DatabaseServer):
             raise bad_request(problem)
         return metadata
 
+    def metadata_of(self, request: Request, timestamp: Timestamp) -> dict[str, tuple[str, str]]:
+        """The metadata that a request sets: native key -> (native value, internal timestamp)."""
+        metadata = super().metadata_of(request, timestamp)
+        location = request.header(VERSIONS_LOCATION)
+        if self.allow_versions and location is not None:
+            metadata[VERSIONS_LOCATION] = (wsgi_to_str(location), timestamp.internal)
+        return metadata
+
     def _update_metadata(self, broker: ContainerBroker, metadata: dict[str, tuple[str, str]]) -> None:
         if SYNC_TO in metadata and metadata[SYNC_TO][0] != broker.metadata().get(SYNC_TO, ("", ""))[0]:
             broker.reset_sync_points()
@@ -219,7 +255,7 @@ class ContainerServer(DatabaseServer):
         place = self.place(request, 4, 4)
         media_type = self.media_type(request, request.query())
         info = self._info(self._broker(place, stale_reads=True))
-        headers = info_headers(info)
+        headers = self._info_headers(info)
         if not info or is_deleted(info):
             raise web.HTTPNotFound(headers=headers)
         headers.append(("Content-Type", f"{media_type}; charset=utf-8"))
@@ -233,7 +269,7 @@ class ContainerServer(DatabaseServer):
         asked = self.listing_query(request, query, self.swift.constraints.container_listing_limit)
         broker = self._broker(place, stale_reads=True)
         info = self._info(broker)
-        headers = info_headers(info)
+        headers = self._info_headers(info)
         if not info or is_deleted(info):
             raise web.HTTPNotFound(headers=headers)
         if self._wants_shards(request):
@@ -248,6 +284,14 @@ class ContainerServer(DatabaseServer):
 
     def _wants_shards(self, request: Request) -> bool:
         return (request.header("X-Backend-Record-Type") or "").lower() == "shard"
+
+    def _info_headers(self, info: dict[str, Any]) -> Headers:
+        headers = info_headers(info)
+        if self.allow_versions and info and not is_deleted(info):
+            location, _ = load_metadata(info["metadata"]).get(VERSIONS_LOCATION, ("", ""))
+            if location:
+                headers.append((VERSIONS_LOCATION, str_to_wsgi(location)))
+        return headers
 
     def _info(self, broker: ContainerBroker) -> dict[str, Any]:
         try:
@@ -264,6 +308,30 @@ class ContainerServer(DatabaseServer):
 def _unicode(text: str) -> str:
     """A WSGI string as a listing can show it: of an object that exists, what is no UTF-8 is replaced, not refused."""
     return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
+
+
+def row_reports(rows: Any) -> list[ObjectReport]:
+    """The rows of an UPDATE.
+
+    :param rows: what its JSON says: dictionaries with the fields of a row
+    :raises ValueError: when it is anything else
+    """
+    try:
+        reports = [
+            ObjectReport(
+                *(row[field] for field in ("name", "created_at", "size", "content_type", "etag")),
+                *(row.get(field, 0) for field in ("deleted", "storage_policy_index")),
+                *(row.get(field) for field in ("ctype_timestamp", "meta_timestamp")),
+            )
+            for row in rows
+        ]
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"The body must be a list of rows: {error!r}") from None
+    for report in reports:
+        texts = (*report[:2], *report[3:5])
+        if not (is_storable(report) and isinstance(report.size, int) and all(isinstance(text, str) for text in texts)):
+            raise ValueError(f"The row of {report.name!r} has a field of the wrong type")
+    return reports
 
 
 def info_headers(info: dict[str, Any]) -> Headers:

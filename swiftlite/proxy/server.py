@@ -86,7 +86,7 @@ class Application:
         if "swift.trans_id" not in environ:
             environ["swift.trans_id"] = new_transaction_id(self.options.trans_id_suffix, environ)
         method = environ["REQUEST_METHOD"]
-        if method not in type(controller).methods:
+        if method not in type(controller).methods and not _is_private(controller, method, environ):
             raise HTTPMethodNotAllowed(headers={"Allow": ", ".join(controller.methods)})
         if method == "OPTIONS":
             return self._options(environ, controller)
@@ -153,6 +153,12 @@ class Application:
             self.log.exception("ERROR No CORS headers for %s", environ.get("PATH_INFO"))
             return start_response
         return cors.sharing(start_response, self.options, shared, environ["HTTP_ORIGIN"])
+
+
+def _is_private(controller: Controller | InfoController, method: str, environ: Environ) -> bool:
+    """Whether it is a method of our own filters and daemons, and the request comes from one of them."""
+    allowed = is_true(environ.get("HTTP_X_BACKEND_ALLOW_PRIVATE_METHODS"))
+    return allowed and method in getattr(controller, "private_methods", ())
 
 
 def new_transaction_id(suffix: str, environ: Environ) -> str:

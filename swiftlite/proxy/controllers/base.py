@@ -103,10 +103,11 @@ class Controller:
             newest=is_true(self.environ.get("HTTP_X_NEWEST")),
         )
 
-    def fan_out(self, ring: Ring, request: BackendRequest, replicas: list[HeaderList]) -> FanOut:
-        """Send a change without a body to every replica.
+    def fan_out(self, ring: Ring, request: BackendRequest, replicas: list[HeaderList], body: bytes = b"") -> FanOut:
+        """Send a change to every replica.
 
         :param replicas: the headers of each replica's request
+        :param body: the same for all
         """
         fanout = FanOut(
             self.cluster.client,
@@ -115,7 +116,7 @@ class Controller:
             node_timeout=self.options.node_timeout,
             post_quorum_timeout=self.options.post_quorum_timeout,
         )
-        fanout.run(request, replicas)
+        fanout.run(request, replicas, body)
         return fanout
 
     def change(self, ring: Ring, request: BackendRequest, replicas: list[HeaderList]) -> Reply:

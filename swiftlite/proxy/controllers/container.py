@@ -11,6 +11,7 @@ from swiftlite.common.web import (
     HTTPInternalServerError,
     HTTPNotFound,
     HTTPPreconditionFailed,
+    HTTPServiceUnavailable,
 )
 from swiftlite.core.constraints import check_container_name, check_metadata
 from swiftlite.core.names import EntityName
@@ -34,6 +35,9 @@ ACL_HEADERS = ("X-Container-Read", "X-Container-Write")
 
 class ContainerController(Controller):
     """Requests for ``/v1/<account>/<container>``."""
+
+    private_methods = ("UPDATE",)
+    """Methods of our own filters and daemons, which say that they may use them."""
 
     def __init__(self, app: Application, environ: dict[str, Any], name: EntityName) -> None:
         super().__init__(app, environ, name)
@@ -97,6 +101,22 @@ class ContainerController(Controller):
         if not self.info.account_exists(self.environ, self.name.account):
             raise HTTPNotFound()
         return self._change("DELETE", database_headers("container", self.environ))
+
+    def UPDATE(self) -> PlainAnswer:
+        """Merge rows of objects into the container, as JSON (formats.md 5.2)."""
+        self.authorize()
+        headers = [
+            *database_headers("container", self.environ),
+            ("X-Timestamp", Timestamp(time.time()).internal),
+            ("Content-Type", self.environ.get("CONTENT_TYPE", "application/json")),
+            *self.identification(),
+        ]
+        request = BackendRequest("UPDATE", self.partition, self.path)
+        replicas = [headers] * len(self.ring.primaries(self.partition))
+        best = self.fan_out(self.ring, request, replicas, self.environ["wsgi.input"].read()).tally.best()
+        if best is None:
+            raise HTTPServiceUnavailable()
+        return self.answer(best)
 
     # --- parts ---
 

@@ -92,7 +92,7 @@ def order_of(app):
     return [name for name, _ in request(app, "GET", "/").environ.get("test.order", [])]
 
 
-OBJECTS = ("copy", "versioned_writes")
+OBJECTS = ("copy", "dlo", "versioned_writes")
 """The filters for objects that are added behind all others."""
 
 

@@ -1,0 +1,31 @@
+"""What a request for a large object asks for, besides its method and path."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+from swiftlite.common.config import is_true
+from swiftlite.common.subrequest import Environ, Headers
+
+MARK = "x-static-large-object"
+"""The header by which the manifest of a static large object is known."""
+
+
+def query_of(environ: Environ) -> dict[str, str]:
+    """The parameters of a request's query as WSGI strings; of a repeated one the last."""
+    query = environ.get("QUERY_STRING")
+    return dict(parse_qsl(query, keep_blank_values=True, encoding="latin-1")) if query else {}
+
+
+def append_name(environ: Environ, key: str, name: str) -> None:
+    """Add a name to a header that lists names; what filters further out have asked for goes first."""
+    before = environ.get(key)
+    environ[key] = f"{before},{name}" if before else name
+
+
+def is_large(headers: Headers) -> bool:
+    """Whether an answer's headers are those of a static large object."""
+    for name, value in headers:
+        if len(name) == len(MARK) and name.lower() == MARK:
+            return is_true(value)
+    return False
