@@ -198,25 +198,32 @@ def body_reply(request: Request, opened: OpenObject, headers: Headers) -> Reply:
     ranges = range_of(request, opened)
     parts = ranges.resolve(opened.size) if ranges else None
     if parts is None:
-        return _whole_reply(opened, headers)
+        return _whole_reply(request, opened, headers)
     if not parts:
         opened.close()
         return _unsatisfiable_reply(opened.size, headers)
     if len(parts) == 1:
         headers.append(("Content-Length", str(parts[0].length)))
         headers.append(("Content-Range", parts[0].content_range(opened.size)))
-        return Reply(206, headers, opened.reader().range(parts[0]))
+        return Reply(206, headers, opened.reader(is_private=_is_private(request)).range(parts[0]))
     content_type = headers[0][1]
     framing = MultipartFraming(secrets.token_hex(16), content_type, opened.size)
     headers[0] = ("Content-Type", framing.header)
     headers.append(("Content-Length", str(framing.content_length(parts))))
-    return Reply(206, headers, opened.reader().multipart(parts, framing))
+    return Reply(206, headers, opened.reader(is_private=_is_private(request)).multipart(parts, framing))
 
 
-def _whole_reply(opened: OpenObject, headers: Headers) -> Reply:
+def _whole_reply(request: Request, opened: OpenObject, headers: Headers) -> Reply:
     headers.append(("Content-Length", str(opened.size)))
-    reader = opened.reader()
-    return Reply(200, headers, [reader.read_all()] if reader.size <= SMALL else reader)
+    if opened.size <= SMALL:
+        return Reply(200, headers, [opened.reader().read_all()])
+    return Reply(200, headers, opened.reader(is_private=_is_private(request)))
+
+
+def _is_private(request: Request) -> bool:
+    """Whether the client had to show a token; the proxy tells that there was one, not which."""
+    environ = request.environ
+    return "HTTP_X_AUTH_TOKEN" in environ or "HTTP_X_STORAGE_TOKEN" in environ
 
 
 def _unsatisfiable_reply(total: int, headers: Headers) -> Reply:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from logging import Logger
 from typing import NamedTuple
 
+from swiftlite.common.config import is_true
 from swiftlite.common.fs import FileSystem
 from swiftlite.common.policies import StoragePolicy
 from swiftlite.core import fileset
@@ -48,6 +49,8 @@ class DiskFileOptions:
     disable_fallocate: bool = False
     bytes_per_sync: int = 512 << 20
     keep_cache_size: int = 5 << 20
+    keep_cache_private: bool = False
+    keep_cache_slo_manifest: bool = False
     reclaim_age: float = 604800.0
     etag_validate_pct: float = 100.0
     threads_per_disk: int = 0
@@ -398,11 +401,22 @@ class OpenObject:
         """MD5 of the body as 32 hex digits."""
         return self.data_metadata.get("ETag", "")
 
-    def reader(self) -> DiskFileReader:
-        """Read the body; the reader closes the file."""
+    def reader(self, *, is_private: bool = False) -> DiskFileReader:
+        """Read the body; the reader closes the file.
+
+        :param is_private: for one who had to show a token: such reads leave nothing in the page cache
+        """
         reader = DiskFileReader(self.disk_file, self.file_name, self.fd, self.size, self.etag)
+        if is_private and self._is_forgotten():
+            reader.keep_cache = False
         self.fd = -1
         return reader
+
+    def _is_forgotten(self) -> bool:
+        """Whether a private read is to leave nothing in the page cache."""
+        options = self.disk_file.manager.options
+        keeps_manifest = options.keep_cache_slo_manifest and is_true(self.metadata.get("X-Static-Large-Object"))
+        return not options.keep_cache_private and not keeps_manifest
 
     def close(self) -> None:
         """Close the file, unless a reader has it."""

@@ -38,6 +38,10 @@ class ObjectOptions(ServerOptions):
     disable_fallocate: bool = option(False, "neither reserve space for big objects, nor hold fallocate_reserve")
     mb_per_sync: int = option(32, "MiB of an upload after which its data are synced, and its pages used anew")
     keep_cache_size: int = option(5242880, "bytes up to which an object stays in the page cache after a read or write")
+    keep_cache_private: bool = option(
+        False, "let bodies of more than 64 KiB stay in the page cache even if their reader had to show a token"
+    )
+    keep_cache_slo_manifest: bool = option(False, "the same for manifests of large objects alone")
     etag_validate_pct: float = option(100.0, "percent of whole reads that are held against the ETag", _parse_percentage)
     reclaim_age: float = option(604800.0, "seconds after which a tombstone is removed")
     threads_per_disk: int = option(
@@ -61,6 +65,8 @@ class ObjectOptions(ServerOptions):
             disable_fallocate=self.disable_fallocate,
             bytes_per_sync=self.mb_per_sync << 20,
             keep_cache_size=self.keep_cache_size,
+            keep_cache_private=self.keep_cache_private,
+            keep_cache_slo_manifest=self.keep_cache_slo_manifest,
             reclaim_age=self.reclaim_age,
             etag_validate_pct=self.etag_validate_pct,
             threads_per_disk=self.threads_per_disk,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SMALL = 65536
 """Bodies up to so many bytes are read and checked at once, before the answer begins."""
+PAGE = 4096
 
 _md5 = functools.partial(hashlib.md5, usedforsecurity=False)
 
@@ -56,7 +57,7 @@ class DiskFileReader:
         self.etag = etag
         options = disk_file.manager.options
         self.chunk_size = options.disk_chunk_size
-        self.keep_cache = size <= options.keep_cache_size
+        self.keep_cache = size < options.keep_cache_size
         self.validate = options.etag_validate_pct >= 100 or random.random() * 100 < options.etag_validate_pct
 
     def read_all(self) -> bytes:
@@ -67,6 +68,8 @@ class DiskFileReader:
         try:
             body = self._read(self.size, 0)
             self._check(len(body), _md5(body) if self.validate else None, self.etag)
+            if self.size >= self.disk_file.manager.options.keep_cache_size:
+                self._forget(0, self.size)
             return body
         finally:
             self.close()
@@ -87,7 +90,7 @@ class DiskFileReader:
                 if not chunk or offset >= self.size:
                     self._check(offset, digest, expected)
                 if not self.keep_cache:
-                    self.fs.drop_cache(self.fd, offset - len(chunk), len(chunk))
+                    self._forget(offset - len(chunk), offset)
                 yield chunk
         finally:
             self.close()
@@ -113,13 +116,21 @@ class DiskFileReader:
             if not chunk:
                 raise self._quarantine(f"the file ends at {offset} of {self.size} bytes")
             offset += len(chunk)
+            if not self.keep_cache:
+                self._forget(offset - len(chunk), offset)
             yield chunk
 
     def _framed(self, parts: Sequence[ByteRange], framing: MultipartFraming) -> Iterator[bytes]:
-        for index, part in enumerate(parts):
-            yield framing.before(part, index == 0)
-            yield from self._chunks(part)
-        yield framing.end()
+        for piece in framing.pieces(parts):
+            if isinstance(piece, bytes):
+                yield piece
+            else:
+                yield from self._chunks(piece)
+
+    def _forget(self, start: int, stop: int) -> None:
+        """Take what was read out of the page cache."""
+        start -= start % PAGE  # The kernel drops whole pages only; the first one may have been begun before.
+        self.fs.drop_cache(self.fd, start, stop - start)
 
     def _read(self, size: int, offset: int) -> bytes:
         try:

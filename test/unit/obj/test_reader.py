@@ -114,3 +114,52 @@ def test_damage_of_the_past_harms_no_newer_object(disk: FailingDisk) -> None:
         list(old)
     disk.failing = False
     assert b"".join(reader(disk)) == b"new"
+
+
+# --- what stays in the page cache ---
+
+
+class WatchedDisk(FailingDisk):
+    """Remembers which bytes of which open file were to be dropped from the cache."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropped: set[int] = set()
+
+    def drop_cache(self, fd: int, offset: int = 0, size: int = 0) -> None:
+        self.dropped.update(range(offset, offset + size))
+
+
+def kept(way: str, size: int, *, is_private: bool, metadata: dict[str, str] | None = None, **options: Any) -> bool:
+    """Whether a read leaves all in the cache, or else nothing of what it has read."""
+    disk = WatchedDisk()
+    disk.make_directories("/node/sda")
+    body = BODY[:size]
+    with stored(disk).writer(size) as writer:
+        writer.write(body)
+        etag = hashlib.md5(body).hexdigest()
+        writer.put({"X-Timestamp": "0000000001.00000", "Content-Length": str(size), "ETag": etag} | (metadata or {}))
+    disk.dropped.clear()
+    settings = DiskFileOptions(devices="/node", mount_check=False, disk_chunk_size=1000, **options)
+    manager = DiskFileManager(settings, HashPath(b"", b"s"), logging.getLogger("test"), disk, lambda: 2.0)
+    opened = manager.disk_file("/node/sda", "7", EntityName("a", "c", "o"), StoragePolicy(0, "gold")).open(Timestamp(2))
+    list(WAYS[way](opened.reader(is_private=is_private)))
+    if not disk.dropped:
+        return True
+    parts = {"whole": [(0, size)], "one range": [(5, 100_005)], "many ranges": [(0, 5), (10, 200_000)]}[way]
+    assert all(disk.dropped.issuperset(range(start, min(stop, size))) for start, stop in parts)
+    return False
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_stays_in_the_cache(way: str) -> None:
+    size = len(BODY)
+    assert kept(way, size, is_private=False, keep_cache_size=size + 1)
+    assert not kept(way, size, is_private=False, keep_cache_size=size)
+    assert not kept(way, size, is_private=True, keep_cache_size=size + 1)
+    assert kept(way, size, is_private=True, keep_cache_size=size + 1, keep_cache_private=True)
+    assert not kept(way, size, is_private=True, keep_cache_size=size, keep_cache_private=True)
+    manifest = {"X-Static-Large-Object": "True"}
+    assert not kept(way, size, is_private=True, keep_cache_slo_manifest=True)
+    assert kept(way, size, is_private=True, keep_cache_slo_manifest=True, metadata=manifest)
+    assert not kept(way, size, is_private=True, metadata=manifest)
