@@ -57,6 +57,9 @@ READ_HEADERS = (
 )
 """What of a client's GET or HEAD concerns an object server; besides these all X-Backend-* from middleware."""
 
+HIDDEN_TOKEN = ("X-Auth-Token", "hidden")
+"""Tells object servers that the reader had to show a token, for ``keep_cache_private``, and not which."""
+
 NOT_RETURNED = frozenset(
     {
         "connection",
@@ -102,6 +105,8 @@ def read_headers(environ: Environ) -> HeaderList:
     """The headers of a GET or HEAD that go on to the storage servers."""
     found = [(name, environ[key]) for key, name in READ_HEADERS if key in environ]
     found += [(header_name(key), value) for key, value in environ.items() if key.startswith("HTTP_X_BACKEND_")]
+    if "HTTP_X_AUTH_TOKEN" in environ or "HTTP_X_STORAGE_TOKEN" in environ:
+        found.append(HIDDEN_TOKEN)
     return found
 
 

@@ -69,13 +69,18 @@ def test_names_of_any_bytes_reach_the_backend(stage):
     assert stage.seen[0].path.endswith('/7/a/c/€/\n ?#%"')
 
 
-def test_conditions_and_ranges_go_on_and_a_token_does_not(stage):
+def test_conditions_and_ranges_go_on_and_of_a_token_only_that_there_was_one(stage):
     stage.all_say(Say(304, HEADERS))
     result = stage.call("GET", headers={"If-None-Match": "e1", "Range": "bytes=1-2", "X-Auth-Token": "secret"})
     assert result.status == 304
     assert stage.seen[0].headers["if-none-match"] == "e1"
     assert stage.seen[0].headers["range"] == "bytes=1-2"
-    assert "x-auth-token" not in stage.seen[0].headers
+    assert stage.seen[0].headers["x-auth-token"] == "hidden"
+    stage.call("GET", headers={"X-Storage-Token": "secret"})
+    assert "secret" not in stage.seen[1].headers.values()
+    assert stage.seen[1].headers["x-auth-token"] == "hidden"
+    stage.call("GET")
+    assert "x-auth-token" not in stage.seen[2].headers
 
 
 def test_not_modified_may_tell_the_length_that_the_object_has(stage):
