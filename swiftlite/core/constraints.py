@@ -200,10 +200,6 @@ def check_content_type(content_type: str) -> None:
         raise Violation(400, "Invalid Content-Type") from None
 
 
-def check_content_type_parameters(content_type: str) -> None:
-    """Refuse a client's content type with parameters that only large objects may have (formats.md 7.15).
-
-    :raises Violation: 400
-    """
-    if any(parameter.lstrip().startswith("swift_") for parameter in content_type.split(";")[1:]):
-        raise Violation(400, "Invalid Content-Type, swift_* is not a valid parameter name.")
+def has_reserved_parameter(content_type: str) -> bool:
+    """Tell whether a content type has a parameter that only large objects may have (formats.md 7.15)."""
+    return any(parameter.lstrip().startswith("swift_") for parameter in content_type.split(";")[1:])

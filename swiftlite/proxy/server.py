@@ -28,7 +28,7 @@ from swiftlite.common.web import (
 from swiftlite.core.constraints import Violation, check_path_text
 from swiftlite.core.names import EntityName, split_path, wsgi_to_str
 from swiftlite.proxy import cors
-from swiftlite.proxy.answers import empty
+from swiftlite.proxy.answers import empty, standard
 from swiftlite.proxy.cluster import Cluster
 from swiftlite.proxy.controllers.account import AccountController
 from swiftlite.proxy.controllers.base import Controller, Denied
@@ -136,7 +136,7 @@ class Application:
             not cors.is_allowed(self.options, shared, origin)
             or environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD") not in controller.methods
         ):
-            return empty(401, headers)
+            return standard(401, headers)
         asked = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
         return empty(200, headers + cors.preflight_headers(shared, origin, asked, methods))
 

@@ -137,6 +137,8 @@ class Controller:
             return standard(reply.status)
         headers = self.hide_owner_headers(returned_headers(reply.headers.items()))
         headers.append(("Content-Length", str(len(reply.body))))
+        if "Content-Type" not in reply.headers:
+            headers.append(("Content-Type", "text/html; charset=UTF-8"))
         return PlainAnswer(status_line(reply.status), headers, reply.body)
 
     def listing(self, source: Source) -> PlainAnswer:

@@ -18,7 +18,7 @@ from swiftlite.common.web import (
     HTTPServiceUnavailable,
     status_line,
 )
-from swiftlite.core.constraints import check_content_type_parameters, check_metadata, check_object_put
+from swiftlite.core.constraints import check_metadata, check_object_put, has_reserved_parameter
 from swiftlite.core.expiry import requested_delete_at
 from swiftlite.core.names import EntityName
 from swiftlite.core.placement import Target, spread_updates
@@ -181,8 +181,8 @@ class ObjectController(Controller):
             headers.append(("Content-Type", content_type))
         check_object_put(constraints, self.name.object or "", length, chunked, content_type)
         check_metadata(constraints, headers, "object")
-        if not environ.get("swift.content_type_overridden"):
-            check_content_type_parameters(content_type)
+        if has_reserved_parameter(content_type) and not environ.get("swift.content_type_overridden"):
+            raise HTTPBadRequest("Invalid Content-Type, swift_* is not a valid parameter name.")
         return headers, ClientBody(environ, length, constraints.max_file_size, self.options.client_chunk_size)
 
     def _timestamp(self) -> Timestamp:
