@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from swiftlite.common.config import option, parse_optional_float
+from swiftlite.common.config import ConfFile, ConfigError, option, parse_optional_float, read_options
+from swiftlite.common.policies import StoragePolicies
 from swiftlite.core.affinity import ReadAffinity, WriteAffinity
 from swiftlite.proxy.ordering import SORTING_METHODS
 
@@ -155,3 +157,25 @@ class ProxyOptions(PolicyOptions):
     def read_timeout(self) -> float:
         """How long a backend may be silent where another can be asked instead."""
         return self.node_timeout if self.recoverable_node_timeout is None else self.recoverable_node_timeout
+
+
+def read_policy_options(
+    values: Mapping[str, str], file: str, section: str, policies: StoragePolicies
+) -> dict[int, PolicyOptions]:
+    """The options of policies that have a section of their own, ``[<section>:policy:<index>]``, by policy index.
+
+    :param values: option texts of the proxy's own section, which hold where a policy's section says nothing
+    :param section: name of the proxy's own section
+    :raises ConfigError: naming the section or option that does not fit
+    """
+    prefix = section.rpartition("app:")[2] + ":policy:"
+    conf = ConfFile.load(file)
+    found = {}
+    for name in conf.sections():
+        if not name.startswith(prefix):
+            continue
+        index = name.removeprefix(prefix)
+        if not index.isdecimal() or policies.by_index(index) is None:
+            raise ConfigError(file, name, None, f"there is no storage policy {index!r}", "give a policy's index")
+        found[int(index)] = read_options(PolicyOptions, {**values, **conf.section(name)}, file, name)
+    return found

@@ -36,7 +36,7 @@ from swiftlite.proxy.controllers.container import ContainerController
 from swiftlite.proxy.controllers.info import InfoController
 from swiftlite.proxy.controllers.obj import ObjectController
 from swiftlite.proxy.info import InfoCache
-from swiftlite.proxy.options import ProxyOptions
+from swiftlite.proxy.options import ProxyOptions, read_policy_options
 
 Environ = dict[str, Any]
 WSGIApp = Callable[..., Iterable[bytes]]
@@ -174,12 +174,14 @@ def app_factory(global_conf: dict[str, str], **local_conf: str) -> Application:
     :raises ConfigError, RingError: one line that says what is wrong
     """
     conf = {**global_conf, **local_conf}
-    options = read_options(ProxyOptions, conf, conf.get("__file__", "proxy-server.conf"), "app:proxy-server")
+    file, section = conf.get("__file__"), conf.get("__section__", "app:proxy-server")
+    options = read_options(ProxyOptions, conf, file or "proxy-server.conf", section)
     log = get_logger(conf, "proxy-server")
     swift = SwiftConf.load(options.swift_dir)
+    own_options = read_policy_options(conf, file, section, swift.policies) if file else {}
     mimetypes.init([*mimetypes.knownfiles, os.path.join(options.swift_dir, "mime.types")])
     register_info(options, swift)
-    return Application(Cluster(options, swift, log), log)
+    return Application(Cluster(options, swift, log, policy_options=own_options), log)
 
 
 def register_info(options: ProxyOptions, swift: SwiftConf) -> None:
