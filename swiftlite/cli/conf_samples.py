@@ -30,7 +30,7 @@ from swiftlite.middleware.versioned_writes.filter import VersionedWritesOptions
 from swiftlite.obj.expirer import ExpirerOptions
 from swiftlite.obj.options import ObjectOptions
 from swiftlite.obj.updater import UpdaterOptions as ObjectUpdaterOptions
-from swiftlite.proxy.options import ProxyOptions
+from swiftlite.proxy.options import PolicyOptions, ProxyOptions
 
 STORAGE_ONLY = {"devices", "mount_check"}
 LISTENING_ONLY = STORAGE_ONLY | {
@@ -106,6 +106,7 @@ def _proxy() -> list[Section]:
         _default(8080, STORAGE_ONLY),
         Section("pipeline:main", (f"pipeline = {PIPELINE}",)),
         Section("app:proxy-server", ("use = egg:swiftlite#proxy",), ProxyOptions, frozenset({"swift_dir"})),
+        Section("proxy-server:policy:0", ("# what holds for one storage policy alone",), PolicyOptions),
     ]
     return sections + _filters(PIPELINE)
 
