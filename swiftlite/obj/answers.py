@@ -13,7 +13,12 @@ from swiftlite.common.config import is_true
 from swiftlite.common.web import Answer
 from swiftlite.core import preconditions
 from swiftlite.core.constraints import Violation
-from swiftlite.core.metadata import is_system_metadata, is_transient_metadata, is_user_metadata
+from swiftlite.core.metadata import (
+    client_content_type,
+    is_system_metadata,
+    is_transient_metadata,
+    is_user_metadata,
+)
 from swiftlite.core.names import str_to_wsgi
 from swiftlite.core.ranges import MultipartFraming, RangeRequest
 from swiftlite.http.errors import BadBody, ClientDisconnected, ClientTimeout
@@ -178,6 +183,16 @@ def evaluate_conditions(request: Request, opened: OpenObject) -> int | None:
     return preconditions.evaluate(conditions, etag, opened.timestamp.ceil())
 
 
+def unmet_reply(status: int, headers: Headers) -> Reply:
+    """The answer to a GET or HEAD whose conditions do not hold: the object's headers, and no body.
+
+    :param status: 304 or 412
+    """
+    if status == 412:
+        headers[0] = ("Content-Type", "text/html; charset=UTF-8")
+    return Reply(status, [*headers, ("Content-Length", "0")])
+
+
 def _stored(opened: OpenObject, name: str) -> str | None:
     return opened.metadata.get(name.title()) if name else None
 
@@ -206,7 +221,7 @@ def body_reply(request: Request, opened: OpenObject, headers: Headers) -> Reply:
         headers.append(("Content-Length", str(parts[0].length)))
         headers.append(("Content-Range", parts[0].content_range(opened.size)))
         return Reply(206, headers, opened.reader(is_private=_is_private(request)).range(parts[0]))
-    content_type = headers[0][1]
+    content_type = client_content_type(headers[0][1])
     framing = MultipartFraming(secrets.token_hex(16), content_type, opened.size)
     headers[0] = ("Content-Type", framing.header)
     headers.append(("Content-Length", str(framing.content_length(parts))))

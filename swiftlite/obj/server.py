@@ -35,6 +35,7 @@ from swiftlite.obj.answers import (
     evaluate_conditions,
     object_headers,
     opens_expired,
+    unmet_reply,
 )
 from swiftlite.obj.async_pending import AsyncPending
 from swiftlite.obj.changes import Stored, await_leave, refuse_put, refuse_unmet, take_empty_body, until_unchanged
@@ -159,7 +160,7 @@ class ObjectServer:
             status = evaluate_conditions(request, opened)
             if status is not None:
                 opened.close()
-                return Reply(status, [*headers, ("Content-Length", "0")])
+                return unmet_reply(status, headers)
             return body_reply(request, opened, headers)
         except BaseException:
             opened.close()
@@ -169,8 +170,10 @@ class ObjectServer:
         """Describe an object: 200, 304, 412."""
         with self._open(request) as opened:
             headers = object_headers(opened, self.allowed_headers)
-            headers.append(("Content-Length", str(opened.size)))
-            return Reply(evaluate_conditions(request, opened) or 200, headers)
+            status = evaluate_conditions(request, opened)
+            if status is not None:
+                return unmet_reply(status, headers)
+            return Reply(200, [*headers, ("Content-Length", str(opened.size))])
 
     def DELETE(self, request: Request) -> Reply:
         """Write a tombstone: 204, or 404 when there was nothing to delete."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from swiftlite.core.metadata import client_content_type
 from swiftlite.core.ranges import ByteRange, MultipartFraming, RangeRequest
 from swiftlite.http.client import Response
 from swiftlite.http.errors import BackendError
@@ -106,7 +107,8 @@ class ResumingDownload:
         assert span is not None
         response.drain()
         self.search.ask_again(source.node)
-        framing = MultipartFraming(multipart[1], response.headers.get("Content-Type") or "", span.total)
+        content_type = client_content_type(response.headers.get("Content-Type") or "")
+        framing = MultipartFraming(multipart[1], content_type, span.total)
         parts = asked.resolve(span.total) or []
         if framing.content_length(parts) != self.length:
             raise error

@@ -6,7 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from swiftlite.core.metadata import CONTAINER_HEADERS, SYSTEM_PREFIX, USER_PREFIX, lower_case, title_case
+from swiftlite.core.metadata import (
+    CONTAINER_HEADERS,
+    SYSTEM_PREFIX,
+    USER_PREFIX,
+    client_content_type,
+    lower_case,
+    title_case,
+)
 
 Environ = Mapping[str, Any]
 HeaderList = list[tuple[str, str]]
@@ -148,12 +155,6 @@ def referer(environ: Environ) -> str:
     return f"{url}?{query}" if query else url
 
 
-def _without_swift_bytes(content_type: str) -> str:
-    """A manifest's content type as its client sent it."""
-    rest, _, parameter = content_type.rpartition(";")
-    return rest if parameter.lstrip().startswith("swift_bytes=") else content_type
-
-
 def returned_headers(headers: Iterable[tuple[str, str]], quoted_etag: bool = False) -> HeaderList:
     """A backend's headers as a client gets them, without Content-Length; ETags lose their quotes (formats.md 7.4)."""
     found = []
@@ -163,7 +164,7 @@ def returned_headers(headers: Iterable[tuple[str, str]], quoted_etag: bool = Fal
             continue
         if lower == "etag" and not quoted_etag:
             value = value.strip('"')
-        elif lower == "content-type" and "swift_bytes=" in value:
-            value = _without_swift_bytes(value)
+        elif lower == "content-type" and ";" in value:
+            value = client_content_type(value)
         found.append((name, value))
     return found
