@@ -36,6 +36,11 @@ class Source:
                 return Timestamp(value)
         return ZERO
 
+    @property
+    def rank(self) -> tuple[Timestamp, Timestamp]:
+        """For the newest: of two replicas of the same data, one may have missed a POST."""
+        return self.timestamp, Timestamp(self.response.headers.get("X-Backend-Timestamp") or 0)
+
 
 class Search:
     """Asks the nodes of a partition until one has a good answer, or for X-Newest all of them at once.
@@ -83,7 +88,7 @@ class Search:
                 other = self.next_source()
                 if other is None:
                     break
-                newer, older = (other, best) if other.timestamp > best.timestamp else (best, other)
+                newer, older = (other, best) if other.rank > best.rank else (best, other)
                 older.response.close()
                 passed_over.append(older.node)
                 best = newer

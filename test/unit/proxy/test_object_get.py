@@ -233,6 +233,14 @@ def test_newest_asks_all_and_takes_the_newest(stage):
         assert [len(backend.seen) for backend in stage.backends] == [count] * 6
 
 
+@pytest.mark.parametrize("place", range(3))
+def test_newest_of_the_same_data_is_the_one_that_was_posted_to_last(stage, place):
+    replicas = [whole(b"same", **{"X-Object-Meta-Posted": "no"})] * 3
+    replicas[place] = whole(b"same", **{"X-Backend-Timestamp": "1400000009.00000", "X-Object-Meta-Posted": "yes"})
+    stage.primaries_say(*replicas)
+    assert stage.call("GET", headers={"X-Newest": "true"}).headers["x-object-meta-posted"] == "yes"
+
+
 def test_newest_asks_all_at_once(staged):
     stage = staged(node_timeout=2.0)
     # The first five answer when all six were asked; one after the other would never get so far.
