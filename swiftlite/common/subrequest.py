@@ -11,6 +11,10 @@ Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Any]
 WSGIApp = Callable[..., Iterable[bytes]]
 
+POST_AS_COPY = "swift.post_as_copy"
+"""Set where a GET and a PUT do a POST's work: no version is made of what is replaced, a manifest is read and written
+as it is stored."""
+
 KEPT = (
     "HTTP_HOST",
     "HTTP_ORIGIN",

@@ -11,6 +11,7 @@ from swiftlite.common.config import ConfFile, is_true, option
 from swiftlite.common.log import Logger, get_logger
 from swiftlite.common.pipeline import WSGIApp, factory_options
 from swiftlite.common.subrequest import (
+    POST_AS_COPY,
     BodyReader,
     Environ,
     Headers,
@@ -38,9 +39,6 @@ from swiftlite.proxy.headers import header_name
 
 SOURCE = "SSC"
 """Who asks, in the log, for the source of a copy."""
-
-POST_AS_COPY = "swift.post_as_copy"
-"""Set where a PUT stands for a POST: no version is made of what it replaces, and a manifest is copied as it is."""
 
 FORM = "<container name>/<object name>"
 HTML = "text/html; charset=UTF-8"
@@ -118,14 +116,14 @@ class ServerSideCopy:
             raise HTTPPreconditionFailed("Destination header required")
         account = _account(environ.get("HTTP_DESTINATION_ACCOUNT"), source[0])
         container, name = _container_and_object("Destination", destination)
-        _check_empty(environ)
-        environ["swift.orig_req_method"] = "COPY"
+        environ["swift.orig_req_method"] = "COPY"  # A body, which makes no sense, is ignored.
         return self._run(environ, start_response, Copy(version, tuple(source), (account, container, name)))
 
     def _put(self, environ: Environ, start_response: StartResponse, place: Place) -> Iterable[bytes]:
         """``PUT destination`` with ``X-Copy-From``."""
         version, *destination = place
-        _check_empty(environ)
+        if environ.get("CONTENT_LENGTH") not in (None, "", "0"):
+            raise HTTPBadRequest("Copy requests require a zero byte body", content_type="text/plain")
         account = _account(environ.get("HTTP_X_COPY_FROM_ACCOUNT") or None, destination[0])
         container, name = _container_and_object("X-Copy-From", environ["HTTP_X_COPY_FROM"])
         return self._run(environ, start_response, Copy(version, (account, container, name), tuple(destination)))
@@ -135,9 +133,8 @@ class ServerSideCopy:
         refusal = denial(environ, self.app, SOURCE)
         if refusal is not None:
             return refusal(environ, start_response)
-        get = make_environ(
-            environ, "GET", environ["PATH_INFO"], query="symlink=get", headers=[("X-Newest", "true")], source=SOURCE
-        )
+        query, newest = "multipart-manifest=get&symlink=get", [("X-Newest", "true")]
+        get = make_environ(environ, "GET", environ["PATH_INFO"], query=query, headers=newest, source=SOURCE)
         get[POST_AS_COPY] = True
         source = call(self.app, trust(get))
         if not source.is_success:
@@ -245,11 +242,6 @@ class SourceBody:
         if not self._left and not any(error):
             self.read(1)  # What is read to its very end is logged as complete.
         self._source.close()
-
-
-def _check_empty(environ: Environ) -> None:
-    if environ.get("CONTENT_LENGTH") not in (None, "", "0"):
-        raise HTTPBadRequest("Copy requests require a zero byte body", content_type="text/plain")
 
 
 def _account(text: str | None, own: str) -> str:

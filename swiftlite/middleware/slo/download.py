@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from swiftlite.common.subrequest import Environ, Headers, StartResponse, SubResponse, call, make_environ
+from swiftlite.common.subrequest import POST_AS_COPY, Environ, Headers, StartResponse, SubResponse, call, make_environ
 from swiftlite.common.web import (
     HTTPBadRequest,
     HTTPConflict,
@@ -90,6 +90,8 @@ def _read_manifest(
         environ.pop("HTTP_RANGE", None)
     response = call(slo.app, environ)
     if not is_large(response.headers):
+        return response.forward(start_response)
+    if POST_AS_COPY in environ:
         return response.forward(start_response)
     if not is_raw:
         response.headers = [pair for pair in response.headers if pair[0].lower() != "content-type"]

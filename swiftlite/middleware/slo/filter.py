@@ -9,7 +9,7 @@ from typing import Any
 
 from swiftlite.common.log import Logger
 from swiftlite.common.pipeline import WSGIApp
-from swiftlite.common.subrequest import Environ, StartResponse, call
+from swiftlite.common.subrequest import POST_AS_COPY, Environ, StartResponse, call
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.web import Answer, HTTPBadRequest, from_violation
 from swiftlite.core.constraints import Violation
@@ -63,7 +63,7 @@ class StaticLargeObjects:
             return upload.put(self, environ, start_response)
         if method == "DELETE" and asked == "delete":
             return delete.delete(self, environ, start_response)
-        if RESERVED in environ:
+        if RESERVED in environ and POST_AS_COPY not in environ:
             raise HTTPBadRequest(RESERVED_TEXT)
         return self.app(environ, start_response)
 

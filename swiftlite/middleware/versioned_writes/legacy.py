@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from swiftlite.common.log import Logger
 from swiftlite.common.pipeline import WSGIApp
 from swiftlite.common.subrequest import (
+    POST_AS_COPY,
     Environ,
     StartResponse,
     SubResponse,
@@ -25,7 +26,7 @@ from swiftlite.core.constraints import Violation
 from swiftlite.core.copies import exact_headers
 from swiftlite.core.names import quote_wsgi, str_to_wsgi
 from swiftlite.core.timestamp import Timestamp
-from swiftlite.middleware.copy import POST_AS_COPY, SourceBody
+from swiftlite.middleware.copy import SourceBody
 from swiftlite.middleware.write_access import denial
 from swiftlite.proxy.controllers.base import Denied
 from swiftlite.proxy.info import Info, get_container_info
