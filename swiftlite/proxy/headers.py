@@ -130,7 +130,9 @@ def database_headers(kind: str, environ: Environ) -> HeaderList:
             found.setdefault("x-" + name[len("x-remove-") :], "")
         elif name.startswith("x-remove-") and kind == "container" and "x-" + name[9:] in PASSED_CONTAINER_HEADERS:
             found.setdefault("x-" + name[9:], "")
-        elif name.startswith((user, system, "x-backend-")) or (kind == "container" and name in PASSED_CONTAINER_HEADERS):
+        elif name.startswith((user, system, "x-backend-")) or (
+            kind == "container" and name in PASSED_CONTAINER_HEADERS
+        ):
             found[name] = value
     return [(title_case(name), value) for name, value in found.items()]
 

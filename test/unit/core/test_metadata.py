@@ -1,7 +1,10 @@
 """Metadata: which headers are stored, under which names, and what a POST keeps (formats.md 3.3)."""
 
+import pytest
+
 from swiftlite.core.metadata import (
     ALLOWED_OBJECT_HEADERS,
+    client_content_type,
     merge_object_metadata,
     posted_object_headers,
     stored_database_headers,
@@ -67,3 +70,18 @@ def test_posted_metadata_lie_over_the_data():
         "X-Timestamp": "2",
     }
     assert merge_object_metadata(data, None) == data
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("text/plain", "text/plain"),
+        ("text/plain;charset=utf-8", "text/plain;charset=utf-8"),
+        ("text/plain;charset=utf-8; swift_bytes=5", "text/plain;charset=utf-8"),
+        ("text/plain;swift_bytes=5;charset=utf-8", "text/plain;swift_bytes=5;charset=utf-8"),
+        ("swift_x", "swift_x"),
+        ("", ""),
+    ],
+)
+def test_clients_do_not_see_our_parameter_of_a_content_type(stored: str, shown: str) -> None:
+    assert client_content_type(stored) == shown
