@@ -75,12 +75,10 @@ def test_conditions_and_ranges_go_on_and_of_a_token_only_that_there_was_one(stag
     assert result.status == 304
     assert stage.seen[0].headers["if-none-match"] == "e1"
     assert stage.seen[0].headers["range"] == "bytes=1-2"
-    assert stage.seen[0].headers["x-auth-token"] == "hidden"
     stage.call("GET", headers={"X-Storage-Token": "secret"})
-    assert "secret" not in stage.seen[1].headers.values()
-    assert stage.seen[1].headers["x-auth-token"] == "hidden"
     stage.call("GET")
-    assert "x-auth-token" not in stage.seen[2].headers
+    assert not any("secret" in value for seen in stage.seen for value in seen.headers.values())
+    assert sorted(seen.headers.get("x-auth-token", "") for seen in stage.seen) == ["", "hidden", "hidden"]
 
 
 def test_not_modified_may_tell_the_length_that_the_object_has(stage):
