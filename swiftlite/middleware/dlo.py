@@ -131,6 +131,8 @@ class _Reading:
             if self.is_head:
                 first.close()
                 first.body = []
+                first.headers = [pair for pair in first.headers if pair[0].lower() != "content-length"]
+                first.headers.append(("Content-Length", "0"))
             return first.forward(start_response)
         is_complete = len(first) < PAGE
         headers = [pair for pair in self.response.headers if pair[0].lower() not in ("content-length", "content-range")]

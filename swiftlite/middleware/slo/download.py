@@ -235,11 +235,8 @@ class _Reading:
             return self._send(start_response, 200, length, self._body([ByteRange(0, self.size)], self.size, None))
         if not parts:
             body = default_body(416)
-            headers = [
-                ("Content-Type", "text/html; charset=UTF-8"),
-                ("Content-Range", f"bytes */{self.size}"),
-                ("Content-Length", str(len(body))),
-            ]
+            # The content type stays the object's, as in OpenStack Swift.
+            headers = [("Content-Range", f"bytes */{self.size}"), ("Content-Length", str(len(body)))]
             return self._send(start_response, 416, headers, [body])
         if len(parts) == 1:
             headers = [

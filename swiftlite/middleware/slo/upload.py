@@ -73,7 +73,7 @@ def put(slo: StaticLargeObjects, environ: Environ, start_response: StartResponse
     for _ in _check(slo, environ, wanted, checked):
         pass
     if checked.problems:
-        start_response(status_line(400), [("Content-Type", f"{media_type}; charset=UTF-8")])
+        start_response(status_line(400), [("Content-Type", media_type)])
         return [bulk_answer.render(media_type, {}, checked.problems, "upload")]
     return _store(slo, environ, checked).forward(start_response)
 
