@@ -117,4 +117,4 @@ def merge_object_metadata(data: Mapping[str, str], posted: Mapping[str, str] | N
 def client_content_type(content_type: str) -> str:
     """A stored content type as clients see it: without our own parameter at its end, ``;swift_bytes=N``."""
     rest, separator, parameter = content_type.rpartition(";")
-    return rest if separator and parameter.lstrip().startswith("swift_") else content_type
+    return rest if separator and parameter.lstrip().startswith("swift_bytes=") else content_type

@@ -45,6 +45,8 @@ class ListingFormats:
             return HTTPBadRequest("Invalid Accept header")(environ, start_response)
         if media_type is None:
             return HTTPNotAcceptable()(environ, start_response)
+        if wanted is not None:
+            environ["HTTP_ACCEPT"] = media_type  # for filters to the right: the query's format wins
         environ["QUERY_STRING"] = others + "&format=json" if others else "format=json"
         environ.setdefault("swift.format_listing", True)
         return self._answer(environ, start_response, (name, media_type, wanted is None))

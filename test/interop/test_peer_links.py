@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from interop.lab import SIDES, Answer, Lab
 from interop.test_peer_cluster import Cloud, start, token
 
 STORAGE = ("ours", "theirs", "ours")
-PIPELINE = "tempauth copy versioned_writes symlink proxy-logging"
+PIPELINE = "tempauth copy slo dlo versioned_writes symlink proxy-logging"
 FILTERS = """
 user_test_guest = guest
 user_test2_tester2 = testing2 .admin
@@ -48,19 +49,22 @@ PASSING = {
     "x-openstack-request-id",
     "x-trans-id",
 }
+STEADY = 6
+"""So many answers must be alike: each of three replicas was asked, most likely."""
 TIME = re.compile(r"\d{10}\.\d{5}(?!\d)")
 ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+")
 
 
 class Step(NamedTuple):
-    """One request of a story: ``{c}`` stands for the story's own container, ``{v1}`` for the version id that its step
-    number 1 was answered."""
+    """One request of a story: ``{c}`` stands for the story's own container, and for a word of an earlier step's `keep`
+    the version id that it was answered."""
 
     method: str
     path: str
     headers: dict[str, str] = {}
     body: bytes | None = None
     query: str = ""
+    keep: str = ""
 
 
 class LinkLab(Lab):
@@ -96,22 +100,44 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         memcached.wait()
 
 
-def tell(cloud: Cloud, side: str, name: str, story: Sequence[Step]) -> list[Answer]:
-    """Send a story's requests to one proxy, about a container of its own."""
-    return tell_of(cloud, side, side, name, story)
-
-
-def tell_of(cloud: Cloud, side: str, owner: str, name: str, story: Sequence[Step]) -> list[Answer]:
-    """Send a story's requests to one proxy, about the container of either."""
-    words = {"c": f"{owner[0]}-{name}"}
-    answers = []
-    for number, step in enumerate(story):
+def tell(cloud: Cloud, side: str, name: str, story: Sequence[Step]) -> tuple[list[Step], list[Answer]]:
+    """Send a story's requests to one proxy; return them as they were sent, and what was answered."""
+    words = {"c": f"{side[0]}-{name}"}
+    sent: list[Step] = []
+    answers: list[Answer] = []
+    settled = False
+    for step in story:
         headers = {key: value.format(**words) for key, value in step.headers.items()}
-        path, query = step.path.format(**words), step.query.format(**words)
-        answer = cloud.ask(side, step.method, path, headers, step.body, query)
-        words[f"v{number}"] = answer.headers.get("x-object-version-id", "none")
-        answers.append(answer)
-    return answers
+        sent.append(step._replace(path=step.path.format(**words), headers=headers, query=step.query.format(**words)))
+        if step.method in ("GET", "HEAD"):
+            if step.path == "/{c}" and not settled:
+                settle(cloud, side, sent[-1].path)
+                settled = True
+        else:
+            settled = False
+        answers.append(ask(cloud, side, sent[-1]))
+        if step.keep:
+            words[step.keep] = answers[-1].headers.get("x-object-version-id", "none")
+    return sent, answers
+
+
+def ask(cloud: Cloud, side: str, step: Step) -> Answer:
+    """Make a story's request."""
+    return cloud.ask(side, step.method, step.path, step.headers, step.body, step.query)
+
+
+def settle(cloud: Cloud, side: str, container: str) -> None:
+    """Return when the replicas of a container's listings agree."""
+    alike, before = 0, None
+    deadline = time.monotonic() + 15
+    while alike < STEADY and time.monotonic() < deadline:
+        answer = cloud.ask(side, "GET", container, query="versions")
+        found = (
+            answer.body,
+            answer.headers.get("x-container-object-count"),
+            answer.headers.get("x-container-bytes-used"),
+        )
+        alike, before = (alike + 1 if found == before else 1), found
 
 
 def normalized(answers: Sequence[Answer], side: str, name: str) -> list[tuple[int, dict[str, str], str]]:
@@ -141,21 +167,30 @@ def normalized(answers: Sequence[Answer], side: str, name: str) -> list[tuple[in
 def compare(cloud: Cloud, name: str, story: Sequence[Step]) -> list[Answer]:
     """Tell a story to both proxies, hold the answers against each other, and return ours."""
     told = {side: tell(cloud, side, name, story) for side in SIDES}
-    ours, theirs = (normalized(told[side], side, name) for side in SIDES)
+    ours, theirs = (normalized(told[side][1], side, name) for side in SIDES)
     pairs = enumerate(zip(story, ours, theirs, strict=True))
     different = [
-        f"step {number}: {step}\nours   {our}\ntheirs {their}" for number, (step, our, their) in pairs if our != their
+        f"step {number}: {step}\n{told_apart(our, their)}" for number, (step, our, their) in pairs if our != their
     ]
     assert not different, "\n".join(different)
     for side in SIDES:
-        read_by_both(cloud, side, name, [step for step in story if step.method in ("GET", "HEAD")])
-    return told["ours"]
+        reads = {str(step): step for step in told[side][0] if step.method in ("GET", "HEAD")}
+        read_by_both(cloud, side, name, list(reads.values()))
+    return told["ours"][1]
+
+
+def told_apart(ours: tuple[int, dict[str, str], str], theirs: tuple[int, dict[str, str], str]) -> str:
+    """Where two answers differ, for a person."""
+    both = (ours[1], theirs[1])
+    names = [name for name in {**ours[1], **theirs[1]} if both[0].get(name) != both[1].get(name)]
+    words = [f"{name}: ours {both[0].get(name)!r}, theirs {both[1].get(name)!r}" for name in names]
+    words += [f"body: ours {ours[2]!r}\n    theirs {theirs[2]!r}"] if ours[2] != theirs[2] else []
+    return "\n  ".join([f"ours {ours[0]}, theirs {theirs[0]}", *words])
 
 
 def read_by_both(cloud: Cloud, writer: str, name: str, steps: Sequence[Step]) -> None:
     """What one side's proxy has made, both read alike."""
-    steps = [step for step in steps if "{v" not in step.path + step.query]
-    answers = [normalized(tell_of(cloud, reader, writer, name, steps), writer, name) for reader in SIDES]
+    answers = [normalized([ask(cloud, reader, step) for step in steps], writer, name) for reader in SIDES]
     for step, our, their in zip(steps, *answers, strict=True):
         assert our == their, f"{step} of what {writer} wrote"
 
@@ -286,5 +321,225 @@ def test_chains_and_bad_requests(cloud: Cloud) -> None:
             Step("GET", "/{c}", query="format=xml"),
             Step("GET", "/{c}"),
             Step("HEAD", "/{c}"),
+        ],
+    )
+
+
+def put(name: str, body: bytes, keep: str = "", **more: str) -> Step:
+    """An object's PUT."""
+    headers = {key.replace("_", "-"): value for key, value in more.items()}
+    return Step("PUT", f"/{{c}}/{name}", {"Content-Type": "text/plain; charset=x", **headers}, body, keep=keep)
+
+
+ENABLE = Step("PUT", "/{c}", {"X-Versions-Enabled": "true"})
+LISTINGS = [
+    Step("GET", "/{c}", query="versions"),
+    Step("GET", "/{c}", query="format=json"),
+    Step("GET", "/{c}"),
+    Step("GET", "/{c}", query="format=xml"),
+    Step("HEAD", "/{c}"),
+]
+
+
+def test_versions_of_an_object(cloud: Cloud) -> None:
+    compare(
+        cloud,
+        "life",
+        [
+            ENABLE,
+            Step("HEAD", "/{c}"),
+            put("o", b"one", "one", X_Object_Meta_Number="1"),
+            put("o", b"second", "two", X_Object_Meta_Number="2"),
+            Step("GET", "/{c}/o"),
+            Step("HEAD", "/{c}/o"),
+            Step("GET", "/{c}/o", query="symlink=get"),
+            Step("GET", "/{c}/o", query="version-id={one}"),
+            Step("HEAD", "/{c}/o", query="version-id={one}"),
+            Step("GET", "/{c}/o", query="version-id={two}"),
+            Step("GET", "/{c}/o", {"Range": "bytes=1-2"}),
+            Step("GET", "/{c}/o", {"Range": "bytes=1-2"}, query="version-id={one}"),
+            Step("GET", "/{c}/o", query="version-id=null"),
+            Step("GET", "/{c}/o", query="version-id=1234567890.12345"),
+            Step("GET", "/{c}/o", query="version-id=nonsense"),
+            Step("GET", "/{c}/none"),
+            Step("POST", "/{c}/o", {"X-Object-Meta-Number": "posted"}),
+            Step("HEAD", "/{c}/o"),
+            Step("HEAD", "/{c}/o", query="version-id={one}"),
+            Step("POST", "/{c}/o", {"X-Object-Meta-Number": "3"}, query="version-id={one}"),
+            Step("POST", "/{c}/none", {"X-Object-Meta-Number": "3"}),
+            *LISTINGS,
+            Step("DELETE", "/{c}/o", keep="gone"),
+            Step("GET", "/{c}/o"),
+            Step("GET", "/{c}/o", query="version-id={gone}"),
+            Step("HEAD", "/{c}/o", query="version-id={gone}"),
+            Step("GET", "/{c}/o", query="version-id={two}"),
+            Step("DELETE", "/{c}/none"),
+            *LISTINGS,
+            Step("PUT", "/{c}/o", {}, b"", "version-id={one}"),
+            Step("GET", "/{c}/o"),
+            *LISTINGS,
+            Step("PUT", "/{c}/o", {}, b"body", "version-id={one}"),
+            Step("PUT", "/{c}/o", {}, b"", "version-id=null"),
+            Step("PUT", "/{c}/o", {}, b"", "version-id=1234567890.12345"),
+            Step("PUT", "/{c}/o", {"ETag": "0" * 32}, b"wrong"),
+            Step("DELETE", "/{c}/o", query="version-id={two}"),
+            Step("GET", "/{c}/o", query="version-id={two}"),
+            Step("DELETE", "/{c}/o", query="version-id={one}"),
+            Step("GET", "/{c}/o"),
+            Step("DELETE", "/{c}/o", query="version-id=1234567890.12345"),
+            Step("DELETE", "/{c}/o", query="version-id=nonsense"),
+            Step("DELETE", "/{c}"),
+            Step("GET", "/{c}", query="versions"),
+        ],
+    )
+
+
+def test_switching(cloud: Cloud) -> None:
+    compare(
+        cloud,
+        "switch",
+        [
+            Step("PUT", "/{c}"),
+            put("before", b"before"),
+            put("o", b"null one"),
+            Step("GET", "/{c}/o", query="version-id=null"),
+            Step("GET", "/{c}/o", query="version-id=1234567890.12345"),
+            Step("GET", "/{c}", query="versions"),
+            Step("POST", "/{c}", {"X-Versions-Enabled": "true"}),
+            Step("HEAD", "/{c}"),
+            Step("GET", "/{c}/o"),
+            put("o", b"first", "first"),
+            Step("DELETE", "/{c}/before"),
+            *LISTINGS,
+            Step("POST", "/{c}", {"X-Versions-Enabled": "false"}),
+            Step("HEAD", "/{c}"),
+            put("o", b"null two"),
+            Step("GET", "/{c}/o"),
+            Step("GET", "/{c}/o", query="version-id=null"),
+            Step("GET", "/{c}/o", query="version-id={first}"),
+            *LISTINGS,
+            put("o", b"null three"),
+            Step("DELETE", "/{c}/o"),
+            *LISTINGS,
+            Step("DELETE", "/{c}"),
+            put("o", b"null four"),
+            Step("POST", "/{c}", {"X-Versions-Enabled": "nonsense"}),
+            Step("HEAD", "/{c}"),
+            Step("POST", "/{c}", {"X-Versions-Enabled": "true"}),
+            put("o", b"fifth"),
+            *LISTINGS,
+            Step("DELETE", "/{c}/o", query="version-id=null"),
+            *LISTINGS,
+            Step("POST", "/no-{c}", {"X-Versions-Enabled": "true"}),
+        ],
+    )
+
+
+def test_conflicts_with_other_features(cloud: Cloud) -> None:
+    compare(
+        cloud,
+        "others",
+        [
+            Step("PUT", "/{c}", {"X-Versions-Location": "archive"}),
+            Step("POST", "/{c}", {"X-Versions-Enabled": "true"}),
+            Step("POST", "/{c}", {"X-Versions-Location": ""}),
+            Step("POST", "/{c}", {"X-Container-Sync-To": "http://127.0.0.1/v1/a/c"}),
+            Step("POST", "/{c}", {"X-Versions-Enabled": "true"}),
+            Step("POST", "/{c}", {"X-Versions-Enabled": "false"}),
+            Step("PUT", "/{c}-silver", {"X-Versions-Enabled": "true", "X-Storage-Policy": "silver"}),
+            put("../{c}-silver/o", b"x"),
+            Step("HEAD", "/{c}-silver"),
+            Step("DELETE", "/{c}-silver"),
+        ],
+    )
+
+
+def test_deleting_a_container_deletes_its_hidden_one(cloud: Cloud) -> None:
+    compare(
+        cloud,
+        "delete",
+        [
+            ENABLE,
+            put("o", b"one", "one"),
+            Step("DELETE", "/{c}"),
+            Step("DELETE", "/{c}/o", keep="gone"),
+            Step("DELETE", "/{c}"),
+            Step("DELETE", "/{c}/o", query="version-id={one}"),
+            Step("DELETE", "/{c}/o", query="version-id={gone}"),
+            *LISTINGS,
+            Step("DELETE", "/{c}"),
+            Step("HEAD", "/{c}"),
+            Step("PUT", "/{c}"),
+            Step("HEAD", "/{c}"),
+        ],
+    )
+
+
+def test_listings_of_many_versions(cloud: Cloud) -> None:
+    names = ["a/1", "a/2", "b", "é漢", "z"]
+    queries = [
+        "limit=3",
+        "limit=0",
+        "limit=99999",
+        "reverse=true",
+        "prefix=a/",
+        "prefix=a",
+        "delimiter=/",
+        "delimiter=/&prefix=a/",
+        "delimiter=0",
+        "delimiter=.",
+        "marker=a/2",
+        "marker=a/2&version_marker=null",
+        "marker=a/2&version_marker={v}",
+        "marker=a/2&version_marker=nonsense",
+        "version_marker={v}",
+        "marker=b&reverse=on",
+        "end_marker=b",
+        "format=plain",
+        "format=xml",
+    ]
+    listings = [Step("GET", "/{c}", query=f"versions&{query}") for query in queries]
+    listings += [
+        Step("GET", "/{c}", {"Accept": accept}, query="versions") for accept in ("text/plain", "application/*")
+    ]
+    compare(
+        cloud,
+        "many",
+        [
+            Step("PUT", "/{c}"),
+            put("a/2", b"null"),
+            put("null", b"null"),
+            Step("POST", "/{c}", {"X-Versions-Enabled": "true"}),
+            *(put(name, b"%d" % number, keep="v" if name == "a/2" else "") for number in (1, 2) for name in names),
+            Step("DELETE", "/{c}/b"),
+            *LISTINGS,
+            *listings,
+        ],
+    )
+
+
+def test_versions_of_links_and_manifests(cloud: Cloud) -> None:
+    compare(
+        cloud,
+        "kinds",
+        [
+            ENABLE,
+            *SLASHES[1:],
+            link("link", "{c}/target"),
+            Step("GET", "/{c}/link"),
+            Step("GET", "/{c}/link", query="symlink=get"),
+            link("link", "{c}/target", X_Symlink_Target_Etag=ETAG),
+            Step("GET", "/{c}/link"),
+            put("link", b"now a file", "file"),
+            Step("GET", "/{c}/link"),
+            Step("GET", "/{c}/link", query="version-id={file}"),
+            put("conditional", b"x", If_None_Match="*"),
+            put("typeless", b"x", Content_Type="application/json; charset=utf-8"),
+            Step("GET", "/{c}/typeless"),
+            Step("PUT", "/{c}/dlo", {"X-Object-Manifest": "{c}/targ"}, b""),
+            Step("GET", "/{c}/dlo"),
+            put("expires", b"x", X_Delete_At="4000000000"),
+            Step("HEAD", "/{c}/expires"),
+            *LISTINGS,
         ],
     )

@@ -17,6 +17,8 @@ def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[
     if options.allow_versioned_writes:
         swift_info.register("versioned_writes", allowed_flags=["x-versions-location", "x-history-location"])
     if options.allow_object_versioning:
+        if "symlink" not in swift_info.registered():
+            raise ValueError("allow_object_versioning needs the filter symlink to the right")
         swift_info.register("object_versioning")
     log = get_logger(conf, "versioned_writes")
     return lambda app: VersionedWrites(app, options, log)

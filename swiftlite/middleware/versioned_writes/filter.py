@@ -10,6 +10,7 @@ from swiftlite.common.config import is_true, option
 from swiftlite.common.log import Logger
 from swiftlite.common.pipeline import WSGIApp
 from swiftlite.middleware.versioned_writes.legacy import LegacyVersioning
+from swiftlite.middleware.versioned_writes.object_versioning import ObjectVersioning
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class VersionedWrites:
     """
 
     def __init__(self, app: WSGIApp, options: VersionedWritesOptions, log: Logger) -> None:
+        if options.allow_object_versioning:
+            app = ObjectVersioning(app, log)
         self.app = LegacyVersioning(app, options.allow_versioned_writes, log)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
