@@ -10,7 +10,7 @@ from swiftlite.common.concurrency import ThreadPool
 
 T = TypeVar("T")
 
-STUCK = 0.1
+STUCK = 1.0
 """Seconds of waiting for a device after which even short work on it is left to its own threads."""
 
 
