@@ -3,20 +3,97 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from interop.lab import SIDES
-from interop.test_peer_cluster import Cloud
-from interop.test_peer_links import Step, cloud, compare
+from fakes.ports import free_port
+from interop.conftest import SWIFT_CONF
+from interop.lab import SIDES, Answer, Lab
+from interop.test_peer_cluster import Cloud, start, token
 
-__all__ = ["cloud"]
+STORAGE = ("ours", "theirs", "ours")
+PIPELINE = "tempauth copy slo dlo versioned_writes symlink proxy-logging"
+FILTERS = """
+user_test_guest = guest
 
+[filter:copy]
+use = egg:swift#copy
+
+[filter:slo]
+use = egg:swift#slo
+
+[filter:dlo]
+use = egg:swift#dlo
+
+[filter:versioned_writes]
+use = egg:swift#versioned_writes
+allow_versioned_writes = true
+
+[filter:symlink]
+use = egg:swift#symlink
+"""
+# Of every answer, or of the moment.
+PASSING = {
+    *("accept-ranges", "connection", "date", "keep-alive", "last-modified", "x-copied-from-last-modified"),
+    *("x-openstack-request-id", "x-trans-id"),
+}
+TIME = re.compile(r"\d{10}\.\d{5}(?!\d)")
+ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+")
+STEADY = 4
 ETAG = "5d41402abc4b2a76b9719d911017c592"  # of b"hello"
 FUTURE = "Sun, 01 Jan 2040 00:00:00 GMT"
 PAST = "Sun, 01 Jan 1990 00:00:00 GMT"
 E_ACUTE = "é".encode().decode("latin-1")
 UTF8 = "é漢ÿ".encode().decode("latin-1")
+
+
+class Step(NamedTuple):
+    """One request of a story: ``{c}`` stands for the story's own container."""
+
+    method: str
+    path: str
+    headers: dict[str, str] = {}
+    body: bytes | None = None
+    query: str = ""
+
+
+class CopyLab(Lab):
+    """A lab whose proxies have the filters for large objects, too."""
+
+    def write_conf(self, kind: str, devices: Path, address: tuple[str, int], extra: str = "") -> Path:
+        """Write the conf of a server; a proxy's with more filters."""
+        path = super().write_conf(kind, devices, address, extra)
+        if kind == "proxy":
+            path.write_text(path.read_text().replace("tempauth proxy-logging", PIPELINE, 1) + FILTERS)
+        return path
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """Both proxies over servers of both sides."""
+    directory = tmp_path_factory.mktemp("copies")
+    (directory / "etc").mkdir()
+    (directory / "etc/swift.conf").write_text(SWIFT_CONF)
+    port = free_port()
+    lab = CopyLab(directory / "etc", directory, memcached=f"127.0.0.1:{port}")
+    user = ["-u", "root"] if directory.owner() == "root" else []
+    memcached = subprocess.Popen(["memcached", *user, "-l", "127.0.0.1", "-p", str(port)])
+    try:
+        made = start(lab, STORAGE)
+        made.token = token(made, "ours")
+        yield made
+    finally:
+        lab.stop()
+        memcached.kill()
+        memcached.wait()
+
+
 SOURCE = [
     Step("PUT", "/{c}"),
     Step(
@@ -35,6 +112,59 @@ SOURCE = [
         b"hello",
     ),
 ]
+
+
+def tell(cloud: Cloud, side: str, name: str, story: Sequence[Step]) -> list[Answer]:
+    """Send a story's requests to one proxy, about a container of its own."""
+    words = {"c": f"{side[0]}-{name}"}
+    return [ask(cloud, side, step, words) for step in story]
+
+
+def ask(cloud: Cloud, side: str, step: Step, words: dict[str, str]) -> Answer:
+    """Make a story's request; of a container, until its replicas, one of which answers, agree."""
+    headers = {key: value.format(**words) for key, value in step.headers.items()}
+    path, alike, before = step.path.format(**words), 0, None
+    deadline = time.monotonic() + 15
+    while True:
+        answer = cloud.ask(side, step.method, path, headers, step.body, step.query)
+        if step.method != "GET" or "/" in path[1:] or time.monotonic() > deadline:
+            return answer
+        found = answer.body, answer.headers.get("x-container-bytes-used")
+        alike, before = (alike + 1 if found == before else 1), found
+        if alike == STEADY:
+            return answer
+
+
+def plain_answers(answers: Sequence[Answer], side: str, name: str) -> list[tuple[int, dict[str, str], str]]:
+    """What of some answers both sides must say alike: moments become numbers, the container's name a word."""
+    moments: dict[str, str] = {}
+
+    def plain(text: str) -> str:
+        text = ISO_TIME.sub("ISO", text.replace(f"{side[0]}-{name}", "CONTAINER"))
+        return TIME.sub(lambda found: moments.setdefault(found[0], f"T{len(moments)}"), text)
+
+    told = []
+    for answer in answers:
+        body = answer.body.decode("utf-8", "replace")
+        # Of an error the words matter, where it is more than the status that they explain; its type does not.
+        worded = answer.status >= 300 or not body or body.startswith("<html>")
+        dropped = PASSING | ({"content-type", "content-length"} if worded else set())
+        if "x-container-object-count" in answer.headers:
+            dropped |= {"x-timestamp"}  # when the replica that answers was made
+        headers = {key: plain(value) for key, value in sorted(answer.headers.items()) if key not in dropped}
+        told.append((answer.status, headers, "" if body.startswith("<html>") else plain(body)))
+    return told
+
+
+def compare(cloud: Cloud, name: str, story: Sequence[Step]) -> None:
+    """Tell a story to both proxies and hold the answers against each other; then what is left, read through both."""
+    ours, theirs = (plain_answers(tell(cloud, side, name, story), side, name) for side in SIDES)
+    different = [
+        f"step {number}: {step}\nours   {our}\ntheirs {their}"
+        for number, (step, our, their) in enumerate(zip(story, ours, theirs, strict=True))
+        if our != their
+    ]
+    assert not different, "\n".join(different)
 
 
 def copy(name: str = "source", to: str = "{c}/copy", query: str = "", **more: str) -> Step:
@@ -130,6 +260,88 @@ def test_bad_requests(cloud: Cloud) -> None:
             Step("GET", "/{c}", query="format=json"),
         ],
     )
+
+
+def test_guests_need_to_read_the_one_and_write_the_other(cloud: Cloud) -> None:
+    login = {"X-Auth-User": "test:guest", "X-Auth-Key": "guest"}
+    guest = {"X-Auth-Token": cloud.proxies["theirs"].ask("GET", "/auth/v1.0", login).headers["x-auth-token"]}
+    read, write = {"X-Container-Read": "test:guest"}, {"X-Container-Write": "test:guest"}
+    attempts = [
+        Step("COPY", "/{c}/source", {"Destination": "{c}-other/copy", **guest}),
+        Step("PUT", "/{c}-other/copy", {"X-Copy-From": "{c}/source", **guest}, b""),
+        Step("PUT", "/{c}-other/copy", {"X-Copy-From": "{c}/none", **guest}, b""),
+        Step("GET", "/{c}-other/copy"),
+    ]
+    compare(
+        cloud,
+        "guests",
+        [
+            *(*SOURCE, Step("PUT", "/{c}-other"), *attempts),
+            *(Step("POST", "/{c}", read), *attempts),
+            *(Step("POST", "/{c}", {"X-Remove-Container-Read": "x"}), Step("POST", "/{c}-other", write), *attempts),
+            *(Step("POST", "/{c}", {**read, "X-Versions-Location": "{c}-versions"}), Step("PUT", "/{c}-versions")),
+            *(*attempts, Step("PUT", "/{c}/source", guest, b"x"), Step("DELETE", "/{c}/source", guest)),
+            Step("GET", "/{c}-versions"),
+            Step("POST", "/{c}", write),
+            *(
+                Step("PUT", "/{c}/source", guest, b"x"),
+                Step("DELETE", "/{c}/source", guest),
+                Step("GET", "/{c}/source"),
+            ),
+        ],
+    )
+
+
+def test_large_objects(cloud: Cloud) -> None:
+    manifest = json.dumps([{"path": "/segments/s1"}, {"path": "/segments/s2", "range": "0-0"}]).encode()
+    for path, body in (("", b""), ("/s1", b"hello"), ("/s2", b"world")):
+        assert cloud.ask("theirs", "PUT", f"/segments{path}", {"Content-Type": "x/segment"}, body).status == 201
+    raw = {"query": "multipart-manifest=get"}
+    looks = [Step("GET", "/{c}/copy"), Step("GET", "/{c}/copy", **raw)]
+    compare(
+        cloud,
+        "large",
+        [
+            *VERSIONED,
+            Step("PUT", "/{c}/slo", {"X-Object-Meta-A": "b"}, manifest, "multipart-manifest=put"),
+            Step("PUT", "/{c}/dlo", {"X-Object-Manifest": "segments/s", "Content-Type": "x/dlo"}, b""),
+            *(copy("slo"), *looks, copy("slo", **raw), *looks, copied(of="{c}/slo", Range="bytes=3-5"), *looks),
+            *(copy("slo", X_Fresh_Metadata="true", **raw), *looks),
+            *(copied(of="{c}/slo", ETag="0" * 32), copied(of="{c}/slo", ETag="0" * 32, **raw)),
+            *(copied(of="{c}/slo", Content_Type="x/mine", X_Object_Meta_A="c", **raw), *looks),
+            *(copy("dlo"), *looks, copy("dlo", **raw), *looks, copied(of="{c}/dlo", Range="bytes=3-5"), *looks),
+            *(copied(of="segments/s1", **raw), *looks),
+            *(write(b"plain", "slo"), KEPT, Step("DELETE", "/{c}/slo"), KEPT),
+            *(Step("GET", "/{c}/slo"), Step("GET", "/{c}", query="format=json")),
+        ],
+    )
+
+
+def test_a_copy_with_heartbeats(cloud: Cloud) -> None:
+    told = []
+    for side in SIDES:
+        steps = [
+            *SOURCE,
+            copy(query="heartbeat=on"),
+            copy(query="heartbeat=on", Accept="application/json"),
+            copy(query="heartbeat=on", to="no-{c}/copy", Accept="application/json"),
+            copy("none", query="heartbeat=on"),
+        ]
+        text, *structured, missing = tell(cloud, side, "heartbeat", steps)[2:]
+        assert (text.status, text.body[:1], missing.status) == (202, b" ", 404)
+        names = {line.partition(b":")[0] for line in text.body.split(b"\n")}
+        results = [json.loads(answer.body) for answer in structured]
+        told.append((text.headers["content-type"], names & WANTED, [told_of(result, side) for result in results]))
+    assert told[0] == told[1]
+
+
+WANTED = {b"Response Status", b"Response Body", b" Etag", b"Etag", b"X-Copied-From", b"Errors", b"X-Object-Meta-Kind"}
+
+
+def told_of(result: dict[str, object], side: str) -> dict[str, str]:
+    """What of a heartbeat's result both sides must say."""
+    keys = ("Response Status", "Etag", "X-Copied-From", "X-Copied-From-Account", "X-Object-Meta-Kind", "Errors")
+    return {key: re.sub(rf"{side[0]}-heartbeat", "CONTAINER", str(result.get(key))) for key in keys}
 
 
 VERSIONED = [
@@ -274,7 +486,10 @@ def test_links_are_kept_as_links(cloud: Cloud) -> None:
 def test_either_brings_back_what_the_other_has_kept(cloud: Cloud, writer: str) -> None:
     reader = SIDES[1 - SIDES.index(writer)]
     container = f"/both-{writer}"
-    for path, headers in ((f"{container}-versions", {}), (container, {"X-Versions-Location": f"both-{writer}-versions"})):
+    for path, headers in (
+        (f"{container}-versions", {}),
+        (container, {"X-Versions-Location": f"both-{writer}-versions"}),
+    ):
         assert cloud.ask(writer, "PUT", path, headers).status == 201
     for number in range(4):
         headers = {"X-Object-Meta-N": str(number), "Content-Type": f"x/{number}"}
