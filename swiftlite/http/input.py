@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from time import monotonic
 from typing import NoReturn
 
 from swiftlite.http.body import NO_TRAILERS, ChunkedBody, FixedBody
@@ -102,6 +103,20 @@ class Input:
             return self.body.read_some(size)
         except (StreamTimeout, StreamClosed, RequestBodyError) as error:
             self._fail(error)
+
+    def read_soon(self, size: int, seconds: float) -> bytes:
+        """Return ``size`` bytes, or what has come when ``seconds`` are over, but at least one; ``b""`` at the end.
+
+        So what a slow client sends can be passed on before long. Raises as ``read``.
+        """
+        data = self.read1(size)
+        if len(data) == size or not data:
+            return data
+        parts, missing, deadline = [data], size - len(data), monotonic() + seconds
+        while missing and monotonic() < deadline and (data := self.read1(missing)):
+            parts.append(data)
+            missing -= len(data)
+        return b"".join(parts)
 
     def readinto(self, buffer: bytearray | memoryview) -> int:
         """Read what is there into ``buffer``; return the number of bytes, 0 at the end. Raises as ``read``."""

@@ -151,6 +151,14 @@ class Connection:
             self.reusable = False
             raise PeerClosed(self.address, f"connection lost while sending: {error}") from None
 
+    def send_now(self, parts: Sequence[Piece]) -> list[Piece]:
+        """Send what there is room for, without waiting; return what is left. Raises PeerClosed."""
+        try:
+            return self.stream.send_now(parts)
+        except StreamClosed as error:
+            self.reusable = False
+            raise PeerClosed(self.address, f"connection lost while sending: {error}") from None
+
     def read_head(self, timeout: float) -> ResponseHead:
         """Read one response head, of whatever status; raise NodeTimeout, PeerClosed or BadResponse."""
         stream = self.stream

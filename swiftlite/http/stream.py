@@ -149,6 +149,22 @@ class Stream:
                 self._send_rest(memoryview(part)[sent:], timeout)
                 sent = 0
 
+    def send_now(self, parts: Sequence[Piece]) -> list[Piece]:
+        """Send what there is room for, without waiting; return what is left. Raises StreamClosed."""
+        try:
+            sent = self.sock.sendmsg(parts)
+        except BlockingIOError:
+            return list(parts)
+        except OSError as error:
+            raise StreamClosed(str(error)) from None
+        self._take_turns(sent)
+        left: list[Piece] = []
+        for part in parts:
+            if sent < len(part):
+                left.append(memoryview(part)[sent:] if sent else part)
+            sent = max(0, sent - len(part))
+        return left
+
     def _send_rest(self, view: memoryview, timeout: float | None) -> None:
         while view:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable
 
 from swiftlite.http.errors import PeerClosed
@@ -90,12 +91,24 @@ class Upload:
     def send_chunk(self, data: Piece) -> None:
         """Send one chunk of a chunked body; nothing for no bytes. Raises as ``send``."""
         if data:
-            # A chunk's line end goes with what follows it: alone it would often be a packet of two bytes.
-            self._send([b"%b%x\r\n" % (self._chunk_end, len(data)), data])
-            self._chunk_end = b"\r\n"
+            self._send(self.frame(data))
 
     def finish_chunks(self, trailers: Iterable[tuple[str, str]] = ()) -> None:
-        """End the chunked body (again after a second 100 Continue, where one was asked for). Raises as ``send``.
+        """End the chunked body (again after a second 100 Continue, where one was asked for).
+
+        Arguments as for ``frame_end``; raises as ``frame_end`` and ``send``.
+        """
+        self._send(self.frame_end(trailers))
+
+    def frame(self, data: Piece) -> list[Piece]:
+        """What goes over the wire for the next chunk, of at least one byte: for ``send_now`` and ``send_all``."""
+        # A chunk's line end goes with what follows it: alone it would often be a packet of two bytes.
+        head = b"%b%x\r\n" % (self._chunk_end, len(data))
+        self._chunk_end = b"\r\n"
+        return [head, data]
+
+    def frame_end(self, trailers: Iterable[tuple[str, str]] = ()) -> list[Piece]:
+        """What goes over the wire for the end of a chunked body.
 
         Args:
             trailers: names and latin-1 values to send after the last chunk (RFC 9112 7.1.2).
@@ -108,7 +121,19 @@ class Upload:
             raise ValueError("a line end in a trailer")
         end, self._chunk_end = self._chunk_end, b""
         self._left = 0
-        self._send([end + "\r\n".join(["0", *lines, "", ""]).encode("latin-1")])
+        return [end + "\r\n".join(["0", *lines, "", ""]).encode("latin-1")]
+
+    def send_now(self, pieces: list[Piece]) -> list[Piece]:
+        """Send framed pieces as far as there is room, without waiting; return the rest. Raises PeerClosed."""
+        return self._connection.send_now(pieces)
+
+    def send_all(self, pieces: list[Piece]) -> None:
+        """Send framed pieces, waiting for room. Raises as ``send``."""
+        self._send(pieces)
+
+    def has_answered(self) -> bool:
+        """Whether something has come from the server, if only the end of the connection."""
+        return self._connection.stream.has_arrived()
 
     def _send(self, parts: list[Piece]) -> None:
         if self._head:
@@ -134,6 +159,11 @@ class Upload:
             answer = self._connection.read_head(timeout)
             if answer.status >= 200:
                 return self._connection.respond(self._method, answer, timeout)
+
+    def hang_up(self) -> None:
+        """Make another green thread that is sending stop; it sees a PeerClosed."""
+        self._connection.reusable = False
+        self._connection.stream.hang_up(socket.SHUT_WR)
 
     def close(self) -> None:
         """Break the upload off; the server sees a disconnect. Not needed after ``response``."""

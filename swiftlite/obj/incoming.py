@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from swiftlite.common import web
 from swiftlite.core import metadata as rules
-from swiftlite.core.preconditions import unquote_etag
 from swiftlite.core.timestamp import Timestamp, normal_delete_at
 from swiftlite.obj.answers import Request, bad_request
 from swiftlite.obj.container_update import Change
@@ -129,8 +128,10 @@ def checked_etag(request: Request, writer: DiskFileWriter) -> str:
         if digest.fingerprint != writer.fingerprint:
             raise BodyDamaged(f"of {writer.size} bytes: XXH3-128 {writer.fingerprint}, sent {digest.fingerprint}")
         etag = digest.etag
-    promised = unquote_etag(request.header("ETag") or "")
-    if promised and promised.lower() != etag:
+    promised = request.header("ETag") or ""
+    if len(promised) > 1 and promised[0] == promised[-1] == '"':
+        promised = promised[1:-1]
+    if promised and promised != etag:
         raise web.HTTPUnprocessableEntity()
     return etag
 

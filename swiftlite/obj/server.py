@@ -80,7 +80,7 @@ class ObjectServer:
             options.expiring_objects_container_divisor,
         )
         spool = AsyncPending(self.fs, swift.hash_path)
-        self.container_updates = ContainerUpdates(client, spool, self.files.threads, swift.hash_path, queue, logger)
+        self.container_updates = ContainerUpdates(client, spool, self.files.threads, queue, patience, logger)
         self.allowed_headers = frozenset(name.lower() for name in options.allowed_headers)
         refused = ("REPLICATE",) if options.replication_server is False else ()
         self.handlers = {verb: getattr(self, verb) for verb in self.methods if verb not in refused}
@@ -395,7 +395,7 @@ class ObjectServer:
         try:
             wanted = Timestamp(due)
         except ValueError:
-            raise bad_request("Bad X-If-Delete-At header value") from None
+            raise web.HTTPBadRequest("Bad X-If-Delete-At header value") from None
         if not stored.timestamp:
             raise web.HTTPNotFound()
         if stored.timestamp >= change.timestamp:

@@ -123,6 +123,7 @@ class ProxyOptions(PolicyOptions):
     )
     post_quorum_timeout: float = option(0.5, "how long to wait for the other replicas once a quorum has answered")
     object_chunk_size: int = option(262144, "bytes read from an object server at once")
+    put_queue_depth: int = option(10, "pieces of an upload that may wait for one slow object server")
     client_chunk_size: int = option(262144, "bytes read from a client at once")
     account_autocreate: bool = option(False, "make an account when something is first written to it")
     allow_account_management: bool = option(False, "let accounts be made and deleted by PUT and DELETE")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 from swiftlite.core.quorum import Reply, Tally, quorum_size
 from swiftlite.http.errors import BackendError
 from swiftlite.proxy.cluster import Cluster
@@ -34,18 +36,23 @@ class ReplicatedPost:
         missing = sum(reply.status == 404 for reply in tally.replies)
         if not missing or not tally.count(200) or tally.count(200) >= tally.quorum:
             return tally.best()
-        return self._ask_handoffs(tally)
+        return self._ask_handoffs(tally, fanout.missing)
 
-    def _ask_handoffs(self, primaries: Tally) -> Reply | None:
-        """Count handoffs that have the object in place of primaries that do not; a mixture decides nothing."""
+    def _ask_handoffs(self, primaries: Tally, missing: list[HeaderList]) -> Reply | None:
+        """Ask handoffs in place of the primaries that do not have the object.
+
+        404 is no answer to a client then: the object is somewhere.
+
+        :param missing: the headers of those primaries' requests; they name containers that nobody has told
+        """
+        headers = cycle(missing)
         tally = Tally(len(self.replicas), quorum_size(len(self.replicas)))
         for reply in primaries.replies:
-            if reply.status != 404:
-                tally.add(reply)
+            tally.add(reply)
         while tally.count(200) < tally.quorum and (node := self.nodes.next()) is not None:
             try:
                 response = self.cluster.client.request(
-                    node.address, self.request.method, self.request.on(node), self.replicas[0]
+                    node.address, self.request.method, self.request.on(node), next(headers)
                 )
                 reply = to_reply(response)
             except BackendError as error:
@@ -53,6 +60,7 @@ class ReplicatedPost:
                 continue
             if reply.is_server_error:
                 self.nodes.refused(node, reply.status, str(self.request))
-            elif reply.status != 404:
+            else:
                 tally.add(reply)
-        return tally.best()
+        best = tally.best()
+        return None if best is None or best.status == 404 else best

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
+from time import monotonic
 from typing import Any
 
 import xxhash
@@ -18,15 +20,19 @@ from swiftlite.common.web import (
 )
 from swiftlite.core.quorum import Reply, Tally
 from swiftlite.http.errors import BackendError, BadBody, ClientDisconnected, ClientTimeout
+from swiftlite.http.input import Input
 from swiftlite.proxy.cluster import Cluster
 from swiftlite.proxy.nodes import NodeIter
 from swiftlite.proxy.putter import Putter
+from swiftlite.ring.ring import Node
 from swiftlite.wire.backend import BackendRequest, HeaderList
 from swiftlite.wire.fanout import UNAVAILABLE, FanOut
-from swiftlite.wire.messages import DigestTrailer
+from swiftlite.wire.messages import OBJECT_LENGTH, DigestTrailer
 
 SMALL = 65536
 """Bytes up to which a body is read whole and sent together with its head, without 100 Continue."""
+PASS_ON = 1.0
+"""Seconds after which a piece of the body is passed on though it is not full."""
 
 
 class ClientBody:
@@ -41,15 +47,21 @@ class ClientBody:
         self.limit = limit
         self.chunk_size = chunk_size
         self.received = 0
-        self._read: Callable[[int], bytes] = environ["wsgi.input"].read
+        source = environ["wsgi.input"]
+        self._read: Callable[[int], bytes] = source.read
+        # What a slow client sends goes on to the servers before they lose patience with us.
+        self._read_soon = partial(source.read_soon, seconds=PASS_ON) if isinstance(source, Input) else source.read
 
     def read(self, size: int) -> bytes:
         """The next bytes, ``b""`` at the end of a chunked body.
 
         :raises Answer: 408, 413, 499 or 400
         """
+        return self._checked(self._read, size)
+
+    def _checked(self, read: Callable[[int], bytes], size: int) -> bytes:
         try:
-            data = self._read(size)
+            data = read(size)
         except ClientTimeout:
             raise HTTPRequestTimeout() from None
         except ClientDisconnected:
@@ -83,7 +95,7 @@ class ClientBody:
             size = min(size, self.length - self.received)
             if not size:
                 return b""
-        return self.read(size)
+        return self._checked(self._read_soon, size)
 
 
 class BodyDigest:
@@ -101,6 +113,10 @@ class BodyDigest:
     def trailer(self) -> DigestTrailer:
         """What the servers are told once the whole body was taken."""
         return DigestTrailer(self._etag.hexdigest(), self._fingerprint.hexdigest())
+
+
+class Decided(Exception):
+    """The matter is decided before all was sent; the tally says how."""
 
 
 class ReplicatedUpload:
@@ -124,16 +140,31 @@ class ReplicatedUpload:
         """The headers of the replicas that no node took."""
         self.quorum = quorum
 
-    def run(self, body: ClientBody, only_if_new: bool) -> Tally:
+    def run(self, body: ClientBody) -> Tally:
         """Take the body from the client and store it.
 
-        :param only_if_new: a server that has the object must be able to prevent that any other stores it
         :raises Answer: the body did not come, or too few servers took it
         """
         start, complete = body.read_small()
-        if complete and not only_if_new:
-            return self._send_at_once(start)
-        return self._stream(start, body, only_if_new)
+        return self._send_at_once(start) if complete else self.stream(start, body)
+
+    def stream(self, start: bytes, body: ClientBody) -> Tally:
+        """Store a body while it comes, from servers that have given their word to take it.
+
+        :param start: of the body, what was read already
+        """
+        putters = self._connect(self._offers(body.length))
+        try:
+            self._take_early_answers(putters)
+            digest = self._send(start, body, putters)
+            willing, putters = putters, []  # From here on their replies are waited for.
+            self._finish(willing, digest)
+        except Decided:
+            pass
+        finally:
+            for putter in putters:
+                putter.abort()
+        return self.tally
 
     def _send_at_once(self, data: bytes) -> Tally:
         options = self.cluster.options
@@ -147,110 +178,141 @@ class ReplicatedUpload:
         self.lost = fanout.lost
         return fanout.run(self.request, self.replicas, data)
 
-    def _stream(self, start: bytes, body: ClientBody, only_if_new: bool) -> Tally:
-        putters = self._connect(body.length)
-        try:
-            willing = self._take_early_answers(putters, only_if_new)
-            if not willing:
-                return self.tally
-            digest = self._send(start, body, willing)
-            putters = []  # From here on their replies are waited for.
-            self._finish(willing, digest)
-            return self.tally
-        finally:
-            for putter in putters:
-                putter.abort()
+    # --- before the body ---
 
-    def _connect(self, length: int | None) -> list[Putter]:
+    def _offers(self, length: int | None) -> HeaderList:
+        """What every server is told and offered, besides its replica's headers."""
+        known = (
+            [(OBJECT_LENGTH, str(length))] if length else []
+        )  # Where there is no body, a chunked one can end at once.
+        return [DigestTrailer.HEADER, *known]
+
+    def _connect(self, offers: HeaderList) -> list[Putter]:
         """Open a connection for every replica, all at once, each to the next node that is willing."""
-        # An empty body has no place for a 100 Continue, but a chunked one has.
-        threads = [spawn(self._connect_one, headers, length or None) for headers in self.replicas]
+        threads = [spawn(self._connect_one, headers, offers) for headers in self.replicas]
         return [putter for putter in [thread.wait() for thread in threads] if putter is not None]
 
-    def _take_early_answers(self, putters: list[Putter], only_if_new: bool) -> list[Putter]:
-        """Count what servers said without the body; return those that want it, none if the matter is decided."""
-        early = [putter.early for putter in putters if putter.early]
-        willing = [putter for putter in putters if not putter.early]
-        for reply in early:
-            self.tally.add(reply)
-        statuses = {reply.status for reply in early}
-        if 409 in statuses or (only_if_new and 412 in statuses):
-            return []
-        if len(willing) < self.quorum:
-            if self.tally.best() is None:
-                raise HTTPServiceUnavailable()
-            return []
-        return willing
-
-    def _connect_one(self, headers: HeaderList, length: int | None) -> Putter | None:
+    def _connect_one(self, headers: HeaderList, offers: HeaderList) -> Putter | None:
         while (node := self.nodes.next() or self.nodes.next_limited()) is not None:
-            try:
-                putter = Putter.connect(self.cluster.client, node, self.request, headers, length)
-            except BackendError as error:
-                self.nodes.failed(node, f"{self.request}: {error}")
-                continue
-            if putter.early is None or not putter.early.is_server_error:
-                self.nodes.worked(node)
+            putter = self._connect_to(node, headers, offers)
+            if putter is not None:
                 return putter
-            self.nodes.refused(node, putter.early.status, str(self.request))
         self._lose(headers)
         return None
+
+    def _connect_to(self, node: Node, headers: HeaderList, offers: HeaderList) -> Putter | None:
+        """A node's word on the upload; None when it cannot give any."""
+        depth = self.cluster.options.put_queue_depth
+        try:
+            putter = Putter.connect(self.cluster.client, node, self.request, headers + offers, depth)
+        except BackendError as error:
+            self.nodes.failed(node, f"{self.request}: {error}")
+            return None
+        if putter.early is not None and putter.early.is_server_error:
+            self.nodes.refused(node, putter.early.status, str(self.request))
+            return None
+        self.nodes.worked(node)
+        return putter
+
+    def _take_early_answers(self, putters: list[Putter]) -> None:
+        """Count what servers said without the body, and leave in ``putters`` those that want it.
+
+        :raises Decided: when it is not needed any more
+        :raises Answer: when too few want it
+        """
+        for putter in putters[:]:
+            if putter.early is not None:
+                self.tally.add(putter.early)
+                putters.remove(putter)
+        if any(reply.status == 409 for reply in self.tally.replies):
+            raise Decided
+        self._need_quorum(putters)
+
+    def _need_quorum(self, putters: list[Putter]) -> None:
+        if len(putters) < self.quorum:
+            if self.tally.best() is None:
+                raise HTTPServiceUnavailable()
+            raise Decided
+
+    # --- the body ---
 
     def _send(self, data: bytes, body: ClientBody, putters: list[Putter]) -> DigestTrailer | None:
         """Pass the body on as it comes; return its checksums, if a server relies on them.
 
-        The pieces go to one server after the other: the kernel's buffers even out their pace, and a queue and a green
-        thread for each would cost more than they gain.
+        Servers that fail, or have answered before the end, are left out from then on.
         """
         digest = BodyDigest() if any(putter.takes_digest for putter in putters) else None
         data = data or body.read_chunk()
         while data:
             for putter in putters[:]:
-                try:
-                    putter.send(data)
-                except BackendError as error:
+                if not self._feed(putter, data):
                     putters.remove(putter)
-                    putter.abort()
-                    self.nodes.failed(putter.node, f"{self.request}: {error}")
-                    self._lose(putter.headers)
-            if len(putters) < self.quorum:
-                raise HTTPServiceUnavailable()
+            self._need_quorum(putters)
             if digest:
                 digest.update(data)
             data = body.read_chunk()
         return digest.trailer() if digest else None
 
+    def _feed(self, putter: Putter, data: bytes) -> bool:
+        """Whether the node takes more after this piece."""
+        try:
+            reply = putter.send(data)
+        except BackendError as error:
+            self._failed(putter, error)
+        else:
+            if reply is None:
+                return True
+            self._count(putter, reply)
+        putter.abort()
+        return False
+
+    # --- after the body ---
+
+    def _finish(self, putters: list[Putter], digest: DigestTrailer | None) -> None:
+        """Collect the replies; once they decide the matter, wait for the others only a little."""
+        self._collect(putters, lambda putter: putter.finish(digest))
+
+    def _collect(self, putters: list[Putter], ask: Callable[[Putter], Reply]) -> None:
+        """Ask all at once, and count the replies."""
+        replies: Any = Queue()
+        for putter in putters:
+            spawn(lambda putter=putter: replies.put((putter, self._ask(putter, ask))))
+        putters = list(putters)
+        deadline: float | None = None
+        while putters:
+            if deadline is None and self.tally.decided:
+                deadline = monotonic() + self.cluster.options.post_quorum_timeout
+            try:
+                putter, reply = replies.get(timeout=None if deadline is None else max(0.0, deadline - monotonic()))
+            except QueueEmpty:
+                return
+            putters.remove(putter)
+            if reply is not None:
+                self._count(putter, reply)
+
+    def _ask(self, putter: Putter, ask: Callable[[Putter], Reply]) -> Reply | None:
+        try:
+            return ask(putter)
+        except BackendError as error:
+            self._failed(putter, error)
+            return None
+
+    # --- counting ---
+
+    def _count(self, putter: Putter, reply: Reply) -> None:
+        """Count what a server said."""
+        if reply.is_server_error:
+            self.nodes.refused(putter.node, reply.status, str(self.request))
+            self._lose(putter.headers)
+        else:
+            self.tally.add(reply)
+
+    def _failed(self, putter: Putter, error: BackendError) -> None:
+        """Count a server that could not be spoken to."""
+        self.nodes.failed(putter.node, f"{self.request}: {error}")
+        self._lose(putter.headers)
+
     def _lose(self, headers: HeaderList) -> None:
         """Note that a replica will not be stored."""
         self.lost.append(headers)
         self.tally.add(UNAVAILABLE)
-
-    def _finish(self, putters: list[Putter], digest: DigestTrailer | None) -> None:
-        """Collect the replies; once they decide the matter, wait for the others only a little."""
-        replies: Any = Queue()
-        for putter in putters:
-            spawn(lambda putter=putter: replies.put((putter, self._finish_one(putter, digest))))
-        timeout: float | None = None
-        for _ in range(len(putters)):
-            if timeout is None and self.tally.decided:
-                timeout = self.cluster.options.post_quorum_timeout
-            try:
-                putter, reply = replies.get(timeout=timeout)
-            except QueueEmpty:
-                return
-            if reply is None:
-                self._lose(putter.headers)
-            else:
-                self.tally.add(reply)
-
-    def _finish_one(self, putter: Putter, digest: DigestTrailer | None) -> Reply | None:
-        """End one node's share; None when it failed."""
-        try:
-            reply = putter.finish(digest)
-        except BackendError as error:
-            self.nodes.failed(putter.node, f"{self.request}: {error}")
-            return None
-        if reply.is_server_error:
-            self.nodes.refused(putter.node, reply.status, str(self.request))
-            return None
-        return reply

@@ -48,6 +48,8 @@ class FanOut:
         self.post_quorum_timeout = post_quorum_timeout
         self.lost: list[HeaderList] = []
         """The headers of the replicas that no node took."""
+        self.missing: list[HeaderList] = []
+        """The headers of those that a node answered with 404."""
         self._pending: list[_Pending] = []
 
     def run(self, request: BackendRequest, replicas: list[HeaderList], body: bytes = b"") -> Tally:
@@ -105,6 +107,8 @@ class FanOut:
             self._start(request, pending.headers, body)
             return
         self.nodes.worked(pending.node)
+        if reply.status == 404:
+            self.missing.append(pending.headers)
         self.tally.add(reply)
 
     def _drop_silent(self, request: BackendRequest, body: bytes) -> None:

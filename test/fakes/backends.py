@@ -34,6 +34,7 @@ class Seen:
     :param ended: nothing more will come of its body
     :param complete: the body came whole
     :param trailers: what came after it
+    :param leave: the body that came after a vote
     """
 
     method: str
@@ -44,6 +45,7 @@ class Seen:
     ended: bool = False
     complete: bool = False
     trailers: list[tuple[str, str]] = field(default_factory=list)
+    leave: bytes | None = None
 
 
 @dataclass
@@ -56,6 +58,7 @@ class Say:
     :param read: take the body before answering
     :param chunked: do not tell the length
     :param interim: headers of the 100 Continue
+    :param vote: after the body send another 100 Continue, and read another body before the answer
     """
 
     status: int = 200
@@ -67,6 +70,7 @@ class Say:
     read: bool = True
     chunked: bool = False
     interim: dict[str, str] = field(default_factory=dict)
+    vote: bool = False
 
 
 Script = Callable[[Seen], Say]
@@ -106,6 +110,9 @@ class Backend:
                 seen.body = environ["wsgi.input"].read()
                 seen.trailers = environ["wsgi.input"].trailers.items()
                 seen.complete = True
+                if say.vote:
+                    environ["wsgi.input"].send_hundred_continue_response()
+                    seen.leave = environ["wsgi.input"].read()
             except RequestBodyError as error:
                 self.problems.append(error)
         seen.ended = True

@@ -14,11 +14,15 @@ from swiftlite.common.web import (
     HTTPBadRequest,
     HTTPInternalServerError,
     HTTPNotFound,
-    HTTPPreconditionFailed,
     HTTPServiceUnavailable,
     status_line,
 )
-from swiftlite.core.constraints import check_metadata, check_object_put, has_reserved_parameter
+from swiftlite.core.constraints import (
+    check_content_type,
+    check_metadata,
+    check_object_put,
+    has_reserved_parameter,
+)
 from swiftlite.core.expiry import requested_delete_at
 from swiftlite.core.names import EntityName
 from swiftlite.core.placement import Target, spread_updates
@@ -32,10 +36,13 @@ from swiftlite.proxy.download import SMALL, ResumingDownload
 from swiftlite.proxy.headers import HeaderList, read_headers, returned_headers, write_headers
 from swiftlite.proxy.info import Info
 from swiftlite.proxy.lost_updates import tell_containers
+from swiftlite.proxy.nodes import NodeIter
 from swiftlite.proxy.repost import ReplicatedPost
 from swiftlite.proxy.search import Search, Source
 from swiftlite.proxy.upload import ClientBody, ReplicatedUpload
+from swiftlite.proxy.voted_change import VotedChange, VotedCreation
 from swiftlite.wire.backend import BackendRequest
+from swiftlite.wire.fanout import FanOut
 from swiftlite.wire.messages import ObjectOrder, ObjectRowUpdate, UpdateTargets
 
 if TYPE_CHECKING:
@@ -59,7 +66,7 @@ class ObjectController(Controller):
         """The object; HEAD only its metadata."""
         self.authorize(self.container["read_acl"])
         headers = read_headers(self.environ) + self.identification()
-        if self.options.allow_open_expired and is_true(self.environ.get("HTTP_X_OPEN_EXPIRED")):
+        if self._opens_expired:
             headers.append(("X-Backend-Open-Expired", "true"))
         request = BackendRequest(self.environ["REQUEST_METHOD"], self.partition, self.path)
         search = self.search(self.ring, request, headers, is_object=True)
@@ -72,16 +79,13 @@ class ObjectController(Controller):
 
     def PUT(self) -> PlainAnswer:
         """Store the object."""
-        only_if_new = self._if_none_match()
         self._authorize_write()
         headers, body = self._checked_upload()
         timestamp, delete_at = self._timestamp(), None
         delete_at = self._delete_at(timestamp, headers)
         request = BackendRequest("PUT", self.partition, self.path)
-        nodes = self.cluster.nodes(self.ring, self.partition)
-        replicas = self._replicas(headers, timestamp, delete_at)
-        upload = ReplicatedUpload(self.cluster, nodes, request, replicas, quorum_size(len(replicas)))
-        answer = self._stored(upload.run(body, only_if_new), timestamp, only_if_new)
+        upload = self._upload(request, self._replicas(headers, timestamp, delete_at))
+        answer = self._stored(upload.run(body), timestamp)
         if upload.lost and answer.status == CREATED:
             content_type, etag = dict(headers)["Content-Type"], answer.header("Etag") or ""
             row = ObjectRowUpdate("PUT", timestamp, self.policy.index, body.received, content_type, etag)
@@ -93,12 +97,18 @@ class ObjectController(Controller):
         self._authorize_write()
         headers = write_headers(self.environ)
         check_metadata(self.cluster.constraints, headers, "object")
+        check_content_type(self.environ.get("CONTENT_TYPE") or "")
+        if self._opens_expired:
+            headers.append(("X-Backend-Open-Expired", "true"))
         timestamp = self._timestamp()
         delete_at = self._delete_at(timestamp, headers)
         request = BackendRequest("POST", self.partition, self.path)
         replicas = self._replicas(headers, timestamp, delete_at)
         nodes = self.cluster.nodes(self.ring, self.partition)
-        reply = ReplicatedPost(self.cluster, nodes, request, replicas).run()
+        if self._is_conditional:
+            reply = self._voted(request, replicas).run(self._no_body()).best()
+        else:
+            reply = ReplicatedPost(self.cluster, nodes, request, replicas).run()
         if reply is None:
             raise HTTPServiceUnavailable()
         return self.answer(reply)
@@ -108,12 +118,18 @@ class ObjectController(Controller):
         self._authorize_write()
         timestamp = self._timestamp()
         request = BackendRequest("DELETE", self.partition, self.path)
-        replicas = self._replicas(write_headers(self.environ), timestamp, None)
-        fanout = self.fan_out(self.ring, request, replicas)
-        best = fanout.tally.best({404: 204})
+        headers = write_headers(self.environ)
+        if self._is_conditional:
+            voted = self._voted(request, self._replicas(headers, timestamp, None))
+            tally, lost = voted.run(self._no_body()), voted.lost
+        else:
+            nodes, count = self.cluster.delete_nodes(self.ring, self.partition)
+            fanout = self._fan_out(nodes, request, self._replicas(headers, timestamp, None, count))
+            tally, lost = fanout.tally, fanout.lost
+        best = tally.best({404: 204})
         if best is None:
             raise HTTPServiceUnavailable()
-        self._replace_updates(ObjectRowUpdate("DELETE", timestamp, self.policy.index), fanout.lost)
+        self._replace_updates(ObjectRowUpdate("DELETE", timestamp, self.policy.index), lost)
         return self.answer(best)
 
     # --- reading ---
@@ -149,20 +165,50 @@ class ObjectController(Controller):
             raise HTTPServiceUnavailable("Unknown Storage Policy")
         return policy
 
+    @property
+    def _opens_expired(self) -> bool:
+        return self.options.allow_open_expired and is_true(self.environ.get("HTTP_X_OPEN_EXPIRED"))
+
     def _authorize_write(self) -> None:
         self.environ["swift_sync_key"] = self.container["sync_key"]
         self.authorize(self.container["write_acl"])
         if self.container["status"] // 100 != 2:
             raise HTTPNotFound()
 
-    def _if_none_match(self) -> bool:
-        """Whether the object may only be stored where there is none."""
-        condition = self.environ.get("HTTP_IF_NONE_MATCH")
-        if condition is None:
-            return False
-        if "*" not in condition:
-            raise HTTPBadRequest("If-None-Match only supports *", content_type="text/plain")
-        return True
+    @property
+    def _is_conditional(self) -> bool:
+        """Whether the change has conditions that Swift knows for reads alone."""
+        match, none_match = self.environ.get("HTTP_IF_MATCH"), self.environ.get("HTTP_IF_NONE_MATCH")
+        return bool(match or none_match)
+
+    def _upload(self, request: BackendRequest, replicas: list[HeaderList]) -> ReplicatedUpload:
+        """What brings the body to the object servers, under the request's conditions."""
+        if not self._is_conditional:
+            nodes = self.cluster.write_nodes(self.ring, self.partition)
+            return ReplicatedUpload(self.cluster, nodes, request, replicas, quorum_size(len(replicas)))
+        only_if_new = "*" in self.environ.get("HTTP_IF_NONE_MATCH", "") and not self.environ.get("HTTP_IF_MATCH")
+        return self._voted(request, replicas, VotedCreation if only_if_new else VotedChange)
+
+    def _voted(
+        self, request: BackendRequest, replicas: list[HeaderList], kind: type[VotedChange] = VotedChange
+    ) -> VotedChange:
+        nodes = self.cluster.write_nodes(self.ring, self.partition)
+        return kind(self.cluster, nodes, request, replicas, self.ring.primaries(self.partition))
+
+    def _fan_out(self, nodes: NodeIter, request: BackendRequest, replicas: list[HeaderList]) -> FanOut:
+        options, tally = self.options, Tally(len(replicas))
+        fanout = FanOut(
+            self.cluster.client,
+            nodes,
+            tally,
+            node_timeout=options.node_timeout,
+            post_quorum_timeout=options.post_quorum_timeout,
+        )
+        fanout.run(request, replicas)
+        return fanout
+
+    def _no_body(self) -> ClientBody:
+        return ClientBody(self.environ, 0, 0, 1)
 
     def _checked_upload(self) -> tuple[HeaderList, ClientBody]:
         """The headers to store and the body to come, both within the limits."""
@@ -208,10 +254,15 @@ class ObjectController(Controller):
         headers.append(("X-Delete-At", normal_delete_at(delete_at)))
         return delete_at
 
-    def _replicas(self, headers: HeaderList, timestamp: Timestamp, delete_at: int | None) -> list[HeaderList]:
-        """The headers of every replica's request: the same but for whom each tells of the change."""
+    def _replicas(
+        self, headers: HeaderList, timestamp: Timestamp, delete_at: int | None, count: int | None = None
+    ) -> list[HeaderList]:
+        """The headers of every replica's request: the same but for whom each tells of the change.
+
+        :param count: how many requests, where it is not one for every primary
+        """
         name, ring = self.name, self.cluster.container_ring
-        count = len(self.ring.primaries(self.partition))
+        count = count or len(self.ring.primaries(self.partition))
         partition, containers = ring.get_nodes(name.account, name.container)
         queue_container, queue_partition, queue = self._queue(delete_at)
         shares = spread_updates(count, quorum_size(count), [target(node) for node in containers], queue)
@@ -243,12 +294,9 @@ class ObjectController(Controller):
         partition, nodes = self.cluster.container_ring.get_nodes(queue.account, container)
         return container, partition, [target(node) for node in nodes]
 
-    def _stored(self, tally: Tally, timestamp: Timestamp, only_if_new: bool) -> PlainAnswer:
+    def _stored(self, tally: Tally, timestamp: Timestamp) -> PlainAnswer:
         """What the client hears of an upload (formats.md 5.9)."""
-        statuses = [reply.status for reply in tally.replies]
-        if only_if_new and 412 in statuses:
-            raise HTTPPreconditionFailed()
-        if 409 in statuses:
+        if any(reply.status == 409 for reply in tally.replies):
             raise HTTPAccepted()
         etags = distinct_etags(tally.replies)
         if len(etags) > 1:
