@@ -157,7 +157,7 @@ def _parse(cls: type[Daemon], argv: list[str]) -> argparse.Namespace:
     parser.add_argument("-o", "--once", action="store_true", help="make one pass and exit")
     parser.add_argument("-v", "--verbose", action="store_true", help="log more, and to standard error")
     for name, reason in cls.switches.items():
-        parser.add_argument(f"--{name}", help=reason)
+        parser.add_argument("--" + name.replace("_", "-"), help=reason)
     return parser.parse_intermixed_args(argv)
 
 

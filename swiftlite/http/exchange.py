@@ -48,8 +48,13 @@ class Exchange:
         """The connection that the response comes on."""
         return self._connection.stream
 
-    def response(self) -> Response:
-        """Return the response, waiting for it; raise ConnectFailed, ConnectTimeout, NodeTimeout, PeerClosed, BadResponse."""
+    def response(self, timeout: float | None = None) -> Response:
+        """Return the response, waiting for it; raise ConnectFailed, ConnectTimeout, NodeTimeout, PeerClosed, BadResponse.
+
+        ``timeout``: seconds for every wait from now on, instead of the client's.
+        """
+        if timeout is not None:
+            self._timeout = timeout
         try:
             try:
                 answer = self._connection.read_head(self._timeout)

@@ -9,7 +9,7 @@ import os
 import pickle
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from swiftlite.common import pickles
@@ -35,6 +35,8 @@ class RowUpdate:
     :param container_path: ``account/container`` that takes the row instead, a shard
     :param successes: ids of the ring devices that have taken it
     :param redirect_history: the ``account/container`` paths it was sent to before
+    :param told: ``ip:port/device`` of those that took it before it was spooled, for an object server knows no ids.
+        OpenStack Swift's updater keeps what it does not know, and tells them once more.
     """
 
     operation: str
@@ -45,7 +47,8 @@ class RowUpdate:
     db_state: str | None = None
     container_path: str | None = None
     successes: tuple[int, ...] = ()
-    redirect_history: tuple[str, ...] = field(default=())
+    redirect_history: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def timestamp(self) -> Timestamp:
@@ -53,9 +56,25 @@ class RowUpdate:
         return Timestamp(self.headers.get("X-Meta-Timestamp") or self.headers["X-Timestamp"])
 
     @property
+    def destination(self) -> tuple[str, str]:
+        """Account and container that take the row."""
+        if not self.container_path:
+            return self.account, self.container
+        account, _, container = self.container_path.partition("/")
+        return account, container
+
+    @property
     def path(self) -> str:
         """Where the row goes: ``/account/container/object``."""
         return f"/{self.container_path or f'{self.account}/{self.container}'}/{self.object}"
+
+    def is_known_to(self, device_id: int, address: tuple[str, int], device: str) -> bool:
+        """Whether a device has taken it.
+
+        :param device_id: in the ring
+        :param address: where the object server reaches its container server
+        """
+        return device_id in self.successes or bool(self.told and told_name(address, device) in self.told)
 
     def to_pickle(self) -> bytes:
         """What a spool file holds."""
@@ -73,6 +92,8 @@ class RowUpdate:
             plain["successes"] = list(self.successes)
         if self.redirect_history:
             plain["redirect_history"] = list(self.redirect_history)
+        if self.told:
+            plain["told"] = list(self.told)
         return pickle.dumps(plain, 0)
 
     @classmethod
@@ -91,8 +112,9 @@ class RowUpdate:
                 {title_case(name): str(value) for name, value in plain["headers"].items()},
                 plain.get("db_state"),
                 plain.get("container_path"),
-                tuple(plain.get("successes", ())),
-                tuple(plain.get("redirect_history", ())),
+                tuple(plain.get("successes") or ()),
+                tuple(plain.get("redirect_history") or ()),
+                tuple(plain.get("told") or ()),
             )
             if not all(isinstance(name, str) for name in (update.account, update.container, update.object)):
                 raise ValueError("a name is no text")
@@ -106,10 +128,24 @@ class RowUpdate:
         """The update with these devices added to those that have taken it."""
         return replace(self, successes=(*self.successes, *device_ids))
 
-    def redirected(self, container_path: str | None) -> RowUpdate:
-        """The update, to be sent to another container (None: the root) from now on."""
-        history = (*self.redirect_history, container_path) if container_path else ()
-        return replace(self, container_path=container_path, redirect_history=history)
+    def redirected(self, container_path: str) -> RowUpdate:
+        """The update, to be sent to another container from now on, where nobody has taken it yet.
+
+        One that it was sent to before leads in circles: it starts again from the root.
+        """
+        circles = container_path in self.redirect_history
+        return replace(
+            self,
+            container_path=None if circles else container_path,
+            redirect_history=() if circles else (*self.redirect_history, container_path),
+            successes=(),
+            told=(),
+        )
+
+
+def told_name(address: tuple[str, int], device: str) -> str:
+    """How a spooled update names a device that has taken it: ``ip:port/device``."""
+    return f"{address[0]}:{address[1]}/{device}"
 
 
 class SpoolFile(NamedTuple):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from urllib.parse import quote_plus
 
 from swiftlite.common.policies import StoragePolicy
@@ -22,6 +23,7 @@ LOCK_FILE = ".lock"
 
 _SUFFIX = re.compile(r"^[0-9a-f]{3}$")
 _HASH = re.compile(r"^[0-9a-f]{32}$")
+_ASYNC_ROOT = re.compile(r"^async_pending(-.*)?$")
 _SAFE_NAME = re.compile(r"^[A-Za-z0-9_.-]+$")
 
 
@@ -80,6 +82,12 @@ def async_quarantine_directory(device_root: str) -> str:
 def async_root(device_root: str, policy: StoragePolicy) -> str:
     """``<device>/async_pending[-N]``."""
     return f"{device_root}/{policy.async_dir}"
+
+
+def foreign_async_roots(names: Iterable[str], policies: Iterable[StoragePolicy]) -> list[str]:
+    """Those of a device's directories that hold spooled updates of policies that nobody knows."""
+    known = {policy.async_dir for policy in policies}
+    return sorted(name for name in names if _ASYNC_ROOT.match(name) and name not in known)
 
 
 def async_path(device_root: str, policy: StoragePolicy, name_hash: str, timestamp: Timestamp) -> str:

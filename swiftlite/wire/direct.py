@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from swiftlite.core.names import quote_path
 from swiftlite.http.client import Client
 from swiftlite.http.errors import Address, BackendError
+from swiftlite.http.exchange import Exchange
 from swiftlite.http.head import Headers
 
 
@@ -41,6 +42,36 @@ def parse_host(text: str) -> Address:
     return host.strip("[]"), int(port)
 
 
+def start_row(client: Client, address: Address, target: str, operation: str, headers: Mapping[str, str]) -> Exchange:
+    """Send the PUT or DELETE of one row of a container or an account, and do not wait for the answer.
+
+    :param target: as :func:`row_target` makes it
+    :param operation: ``PUT`` or ``DELETE``
+    :param headers: the message, as WSGI strings; ``User-Agent`` is expected among them
+    :raises RowUnsent: when the server cannot be reached
+    """
+    try:
+        return client.start(address, operation, target, headers)
+    except BackendError as error:
+        raise RowUnsent(f"{error} for {target}") from None
+
+
+def finish_row(exchange: Exchange, target: str, timeout: float | None = None) -> None:
+    """Wait for the answer to :func:`start_row`.
+
+    :param timeout: seconds; None: the client's ``node_timeout``
+    :raises RowRefused: when the answer is no success
+    :raises RowUnsent: when there is no answer
+    """
+    try:
+        response = exchange.response(timeout)
+        response.drain()
+    except BackendError as error:
+        raise RowUnsent(f"{error} for {target}") from None
+    if not 200 <= response.status < 300:
+        raise RowRefused(exchange.address, target, response.status, response.headers)
+
+
 def send_row(
     client: Client,
     address: Address,
@@ -50,22 +81,20 @@ def send_row(
     operation: str,
     headers: Mapping[str, str],
 ) -> None:
-    """PUT or DELETE one row of a container or an account: the only place from where that is done.
+    """Send a row and wait for the answer; arguments and errors as for both of the above.
 
     :param path: native ``/account/container/object`` (row of a container) or ``/account/container`` (of an account)
-    :param operation: ``PUT`` or ``DELETE``
-    :param headers: the message, as WSGI strings; ``User-Agent`` is expected among them
-    :raises RowRefused: when the answer is no success
-    :raises RowUnsent: when there is no answer
     """
-    target = f"/{device}/{partition}{quote_path(path)}"
-    try:
-        response = client.request(address, operation, target, headers)
-        response.drain()
-    except BackendError as error:
-        raise RowUnsent(f"{error} for {target}") from None
-    if not 200 <= response.status < 300:
-        raise RowRefused(address, target, response.status, response.headers)
+    target = row_target(device, partition, quote_path(path))
+    finish_row(start_row(client, address, target, operation, headers), target)
+
+
+def row_target(device: str, partition: str | int, path: str) -> str:
+    """The request target of a row.
+
+    :param path: percent-encoded, with a slash in front
+    """
+    return f"/{device}/{partition}{path}"
 
 
 def user_agent(server: str) -> str:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import pickle
+import shutil
 import time
 from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fakes.database_servers import SWIFT, BackendServer, container_server
 from fakes.http_server import ServerThread
 from fakes.object_server import ObjectNode
+from swiftlite.common.fs import FileSystem
 from swiftlite.obj.updater import ObjectUpdater, UpdaterOptions
 from swiftlite.ring.format import RingData, dump_v1
 
@@ -105,6 +109,7 @@ def test_what_nobody_took_is_spooled(node: ObjectNode, containers: list[BackendS
     name_hash = SWIFT.hash_path.hex("a", "c", "o")
     assert (node.device / f"async_pending/{name_hash[-3:]}/{name_hash}-{at(1)}").exists()
     headers = update.pop("headers")
+    assert update.pop("told") == [f"{containers[0].host}/sda"]
     assert update == {"op": "PUT", "account": "a", "container": "c", "obj": "o", "db_state": "unsharded"}
     assert headers["X-Size"] == "5"
     assert headers["X-Timestamp"] == at(1)
@@ -197,7 +202,7 @@ def test_who_leaves_the_queue_alone(node: ObjectNode) -> None:
 
 @pytest.fixture
 def make_updater(tmp_path: Path) -> Callable[..., ObjectUpdater]:
-    def make(*addresses: tuple[str, int]) -> ObjectUpdater:
+    def make(*addresses: tuple[str, int], **more: object) -> ObjectUpdater:
         role = {"region": 1, "zone": 1, "device": "sda", "weight": 1.0, "meta": ""}
         devices = [
             {"id": number, "ip": ip, "port": port, "replication_ip": ip, "replication_port": port, **role}
@@ -205,9 +210,9 @@ def make_updater(tmp_path: Path) -> Callable[..., ObjectUpdater]:
         ]
         rings = [array("H", [number]) for number in range(len(addresses))]
         (tmp_path / "container.ring.gz").write_bytes(dump_v1(RingData(devices, 32, rings)))
-        options = UpdaterOptions(
-            swift_dir=str(tmp_path), devices=str(tmp_path / "node"), mount_check=False, objects_per_second=0
-        )
+        values = {"swift_dir": str(tmp_path), "devices": str(tmp_path / "node"), "mount_check": False}
+        values |= {"recon_cache_path": str(tmp_path / "recon"), "objects_per_second": 0, "conn_timeout": 5.0}
+        options = UpdaterOptions(**{**values, **more})  # type: ignore[arg-type]
         return ObjectUpdater(options, SWIFT, logging.getLogger("test.updater"))
 
     return make
@@ -315,3 +320,172 @@ def test_redirects_that_lead_in_circles_end_at_the_root(
         assert make_updater(server.address).run_once()["left"] == 1
     (update,) = spooled(node)
     assert "container_path" not in update
+
+
+def test_of_several_redirects_the_newest_is_right(
+    node: ObjectNode, containers: list[BackendServer], make_updater: Callable[..., ObjectUpdater]
+) -> None:
+    """And nobody who took the row for the root has taken it for the shard."""
+
+    def shards(name: str, second: int) -> Callable[..., list[bytes]]:
+        def app(environ: dict[str, str], start_response: Callable[..., object]) -> list[bytes]:
+            if "/.shards_a/" in environ["PATH_INFO"]:
+                told.append((second, environ["PATH_INFO"]))
+                start_response("201 Created", [])
+            else:
+                location = [("Location", f"/.shards_a/{name}/o"), ("X-Backend-Redirect-Timestamp", at(second))]
+                start_response("301 Moved Permanently", location)
+            return [b""]
+
+        return app
+
+    told: list[tuple[int, str]] = []
+    put(node, 1, **telling(containers[0].host, "127.0.0.1:1"))
+    with ServerThread(shards("older", 5)) as one, ServerThread(shards("newer", 9)) as other:
+        updater = make_updater(addresses(containers)[0], other.address, one.address)
+        updater.run_once()
+    assert sorted(told) == [(5, "/sda/0/.shards_a/newer/o"), (9, "/sda/0/.shards_a/newer/o")]
+    (update,) = spooled(node)  # The first server has no such shard.
+    assert (update["container_path"], update["successes"], "told" in update) == (".shards_a/newer", [1, 2], False)
+
+
+def test_who_was_told_by_the_object_server_is_not_told_again(
+    node: ObjectNode, containers: list[BackendServer], make_updater: Callable[..., ObjectUpdater]
+) -> None:
+    put(node, 1, **telling(containers[0].host, "127.0.0.1:1"))
+    (update,) = spooled(node)
+    assert update["told"] == [f"{containers[0].host}/sda"]
+    asked: list[int] = []
+
+    def counting(number: int) -> Callable[..., list[bytes]]:
+        def app(environ: dict[str, str], start_response: Callable[..., object]) -> list[bytes]:
+            asked.append(number)
+            start_response("201 Created", [])
+            return [b""]
+
+        return app
+
+    (update,) = spooled(node)
+    with ServerThread(counting(0)) as first, ServerThread(counting(1)) as second:
+        path = next(node.device.glob("async_pending/*/*"))
+        update["told"] = ["{}:{}/sda".format(*first.address)]
+        path.write_bytes(pickle.dumps(update, 0))
+        assert make_updater(first.address, second.address).run_once()["delivered"] == 1
+    assert asked == [1]
+
+
+# How much of a spool is worked off ------------------------------------------------------------------------------------
+
+
+def test_containers_have_a_limit_of_their_own(
+    node: ObjectNode, containers: list[BackendServer], make_updater: Callable[..., ObjectUpdater]
+) -> None:
+    for name in ("o1", "o2", "o3", "o4"):
+        headers = {"X-Timestamp": at(1), "Content-Type": "text/plain", **telling("127.0.0.1:1")}
+        assert node.request("PUT", f"/sda/7/a/c/{name}", headers, b"hello").status == 201
+    busy = {"max_objects_per_container_per_second": 0.001, "max_deferred_updates": 2, "interval": 0.1}
+    counts = make_updater(*addresses(containers), **busy).run_once()
+    # One is evicted from the queue of two, and the pass is over before the others' time has come.
+    assert (counts["delivered"], counts["deferred"], counts["skipped"]) == (1, 3, 3)
+    assert len(spooled(node)) == 3
+    fast = {"max_objects_per_container_per_second": 100.0, "interval": 30}
+    counts = make_updater(*addresses(containers), **fast).run_once()
+    assert (counts["delivered"], counts["skipped"]) == (3, 0)
+    assert spooled(node) == []
+
+
+def test_only_some_devices(
+    node: ObjectNode, containers: list[BackendServer], make_updater: Callable[..., ObjectUpdater]
+) -> None:
+    put(node, 1, **telling("127.0.0.1:1"))
+    assert not make_updater(*addresses(containers), only_devices=("sdb",)).run_once()
+    assert make_updater(*addresses(containers), only_devices=("sda", "sdb")).run_once()["delivered"] == 1
+
+
+def test_several_devices_each_have_a_process(
+    node: ObjectNode, containers: list[BackendServer], make_updater: Callable[..., ObjectUpdater], tmp_path: Path
+) -> None:
+    put(node, 1, **telling("127.0.0.1:1"))
+    for name in ("sdb", "sdc"):
+        shutil.copytree(node.device, node.device.with_name(name))
+    counts = make_updater(*addresses(containers), updater_workers=2).run_once()
+    assert (counts["delivered"], counts["failures"]) == (3, 0)
+    assert list(node.device.parent.glob("*/async_pending/*/*")) == []
+    assert set(statistics(tmp_path)["object_updater_per_device"]) == {"sda", "sdb", "sdc"}
+
+
+def test_updates_of_other_policies(
+    node: ObjectNode,
+    containers: list[BackendServer],
+    make_updater: Callable[..., ObjectUpdater],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    put(node, 1, **telling("127.0.0.1:1"))
+    (path,) = node.device.glob("async_pending/*/*")
+    unknown = node.device / "async_pending-77" / path.parent.name / path.name
+    unknown.parent.mkdir(parents=True)
+    unknown.write_bytes(path.read_bytes())
+    assert make_updater(*addresses(containers)).run_once()["delivered"] == 1
+    assert unknown.exists() and "async_pending-77" in caplog.text
+
+
+def test_of_several_updates_of_an_object_only_the_newest_is_delivered(
+    node: ObjectNode, containers: list[BackendServer], make_updater: Callable[..., ObjectUpdater]
+) -> None:
+    put(node, 1, **telling("127.0.0.1:1"))
+    node.request("DELETE", PATH, {"X-Timestamp": at(2), **telling("127.0.0.1:1")})
+    node.request("PUT", PATH, {"X-Timestamp": at(3), "Content-Type": "x/3", **telling("127.0.0.1:1")}, b"hello")
+    assert len(spooled(node)) == 3
+    updater = make_updater(UNREACHABLE)
+    assert updater.run_once()["jobs"] == 1
+    assert [update["headers"]["X-Timestamp"] for update in spooled(node)] == [at(3)]
+    assert make_updater(*addresses(containers)).run_once()["delivered"] == 1
+    assert [rows(server) for server in containers] == [[("o", 5, "x/3", MD5_OF_HELLO)]] * 3
+
+
+def statistics(directory: Path) -> dict[str, Any]:
+    return json.loads((directory / "recon/object.recon").read_text())
+
+
+def test_statistics_name_who_waits_longest(
+    node: ObjectNode, containers: list[BackendServer], make_updater: Callable[..., ObjectUpdater], tmp_path: Path
+) -> None:
+    put(node, 2, **telling("127.0.0.1:1"))
+    for second, container in ((1, "old"), (3, "new")):
+        headers = {"X-Timestamp": at(second), "Content-Type": "text/plain", **telling("127.0.0.1:1")}
+        assert node.request("PUT", f"/sda/7/a/{container}/o", headers, b"hello").status == 201
+    (tmp_path / "recon").mkdir()
+    (tmp_path / "recon/object.recon").write_text(
+        '{"async_pending": 7, "object_updater_per_device": {"gone": {"a": 1}}}\n'
+    )
+    updater = make_updater(UNREACHABLE, async_tracker_max_entries=2, async_tracker_dump_count=1)
+    assert updater.run_once()["left"] == 3
+    found = statistics(tmp_path)
+    assert found["async_pending"] == 7
+    assert list(found["object_updater_per_device"]) == ["sda"]
+    assert found["object_updater_sweep"] > 0 and found["object_updater_last"] > NOW
+    waiting = found["object_updater_stats"]
+    assert waiting["failures_oldest_timestamp"] == NOW + 1
+    assert waiting["failures_oldest_timestamp_age"] > 900
+    assert waiting["failures_account_container_count"] == 2
+    assert waiting["failures_oldest_timestamp_account_containers"] == {
+        "oldest_count": 1,
+        "oldest_entries": [{"account": "a", "container": "old", "timestamp": NOW + 1}],
+    }
+
+
+def test_a_full_disk_keeps_what_is_spooled(
+    node: ObjectNode, containers: list[BackendServer], make_updater: Callable[..., ObjectUpdater]
+) -> None:
+    class FullDisk(FileSystem):
+        def write(self, fd: int, data: bytes | memoryview) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    put(node, 1, **telling("127.0.0.1:1"))
+    before = spooled(node)
+    updater = make_updater(*addresses(containers)[:2], UNREACHABLE)
+    updater.spool.fs = FullDisk()
+    assert updater.run_once()["failures"] == 1
+    assert spooled(node) == before
+    assert list(node.device.glob("tmp/*")) == []
+    assert make_updater(*addresses(containers)).run_once()["delivered"] == 1
