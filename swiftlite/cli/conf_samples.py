@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from swiftlite.cli.layout import FILTERS, INTERNAL_PIPELINE, PIPELINE
+from swiftlite.cli.layout import FILTERS, INTERNAL_PIPELINE, PIPELINE, VERSIONING
 from swiftlite.common.config import ServerOptions
 from swiftlite.common.memcached import MemcachedOptions
 from swiftlite.container.server import ContainerOptions
@@ -53,6 +53,11 @@ DELAYS = (
     "# delay_reaping_<account>[/<container>]: seconds for which expired objects are left in place; names percent-encoded",
     "# delay_reaping_AUTH_test = 0",
 )
+FILTER_LINES = {
+    "tempauth": TEMPAUTH.strip().split("\n"),
+    "versioned_writes": [f"{name} = {value}" for name, value in VERSIONING.items()],
+}
+"""What a filter's section says besides its options' defaults."""
 FILTER_OPTIONS = {
     "catch_errors": CatchErrorsOptions,
     "gatekeeper": GatekeeperOptions,
@@ -115,7 +120,7 @@ def _filters(pipeline: str) -> list[Section]:
     sections = []
     for name in dict.fromkeys(pipeline.split()[:-1]):
         use = f"use = egg:swiftlite#{FILTERS.get(name, name)}"
-        lines = (use, *TEMPAUTH.strip().split("\n")) if name == "tempauth" else (use,)
+        lines = (use, *FILTER_LINES.get(name, ()))
         sections.append(Section(f"filter:{name}", lines, FILTER_OPTIONS.get(name)))
     return sections
 

@@ -18,6 +18,8 @@ PIPELINE = (
 )
 INTERNAL_PIPELINE = "catch_errors proxy-logging cache symlink proxy-server"
 """What daemons' requests go down that do what clients do."""
+VERSIONING = {"allow_versioned_writes": "true", "allow_object_versioning": "true"}
+"""A container's owner may choose either kind of versions, where the defaults of OpenStack Swift allow neither."""
 FILTERS = {"proxy-logging": "proxy_logging", "cache": "memcache"}
 
 Conf = dict[str, dict[str, str]]
@@ -173,6 +175,7 @@ def _proxy_conf(layout: Layout) -> Conf:
         "app:proxy-server": {"use": "egg:swiftlite#proxy", "account_autocreate": "true"},
     }
     conf |= _filter_sections(PIPELINE)
+    conf["filter:versioned_writes"] |= VERSIONING
     for user, key_and_groups in layout.users.items():
         conf["filter:tempauth"]["user_" + user.replace(":", "_", 1)] = key_and_groups
     return conf
