@@ -9,8 +9,9 @@ from typing import NamedTuple
 from swiftlite.core.metadata import client_content_type
 from swiftlite.core.ranges import ByteRange, MultipartFraming, RangeRequest
 from swiftlite.http.client import Response
-from swiftlite.http.errors import BackendError
+from swiftlite.http.errors import BackendError, NodeTimeout
 from swiftlite.proxy.search import Search, Source
+from swiftlite.wire.backend import HeaderList
 
 SMALL = 65536
 """Bytes up to which a body is read before the answer begins: then a failure can still be told as one."""
@@ -33,7 +34,7 @@ class ResumingDownload:
     """The body of a source, byte by byte what its headers promise, or an error: never another object's bytes.
 
     Another replica goes on where one stopped if it has the same data: the same ETag and the same timestamp. A body of
-    unknown length is not resumed: it ends short if its node dies.
+    unknown length is not resumed, nor one that its node found to be damaged: it ends short.
 
     :param search: finds other replicas
     :param chunk_size: bytes read at once
@@ -84,13 +85,31 @@ class ResumingDownload:
     def _rest(self, first: Response, sent: int, error: BackendError) -> Iterator[bytes]:
         """What is missing of the first source's body after so many bytes, from other replicas; or raise ``error``."""
         self._failed(f"after {sent} bytes of the body", error)
-        if None in self._identity:
+        if None in self._identity or (first.status == 200 and sent and self._is_disowned(error)):
             raise error
         for piece in self._missing(first, sent, error):
             if isinstance(piece, ByteRange):
                 yield from self._fetch(piece, error)
             else:
                 yield piece
+
+    def _is_disowned(self, error: BackendError) -> bool:
+        """Whether the node lives and does not know any more of what it began to send.
+
+        It has found the object damaged then: what was sent may be wrong, and must not look complete. Only whole objects
+        are held against their ETag on the way.
+        """
+        if isinstance(error, NodeTimeout):
+            return False  # Whoever finds damage breaks off.
+        cluster, request, node = self.search.cluster, self.search.request, self.source.node
+        try:
+            response = cluster.client.request(
+                node.address, "HEAD", request.on(node), self._kept(), node_timeout=cluster.options.read_timeout
+            )
+        except BackendError:
+            return False
+        response.close()
+        return response.status < 500 and _identity(response) != self._identity
 
     def _missing(self, first: Response, sent: int, error: BackendError) -> Iterator[bytes | ByteRange]:
         """The pieces of the first source's body that were not sent: framing, and ranges of the object."""
@@ -130,8 +149,7 @@ class ResumingDownload:
 
     def _find(self, part: ByteRange, error: BackendError) -> Source:
         """Another replica's answer to a request for just these bytes of the same data; or raise ``error``."""
-        kept = [(name, value) for name, value in self._asked if name.lower() not in _NOT_REPEATED]
-        self.search.headers = [*kept, ("Range", f"bytes={part.start}-{part.stop - 1}")]
+        self.search.headers = [*self._kept(), ("Range", f"bytes={part.start}-{part.stop - 1}")]
         while (source := self.search.next_source()) is not None:
             response = source.response
             span = _span(response)
@@ -139,6 +157,9 @@ class ResumingDownload:
                 return source
             response.close()
         raise error
+
+    def _kept(self) -> HeaderList:
+        return [(name, value) for name, value in self._asked if name.lower() not in _NOT_REPEATED]
 
     def _is_same(self, response: Response, span: _Span) -> bool:
         return _identity(response) == self._identity and self._total in (None, span.total)

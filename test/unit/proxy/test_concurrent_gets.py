@@ -56,7 +56,7 @@ def test_what_was_too_slow_for_the_answer_still_gives_the_rest_of_it(stage):
     first = [Say(hang=True)]
     rest = Say(206, HEADERS | {"Content-Range": "bytes 2-4/5"}, b"llo")
     stage.backends[0].script = lambda seen: first.pop() if first else rest
-    stage.backends[1].says(Say(200, HEADERS, b"hello", die_after=2), 404)
+    stage.backends[1].says(Say(200, HEADERS, b"hello", die_after=2), Say(200, HEADERS), 404)
     result = stage.call("GET")
     assert (result.body, result.broken) == (b"hello", None)
 

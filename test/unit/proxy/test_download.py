@@ -235,3 +235,21 @@ def test_every_death_is_logged_once_with_its_address(stage, caplog):
     assert len(lines) == 1
     assert f"{ip}:{port}/d0" in lines[0]
     assert "after 10 bytes" in lines[0]
+
+
+@pytest.mark.parametrize("now", [Say(404), Say(200, HEADERS | {"Etag": '"e0"'})], ids=["gone", "another"])
+def test_a_node_that_found_the_object_damaged_is_not_helped_to_finish(stage, way, now):
+    undisturbed(stage, None)
+    stage.backends[0].says(Say(200, HEADERS, DATA[:-1] + b"!", die_after=20), now)
+    result = get(stage, None)
+    assert result.status == 503 if way == "read before the answer" else result.broken
+
+
+@pytest.mark.parametrize("now", [Say(507), Say(hang=True)], ids=["507", "silent"])
+def test_a_node_that_cannot_tell_has_just_died(staged, now):
+    stage = staged(node_timeout=0.3)
+    in_ring_order(stage)
+    undisturbed(stage, None)
+    stage.backends[0].says(Say(200, HEADERS, DATA, die_after=20), now)
+    result = get(stage, None)
+    assert (result.body, result.broken) == (DATA, None)
