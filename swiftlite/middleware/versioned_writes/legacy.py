@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -228,7 +228,8 @@ class LegacyVersioning:
         source = self._read(environ, path)
         if source is None:
             return False
-        self._write(environ, versioned.current, source)
+        conditions = [("If-Match", environ["HTTP_IF_MATCH"])] if "HTTP_IF_MATCH" in environ else []
+        self._write(environ, versioned.current, source, conditions)
         return True
 
     def _delete(self, environ: Environ, path: str) -> SubResponse:
@@ -250,9 +251,12 @@ class LegacyVersioning:
             return None
         return self._check(get, answer)
 
-    def _write(self, environ: Environ, path: str, source: SubResponse) -> None:
+    def _write(
+        self, environ: Environ, path: str, source: SubResponse, conditions: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        headers = exact_headers(source.headers) + list(conditions)
         with SourceBody(source, self.log) as body:
-            put = make_environ(environ, "PUT", path, headers=exact_headers(source.headers), body=body, source=SOURCE)
+            put = make_environ(environ, "PUT", path, headers=headers, body=body, source=SOURCE)
             put["swift.content_type_overridden"] = True
             self._ask(put).close()
 
