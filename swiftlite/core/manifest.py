@@ -344,11 +344,11 @@ def pieces(segments: Iterable[Segment], start: int, stop: int, fetch: Fetch, dep
     :raises TooDeep: when manifests refer to manifests too often
     """
     for segment in segments:
-        if stop <= 0:
+        if stop <= max(0, start):
             return
         length = segment.length
-        if start < length:
-            first, last = segment.first + max(0, start), segment.first + min(length, stop)
+        first, last = segment.first + max(0, start), segment.first + min(length, stop)
+        if first < last:
             if not segment.is_manifest:
                 yield Piece(segment, first, last)
             elif depth >= MAX_DEPTH:
