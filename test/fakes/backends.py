@@ -56,6 +56,7 @@ class Say:
     :param stall_after: fall silent after so many bytes of the body
     :param hang: never answer
     :param read: take the body before answering
+    :param read_only: of the body take so many bytes
     :param chunked: do not tell the length
     :param interim: headers of the 100 Continue
     :param vote: after the body send another 100 Continue, and read another body before the answer
@@ -68,6 +69,7 @@ class Say:
     stall_after: int | None = None
     hang: bool = False
     read: bool = True
+    read_only: int = -1
     chunked: bool = False
     interim: dict[str, str] = field(default_factory=dict)
     vote: bool = False
@@ -107,9 +109,9 @@ class Backend:
         if say.read:
             try:
                 environ["wsgi.input"].set_hundred_continue_response_headers(say.interim.items())
-                seen.body = environ["wsgi.input"].read()
+                seen.body = environ["wsgi.input"].read(say.read_only)
                 seen.trailers = environ["wsgi.input"].trailers.items()
-                seen.complete = True
+                seen.complete = say.read_only < 0
                 if say.vote:
                     environ["wsgi.input"].send_hundred_continue_response()
                     seen.leave = environ["wsgi.input"].read()

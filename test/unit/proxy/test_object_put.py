@@ -110,6 +110,21 @@ def test_what_the_replicas_say_adds_up(stage, body, statuses, status):
     assert stage.call("PUT", body=body).status == status
 
 
+@pytest.mark.parametrize(
+    ("statuses", "status"),
+    [
+        ((507, 201, 201), 201),
+        ((507, 507, 201), 503),
+        ((413, 413, 201), 413),
+        ((408, 408, 408), 408),
+        ((422, 201, 201), 201),
+    ],
+)
+def test_answers_in_the_middle_of_a_body(stage, statuses, status):
+    stage.primaries_say(*[Say(one, read_only=-1 if one == 201 else 300_000) for one in statuses])
+    assert stage.call("PUT", body=b"x" * (1 << 20)).status == status
+
+
 @pytest.mark.parametrize("body", BODIES)
 def test_replicas_that_differ_are_an_error(stage, body):
     stage.primaries_say(stored("e1"), stored("e1"), stored("e2"))
