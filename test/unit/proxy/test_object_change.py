@@ -3,6 +3,7 @@
 import pytest
 
 from fakes.backends import Say
+from swiftlite.core.affinity import WriteAffinity
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,9 @@ def test_post_carries_metadata_and_targets(stage):
         ((202, 404, 404), 202, 202),
         ((202, 404, 404), 404, 503),
         ((409, 409, 202), 404, 409),
+        ((202, 404, 409), 404, 409),
+        ((202, 404, 404), 409, 409),
+        ((202, 404, 507), 202, 202),
     ],
 )
 def test_post_adds_up(stage, statuses, handoff, status):
@@ -66,3 +70,34 @@ def test_post_adds_up(stage, statuses, handoff, status):
 def test_a_reply_after_the_quorum_is_not_waited_for_long(stage):
     stage.primaries_say(204, 204, Say(hang=True))
     assert stage.call("DELETE").status == 204
+
+
+def test_handoffs_tell_the_containers_that_the_missing_replicas_were_to_tell(stage):
+    stage.all_say(202)
+    stage.primaries_say(202, 404, 404)
+    assert stage.call("POST", headers={"X-Object-Meta-A": "b"}).status == 202
+    told = {seen.headers["x-container-device"] for seen in stage.handoffs[0].seen}
+    assert told <= {seen.headers["x-container-device"] for backend in stage.primaries[1:] for seen in backend.seen}
+    assert told
+
+
+def test_post_of_a_content_type_that_is_no_text(stage):
+    stage.all_say(202)
+    assert stage.call("POST", headers={"Content-Type": "text/\xff"}).status == 400
+    assert not stage.seen
+
+
+@pytest.mark.parametrize(("allowed", "sent"), [(True, "true"), (False, None)])
+def test_post_to_an_expired_object(staged, allowed, sent):
+    stage = staged(allow_open_expired=allowed)
+    stage.all_say(202)
+    assert stage.call("POST", headers={"X-Open-Expired": "true"}).status == 202
+    assert {seen.headers.get("x-backend-open-expired") for seen in stage.seen} == {sent}
+
+
+def test_delete_also_asks_local_handoffs_where_uploads_go_to_them(staged):
+    stage = staged(write_affinity=WriteAffinity("r1"), write_affinity_handoff_delete_count=2)
+    stage.all_say(204)
+    assert stage.call("DELETE").status == 204
+    stage.until(lambda: len(stage.seen) == 5, "a request to every primary and two handoffs")
+    assert len({seen.path for seen in stage.seen}) == 5

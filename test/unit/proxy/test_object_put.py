@@ -1,11 +1,13 @@
 """Specifies how objects are written: quorum, replacements, conflicts, and clients that do not keep their word."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 import xxhash
 
 from fakes.backends import Body, Say
+from swiftlite.core.affinity import WriteAffinity
 from swiftlite.http.errors import BadBody, ClientDisconnected, ClientTimeout
 
 BIG = bytes(range(256)) * 1024
@@ -232,6 +234,16 @@ def test_the_container_of_a_server_that_died_is_told_by_the_proxy(stage):
     (headers,) = row()
     assert (headers["x-size"], headers["x-etag"]) == (str(len(body)), "e1")
     assert headers["x-content-type"] == "application/octet-stream"
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_uploads_go_to_local_nodes_first(staged, body):
+    stage = staged(write_affinity=WriteAffinity("r2"))
+    nodes = stage.cluster.object_ring(stage.cluster.policies.by_index(0)).nodes
+    nodes[:] = [replace(node, region=2 if number in (1, 3, 4) else 1) for number, node in enumerate(nodes)]
+    stage.all_say(stored())
+    assert stage.call("PUT", body=body).status == 201
+    assert {seen.path.split("/")[1] for seen in stage.seen} == {"d1", "d3", "d4"}
 
 
 def test_missing_container(stage):
