@@ -297,7 +297,7 @@ def _writing(environ: Environ, copy: Copy, query: dict[str, str], source: SubRes
 
 def _reposting(environ: Environ, source: SubResponse, body: SourceBody) -> Environ:
     """The PUT that does a POST's work: the client's metadata, the object's bytes and what belongs to middleware."""
-    put = {key: value for key, value in environ.items() if key not in UNWANTED and key not in copies.CONDITIONS}
+    put = {key: value for key, value in environ.items() if key not in UNWANTED}
     put["REQUEST_METHOD"], put["QUERY_STRING"], put["wsgi.input"], put[POST_AS_COPY] = "PUT", "", body, True
     posted_type = put.get("CONTENT_TYPE")
     if posted_type:
@@ -311,6 +311,7 @@ def _reposting(environ: Environ, source: SubResponse, body: SourceBody) -> Envir
     put["HTTP_ETAG"] = put["HTTP_ETAG"].strip('"')
     if put.get("HTTP_X_STATIC_LARGE_OBJECT"):
         put["swift.content_type_overridden"] = True  # by the swift_bytes in it
+        put["HTTP_X_BACKEND_ETAG_IS_AT"] = "X-Object-Sysmeta-Slo-Etag"  # the one that a condition of the client's means
     return put
 
 

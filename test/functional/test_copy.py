@@ -237,3 +237,19 @@ def test_a_post_to_a_link_is_for_the_link(shop: Shop) -> None:
     assert (posted.status_code, posted.headers["Location"]) == (307, f"/v1/AUTH_test/{shop.container}/target")
     assert shop.ask("GET", "/link?symlink=get").headers["X-Object-Meta-A"] == "link"
     assert shop.ask("GET", "/link").headers["X-Object-Meta-A"] == "target"
+
+
+def test_a_post_s_condition_is_about_what_it_replaces(shop: Shop) -> None:
+    shop.put("o", X_Object_Meta_A="before")
+    assert shop.ask("POST", "/o", If_Match="0" * 32, X_Object_Meta_A="b").status_code == 412
+    assert shop.ask("HEAD", "/o").headers["X-Object-Meta-A"] == "before"
+    assert shop.ask("POST", "/o", If_Match=hashlib.md5(BODY).hexdigest(), X_Object_Meta_A="b").status_code == 202
+    assert shop.ask("HEAD", "/o").headers["X-Object-Meta-A"] == "b"
+
+
+def test_a_copy_s_condition_is_about_its_source(shop: Shop) -> None:
+    shop.put("o")
+    assert shop.copy("o", If_Match="0" * 32).status_code == 412
+    assert shop.copy("o", If_Match=hashlib.md5(BODY).hexdigest()).status_code == 201
+    assert shop.copy("o", If_None_Match=hashlib.md5(BODY).hexdigest()).status_code == 304
+    assert shop.copy("o", If_None_Match="0" * 32).status_code == 201

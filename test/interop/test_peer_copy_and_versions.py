@@ -152,6 +152,9 @@ def plain_answers(answers: Sequence[Answer], side: str, name: str) -> list[tuple
         if "x-container-object-count" in answer.headers:
             dropped |= {"x-timestamp"}  # when the replica that answers was made
         headers = {key: plain(value) for key, value in sorted(answer.headers.items()) if key not in dropped}
+        for key in ("allow", "access-control-allow-methods", "access-control-expose-headers"):
+            if key in headers:
+                headers[key] = ", ".join(sorted(headers[key].split(", ")))
         told.append((answer.status, headers, "" if body.startswith("<html>") else plain(body)))
     return told
 
@@ -258,6 +261,22 @@ def test_bad_requests(cloud: Cloud) -> None:
             copy(X_Delete_At="1"),
             copy(X_Delete_After="nonsense"),
             Step("GET", "/{c}", query="format=json"),
+        ],
+    )
+
+
+def test_browsers_are_told_that_an_object_can_be_copied(cloud: Cloud) -> None:
+    asked = {"Origin": "http://a.com", "Access-Control-Request-Method": "COPY"}
+    compare(
+        cloud,
+        "options",
+        [
+            *SOURCE,
+            *(Step("OPTIONS", "/{c}/source"), Step("OPTIONS", "/{c}/source", asked)),
+            Step("POST", "/{c}", {"X-Container-Meta-Access-Control-Allow-Origin": "*"}),
+            *(Step("OPTIONS", "/{c}/source", asked), Step("OPTIONS", "/{c}", asked), Step("OPTIONS", "/{c}")),
+            Step("OPTIONS", "/{c}/source", {**asked, "Access-Control-Request-Method": "GET"}),
+            Step("COPY", "/{c}/source", {"Destination": "{c}/copy", "Origin": "http://a.com"}),
         ],
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -45,6 +45,8 @@ STORED_MODE = "HTTP_X_CONTAINER_SYSMETA_VERSIONS_MODE"
 LOCATION = "x-container-sysmeta-versions-location"
 MODE = "x-container-sysmeta-versions-mode"
 NEWEST = [("X-Newest", "true")]
+CONDITIONS = ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_X_BACKEND_ETAG_IS_AT")
+NO_CONDITIONS: Mapping[str, str] = {}
 CLIENT_NAMES = {"stack": "X-Versions-Location", "history": "X-History-Location"}
 
 
@@ -228,7 +230,8 @@ class LegacyVersioning:
         source = self._read(environ, path)
         if source is None:
             return False
-        conditions = [("If-Match", environ["HTTP_IF_MATCH"])] if "HTTP_IF_MATCH" in environ else []
+        # The client's conditions are about what is there now, which the version replaces.
+        conditions = {key: environ[key] for key in CONDITIONS if key in environ}
         self._write(environ, versioned.current, source, conditions)
         return True
 
@@ -252,11 +255,11 @@ class LegacyVersioning:
         return self._check(get, answer)
 
     def _write(
-        self, environ: Environ, path: str, source: SubResponse, conditions: Sequence[tuple[str, str]] = ()
+        self, environ: Environ, path: str, source: SubResponse, conditions: Mapping[str, str] = NO_CONDITIONS
     ) -> None:
-        headers = exact_headers(source.headers) + list(conditions)
         with SourceBody(source, self.log) as body:
-            put = make_environ(environ, "PUT", path, headers=headers, body=body, source=SOURCE)
+            put = make_environ(environ, "PUT", path, headers=exact_headers(source.headers), body=body, source=SOURCE)
+            put.update(conditions)
             put["swift.content_type_overridden"] = True
             self._ask(put).close()
 
