@@ -42,7 +42,12 @@ class BackendServer:
         self.host = "{}:{}".format(*thread.address[:2])
 
     def request(
-        self, method: str, path: str, headers: Mapping[str, str | bytes] | None = None, query: str = ""
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str | bytes] | None = None,
+        query: str = "",
+        body: bytes | None = None,
     ) -> Answer:
         connection = http.client.HTTPConnection(*self.thread.address[:2], timeout=20)
         try:
@@ -50,7 +55,7 @@ class BackendServer:
             encoded = {
                 name: value if isinstance(value, bytes) else value.encode() for name, value in (headers or {}).items()
             }
-            connection.request(method, target, headers=encoded)
+            connection.request(method, target, body, encoded)
             response = connection.getresponse()
             received = {name.lower(): value for name, value in response.getheaders()}
             return Answer(response.status, received, response.read())

@@ -163,6 +163,52 @@ def test_an_object_is_listed_whatever_bytes_its_type_has(container: BackendServe
     assert (entry["name"], entry["content_type"], entry["hash"]) == ("o", "text/\ufffd", "\ufffd")
 
 
+def update_row(name: str, **changes: object) -> dict[str, object]:
+    """A row of an UPDATE."""
+    row = {"name": name, "created_at": at(20), "size": 3, "content_type": "x/y", "etag": "e", "deleted": 0}
+    return {**row, "storage_policy_index": 0, **changes}
+
+
+def test_many_rows_are_merged_at_once(container: BackendServer) -> None:
+    put_rows(container, "a", "b", "c")
+    rows = [
+        update_row("a", deleted=1, created_at=at(30)),
+        update_row("b", deleted=1, created_at=at(10)),
+        update_row("é"),
+    ]
+    answer = container.request("UPDATE", "/sda/0/a/c", {"X-Timestamp": at(30)}, body=json.dumps(rows).encode())
+    assert answer.status == 202
+    assert names_in(container, "") == ["b", "c", "é"]
+    again = container.request("UPDATE", "/sda/0/a/c", {"X-Timestamp": at(30)}, body=json.dumps(rows).encode())
+    assert (again.status, names_in(container, "")) == (202, ["b", "c", "é"])
+
+
+def test_rows_make_containers_of_hidden_accounts(server: BackendServer) -> None:
+    body = json.dumps([update_row("o")]).encode()
+    assert server.request("UPDATE", "/sda/0/a/c", {"X-Timestamp": at(30), POLICY: "0"}, body=body).status == 404
+    assert server.request("UPDATE", "/sda/0/.queue/c", {"X-Timestamp": at(30)}, body=body).status == 400
+    assert server.request("UPDATE", "/sda/0/.queue/c", {"X-Timestamp": at(30), POLICY: "0"}, body=body).status == 202
+    assert server.request("GET", "/sda/0/.queue/c").body == b"o\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"5",
+        b"[5]",
+        b'[{"name": "x"}]',
+        json.dumps([update_row("x"), update_row("y", size="3")]).encode(),
+        json.dumps([update_row("x"), update_row("y", etag=None)]).encode(),
+        json.dumps([update_row("x"), update_row("\ud800")]).encode(),
+    ],
+)
+def test_rows_that_are_none_are_refused_together(container: BackendServer, body: bytes) -> None:
+    answer = container.request("UPDATE", "/sda/0/a/c", {"X-Timestamp": at(30)}, body=body)
+    assert (answer.status, bool(answer.text)) == (400, True)
+    assert names_in(container, "") == []
+
+
 def test_a_container_keeps_its_policy(server: BackendServer) -> None:
     path = "/sda/0/a/c"
     created = server.request("PUT", path, {"X-Timestamp": at(1), POLICY: "1"})
@@ -368,7 +414,7 @@ def test_a_failing_disk_and_a_taken_lock_are_told(
 def test_options_names_the_server(server: BackendServer) -> None:
     answer = server.request("OPTIONS", "/")
     assert answer.status == 200
-    assert answer.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, POST, PUT"
+    assert answer.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, POST, PUT, UPDATE"
     assert answer.headers["server"].startswith("container-server/")
 
 
