@@ -46,7 +46,7 @@ use = egg:swift#{kind}
 
 PROXY_SECTION = """
 [pipeline:main]
-pipeline = catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth proxy-logging proxy-server
+pipeline = {pipeline}
 
 [app:proxy-server]
 use = egg:swift#proxy
@@ -74,7 +74,30 @@ use = egg:swift#listing_formats
 [filter:tempauth]
 use = egg:swift#tempauth
 user_test_tester = testing .admin
+
+[filter:copy]
+use = egg:swift#copy
+
+[filter:slo]
+use = egg:swift#slo
+# Small segments would be given out at one a second.
+rate_limit_under_size = 0
+
+[filter:dlo]
+use = egg:swift#dlo
+
+[filter:versioned_writes]
+use = egg:swift#versioned_writes
+allow_versioned_writes = true
+allow_object_versioning = true
+
+[filter:symlink]
+use = egg:swift#symlink
 """
+PIPELINE = (
+    "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth copy slo dlo versioned_writes "
+    "symlink proxy-logging proxy-server"
+)
 
 NGINX = """\
 daemon off;
@@ -146,5 +169,9 @@ def write(surroundings: Surroundings) -> None:
             devices=surroundings.devices,
             log_address=surroundings.log_address,
         )
-        body = PROXY_SECTION.format(memcache=memcache) if kind == "proxy" else STORAGE_SECTION.format(kind=kind)
+        body = (
+            PROXY_SECTION.format(memcache=memcache, pipeline=PIPELINE)
+            if kind == "proxy"
+            else STORAGE_SECTION.format(kind=kind)
+        )
         (where / f"{kind}-server.conf").write_text(head + body)

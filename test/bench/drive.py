@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import selectors
 import socket
 import sys
@@ -16,12 +17,16 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+RANGE = 1 << 20
+
 
 @dataclass
 class Job:
     """What to ask for: `method` on `prefix` + number for the numbers `first` up to `last`, or until `seconds` are over.
 
-    Body: the first `size` bytes of `body_file`. `cycle`: start over at `first` instead of ending at `last`.
+    Body: `size` bytes, those of `body_file` over and over. `cycle`: start over at `first` instead of ending at `last`.
+    `span`: ask for a random range of RANGE bytes of an object of so many bytes, whose path is `prefix`. A header's
+    ``{number}`` stands for the number.
     """
 
     port: int
@@ -33,13 +38,18 @@ class Job:
     seconds: float = 3600.0
     size: int = 0
     body_file: str = ""
+    span: int = 0
     connections: int = 16
     headers: dict[str, str] = field(default_factory=dict)
 
     def head(self, number: int) -> bytes:
         """Return the head of the request with that number."""
-        lines = [f"{self.method} {self.prefix}{number} HTTP/1.1", f"Host: 127.0.0.1:{self.port}"]
-        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        path = self.prefix if self.span else f"{self.prefix}{number}"
+        lines = [f"{self.method} {path} HTTP/1.1", f"Host: 127.0.0.1:{self.port}"]
+        lines += [f"{name}: {value}".replace("{number}", str(number)) for name, value in self.headers.items()]
+        if self.span:
+            first = random.Random(number).randrange(self.span - RANGE)
+            lines.append(f"Range: bytes={first}-{first + RANGE - 1}")
         if self.method in ("PUT", "POST"):
             lines.append(f"Content-Length: {self.size}")
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
@@ -208,9 +218,10 @@ def exchange_big(connection: socket.socket, job: Job, number: int) -> tuple[int,
     connection.sendall(job.head(number))
     if job.size:
         with open(job.body_file, "rb") as file:
-            offset = 0
-            while offset < job.size:
-                offset += os.sendfile(connection.fileno(), file.fileno(), offset, job.size - offset)
+            length, left = os.fstat(file.fileno()).st_size, job.size
+            while left:
+                offset = (job.size - left) % length
+                left -= os.sendfile(connection.fileno(), file.fileno(), offset, min(left, length - offset))
     inbox = b""
     while (end := inbox.find(b"\r\n\r\n")) < 0:
         data = connection.recv(65536)

@@ -22,9 +22,9 @@ def lines_of(row: Row, measures: Mapping[str, Measure]) -> list[tuple[str, ...]]
         if base and base is not measure:
             rate_ratio = f"{measure.rate / base.rate:.1f}"
             cpu_ratio = f"{base.cost(row) / measure.cost(row):.1f}" if measure.cpu else "-"
-            owed = f"{row.owed:g}" if name == "swiftlite" else ""
-        rate = f"{measure.megabytes_per_second:.0f} MB/s" if row.big else f"{measure.rate:.0f}/s"
-        cost = f"{measure.cost(row):.2f}" + (" ms/MB" if row.big else " ms")
+            owed = f"{row.owed:g}" if row.owed and name == "swiftlite" else ""
+        rate = f"{measure.megabytes_per_second:.0f} MB/s" if row.per_megabyte else f"{measure.rate:.0f}/s"
+        cost = f"{measure.cost(row):.2f}" + (" ms/MB" if row.per_megabyte else " ms")
         percentiles = [f"{1000 * sum(values) / len(values):.1f}" for values in (measure.p50, measure.p99)]
         found.append((row.title, name, rate, cost, *percentiles, rate_ratio, cpu_ratio, owed, str(measure.failed)))
     return found

@@ -12,11 +12,13 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import stacks
 from stacks import Stack, StackError
 
-SMALL, MEDIUM, BIG = 1024, 65536, 256 << 20
+SMALL, MEDIUM, BIG, GIGABYTE = 1024, 65536, 256 << 20, 1 << 30
+SEGMENT, SEGMENTS = 65536, 100
 OBJECTS = 128
 """Objects that a GET or HEAD row asks for in turn."""
 LISTED = 10_000
@@ -27,19 +29,37 @@ WRK_SCRIPT = Path(__file__).with_name("wrk.lua")
 
 @dataclass(frozen=True)
 class Row:
-    """One operation. `owed`: how many times fewer CPU-seconds than OpenStack Swift it must need."""
+    """One operation.
+
+    `owed`: how many times fewer CPU-seconds than OpenStack Swift it must need, where that was set. `cycle`: ask for the
+    same OBJECTS objects again and again. `span`: bytes of the object that ranges are read from.
+    """
 
     key: str
     title: str
     method: str
     size: int
-    owed: float
+    owed: float | None = None
     tool: str = "driver"
     nginx: bool = False
+    cycle: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+    span: int = 0
 
     @property
     def big(self) -> bool:
+        """Whether bodies are too large to hold."""
+        return self.size >= SEGMENT * SEGMENTS
+
+    @property
+    def per_megabyte(self) -> bool:
+        """Whether the cost is told by the megabyte instead of by the request."""
         return self.size == BIG
+
+    @property
+    def writes_anew(self) -> bool:
+        """Whether every request is for an object of its own."""
+        return self.method in ("PUT", "DELETE") and not self.cycle
 
     @property
     def container(self) -> str:
@@ -47,15 +67,20 @@ class Row:
 
 
 ROWS = (
-    Row("put1k", "PUT 1 KiB", "PUT", SMALL, 4, nginx=True),
-    Row("get1k", "GET 1 KiB", "GET", SMALL, 6, tool="wrk", nginx=True),
-    Row("head1k", "HEAD 1 KiB", "HEAD", SMALL, 6),
+    Row("put1k", "PUT 1 KiB", "PUT", SMALL, 5, nginx=True),
+    Row("over1k", "overwrite 1 KiB", "PUT", SMALL, cycle=True),
+    Row("get1k", "GET 1 KiB", "GET", SMALL, 8, tool="wrk", nginx=True),
+    Row("head1k", "HEAD 1 KiB", "HEAD", SMALL, 6, cycle=True),
     Row("delete1k", "DELETE 1 KiB", "DELETE", SMALL, 4),
+    Row("post", "POST", "POST", 0, cycle=True, headers=(("X-Object-Meta-Color", "blue"),)),
+    Row("copy1k", "COPY 1 KiB", "COPY", SMALL, cycle=True, headers=(("Destination", "c/copy-{number}"),)),
     Row("put64k", "PUT 64 KiB", "PUT", MEDIUM, 4, nginx=True),
     Row("get64k", "GET 64 KiB", "GET", MEDIUM, 6, tool="wrk", nginx=True),
     Row("listing", "list 100 of 10,000", "GET", 0, 4, tool="wrk"),
     Row("put256m", "PUT 256 MiB", "PUT", BIG, 1.5, nginx=True),
     Row("get256m", "GET 256 MiB", "GET", BIG, 2, nginx=True),
+    Row("ranges", "1 MiB ranges of 1 GiB", "GET", GIGABYTE, span=GIGABYTE),
+    Row("slo", "GET SLO of 100 x 64 KiB", "GET", SEGMENT * SEGMENTS),
 )
 
 
@@ -100,7 +125,7 @@ class Measure:
 
     def cost(self, row: Row) -> float:
         """CPU of the unit this row is told in: a thousand requests, or a megabyte."""
-        return self.cpu_ms_per_megabyte if row.big else self.cpu_per_thousand
+        return self.cpu_ms_per_megabyte if row.per_megabyte else self.cpu_per_thousand
 
 
 class Driver:
@@ -118,35 +143,43 @@ class Driver:
         """Put in place what the row reads or deletes; not measured."""
         if row.key == "listing":
             fill_container(stack)
-        elif row.method in ("GET", "HEAD"):
-            count = BIG_CONNECTIONS if row.big else OBJECTS
-            self._expect_clean(self._drive(stack, "PUT", f"read{row.size}-", row.size, first=0, last=count), "prepare")
+        elif row.key == "slo":
+            self._expect_clean(self._drive(stack, "PUT", "segment-", SEGMENT, first=0, last=SEGMENTS), "prepare")
+            for number in range(BIG_CONNECTIONS):
+                put_manifest(stack, f"read{row.size}-{number}")
+        elif row.cycle or row.method == "GET":
+            count = 1 if row.span else BIG_CONNECTIONS if row.big else OBJECTS
+            size = row.size or SMALL
+            self._expect_clean(self._drive(stack, "PUT", f"read{size}-", size, first=0, last=count), "prepare")
 
     def turn(self, row: Row, stack: Stack, measure: Measure) -> None:
         """Take one turn and add it to `measure`, with the CPU the stack's processes used meanwhile and just after."""
         number = self.turns.get((row.key, stack.name), 0)
         self.turns[row.key, stack.name] = number + 1
-        prefix = f"put{row.size}-{number}-" if row.method in ("PUT", "DELETE") else f"read{row.size}-"
-        limits: dict[str, float] = {"seconds": self.seconds}
+        prefix = f"put{row.size}-{number}-" if row.writes_anew else f"read{row.size or SMALL}-"
+        limits: dict[str, Any] = {"seconds": self.seconds, "headers": {**stack.headers(), **dict(row.headers)}}
         if row.method == "DELETE":
             # What the PUT row made, if it ran.
             made = self.made.pop((stack.name, prefix), 0)
             limits = {"last": made or self._drive(stack, "PUT", prefix, row.size, **limits)["requests"]}
+        elif row.cycle:
+            limits |= {"last": OBJECTS, "cycle": True}
+        elif row.span:
+            prefix += "0"
+            limits["span"] = row.span
+        elif row.big and row.method == "GET":
+            limits |= {"last": BIG_CONNECTIONS, "cycle": True}
         elif row.big:
             limits = {"last": self.big_requests}
-        elif row.method == "HEAD":
-            limits |= {"last": OBJECTS, "cycle": True}
         before = stack.cpu_seconds()
         if row.tool == "wrk":
             self._wrk(row, stack, prefix, measure)
         else:
-            if row.big and row.method == "GET":
-                limits = {"last": BIG_CONNECTIONS, "cycle": True, "seconds": self.seconds}
             seen = self._drive(stack, row.method, prefix, row.size if row.method == "PUT" else 0, big=row.big, **limits)
             latencies = sorted(seen["latencies"])
             failed = sum(seen["failures"].values())
             measure.add(seen["requests"], seen["seconds"], seen["bytes"], failed, percentiles(latencies))
-            if row.method == "PUT":
+            if row.method == "PUT" and row.writes_anew:
                 self.made[stack.name, prefix] = seen["requests"]
         measure.cpu += stack.cpu_seconds() - before
         if row.big and row.method == "PUT":
@@ -167,7 +200,7 @@ class Driver:
         seen = json.loads(results[0])
         measure.add(seen["requests"], seen["seconds"], seen["bytes"], seen["failed"], (seen["p50"], seen["p99"]))
 
-    def _drive(self, stack: Stack, method: str, prefix: str, size: int, *, big: bool = False, **limits: float) -> dict:
+    def _drive(self, stack: Stack, method: str, prefix: str, size: int, *, big: bool = False, **limits: Any) -> dict:
         """Run drive.py with a job in container ``c`` and return what it saw."""
         job = {
             "port": stack.port,
@@ -176,8 +209,8 @@ class Driver:
             "size": size,
             "body_file": str(self.body),
             "headers": stack.headers(),
-            "big": big or size == BIG,
-            "connections": BIG_CONNECTIONS if big or size == BIG else self.connections,
+            "big": big or size >= BIG,
+            "connections": BIG_CONNECTIONS if big or size >= BIG else self.connections,
             **limits,
         }
         done = subprocess.run([sys.executable, str(DRIVER)], input=json.dumps(job), capture_output=True, text=True)
@@ -201,6 +234,15 @@ def make_body(path: Path, size: int = BIG) -> None:
     with open(path, "wb") as file:
         for _ in range(size >> 20):
             file.write(os.urandom(1 << 20))
+
+
+def put_manifest(stack: Stack, name: str) -> None:
+    """PUT a static large object whose segments are there already."""
+    segments = [{"path": f"/c/segment-{number}", "size_bytes": SEGMENT} for number in range(SEGMENTS)]
+    path = stack.path("c", name) + "?multipart-manifest=put"
+    status, _ = stack.ask("PUT", path, body=json.dumps(segments).encode())
+    if status != 201:
+        raise StackError(f"{stack.name}: PUT of a manifest: {status}")
 
 
 def fill_container(stack: Stack) -> None:
