@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from fakes.database_servers import SWIFT
 from fakes.http_server import ServerThread
+from swiftlite.common.fs import FileSystem
 from swiftlite.obj.options import ObjectOptions
 from swiftlite.obj.server import ObjectServer
 
@@ -28,11 +29,13 @@ class Answer:
 class ObjectNode:
     """The server, what is on its disk, and requests to it as a proxy would send them."""
 
-    def __init__(self, devices: Path, client_timeout: float = 60.0, **options: object) -> None:
+    def __init__(
+        self, devices: Path, client_timeout: float = 60.0, fs: FileSystem | None = None, **options: object
+    ) -> None:
         self.device = devices / "sda"
         self.device.mkdir(parents=True, exist_ok=True)
         values = {"devices": str(devices), "mount_check": False, "workers": 0, "log_requests": False, **options}
-        self.app = ObjectServer(ObjectOptions(**values), SWIFT, LOGGER)  # type: ignore[arg-type]
+        self.app = ObjectServer(ObjectOptions(**values), SWIFT, LOGGER, fs)  # type: ignore[arg-type]
         self.thread = ServerThread(self.app, client_timeout=client_timeout)
 
     def __enter__(self) -> ObjectNode:
