@@ -96,7 +96,7 @@ class Search:
             if self._race is not None:
                 unheard = self._race.stop(lambda source: source.response.close())
                 self._race, self._again = None, passed_over + unheard
-        if best is not None and best.timestamp < self.newest_tombstone:
+        if best is not None and self.newest_tombstone and best.timestamp < self.newest_tombstone:
             best.response.close()
             best = None
         return best or self.failure()
@@ -142,6 +142,8 @@ class Search:
             return self._judged(Source(node, response))
         except BackendError as error:
             self.nodes.failed(node, f"{self.request}: {error}")
+        except ValueError as error:
+            self.nodes.failed(node, f"{self.request}: nonsense in the answer's headers: {error}")
         return None
 
     def _judged(self, source: Source) -> Source | None:

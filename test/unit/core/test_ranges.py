@@ -132,7 +132,9 @@ def test_a_multipart_body_can_be_gone_on_with_at_any_byte(pairs: list[tuple[int,
     framing = MultipartFraming("b" * 32, "text/plain", len(body))
 
     def sent(skip: int) -> bytes:
-        pieces = framing.pieces(parts, skip)
+        pieces = list(framing.pieces(parts, skip))
+        assert b"" not in pieces
+        assert all(piece.length > 0 for piece in pieces if isinstance(piece, ByteRange))
         return b"".join(piece if isinstance(piece, bytes) else body[piece.start : piece.stop] for piece in pieces)
 
     whole = sent(0)

@@ -18,7 +18,7 @@ from swiftlite.core.ranges import ByteRange, MultipartFraming
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.obj.diskfile import DiskFile, DiskFileManager, DiskFileOptions
 from swiftlite.obj.errors import DiskFileQuarantined
-from swiftlite.obj.reader import DiskFileReader
+from swiftlite.obj.reader import PAGE, DiskFileReader
 
 BODY = bytes(range(256)) * 1000
 FRAMING = MultipartFraming("b" * 32, "x/y", len(BODY))
@@ -120,14 +120,15 @@ def test_damage_of_the_past_harms_no_newer_object(disk: FailingDisk) -> None:
 
 
 class WatchedDisk(FailingDisk):
-    """Remembers which bytes of which open file were to be dropped from the cache."""
+    """Remembers what of its open files was dropped from the cache: the kernel does that to whole pages alone."""
 
     def __init__(self) -> None:
         super().__init__()
         self.dropped: set[int] = set()
+        """Numbers of pages."""
 
     def drop_cache(self, fd: int, offset: int = 0, size: int = 0) -> None:
-        self.dropped.update(range(offset, offset + size))
+        self.dropped.update(range(-(-offset // PAGE), (offset + size) // PAGE))
 
 
 def kept(way: str, size: int, *, is_private: bool, metadata: dict[str, str] | None = None, **options: Any) -> bool:
@@ -147,7 +148,7 @@ def kept(way: str, size: int, *, is_private: bool, metadata: dict[str, str] | No
     if not disk.dropped:
         return True
     parts = {"whole": [(0, size)], "one range": [(5, 100_005)], "many ranges": [(0, 5), (10, 200_000)]}[way]
-    assert all(disk.dropped.issuperset(range(start, min(stop, size))) for start, stop in parts)
+    assert all(disk.dropped.issuperset(range(start // PAGE, min(stop, size) // PAGE)) for start, stop in parts)
     return False
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from fakes.backends import Say
-from swiftlite.common.concurrency import sleep
+from swiftlite.common.concurrency import Timeout, sleep
 from swiftlite.core.affinity import ReadAffinity
 from swiftlite.proxy.nodes import NodeIter
 from swiftlite.proxy.race import Race
@@ -127,9 +127,14 @@ def test_no_more_are_asked_at_once_than_may_be():
 
 
 def test_what_was_found_and_not_taken_is_discarded_and_who_was_not_heard_is_told():
+    ended = []
+
     def ask(node):
-        if node.id > 1:
-            sleep(600)
+        try:
+            if node.id > 1:
+                sleep(600)
+        finally:
+            ended.append(node.device)
         return node.device
 
     running = race(ask)
@@ -138,6 +143,13 @@ def test_what_was_found_and_not_taken_is_discarded_and_who_was_not_heard_is_told
     discarded = []
     assert [node.device for node in running.stop(discarded.append)] == ["d1", "d2", "d3", "d4"]
     assert discarded == ["d1"]
+    assert ended == ["d0", "d1", "d2", "d3", "d4"]
+
+
+def test_the_next_is_asked_at_once_when_one_found_nothing():
+    running = race(lambda node: node.device if node.id == 3 else None, patience=600.0)
+    with Timeout(20):
+        assert running.next() == "d3"
 
 
 def test_an_error_of_ours_is_raised():

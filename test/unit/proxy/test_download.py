@@ -186,6 +186,22 @@ def test_a_node_may_fall_silent(staged, asked):
         assert (result.broken, result.body) == (None, expected.body)
 
 
+@pytest.mark.parametrize("shift", [(1, 0), (0, -1), (0, 1)])
+def test_other_bytes_than_those_asked_for_are_not_taken(stage, shift):
+    expected = undisturbed(stage, "bytes=5-30")
+
+    def script(seen):
+        first, last = map(int, seen.headers["range"].removeprefix("bytes=").split("-"))
+        first, last = first + shift[0], last + shift[1]
+        extra = {"Content-Range": f"bytes {first}-{last}/{len(DATA)}"}
+        return Say(206, HEADERS | extra, DATA[first : last + 1])
+
+    for backend in stage.backends[1:4]:
+        backend.script = script
+    stage.backends[0].script = failing(serve(), "bytes=5-30", die_after=10)
+    assert get(stage, "bytes=5-30").body == expected.body
+
+
 def test_only_what_is_missing_is_asked_for_and_without_conditions(stage):
     undisturbed(stage, None)
     stage.backends[0].script = failing(serve(), "bytes=5-30", die_after=10)

@@ -239,7 +239,7 @@ def test_newest_of_the_same_data_is_the_one_that_was_posted_to_last(stage, place
     assert stage.call("GET", headers={"X-Newest": "true"}).headers["x-object-meta-posted"] == "yes"
 
 
-def test_newest_asks_all_at_once(staged):
+def test_newest_asks_all_at_once(staged, caplog):
     stage = staged(node_timeout=2.0)
     # The first five answer when all six were asked; one after the other would never get so far.
     together = threading.Event()
@@ -254,6 +254,7 @@ def test_newest_asks_all_at_once(staged):
     for backend in stage.backends:
         backend.script = script
     assert stage.call("GET", headers={"X-Newest": "true"}).body == b"hello"
+    assert not caplog.records  # nobody waited in vain
 
 
 def test_newest_without_an_answer_from_all(staged):
@@ -309,3 +310,10 @@ def test_another_version_is_never_joined_on(stage, different):
 def test_a_small_body_that_no_replica_can_finish_is_an_honest_503(stage):
     stage.all_say(Say(200, HEADERS, b"x" * 5000, die_after=10))
     assert stage.call("GET").status == 503
+
+
+def test_a_node_that_answers_nonsense_is_passed_over(stage, caplog):
+    in_ring_order(stage)
+    stage.primaries_say(Say(404, {"X-Backend-Timestamp": "yesterday"}), whole(b"hello"), whole(b"hello"))
+    assert stage.call("GET").body == b"hello"
+    assert "nonsense in the answer's headers" in caplog.text
