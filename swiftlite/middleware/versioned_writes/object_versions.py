@@ -42,6 +42,7 @@ VERSION_ID = "X-Object-Version-Id"
 CURRENT_VERSION_ID = "X-Object-Current-Version-Id"
 LINK_MARK = "X-Object-Sysmeta-Versions-Symlink"
 ASKED = "HTTP_X_SYMLINK_TARGET"
+ETAG_IS_AT = "HTTP_X_BACKEND_ETAG_IS_AT"
 DETECT = "HTTP_X_DETECT_CONTENT_TYPE"
 OVERRIDDEN = "swift.content_type_overridden"
 SLO_SIZE = "HTTP_X_OBJECT_SYSMETA_SLO_SIZE"
@@ -133,6 +134,10 @@ class ObjectVersions(VersioningRequests):
         :param enabled: whether new versions are to be made
         """
         method = environ["REQUEST_METHOD"]
+        if any(key in environ for key in CONDITIONS) and method in ("PUT", "POST", "DELETE"):
+            # The client means the ETag that it was shown, the version's, not that of the link.
+            shown = environ.get(ETAG_IS_AT)
+            environ[ETAG_IS_AT] = f"{shown},{links.TARGET_ETAG}" if shown else links.TARGET_ETAG
         if method == "POST":
             return self._post(environ, target)
         if method not in ("PUT", "DELETE"):
@@ -264,7 +269,9 @@ class ObjectVersions(VersioningRequests):
         marker[OVERRIDDEN] = True
         self.check(call(self.app, trust(marker))).close()
         answer = self.send_on(environ)
-        if answer.is_success or answer.status == 404:
+        if answer.status == 412:
+            self.ask_and_close(environ, "DELETE", target.version_path(identity))
+        elif answer.is_success or answer.status == 404:
             answer.headers = [*answer.headers, (VERSION_ID, identity), ("X-Backend-Content-Type", DELETE_MARKER)]
         return answer
 

@@ -1,0 +1,207 @@
+"""Object versions over real daemons: who reaches them, what is counted, and what failures leave behind.
+
+Their headers and statuses are in object_cases/version_ids.py, and held against OpenStack Swift in
+interop/test_peer_links.py.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+
+import pytest
+
+from functional.client import Client
+from functional.cluster import Cluster, wait_until
+
+numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def tester(cluster: Cluster) -> Client:
+    """Owner of the versions."""
+    return Client(cluster)
+
+
+@pytest.fixture
+def container(tester: Client) -> str:
+    """A container that keeps versions."""
+    name = f"/versioned{next(numbers)}"
+    assert tester.ask("PUT", name, {"X-Versions-Enabled": "true"}).status == 201
+    return name
+
+
+def versions(client: Client, container: str) -> list[tuple[str, str, bool, int]]:
+    """Name, version id, whether it is the latest, and size, of all that ``?versions`` lists."""
+    entries = client.ask("GET", container, query="versions").json()
+    return [(entry["name"], entry["version_id"], entry["is_latest"], entry["bytes"]) for entry in entries]
+
+
+def put(client: Client, path: str, body: bytes, **headers: str) -> str:
+    """PUT an object; return its version id."""
+    heard = client.ask("PUT", path, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+    assert heard.status == 201, heard
+    return heard.headers["x-object-version-id"]
+
+
+def test_a_body_of_unknown_length_has_its_size_and_etag(tester: Client, container: str) -> None:
+    pieces = [b"x" * 70_000, b"y" * 70_000]
+    heard = tester.ask("PUT", f"{container}/o", {}, iter(pieces))
+    assert heard.status == 201
+    whole = tester.ask("GET", f"{container}/o")
+    assert whole.body == b"".join(pieces)
+    assert whole.headers["etag"] == heard.headers["etag"]
+    wait_until(lambda: tester.ask("HEAD", container).headers["x-container-bytes-used"] == "140000", "bytes are counted")
+    entry = tester.ask("GET", container, query="format=json").json()[0]
+    assert (entry["bytes"], entry["hash"]) == (140_000, heard.headers["etag"])
+
+
+def test_nobody_names_a_hidden_container(tester: Client, container: str) -> None:
+    identity = put(tester, f"{container}/o", b"secret")
+    for path in (f"/\0versions\0{container[1:]}", f"/\0versions\0{container[1:]}/\0o\0{identity}"):
+        for headers in ({}, {"X-Backend-Allow-Reserved-Names": "true"}, {"X-Allow-Reserved-Names": "true"}):
+            assert tester.ask("GET", path, headers).status == 412
+            assert tester.ask("DELETE", path, headers).status == 412
+    for query in ("", "format=json", "prefix=%00", "marker=%00"):
+        assert b"versions\0" not in tester.ask("GET", "", query=query).body.replace(b"\\u0000", b"\0")
+
+
+def test_whoever_may_not_write_leaves_no_version(cluster: Cluster, tester: Client, container: str) -> None:
+    stranger, reader = Client(cluster, None), Client(cluster, "test2:tester2")
+    tester.ask("POST", container, {"X-Container-Read": "test2:tester2"})
+    identity = put(tester, f"{container}/o", b"mine")
+    for client, refusal in [(stranger, 401), (reader, 403)]:
+        assert client.ask("PUT", f"{container}/o", {}, b"theirs").status == refusal
+        assert client.ask("DELETE", f"{container}/o").status == refusal
+        assert client.ask("DELETE", f"{container}/o", query=f"version-id={identity}").status == refusal
+        assert client.ask("PUT", f"{container}/o", query=f"version-id={identity}").status == refusal
+        assert client.ask("POST", f"{container}/o", {"X-Object-Meta-A": "b"}).status == refusal
+        assert client.ask("POST", container, {"X-Versions-Enabled": "false"}).status == refusal
+        assert client.ask("DELETE", container).status == refusal
+    assert reader.ask("GET", f"{container}/o").body == b"mine"
+    assert [(entry[0], entry[1], entry[2]) for entry in versions(tester, container)] == [("o", identity, True)]
+
+
+def test_whoever_may_write_makes_versions(cluster: Cluster, tester: Client, container: str) -> None:
+    writer = Client(cluster, "test2:tester2")
+    tester.ask("POST", container, {"X-Container-Write": "test2:tester2", "X-Container-Read": "test2:tester2"})
+    first = put(writer, f"{container}/o", b"first")
+    second = put(writer, f"{container}/o", b"second")
+    assert second > first
+    assert writer.ask("GET", f"{container}/o").body == b"second"
+    assert tester.ask("GET", f"{container}/o", query=f"version-id={first}").body == b"first"
+
+
+def test_the_account_counts_versions_and_hides_their_container(
+    cluster: Cluster, tester: Client, container: str
+) -> None:
+    for body in (b"four", b"sixsix"):
+        put(tester, f"{container}/o", body)
+
+    def listed() -> dict:
+        cluster.run_updaters()
+        entries = tester.ask("GET", "", query="format=json").json()
+        found = {entry["name"]: entry for entry in entries}
+        assert all("\0" not in name for name in found)
+        entry = found[container[1:]]
+        return entry if (entry["bytes"], entry["count"]) == (10, 1) else {}
+
+    wait_until(listed, "the account counts both versions and one object")
+
+
+def test_a_condition_that_fails_leaves_no_version(tester: Client, container: str) -> None:
+    identity = put(tester, f"{container}/o", b"one")
+    etag = tester.ask("HEAD", f"{container}/o").headers["etag"]
+    assert tester.ask("PUT", f"{container}/o", {"If-None-Match": "*"}, b"two").status == 412
+    assert tester.ask("PUT", f"{container}/o", {"If-Match": "0" * 32}, b"two").status == 412
+    assert tester.ask("DELETE", f"{container}/o", {"If-Match": "0" * 32}).status == 412
+    wait_until(lambda: versions(tester, container) == [("o", identity, True, 3)], "only the one version is listed")
+    put(tester, f"{container}/o", b"two", If_Match=etag)
+    assert tester.ask("GET", f"{container}/o").body == b"two"
+
+
+def test_what_was_there_before_becomes_a_version(tester: Client) -> None:
+    container = f"/versioned{next(numbers)}"
+    assert tester.ask("PUT", container).status == 201
+    assert tester.ask("PUT", f"{container}/o", {"Content-Type": "a/b", "X-Object-Meta-A": "kept"}, b"old").status == 201
+    assert tester.ask("POST", container, {"X-Versions-Enabled": "true"}).status == 204
+    latest = put(tester, f"{container}/o", b"new")
+    listed = wait_until(lambda: len(found := versions(tester, container)) == 2 and found, "both versions are listed")
+    assert [entry[2:] for entry in listed] == [(True, 3), (False, 3)]
+    assert listed[0][1] == latest
+    old = tester.ask("GET", f"{container}/o", query=f"version-id={listed[1][1]}")
+    assert (old.body, old.headers["content-type"], old.headers["x-object-meta-a"]) == (b"old", "a/b", "kept")
+
+
+def test_versions_of_a_large_object(tester: Client, container: str) -> None:
+    assert tester.ask("PUT", "/segments").status in (201, 202)
+    assert tester.ask("PUT", "/segments/s", {}, b"0123456789").status == 201
+    manifest = json.dumps([{"path": "/segments/s"}, {"path": "/segments/s"}]).encode()
+    heard = tester.ask("PUT", f"{container}/o", {}, manifest, "multipart-manifest=put")
+    assert heard.status == 201
+    identity = heard.headers["x-object-version-id"]
+    put(tester, f"{container}/o", b"small")
+    assert tester.ask("GET", f"{container}/o").body == b"small"
+    for method, body in [("GET", b"0123456789" * 2), ("HEAD", b"")]:
+        old = tester.ask(method, f"{container}/o", query=f"version-id={identity}")
+        assert (old.body, old.headers["content-length"], old.headers["etag"]) == (body, "20", heard.headers["etag"])
+    wait_until(
+        lambda: sorted(entry[2:] for entry in versions(tester, container)) == [(False, 20), (True, 5)],
+        "both versions are listed with their sizes",
+    )
+
+
+def test_copies_of_versions(tester: Client, container: str) -> None:
+    first = put(tester, f"{container}/o", b"first")
+    put(tester, f"{container}/o", b"second")
+    query, to = f"version-id={first}", {"Destination": f"{container[1:]}/copy"}
+    heard = tester.ask("COPY", f"{container}/o", to, query=query)
+    assert (heard.status, heard.headers["x-copied-from-version-id"]) == (201, first)
+    assert tester.ask("GET", f"{container}/copy").body == b"first"
+    assert tester.ask("COPY", f"{container}/o", {"Destination": f"{container[1:]}/now"}).status == 201
+    assert tester.ask("GET", f"{container}/now").body == b"second"
+
+
+def test_a_lost_container_of_versions_is_told_and_made_again(cluster: Cluster, tester: Client, container: str) -> None:
+    """Only a fault, or an operator, takes it away."""
+    name_hash = [path.parent for path in cluster.files("containers/**/*.db")]
+    hidden = f"\0versions\0{container[1:]}"
+    for directory in set(name_hash):
+        for database in directory.glob("*.db"):
+            if hidden.encode() in database.read_bytes():
+                database.unlink()
+    heard = tester.ask("PUT", f"{container}/o", {}, b"body")
+    assert (heard.status, heard.body[:38]) == (500, b"The versions container does not exist.")
+    assert tester.ask("GET", f"{container}/o").status == 404
+    assert tester.ask("POST", container, {"X-Versions-Enabled": "true"}).status == 204
+    put(tester, f"{container}/o", b"body")
+    assert tester.ask("GET", f"{container}/o").body == b"body"
+
+
+def test_every_acknowledged_put_is_a_version(tester: Client, container: str) -> None:
+    """Writers at the same time: none loses what another was told is stored."""
+    made: dict[str, bytes] = {}
+
+    def write(writer: int) -> None:
+        for number in range(5):
+            body = f"{writer}-{number}".encode()
+            heard = tester.ask("PUT", f"{container}/o", {}, body)
+            assert heard.status in (201, 202), heard  # 202: another's later one came first
+            made[heard.headers["x-object-version-id"]] = body
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    listed = wait_until(lambda: len(found := versions(tester, container)) == 20 and found, "all versions are listed")
+    assert [entry[1] for entry in listed] == sorted(made, reverse=True)
+    assert [entry[2] for entry in listed] == [True] + [False] * 19
+    for identity, body in made.items():
+        assert tester.ask("GET", f"{container}/o", query=f"version-id={identity}").body == body
+    assert tester.ask("GET", f"{container}/o").body == made[max(made)]
+
+
+def test_info_tells_of_versions(cluster: Cluster) -> None:
+    assert cluster.connection().get_capabilities()["object_versioning"] == {}
