@@ -43,7 +43,7 @@ SOURCE = "SSC"
 FORM = "<container name>/<object name>"
 HTML = "text/html; charset=UTF-8"
 METHOD_LISTS = ("allow", "access-control-allow-methods")
-INTERNAL = ("x-object-sysmeta-", "x-backend")
+INTERNAL = ("x-object-sysmeta-", "x-object-transient-sysmeta-", "x-backend")
 UNWANTED = (
     *("HTTP_X_COPY_FROM", "HTTP_X_COPY_FROM_ACCOUNT", "HTTP_DESTINATION", "HTTP_DESTINATION_ACCOUNT"),
     *("HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_X_BACKEND_STORAGE_POLICY_INDEX", "RAW_PATH_INFO"),
