@@ -1,0 +1,52 @@
+"""Our proxy reads on from other servers when one of OpenStack Swift's dies in the middle of a body."""
+
+from __future__ import annotations
+
+import http.client
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from interop import lab
+from interop.test_peer_cluster import KINDS, Cloud, running, token
+
+BIG = random.Random(5).randbytes(32 << 20)
+NEAR = "sorting_method = affinity\nread_affinity = r1z1=1\n"
+RANGES = "bytes=5-15000000,15000001-20000000,-10000000"
+
+
+@pytest.fixture
+def cloud(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """A cluster whose proxies both read from the first node, which is one of theirs, as long as it answers."""
+    mark = "account_autocreate = true\n"
+    monkeypatch.setattr(lab, "PROXY_SECTIONS", lab.PROXY_SECTIONS.replace(mark, mark + NEAR))
+    with running(tmp_path_factory.mktemp("cloud"), ("theirs", "ours", "theirs")) as cloud:
+        cloud.token = token(cloud, "ours")
+        yield cloud
+
+
+def get(cloud: Cloud) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    connection = http.client.HTTPConnection(*cloud.proxies["ours"].address, timeout=60)
+    connection.request("GET", "/v1/AUTH_test/c/big", headers={"X-Auth-Token": cloud.token, "Range": RANGES})
+    return connection, connection.getresponse()
+
+
+def without_boundary(response: http.client.HTTPResponse, body: bytes) -> bytes:
+    boundary = (response.headers["Content-Type"] or "").partition("boundary=")[2]
+    return body.replace(boundary.encode(), b"boundary")
+
+
+def test_a_body_of_several_ranges_is_read_on_elsewhere(cloud: Cloud) -> None:
+    assert cloud.ask("ours", "PUT", "/c").status == 201
+    assert cloud.ask("ours", "PUT", "/c/big", {"Content-Type": "x/big"}, BIG).status == 201
+    connection, response = get(cloud)
+    expected = without_boundary(response, response.read())
+    connection.close()
+    connection, response = get(cloud)
+    start = response.read(1000)
+    cloud.lab.servers[KINDS.index("object")].stop()
+    body = start + response.read()
+    connection.close()
+    assert without_boundary(response, body) == expected
+    assert " bytes of the body: " in cloud.proxies["ours"].output.read_text()
