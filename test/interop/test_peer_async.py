@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from fakes.ports import free_port
 from interop import peer
 from interop.lab import Lab
 from swiftlite.core.names import HashPath
+from swiftlite.obj.async_pending import RowUpdate
 from swiftlite.ring.ring import Ring
 
 NOW = int(time.time()) - 1000
@@ -41,6 +43,11 @@ def test_the_updater_of_one_delivers_what_the_other_spooled(lab: Lab, spooler: s
     assert objects.ask("POST", path, post).status == 202
     spool = [path for path in devices.glob("*/async_pending/*/*") if path.is_file()]
     assert len(spool) >= 3
+    if spooler == "ours":
+        # Who was told by the object server itself is a key of ours, which theirs must not stumble over.
+        for path in spool:
+            update = RowUpdate.from_pickle(path.read_bytes())
+            path.write_bytes(replace(update, told=("127.0.0.1:1/d9",)).to_pickle())
 
     containers = lab.start(updater, "container", devices, ("127.0.0.1", port))
     made = containers.ask("PUT", f"/d1/{partition}/AUTH_t/cø", {"X-Timestamp": f"{NOW}.00000"})

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +67,13 @@ class Cloud:
 @pytest.fixture(scope="module", params=STORAGE, ids=[f"{name} store" for name in STORAGE])
 def cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A cluster whose storage servers are ours, theirs or mixed."""
-    directory = tmp_path_factory.mktemp("cloud")
+    with running(tmp_path_factory.mktemp("cloud"), STORAGE[request.param]) as cloud:
+        yield cloud
+
+
+@contextmanager
+def running(directory: Path, sides: tuple[str, ...]) -> Iterator[Cloud]:
+    """A storage node of each of these sides, and a proxy of either, in a directory of their own."""
     (directory / "etc").mkdir()
     (directory / "etc/swift.conf").write_text(SWIFT_CONF)
     memcached_port = free_port()
@@ -74,7 +81,7 @@ def cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     user = ["-u", "root"] if directory.owner() == "root" else []
     memcached = subprocess.Popen(["memcached", *user, "-l", "127.0.0.1", "-p", str(memcached_port)])
     try:
-        yield start(lab, STORAGE[request.param])
+        yield start(lab, sides)
     finally:
         lab.stop()
         memcached.kill()

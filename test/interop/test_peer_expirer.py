@@ -1,0 +1,157 @@
+"""The expirer's queue: what either proxy puts there, the expirers of both sides work off (formats.md 9, recipe 13)."""
+
+from __future__ import annotations
+
+import json
+import pwd
+import time
+from collections.abc import Iterator
+from os import getuid
+from pathlib import Path
+
+import pytest
+
+from interop import lab as labs
+from interop.lab import SIDES, wait_until
+from interop.test_peer_cluster import Cloud, running, token
+from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.core.placement import ExpirerQueue
+from swiftlite.ring.ring import Ring
+
+QUEUE = ".expiring_objects"
+LATER = 4000000000
+CONF = """
+[object-expirer]
+interval = 5
+delay_reaping_AUTH_test/slow-{side} = 1000000
+
+[pipeline:main]
+pipeline = catch_errors proxy-logging cache symlink proxy-server
+
+[app:proxy-server]
+use = egg:swift#proxy
+account_autocreate = true
+
+[filter:catch_errors]
+use = egg:swift#catch_errors
+
+[filter:proxy-logging]
+use = egg:swift#proxy_logging
+
+[filter:cache]
+use = egg:swift#memcache
+memcache_servers = 127.0.0.1:1
+
+[filter:symlink]
+use = egg:swift#symlink
+"""
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """Storage nodes of both sides, and a proxy of each."""
+    with running(tmp_path_factory.mktemp("expirer"), ("ours", "theirs", "ours")) as cloud:
+        cloud.token = token(cloud, "ours")
+        yield cloud
+
+
+def expirer_conf(cloud: Cloud, side: str) -> Path:
+    path = cloud.lab.directory / f"object-expirer-{side}.conf"
+    default = labs.DEFAULT_SECTION.format(
+        ip="127.0.0.1",
+        port=1,
+        user=pwd.getpwuid(getuid()).pw_name,
+        swift_dir=cloud.lab.swift_dir,
+        devices=cloud.devices[0],
+        recon=cloud.lab.directory / f"recon-{side}",
+    )
+    (cloud.lab.directory / f"recon-{side}").mkdir(exist_ok=True)
+    path.write_text(default + CONF.format(side=side))
+    return path
+
+
+def queue_rows(cloud: Cloud, marker: str) -> list[str]:
+    """The rows of the queue that name something with this marker, of every replica."""
+    addresses = {
+        kind: [server.address for server in cloud.lab.servers if server.output.name.startswith(f"{kind}-")]
+        for kind in ("account", "container")
+    }
+    swift = SwiftConf.load(str(cloud.lab.swift_dir))
+    rings = {kind: Ring(str(cloud.lab.swift_dir), kind, hash_path=swift.hash_path) for kind in addresses}
+    found = []
+    servers = {server.address: server for server in cloud.lab.servers}
+    part, nodes = rings["account"].get_nodes(QUEUE)
+    containers = set()
+    for node in nodes:
+        answer = servers[node.address].ask("GET", f"/{node.device}/{part}/{QUEUE}", query="format=json")
+        containers |= {entry["name"] for entry in json.loads(answer.body or b"[]")} if answer.status == 200 else set()
+    for container in sorted(containers):
+        part, nodes = rings["container"].get_nodes(QUEUE, container)
+        for node in nodes:
+            path = f"/{node.device}/{part}/{QUEUE}/{container}"
+            answer = servers[node.address].ask("GET", path, query="format=json")
+            if answer.status == 200:
+                found += [row["name"] for row in json.loads(answer.body or b"[]") if marker in row["name"]]
+    return sorted(found)
+
+
+def add_asynchronous_delete(cloud: Cloud, path: str) -> None:
+    """Queue a row as OpenStack Swift's container deleter does."""
+    swift = SwiftConf.load(str(cloud.lab.swift_dir))
+    moment = time.time()
+    container = ExpirerQueue().container(int(moment), swift.hash_path.hex(*path.split("/", 2)))
+    ring = Ring(str(cloud.lab.swift_dir), "container", hash_path=swift.hash_path)
+    part, nodes = ring.get_nodes(QUEUE, container)
+    row = {"X-Size": "0", "X-Content-Type": "application/async-deleted", "X-Etag": "0" * 32}
+    servers = {server.address: server for server in cloud.lab.servers}
+    for node in nodes:
+        target = f"/{node.device}/{part}/{QUEUE}/{container}/{moment:016.5f}-{path}"
+        answer = servers[node.address].ask("PUT", target, {**row, "X-Timestamp": f"{moment:.5f}"})
+        assert answer.status == 201
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_the_expirer_of_one_deletes_what_both_have_queued(cloud: Cloud, side: str) -> None:
+    name, ask = f"é-{side}", cloud.ask
+    for container in (f"/c-{side}", f"/slow-{side}"):
+        assert ask("ours", "PUT", container).status in (201, 202)
+    delete_at = int(time.time()) + 8
+    soon = {"X-Delete-At": str(delete_at)}
+    for proxy in SIDES:
+        other = SIDES[1 - SIDES.index(proxy)]
+        for kind in ("put", "overwritten", "prolonged", "reposted"):
+            assert ask(proxy, "PUT", f"/c-{side}/{proxy}/{kind}/{name}", soon, b"x").status == 201
+        assert ask(proxy, "PUT", f"/slow-{side}/{proxy}/{name}", soon, b"x").status == 201
+        assert ask(proxy, "PUT", f"/c-{side}/{proxy}/posted/{name}", {}, b"x").status == 201
+        assert ask(proxy, "PUT", f"/c-{side}/{proxy}/async/{name}", {}, b"x").status == 201
+        # What one side has queued, the other changes.
+        assert ask(other, "POST", f"/c-{side}/{proxy}/posted/{name}", soon).status == 202
+        assert ask(other, "PUT", f"/c-{side}/{proxy}/overwritten/{name}", {}, b"new").status == 201
+        assert ask(other, "POST", f"/c-{side}/{proxy}/prolonged/{name}", {"X-Delete-At": str(LATER)}).status == 202
+        assert ask(other, "POST", f"/c-{side}/{proxy}/reposted/{name}", {}).status == 202
+        add_asynchronous_delete(cloud, f"AUTH_test/c-{side}/{proxy}/async/{name}")
+    assert time.time() < delete_at, "too slow a machine: nothing has been changed before its end"
+    for proxy in SIDES:
+        path = f"/c-{side}/{proxy}/put/{name}"
+        wait_until(lambda: ask(proxy, "HEAD", path).status == 404, f"{path} expires")  # noqa: B023
+    cloud.run_updaters()
+    cloud.lab.run_once(side, "object-expirer", expirer_conf(cloud, side))
+
+    def left(container: str) -> list[str]:
+        return ask("ours", "GET", container).body.decode().split()
+
+    survivors = [f"{proxy}/{kind}/{name}" for proxy in SIDES for kind in ("overwritten", "prolonged", "reposted")]
+    wait_until(lambda: left(f"/c-{side}") == sorted(survivors), f"only these are left: {survivors}")
+    for survivor in survivors:
+        assert ask("theirs", "GET", f"/c-{side}/{survivor}").status == 200
+    assert left(f"/slow-{side}") == sorted(f"{proxy}/{name}" for proxy in SIDES)
+    # Every replica has a tombstone of just the moment at which the object ended.
+    swift = SwiftConf.load(str(cloud.lab.swift_dir))
+    for proxy in SIDES:
+        for kind in ("put", "posted"):
+            digest = swift.hash_path.hex("AUTH_test", f"c-{side}", f"{proxy}/{kind}/{name}")
+            files = [path.name for root in cloud.devices for path in root.glob(f"*/objects/*/*/{digest}/*")]
+            assert files == [f"{delete_at}.00000.ts"] * 3
+    kept = [f"{LATER}-AUTH_test/c-{side}/{proxy}/prolonged/{name}" for proxy in SIDES]
+    kept += [f"{delete_at}-AUTH_test/slow-{side}/{proxy}/{name}" for proxy in SIDES]
+    assert queue_rows(cloud, name) == sorted(kept * 3)
