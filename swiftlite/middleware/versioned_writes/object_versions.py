@@ -134,10 +134,7 @@ class ObjectVersions(VersioningRequests):
         :param enabled: whether new versions are to be made
         """
         method = environ["REQUEST_METHOD"]
-        if any(key in environ for key in CONDITIONS) and method in ("PUT", "POST", "DELETE"):
-            # The client means the ETag that it was shown, the version's, not that of the link.
-            shown = environ.get(ETAG_IS_AT)
-            environ[ETAG_IS_AT] = f"{shown},{links.TARGET_ETAG}" if shown else links.TARGET_ETAG
+        _mean_versions_etag(environ)
         if method == "POST":
             return self._post(environ, target)
         if method not in ("PUT", "DELETE"):
@@ -156,6 +153,7 @@ class ObjectVersions(VersioningRequests):
             raise HTTPBadRequest("version-aware operations require that the container is versioned")
         if identity != NULL or method == "PUT":
             check_version_id(identity)
+        _mean_versions_etag(environ)
         if method == "OPTIONS" or (method == "DELETE" and identity == NULL):
             return None
         handlers: dict[str, Callable[..., SubResponse]] = {"PUT": self._restore, "DELETE": self._delete_version}
@@ -343,6 +341,13 @@ class ObjectVersions(VersioningRequests):
                 raise HTTPNotFound()
             answer.headers = [*answer.headers, (VERSION_ID, NULL)]
         return answer
+
+
+def _mean_versions_etag(environ: Environ) -> None:
+    """Have conditions of a write hold for the ETag that clients are shown, the version's, and not for the link's own."""
+    if environ["REQUEST_METHOD"] in ("PUT", "POST", "DELETE") and any(key in environ for key in CONDITIONS):
+        shown = environ.get(ETAG_IS_AT)
+        environ[ETAG_IS_AT] = f"{shown},{links.TARGET_ETAG}" if shown else links.TARGET_ETAG
 
 
 def version_id_of(text: str) -> str:
