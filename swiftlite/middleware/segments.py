@@ -18,6 +18,9 @@ from swiftlite.http.response import ResponseError
 # Without it a segment that is a large object itself would be read as one.
 AS_STORED = "multipart-manifest=get"
 SHOWN_OF_A_BODY = 60
+AHEAD = 256 * 1024
+"""Bytes to go of a segment at which the next one is asked for. Not sooner: its server does not wait for ever, and a slow
+client may take a minute for these."""
 
 
 class SegmentError(ResponseError):
@@ -133,7 +136,7 @@ class Unavailable(SegmentError):
 
 
 class SegmentedBody:
-    """The bytes of many parts as a WSGI body. While one part is sent, the next is asked for.
+    """The bytes of many parts as a WSGI body. Before one part is sent, the next is asked for.
 
     :param items: parts, and bytes that stand between them
     :param length: bytes that there must be; None: unknown
@@ -202,11 +205,12 @@ class SegmentedBody:
             yield opened
             return
         self._current = opened
-        self._ahead = spawn(_caught, self._open_next)
         left = int(opened.header("Content-Length") or -1)
         try:
             for chunk in opened:
                 left -= len(chunk)
+                if left <= AHEAD and self._ahead is None:
+                    self._ahead = spawn(_caught, self._open_next)
                 yield chunk
         except BackendError as error:
             raise SegmentError(f"{self.source.name}: {error}") from error

@@ -3,8 +3,9 @@
 import pytest
 
 from fakes.wsgi_calls import make_environ
+from swiftlite.common.concurrency import sleep
 from swiftlite.http.response import ResponseError
-from swiftlite.middleware.segments import Pace, Part, SegmentedBody, SegmentError, SegmentSource, Unavailable
+from swiftlite.middleware.segments import AHEAD, Pace, Part, SegmentedBody, SegmentError, SegmentSource, Unavailable
 
 
 class Store:
@@ -77,6 +78,30 @@ def test_only_what_is_sent_and_the_next_segment_are_asked_for():
     assert len(store.asked) <= 2
     body.close()
     assert store.open == 0
+
+
+def test_what_was_asked_for_ahead_is_let_go_of():
+    store = Store(a=b"abcdef", b=b"ghijkl", c=b"mnopqr")
+    body = body_of(store, part("a"), part("b"), part("c"))
+    body.start()
+    chunks = iter(body)
+    next(chunks)
+    sleep(0)
+    assert len(store.asked) == 2
+    assert store.open == 2
+    body.close()
+    assert store.open == 0
+
+
+def test_of_a_long_segment_much_is_sent_before_the_next_is_asked_for():
+    store = Store(a=b"a" * (AHEAD + 3), b=b"ghijkl")
+    chunks = iter(body_of(store, part("a"), part("b")))
+    next(chunks)
+    sleep(0)
+    assert len(store.asked) == 1
+    next(chunks)
+    sleep(0)
+    assert len(store.asked) == 2
 
 
 def test_a_body_that_nobody_takes_is_let_go_of():
