@@ -16,6 +16,7 @@ moments = st.integers(0, 9_999_999_999).map(Timestamp)
 def test_the_length_in_a_version_s_name_is_that_of_its_utf_8():
     assert version_name("o", Timestamp("1402464677.04188")) == "001o/1402464677.04188"
     assert version_prefix(str_to_wsgi("é")) == "002" + str_to_wsgi("é") + "/"
+    assert version_prefix("n" * 171) == "0ab" + "n" * 171 + "/"
     assert version_prefix("n" * 1024) == "400" + "n" * 1024 + "/"
 
 
