@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +14,7 @@ from swiftlite.common.config import option
 from swiftlite.common.log import Logger, get_logger
 from swiftlite.common.pipeline import WSGIApp, factory_options
 from swiftlite.common.subrequest import Environ, Headers, StartResponse, SubResponse, call, make_environ
+from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.web import Answer, HTTPBadRequest, HTTPConflict, default_body, status_line
 from swiftlite.core import preconditions
 from swiftlite.core.names import str_to_wsgi
@@ -22,8 +24,6 @@ from swiftlite.middleware.segments import Pace, Part, SegmentedBody, SegmentErro
 MARK = "x-object-manifest"
 PUT_MARK = "HTTP_X_OBJECT_MANIFEST"
 IGNORE_RANGE = "HTTP_X_BACKEND_IGNORE_RANGE_IF_METADATA_PRESENT"
-PAGE = 10000
-"""Entries of a full page of a listing (``container_listing_limit``); a shorter page is the last one."""
 
 _CONDITIONS = {
     "If-Match": "HTTP_IF_MATCH",
@@ -41,6 +41,7 @@ class DLOOptions:
     rate_limit_after_segment: int = option(10, "segments that a download gets without waiting")
     rate_limit_segments_per_sec: float = option(1.0, "segments a second that it gets then; 0: no limit")
     max_get_time: int = option(86400, "seconds that a download may take")
+    swift_dir: str = option("/etc/swift", "directory of swift.conf")
 
 
 class Shape(NamedTuple):
@@ -63,6 +64,12 @@ class DynamicLargeObjects:
         self.app = app
         self.options = options
         self.log = log
+
+    @functools.cached_property
+    def page(self) -> int:
+        """Entries of a full page of a listing; a shorter page is the last one. The proxy, which starts first, has found
+        swift.conf good."""
+        return SwiftConf.load(self.options.swift_dir).constraints.container_listing_limit
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
@@ -134,7 +141,7 @@ class _Reading:
                 first.headers = [pair for pair in first.headers if pair[0].lower() != "content-length"]
                 first.headers.append(("Content-Length", "0"))
             return first.forward(start_response)
-        is_complete = len(first) < PAGE
+        is_complete = len(first) < self.dlo.page
         headers = [pair for pair in self.response.headers if pair[0].lower() not in ("content-length", "content-range")]
         if is_complete:
             headers = [pair for pair in headers if pair[0].lower() != "etag"]
@@ -146,7 +153,7 @@ class _Reading:
         unmet = self._unmet(headers)
         if unmet is not None:
             getattr(body, "close", lambda: None)()
-            start_response(status_line(unmet), headers)
+            start_response(status_line(unmet), [*headers, ("Content-Length", "0")])
             return []
         if shape.length is not None:
             headers.append(("Content-Length", str(shape.length)))
@@ -183,7 +190,7 @@ class _Reading:
                 page.close()
                 raise SegmentError(f"Got status {page.status} listing container {self.container_path}")
             yield page
-            if len(page) < PAGE:
+            if len(page) < self.dlo.page:
                 return
             page = self._list(page[-1]["name"])
 

@@ -195,9 +195,11 @@ def test_listings_have_both_etags_apart():
     assert split_etags(b"slo_etag= is no JSON") == b"slo_etag= is no JSON"
 
 
-def test_a_dynamic_object_with_more_segments_than_a_page_has_no_length(store, monkeypatch):
-    monkeypatch.setattr("swiftlite.middleware.dlo.PAGE", 2)
-    dlo = DynamicLargeObjects(store, DLOOptions(), logging.getLogger("test"))
+def test_a_dynamic_object_with_more_segments_than_a_page_has_no_length(store, tmp_path):
+    (tmp_path / "swift.conf").write_text(
+        "[swift-hash]\nswift_hash_path_suffix = x\n[swift-constraints]\ncontainer_listing_limit = 2\n"
+    )
+    dlo = DynamicLargeObjects(store, DLOOptions(swift_dir=str(tmp_path)), logging.getLogger("test"))
     store.objects["o"] = ({"X-Object-Manifest": "c/s"}, b"")
     page = [{"name": name, "bytes": len(body), "hash": md5(body)} for name, body in PARTS.items()]
     listings = [page, [{"name": "s1", "bytes": 5, "hash": md5(b"hello")}]]
