@@ -140,3 +140,41 @@ def test_a_policy_has_an_order_of_its_own():
 def test_a_read_affinity_without_effect_is_told(caplog):
     cluster(read_affinity=ReadAffinity("r1=1"))
     assert "read_affinity has no effect, for sorting_method is shuffle" in caplog.text
+
+
+@pytest.fixture
+def remote(staged):
+    """A proxy whose primaries are all far away, and whose handoffs are near."""
+    stage = staged(write_affinity=WriteAffinity("r2"))
+    ring = stage.cluster.object_ring(POLICIES.default)
+    for handoff in ring.nodes[3:]:
+        object.__setattr__(handoff, "region", 2)
+    return stage
+
+
+def asked(stage, method):
+    return [sum(seen.method == method for seen in backend.seen) for backend in stage.backends]
+
+
+def test_an_upload_is_stored_nearby(remote):
+    remote.all_say(201)
+    assert remote.call("PUT", body=b"hello").status == 201
+    assert asked(remote, "PUT") == [0, 0, 0, 1, 1, 1]
+
+
+def test_an_upload_goes_far_when_nobody_near_takes_it(remote):
+    for backend in remote.primaries:
+        backend.says(201)
+    for backend in remote.handoffs:
+        backend.says(507)
+    assert remote.call("PUT", body=b"hello").status == 201
+    assert asked(remote, "PUT") == [1] * 6
+
+
+def test_what_was_stored_nearby_is_deleted_there_too(remote):
+    for backend in remote.primaries:
+        backend.says(404)
+    for backend in remote.handoffs:
+        backend.says(204)
+    assert remote.call("DELETE").status == 204
+    assert asked(remote, "DELETE") == [1] * 6
