@@ -20,6 +20,9 @@ from swiftlite.core.names import HashPath
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.obj import layout
 
+PLACE_ATTEMPTS = 5
+"""How often a file is moved into a directory that an updater may be removing."""
+
 
 class BadUpdate(Exception):
     """A spooled update cannot be read."""
@@ -211,10 +214,7 @@ class AsyncPending:
     def remove(self, file: SpoolFile) -> None:
         """Forget an update that was delivered."""
         self._unlink(file.path)
-        try:
-            self.fs.remove_directory(os.path.dirname(file.path))
-        except OSError:
-            pass  # others wait in it
+        self._remove_if_empty(os.path.dirname(file.path))
 
     def quarantine(self, file: SpoolFile) -> str:
         """Move a damaged update out of the way.
@@ -227,11 +227,12 @@ class AsyncPending:
         if self.fs.exists(target):
             target += f"-{uuid.uuid4().hex}"
         self.fs.rename(file.path, target)
+        self._remove_if_empty(os.path.dirname(file.path))
         return target
 
     def _write(self, device_root: str, policy: StoragePolicy, path: str, data: bytes) -> None:
         temporary_directory = layout.temporary_directory(device_root, policy)
-        made = self.fs.make_directories(temporary_directory) and []
+        self.fs.make_directories(temporary_directory)
         temporary = f"{temporary_directory}/{uuid.uuid4().hex}"
         fd = self.fs.open_new(temporary)
         try:
@@ -240,14 +241,37 @@ class AsyncPending:
                 self.fs.sync(fd)
             finally:
                 self.fs.close(fd)
-            directory = os.path.dirname(path)
-            made = self.fs.make_directories(directory)
-            self.fs.rename(temporary, path)
+            made = self._place(temporary, path)
         except BaseException:
             self._unlink(temporary)
             raise
-        for changed in (directory, *map(os.path.dirname, made)):
-            self.fs.sync_directory(changed)
+        for changed in (os.path.dirname(path), *map(os.path.dirname, made)):
+            try:
+                self.fs.sync_directory(changed)
+            except FileNotFoundError:
+                pass  # An updater has delivered it already, and removed the empty directory.
+
+    def _place(self, temporary: str, path: str) -> list[str]:
+        """Move a file into the spool; return the directories that were made for it.
+
+        An updater removes directories that it finds empty, perhaps just the one that we are about to use.
+        """
+        directory, made = os.path.dirname(path), set()
+        for attempt in range(PLACE_ATTEMPTS):
+            made.update(self.fs.make_directories(directory))
+            try:
+                self.fs.rename(temporary, path)
+                break
+            except FileNotFoundError:
+                if attempt == PLACE_ATTEMPTS - 1:
+                    raise
+        return sorted(made, reverse=True)
+
+    def _remove_if_empty(self, directory: str) -> None:
+        try:
+            self.fs.remove_directory(directory)
+        except OSError:
+            pass  # others wait in it
 
     def _list(self, path: str) -> list[str]:
         try:
