@@ -44,6 +44,7 @@ STORED_LOCATION = "HTTP_X_CONTAINER_SYSMETA_VERSIONS_LOCATION"
 STORED_MODE = "HTTP_X_CONTAINER_SYSMETA_VERSIONS_MODE"
 LOCATION = "x-container-sysmeta-versions-location"
 MODE = "x-container-sysmeta-versions-mode"
+WRITES = ("PUT", "DELETE")
 NEWEST = [("X-Newest", "true")]
 CONDITIONS = ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_X_BACKEND_ETAG_IS_AT")
 NO_CONDITIONS: Mapping[str, str] = {}
@@ -80,6 +81,8 @@ class LegacyVersioning:
         self.log = log
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if self.allowed is None and environ["REQUEST_METHOD"] not in WRITES:
+            return self.app(environ, start_response)
         parts = environ["PATH_INFO"].split("/", 4)
         if len(parts) < 4 or not (parts[1] and parts[2] and parts[3]):
             return self.app(environ, start_response)
@@ -125,7 +128,7 @@ class LegacyVersioning:
 
     def _object_request(self, environ: Environ, start_response: StartResponse, parts: list[str]) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
-        if method not in ("PUT", "DELETE") or self.allowed is False or POST_AS_COPY in environ:
+        if method not in WRITES or self.allowed is False or POST_AS_COPY in environ:
             return self.app(environ, start_response)
         container, mode = self._location(get_container_info(environ, self.app, SOURCE))
         if not container:
