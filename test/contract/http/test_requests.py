@@ -1,5 +1,7 @@
 """Requests over a real socket: framing, pipelining, refusals, 100 Continue, slow and vanishing clients."""
 
+import threading
+
 import pytest
 
 from fakes.http_server import EchoApp, RawConnection, ServerThread, wait_until
@@ -389,6 +391,28 @@ class TestInput:
             assert ("connection" in first.headers) == is_left_chunked
             assert is_left_chunked or wire.read_response().status == 200
         assert results == [expected]
+
+    @pytest.mark.parametrize("patience", [0.0, 60.0])
+    def test_what_comes_slowly_is_handed_on(self, patience):
+        pieces, took = [], threading.Semaphore(0)
+
+        def app(environ, start_response):
+            source = environ["wsgi.input"]
+            while piece := source.read_soon(8, patience):
+                pieces.append(piece)
+                took.release()
+            start_response("200 OK", [])
+            return []
+
+        with ServerThread(app) as server, server.connect() as wire:
+            wire.send(b"PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 13\r\n\r\n")
+            for start in range(0, 13, 3):
+                wire.send(self.BODY[start : start + 3])
+                if not patience:
+                    assert took.acquire(timeout=20)
+            assert wire.read_response().status == 200
+        assert b"".join(pieces) == self.BODY
+        assert [len(piece) for piece in pieces] == ([8, 5] if patience else [3, 3, 3, 3, 1])
 
     def test_into_a_buffer(self):
         def app(environ, start_response):
