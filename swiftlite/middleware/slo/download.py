@@ -167,7 +167,7 @@ class _Reading:
             unmet_status = status if unmet else None
         if unmet_status is not None:
             self.response.close()
-            return self._send(start_response, unmet_status, [])
+            return self._send(start_response, unmet_status, [("Content-Length", "0")])
         if self.part_number is not None:
             return self._answer_part(start_response, self.part_number)
         if self.is_head:

@@ -9,7 +9,7 @@ from swiftlite.common.config import is_true
 from swiftlite.common.log import Logger
 from swiftlite.common.pipeline import WSGIApp
 from swiftlite.common.subrequest import Environ, StartResponse
-from swiftlite.common.web import Answer, from_violation
+from swiftlite.common.web import Answer
 from swiftlite.core.constraints import Violation
 from swiftlite.middleware.versioned_writes.container_versions import ContainerVersions
 from swiftlite.middleware.versioned_writes.object_versions import ObjectVersions, VersionedObject
@@ -40,7 +40,7 @@ class ObjectVersioning:
             if environ["REQUEST_METHOD"] == "GET":
                 return self.containers.list_account(environ, start_response)
         except Violation as violation:
-            return from_violation(violation)(environ, start_response)
+            return Answer(violation.status, violation.message)(environ, start_response)
         except Denied as denied:
             return denied.answer(environ, start_response)
         except Answer as answer:
