@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 from pathlib import Path
@@ -113,3 +114,35 @@ def test_space_and_places(tmp_path: Path) -> None:
     assert not FS.is_directory(str(tmp_path / "missing"))
     assert not FS.is_mount(str(tmp_path))
     assert FS.is_mount("/")
+
+
+def test_the_lock_of_a_directory_is_held_by_one(tmp_path: Path) -> None:
+    place = tmp_path / "object"
+    place.mkdir()
+    first = FS.lock_directory(str(place))
+    assert first is not None
+    assert FS.lock_directory(str(place)) is None
+    FS.close(first)
+    again = FS.lock_directory(str(place))
+    assert again is not None
+    FS.close(again)
+    with pytest.raises(FileNotFoundError):
+        FS.lock_directory(str(tmp_path / "missing"))
+
+
+def test_the_lock_of_a_directory_that_was_replaced_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "object"
+    place.mkdir()
+    lock = fcntl.flock
+
+    def replaced_meanwhile(fd: int, how: int) -> None:
+        lock(fd, how)
+        place.rmdir()
+        (tmp_path / "other").mkdir()
+        place.mkdir()
+
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(fcntl, "flock", replaced_meanwhile)
+    with pytest.raises(FileNotFoundError):
+        FS.lock_directory(str(place))
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -9,10 +9,11 @@ import pytest
 from fakes.forgetful_disk import ForgetfulDisk
 from swiftlite.common.fs import Space
 from swiftlite.common.policies import StoragePolicy
+from swiftlite.core.fileset import TOMBSTONE, FileSet
 from swiftlite.core.names import EntityName, HashPath
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.obj.diskfile import DiskFile, DiskFileManager, DiskFileOptions
-from swiftlite.obj.errors import DiskFileNoSpace
+from swiftlite.obj.errors import DiskFileLocked, DiskFileNoSpace, DiskFileNotExist, DiskFileStateChanged
 from swiftlite.obj.writer import PREALLOCATED, Reserve
 
 
@@ -98,3 +99,91 @@ def test_a_writer_that_is_left_leaves_nothing() -> None:
             writer.write(b"x" * 100_000)
         assert disk.all_files() == []
         assert disk.open_files == {}
+
+
+def put(place: DiskFile, second: int, seen: FileSet | None = None) -> None:
+    with place.writer(3) as writer:
+        writer.write(b"abc")
+        writer.put({"X-Timestamp": Timestamp(second).internal, "Content-Length": "3", "ETag": writer.etag}, seen=seen)
+
+
+def seen_now(place: DiskFile) -> FileSet:
+    try:
+        with place.open(Timestamp(9)) as opened:
+            return opened.files
+    except DiskFileNotExist as error:
+        return error.files
+
+
+def test_a_put_is_refused_when_something_else_stands_there_by_now() -> None:
+    disk = ForgetfulDisk()
+    place = disk_file(disk)
+    nothing = seen_now(place)
+    put(place, 2, nothing)
+    first = seen_now(place)
+    before = disk.all_files()
+    with pytest.raises(DiskFileStateChanged):
+        put(place, 3, nothing)
+    assert [path for path in disk.all_files() if "hashes" not in path] == [
+        path for path in before if "hashes" not in path
+    ]
+    assert disk.open_files == {}
+    put(place, 3, first)
+    with pytest.raises(DiskFileStateChanged):
+        put(place, 4, first)
+    place.delete(Timestamp(5))
+    put(place, 6, seen_now(place))
+    assert disk.open_files == {}
+
+
+def test_a_put_may_be_tried_again_after_another_look() -> None:
+    place = disk_file(ForgetfulDisk())
+    nothing = seen_now(place)
+    put(place, 1)
+    with place.writer(3) as writer:
+        writer.write(b"abc")
+        metadata = {"X-Timestamp": Timestamp(2).internal, "Content-Length": "3", "ETag": writer.etag}
+        with pytest.raises(DiskFileStateChanged):
+            writer.put(metadata, seen=nothing)
+        writer.put(metadata, seen=seen_now(place))
+    with place.open(Timestamp(9)) as opened:
+        assert opened.timestamp == Timestamp(2)
+
+
+def test_who_holds_an_object_keeps_others_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swiftlite.obj.writer.LOCK_TIMEOUT", 0.0)
+    disk = ForgetfulDisk()
+    place = disk_file(disk)
+    holder = place.remover()
+    holder.hold()
+    for change in (lambda: put(place, 1), lambda: place.delete(Timestamp(1))):
+        with pytest.raises(DiskFileLocked):
+            change()
+    holder.put({"X-Timestamp": Timestamp(2).internal}, TOMBSTONE)
+    holder.close()
+    put(place, 3)
+    assert disk.open_files == {}
+
+
+def test_an_object_that_is_let_go_unchanged_is_as_before() -> None:
+    disk = ForgetfulDisk()
+    place = disk_file(disk)
+    put(place, 1)
+    before = disk.all_files()
+    with place.writer(3) as writer:
+        writer.write(b"xyz")
+        writer.hold({"X-Timestamp": Timestamp(2).internal})
+    assert disk.all_files() == before
+    put(place, 2)
+
+
+def test_a_directory_is_not_removed_under_a_writer_that_holds_it() -> None:
+    disk = ForgetfulDisk()
+    place = disk_file(disk)
+    holder = place.remover()
+    holder.hold()
+    place.manager.tidy(place.directory)
+    assert disk.is_directory(place.directory)
+    holder.close()
+    place.manager.tidy(place.directory)
+    assert not disk.is_directory(place.directory)
