@@ -15,7 +15,7 @@ from swiftlite.common.log import Logger, get_logger
 from swiftlite.common.pipeline import WSGIApp, factory_options
 from swiftlite.common.subrequest import Environ, Headers, StartResponse, SubResponse, call, make_environ
 from swiftlite.common.swift_conf import SwiftConf
-from swiftlite.common.web import Answer, HTTPBadRequest, HTTPConflict, default_body, status_line
+from swiftlite.common.web import Answer, HTTPBadRequest, HTTPConflict, HTTPNotFound, default_body, status_line
 from swiftlite.core import preconditions
 from swiftlite.core.names import str_to_wsgi
 from swiftlite.core.ranges import ByteRange, RangeRequest
@@ -133,6 +133,8 @@ class _Reading:
         self.is_head = environ["REQUEST_METHOD"] == "HEAD"
 
     def answer(self, start_response: StartResponse) -> Iterable[bytes]:
+        if self.container_path.endswith("/"):
+            raise HTTPNotFound()  # a POST may have said so; the account's listing is none of a manifest's business
         first = self._list("")
         if isinstance(first, SubResponse):
             if self.is_head:
