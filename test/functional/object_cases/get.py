@@ -1,0 +1,103 @@
+"""GET and HEAD: what comes back of what was stored."""
+
+from functional.object_cases.notation import ANY, DATE, EMPTY_ETAG, GET, HEAD, HTML, POST, PUT, TIMESTAMP, case, etag
+
+TEN = "0123456789"
+STORED = {
+    "Content-Type": "text/x-odd; a=b",
+    "Content-Encoding": "x-none",
+    "Content-Disposition": 'attachment; filename="\xc3\xa9"',
+    "Content-Language": "fr, de",
+    "Cache-Control": "max-age=5",
+    "Expires": "Thu, 01 Jan 2037 00:00:00 GMT",
+    "X-Robots-Tag": "noindex",
+    "X-Object-Meta-Colour": "b\xc3\xbcrgundy",
+}
+FULL = {
+    "ETag": etag(TEN),
+    "Content_Length": "10",
+    "Accept_Ranges": "bytes",
+    "Last_Modified": DATE,
+    "X_Timestamp": TIMESTAMP,
+    "X_Trans_Id": ANY,
+    "X_Openstack_Request_Id": ANY,
+    "Date": DATE,
+}
+SHOWN = {name.replace("-", "_"): value for name, value in STORED.items()}
+
+SETUP = [
+    PUT("{c}/ten", TEN, more=STORED),
+    PUT("{c}/empty", b"", Content_Type="text/plain"),
+    PUT("{c}/one", "x", Content_Type="text/plain"),
+    PUT("{c}/big", bytes(range(256)) * 1024, Content_Type="application/x-big"),
+    PUT("{c}/a%20b%3f%25%2f%C3%A9", "odd", Content_Type="a/b"),
+    PUT("{c}//x//", "slashes", Content_Type="a/b"),
+    PUT("{c}/dir/", "dir", Content_Type="application/directory"),
+]
+CASES = [
+    case("whole", GET("{c}/ten").gives(200, TEN, **FULL, **SHOWN)),
+    case("head", HEAD("{c}/ten").gives(200, b"", **FULL, **SHOWN)),
+    case("empty", GET("{c}/empty").gives(200, b"", Content_Length="0", ETag=EMPTY_ETAG, Content_Type="text/plain")),
+    case("head of empty", HEAD("{c}/empty").gives(200, b"", Content_Length="0", ETag=EMPTY_ETAG)),
+    case("one byte", GET("{c}/one").gives(200, "x", Content_Length="1")),
+    case("big", GET("{c}/big").gives(200, bytes(range(256)) * 1024, Content_Length="262144")),
+    case("head of big", HEAD("{c}/big").gives(200, Content_Length="262144", Content_Type="application/x-big")),
+    case("missing", GET("{c}/missing").gives(404, Content_Type="text/html; charset=UTF-8", Accept_Ranges=None)),
+    case("head of missing", HEAD("{c}/missing").gives(404, X_Trans_Id=ANY)),
+    case("missing container", GET("{own}/o").gives(404), HEAD("{own}/o").gives(404)),
+    case("missing account", GET("/v1/AUTH_test/no/such").gives(404)),
+    case("other account", GET("/v1/AUTH_other/c/o").gives(403, HTML)),
+    case("head of other account", HEAD("/v1/AUTH_other/c/o").gives(403)),
+    case("no token", GET("{c}/ten", X_Auth_Token="").gives(401, HTML, Www_Authenticate='Swift realm="AUTH_test"')),
+    case("wrong token", GET("{c}/ten", X_Auth_Token="AUTH_tkx").gives(401, Www_Authenticate='Swift realm="AUTH_test"')),
+    case("head without token", HEAD("{c}/ten", X_Auth_Token="").gives(401)),
+    case("token as storage token", GET("{c}/ten", X_Auth_Token="", X_Storage_Token="x").gives(401)),
+    case("quoted name", GET("{c}/a%20b%3F%25%2F%c3%a9").gives(200, "odd")),
+    case("quoted letters", GET("{c}/%74%65%6e").gives(200, TEN)),
+    case("plus is no blank", GET("{c}/a+b%3f%25%2f%C3%A9").gives(404)),
+    case("slashes", GET("{c}//x//").gives(200, "slashes")),
+    case("fewer slashes", GET("{c}/x//").gives(404), GET("{c}//x/").gives(404)),
+    case("trailing slash", GET("{c}/dir/").gives(200, "dir"), GET("{c}/dir").gives(404)),
+    case("query is ignored", GET("{c}/ten?a=b&format=json").gives(200, TEN)),
+    case("query of odd bytes", GET("{c}/ten?%ff=%00&&=&").gives(200, TEN)),
+    case("newest", GET("{c}/ten", X_Newest="true").gives(200, TEN, **FULL)),
+    case("newest by head", HEAD("{c}/ten", X_Newest="yes").gives(200, **FULL)),
+    case("newest of missing", GET("{c}/missing", X_Newest="true").gives(404), HEAD(X_Newest="1").gives(404)),
+    case("not newest", GET("{c}/ten", X_Newest="perhaps").gives(200, TEN)),
+    case("body of a GET is ignored", GET("{c}/ten", body="abc").gives(200, TEN)),
+    case("chunked body of a GET", GET("{c}/ten", body="abc", framing="chunked").gives(200, TEN)),
+    case("accept does not matter", GET("{c}/ten", Accept="application/json").gives(200, TEN)),
+    case("accept-encoding does not matter", GET("{c}/ten", Accept_Encoding="gzip").gives(200, TEN)),
+    case("accept is not even parsed", GET("{c}/ten", Accept="bogus;;q=x").gives(200, TEN)),
+    case("open expired is refused", GET("{c}/missing", X_Open_Expired="true").gives(404)),
+    case("version id unknown", GET("{c}/ten?multipart-manifest=get").gives(200, TEN)),
+    case(
+        "content type guessed",
+        PUT("{o}.html", "x").gives(201),
+        HEAD("{o}.html").gives(200, Content_Type="text/html"),
+        PUT("{o}.tar.gz", "x").gives(201),
+        HEAD("{o}.tar.gz").gives(200, Content_Type="application/x-tar"),
+        PUT("{o}", "x").gives(201),
+        HEAD("{o}").gives(200, Content_Type="application/octet-stream"),
+    ),
+    case(
+        "content type of the client",
+        PUT("{o}.html", "x", Content_Type="text/plain").gives(201),
+        HEAD("{o}.html").gives(200, Content_Type="text/plain"),
+    ),
+    case(
+        "content type detected in spite of the client",
+        PUT("{o}.html", "x", Content_Type="text/plain", X_Detect_Content_Type="true").gives(201),
+        HEAD("{o}.html").gives(200, Content_Type="text/html", X_Detect_Content_Type=None),
+        PUT("{o}.html", "x", Content_Type="text/plain", X_Detect_Content_Type="false").gives(201),
+        HEAD("{o}.html").gives(200, Content_Type="text/plain"),
+    ),
+    case(
+        "last modified is rounded up",
+        PUT(body="x").gives(201, Last_Modified=DATE).saves(when="Last-Modified"),
+        GET().gives(200, "x", Last_Modified="{when}"),
+        HEAD(X_Newest="t").gives(200, Last_Modified="{when}"),
+        POST(X_Object_Meta_A="b").gives(202),
+        HEAD().gives(200, Last_Modified=DATE, X_Object_Meta_A="b"),
+    ),
+]

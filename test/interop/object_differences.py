@@ -1,0 +1,276 @@
+"""Where swiftlite answers object requests otherwise than OpenStack Swift on purpose; doc/differences.md is made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+INTRODUCTION = """\
+# Where swiftlite differs from OpenStack Swift
+
+An application written for OpenStack Swift should notice nothing of what stands here. It is all that differs in what
+clients hear of objects: `test/interop/test_peer_differences.py` sends the requests of `test/functional/object_cases`
+to both, side by side, and fails when an answer differs in status, any header or body and is not listed, and when
+something is listed that does not differ any more. What is not compared: times, transaction ids, the order of `Allow`,
+`Connection` and the like, the length of a body that a HEAD does not send, and the words of a standard error body, the
+text in `<html><h1>Not Found</h1><p>…</p></html>`, which are our own.
+
+This file is generated: `python test/interop/object_differences.py > doc/differences.md`.
+"""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference: what either side does, and why ours does otherwise.
+
+    `shows`: where the tables show it, as patterns of ``table/case: METHOD facet`` with ``*``; none for what no single
+    request can show.
+    """
+
+    title: str
+    ours: str
+    theirs: str
+    why: str
+    shows: tuple[str, ...] = ()
+
+    def covers(self, place: str) -> bool:
+        """Tell whether this is the difference seen at `place`."""
+        return any(fnmatchcase(place, pattern) for pattern in self.shows)
+
+
+SUBJECTS: dict[str, tuple[Difference, ...]] = {
+    "Conditions": (
+        Difference(
+            "Order of conditions",
+            "`If-Match`, without it `If-Unmodified-Since`, decides on 412; then `If-None-Match`, without it "
+            "`If-Modified-Since`, on 304.",
+            "All four are looked at, `If-None-Match` first: a request can get 304 although its `If-Match` fails, and "
+            "a date can overrule an ETag.",
+            "RFC 9110 13.2.2 gives this order, so that the more exact condition wins.",
+            (
+                "conditions/both matches, first fails: *",
+                "conditions/If-Match true, unmodified false: *",
+                "conditions/If-None-Match false, modified false: *",
+                "conditions/both dates false: *",
+            ),
+        ),
+        Difference(
+            "Weak ETags in If-None-Match",
+            '`If-None-Match: W/"<etag>"` matches the object with that ETag.',
+            "It matches nothing.",
+            "RFC 9110 13.1.2 compares weakly here; proxies that compress weaken ETags.",
+            ("conditions/If-None-Match weak: *",),
+        ),
+        Difference(
+            "Accept-Ranges with conditions",
+            "Every answer to a GET or HEAD of an object has `Accept-Ranges: bytes`.",
+            "Not those of failed conditions, nor of a DLO with any condition.",
+            "The header tells of the object, whatever the answer.",
+            (
+                "*: * 412 accept-ranges",
+                "large/DLO If-Match: GET 200 accept-ranges",
+                "large/DLO range if *: GET 206 accept-ranges",
+            ),
+        ),
+        Difference(
+            "`If-Match: *` where nothing is",
+            "412 with the standard body.",
+            "412 with an empty body.",
+            "An error says what is wrong.",
+            ("conditions/missing: If-Match any: GET 412 body",),
+        ),
+        Difference(
+            "Conditional PUT, POST and DELETE",
+            "`If-Match` and `If-None-Match` with ETags or `*` are honoured: 412, and nothing is changed, where the "
+            "object is not as told (compare and swap).",
+            "PUT knows only `If-None-Match: *`, other values are 400, and `If-Match` is ignored; POST and DELETE ignore "
+            "both.",
+            "Without it two clients that change the same object lose one change. A client that sends these headers "
+            "means them.",
+            (
+                "conditions/PUT If-Match of *: *",
+                "conditions/PUT If-None-Match of *: *",
+                "conditions/POST If-*: *",
+                "conditions/DELETE If-*: *",
+            ),
+        ),
+    ),
+    "Ranges": (
+        Difference(
+            "The type of a 416",
+            "`Content-Type: text/html`, which its body is.",
+            "The object's content type.",
+            "A body of HTML that is called an image misleads whoever shows it.",
+            ("*: * 416 content-type",),
+        ),
+        Difference(
+            "A plus in a range",
+            "`Range: bytes=+1-2` is no range, so it is ignored.",
+            "It is read as 1-2.",
+            "RFC 9110 14.1.1: positions are digits.",
+            ("ranges/ignored bytes=+1-2: *",),
+        ),
+    ),
+    "Uploads": (
+        Difference(
+            "Last-Modified on 422",
+            "A PUT refused for its ETag has no `Last-Modified`.",
+            "It has one, of the time of the request.",
+            "Nothing was stored at that time.",
+            ("*: * 422 last-modified",),
+        ),
+        Difference(
+            "Bytes in a posted content type",
+            "A POST whose `Content-Type` is no UTF-8 is 400, as is a PUT.",
+            "Only PUT refuses it.",
+            "A listing in JSON could not tell of the object any more.",
+            ("post/type of other bytes: *",),
+        ),
+    ),
+    "Malformed HTTP": (
+        Difference(
+            "What is wrong is said",
+            "A request that cannot be read as HTTP gets 400 with a sentence in `text/plain`, and `Date`.",
+            "400 with an empty body and neither.",
+            "A client's author learns what to correct.",
+            (
+                "put/length empty: PUT 400 *",
+                "put/length negative: PUT 400 *",
+                "put/length a word: PUT 400 *",
+                "put/length a fraction: PUT 400 *",
+                "put/header of 9000 bytes: PUT 400 *",
+            ),
+        ),
+        Difference(
+            "Content-Length is read strictly",
+            "A length with a plus, two of them, even if equal, one beside `Transfer-Encoding`, or one of more digits than "
+            "a file can have is 400.",
+            "The first or the chunked body wins; the enormous one is 413.",
+            "RFC 9112 6.3: where two servers read a length differently, one request can be smuggled inside another.",
+            (
+                "put/length with a plus: *",
+                "put/length twice, *: *",
+                "put/length and chunks: *",
+                "put/length enormous: *",
+            ),
+        ),
+        Difference(
+            "Folded headers, blanks before the colon",
+            "400.",
+            "They are taken.",
+            "RFC 9112 5.1 and 5.2 have servers refuse both, for the reason above.",
+            ("put/folded header: *", "put/header name with a blank: *"),
+        ),
+        Difference(
+            "Transfer-Encoding",
+            "`chunked` in any case; anything else is 501.",
+            "`CHUNKED` is 411; `gzip` is 400, `gzip, chunked` 501 with other words.",
+            "RFC 9112 7: names of codings have no case, and what a server does not understand is 501.",
+            ("put/encoding *: *",),
+        ),
+        Difference(
+            "Malformed chunks",
+            "400.",
+            "499, as if the client had gone.",
+            "It is there, waiting for an answer.",
+            ("put/chunk bad: *", "put/chunk negative: *"),
+        ),
+        Difference(
+            "Too many headers",
+            "More than 126 (with `max_meta_count` and `extra_header_count` as they are) are 400.",
+            "More than 126 that concern Swift are 400, and more than 100 and some of any kind 431 with a page of Python's.",
+            "One limit, said by the server itself.",
+            ("put/200 headers: *",),
+        ),
+    ),
+    "Copies and links": (
+        Difference(
+            "Bytes in the name of a copy's source or destination",
+            "412, as for a path.",
+            "500.",
+            "Bad input is the client's fault, and told so.",
+            ("copy/source of bad UTF-8: *", "copy/destination of bad UTF-8: *"),
+        ),
+        Difference(
+            "The type of one refusal",
+            "`X-Symlink-Target` with a slash in front is 412 in `text/html`, as any other bad form of it.",
+            "The same words in `text/plain`.",
+            "The forms are checked in one place.",
+            ("links/bad: a slash before: PUT 412 content-type",),
+        ),
+    ),
+    "Large objects": (
+        Difference(
+            "The list of bad segments",
+            "Has a `Content-Length`; the segments stand in the manifest's order.",
+            "Comes in chunks; the segments are sorted by their errors.",
+            "The order that the client knows. Both end the words with the same lines.",
+            (
+                "large/SLO bad: *: PUT 400 content-length",
+                "large/SLO bad: several: PUT 400 body",
+                "large/SLO bad: errors as JSON: PUT 400 body",
+            ),
+        ),
+        Difference(
+            "The words of a heartbeat's error",
+            "`Response Body` has our standard text of the status.",
+            "It has theirs.",
+            "As for every standard body.",
+            ("large/SLO put, heartbeat, bad: PUT 202 body",),
+        ),
+        Difference(
+            "Odd lines of a manifest",
+            "An item that is `null`, or has neither `path` nor `data`, is 400 and says which.",
+            "500.",
+            "Bad input is the client's fault, and told so.",
+            ("large/SLO bad: path missing: *", "large/SLO bad: item null: *"),
+        ),
+        Difference(
+            "A segment lost after the answer has begun",
+            "The connection ends short.",
+            "The connection ends short too, but where nothing was sent yet, as of a small segment, the client gets "
+            "500 with a Python traceback.",
+            "A client never sees our source.",
+            ("large/SLO later segment missing: *",),
+        ),
+        Difference(
+            "A posted X-Object-Manifest that names no prefix",
+            "404.",
+            "500.",
+            "POST takes it unchecked on both sides; what it names is not there.",
+            ("large/DLO posted, *: *",),
+        ),
+        Difference(
+            "Bytes in X-Object-Manifest",
+            "GET of a manifest that names no UTF-8 is 400 with words.",
+            "404.",
+            "No container can have such a name.",
+            ("large/DLO of bad UTF-8: *",),
+        ),
+    ),
+}
+
+
+def explain(place: str) -> Difference | None:
+    """Return the listed difference that `place`, as ``table/case: METHOD facet``, shows; None when there is none."""
+    return next((found for found in all_differences() if found.covers(place)), None)
+
+
+def all_differences() -> list[Difference]:
+    """Return every listed difference."""
+    return [difference for differences in SUBJECTS.values() for difference in differences]
+
+
+def document() -> str:
+    """Return the text of doc/differences.md."""
+    parts = [INTRODUCTION]
+    for subject, differences in SUBJECTS.items():
+        parts.append(f"\n## {subject}\n")
+        for one in differences:
+            parts.append(f"\n**{one.title}.**\n")
+            parts.append(f"- swiftlite: {one.ours}\n- OpenStack Swift: {one.theirs}\n- Why: {one.why}\n")
+    return "".join(parts)
+
+
+if __name__ == "__main__":
+    print(document(), end="")
