@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from time import monotonic
 from typing import NamedTuple
 
 from swiftlite.common import web
@@ -82,15 +82,15 @@ def new_delete_at(request: Request, timestamp: Timestamp) -> int:
     return delete_at
 
 
-def receive(request: Request, writer: DiskFileWriter, size: int | None, limit: int, deadline: float) -> None:
+def receive(request: Request, writer: DiskFileWriter, size: int | None, limit: int, max_time: float) -> None:
     """Take a body from the client and hold it against its length.
 
     :param size: bytes that were promised, None when nothing was
     :param limit: bytes that are allowed
-    :param deadline: seconds since the epoch
+    :param max_time: seconds that it may take, however steadily it comes
     :raises Answer: 408, 413, and 499 for a body of another length than promised
     """
-    readinto = request.environ["wsgi.input"].readinto
+    readinto, deadline = request.environ["wsgi.input"].readinto, monotonic() + max_time
     # One more than promised: the end of the body shows without another round. The writer keeps nothing of a full piece.
     buffer = memoryview(bytearray(CHUNK if size is None else min(CHUNK, size + 1)))
     filled = len(buffer)
@@ -109,7 +109,7 @@ def _fill(buffer: memoryview, readinto: Callable[[memoryview], int], deadline: f
     filled = 0
     while filled < len(buffer) and (count := readinto(buffer[filled:])):
         filled += count
-        if time.time() > deadline:
+        if monotonic() > deadline:
             raise web.HTTPRequestTimeout()
     return filled
 

@@ -12,8 +12,9 @@ from swiftlite import __version__
 from swiftlite.common import web
 from swiftlite.common.config import read_options
 from swiftlite.common.fs import FileSystem
-from swiftlite.common.log import get_logger, transaction_id
+from swiftlite.common.log import get_logger, log_line, transaction_id
 from swiftlite.common.policies import StoragePolicy
+from swiftlite.common.request_log import storage_line
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.web import Answer
 from swiftlite.core import fileset, preconditions
@@ -92,7 +93,8 @@ class ObjectServer:
         transaction_id.set(environ.get("HTTP_X_TRANS_ID", ""))
         reply = self._reply(Request(environ))
         if self.options.log_requests:
-            self._log(environ, reply, started)
+            length = next((value for name, value in reply.headers if name == "Content-Length"), "-")
+            log_line(self.logger, storage_line(environ, reply.status, length, started, self.clock()))
         start_response(web.status_line(reply.status), reply.headers)
         return reply.body if environ["REQUEST_METHOD"] != "HEAD" else []
 
@@ -109,7 +111,7 @@ class ObjectServer:
             refuse_put(request, change.timestamp, stored)
         agreed = incoming.accept_offers(request)
         with disk_file.writer(size, makes_etag=not agreed.digest) as writer:
-            incoming.receive(request, writer, size, self.swift.constraints.max_file_size, self._deadline())
+            incoming.receive(request, writer, size, self.swift.constraints.max_file_size, self.options.max_upload_time)
             etag = incoming.checked_etag(request, writer)
             metadata = incoming.put_metadata(request, change, writer.size, etag, delete_at, self.allowed_headers)
             stored = self._commit(change, writer, metadata, None if agreed.vote else stored)
@@ -337,9 +339,6 @@ class ObjectServer:
 
         return until_unchanged(lambda: self._find(writer.disk_file, change.timestamp), attempt, stored)
 
-    def _deadline(self) -> float:
-        return self.clock() + self.options.max_upload_time
-
     def _list_object(self, change: Change, metadata: Mapping[str, str]) -> None:
         """Tell the container of a new object."""
         row = ObjectRowUpdate(
@@ -402,21 +401,6 @@ class ObjectServer:
             raise web.HTTPConflict()
         if wanted != Timestamp(stored.delete_at):
             raise web.HTTPPreconditionFailed("X-If-Delete-At and X-Delete-At do not match")
-
-    def _log(self, environ: Mapping[str, Any], reply: Reply, started: float) -> None:
-        self.logger.info(
-            '%s - - [%s] "%s %s" %d %s "%s" "%s" "%s" %.4f',
-            environ.get("REMOTE_ADDR", "-"),
-            time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(started)),
-            environ["REQUEST_METHOD"],
-            environ.get("RAW_PATH_INFO") or environ.get("PATH_INFO"),
-            reply.status,
-            next((value for name, value in reply.headers if name == "Content-Length"), "-"),
-            environ.get("HTTP_REFERER", "-"),
-            environ.get("HTTP_X_TRANS_ID", "-"),
-            environ.get("HTTP_USER_AGENT", "-"),
-            self.clock() - started,
-        )
 
 
 _EMPTY_HTML: Headers = [("Content-Type", "text/html; charset=UTF-8"), ("Content-Length", "0")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import select
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -429,6 +430,19 @@ def test_a_client_that_is_too_slow(tmp_path: Path) -> None:
             f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nX-Timestamp: {at(2)}\r\nContent-Type: x/y\r\nContent-Length: 9\r\n\r\n"
         )
         connection.send(head.encode() + b"x")
+        assert b"408" in _status(connection)
+        assert node.files() == []
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 100000", "Transfer-Encoding: chunked"])
+def test_a_client_that_takes_too_long_though_it_never_stops(tmp_path: Path, framing: str) -> None:
+    with ObjectNode(tmp_path, max_upload_time=0.3) as node:
+        connection = node.thread.connect()
+        head = f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nX-Timestamp: {at(2)}\r\nContent-Type: x/y\r\n{framing}\r\n\r\n"
+        connection.send(head.encode())
+        piece = b"1\r\nx\r\n" if "chunked" in framing else b"x"
+        while not select.select([connection.sock], [], [], 0.01)[0]:
+            connection.send(piece)
         assert b"408" in _status(connection)
         assert node.files() == []
 
