@@ -307,6 +307,13 @@ def _is_persistent(connection: str | None, http11: bool) -> bool:
     return http11 or "keep-alive" in words
 
 
+MOST_REMEMBERED = 144
+"""Bytes of a response's head that says no more than status, type, length and date: the next one will be the same.
+
+Those of row updates are, three for every object that is stored.
+"""
+
+
 class Headers(Mapping[str, str]):
     """The headers of a response: looked up in any case, listed as they came; repeated ones joined with a comma."""
 
@@ -368,7 +375,14 @@ class _Response(_Fields):
 
 
 def parse_response(head: bytes) -> ResponseHead:
-    """Parse one response head, from the status line to the empty line inclusive; raise ValueError if it is none."""
+    """Parse one response head, from the status line to the empty line inclusive; raise ValueError if it is none.
+
+    What is returned must not be changed: equal heads may share it.
+    """
+    return _remembered(head) if len(head) <= MOST_REMEMBERED else _parse_response(head)
+
+
+def _parse_response(head: bytes) -> ResponseHead:
     found = _Response()
     parser = httptools.HttpResponseParser(found)
     if not head.isascii():
@@ -395,3 +409,6 @@ def parse_response(head: bytes) -> ResponseHead:
         coding is not None,
         _is_persistent(headers.get("connection"), head.startswith(b"HTTP/1.1")),
     )
+
+
+_remembered = lru_cache(32)(_parse_response)
