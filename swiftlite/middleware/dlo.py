@@ -94,11 +94,13 @@ class DynamicLargeObjects:
         target = _target(response.headers)
         if target is None:
             return response.forward(start_response)
-        response.read(1024)  # a manifest is mostly empty, and its connection wants to be used again
+        response.read(1024)  # A manifest is mostly empty, and its connection wants to be used again
         environ["PATH_INFO"] = path
         try:
             return _Reading(self, environ, response, target).answer(start_response)
         except Answer as answer:
+            if environ["REQUEST_METHOD"] == "HEAD":
+                answer.body = b""
             return answer(environ, start_response)
 
 
@@ -133,7 +135,11 @@ class _Reading:
         self.is_head = environ["REQUEST_METHOD"] == "HEAD"
 
     def answer(self, start_response: StartResponse) -> Iterable[bytes]:
-        if self.container_path.endswith("/"):
+        """Send the head, and return the body.
+
+        :raises Answer: when there is nothing to send
+        """
+        if self.container_path.endswith("/") or not is_utf8(self.container_path + self.prefix):
             raise HTTPNotFound()  # a POST may have said so; the account's listing is none of a manifest's business
         first = self._list("")
         if isinstance(first, SubResponse):
@@ -151,12 +157,11 @@ class _Reading:
         shape = self._shape(first, is_complete)
         if shape is None:
             return self._refuse_range(start_response, first, is_complete)
-        body: Iterable[bytes] = () if self.is_head else self._body(first, shape)
         unmet = self._unmet(headers)
         if unmet is not None:
-            getattr(body, "close", lambda: None)()
             start_response(status_line(unmet), [*headers, ("Content-Length", "0")])
             return []
+        body: Iterable[bytes] = () if self.is_head else self._body(first, shape)
         if shape.length is not None:
             headers.append(("Content-Length", str(shape.length)))
         if shape.part is not None:
@@ -269,6 +274,15 @@ class _Reading:
                     yield Part(f"{self.container_path}/{str_to_wsgi(entry['name'])}", max(0, start), end)
                 start -= size
                 stop -= size
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a WSGI string is text, as all names are."""
+    try:
+        text.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def listing_etag(entries: Iterable[Entry]) -> str:

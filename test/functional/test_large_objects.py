@@ -176,6 +176,21 @@ def test_conditions_are_held_against_the_large_object(account: Account, containe
     assert account.ask("GET", path, If_Match=etag, Range="bytes=5-14").body == content[5:15]
 
 
+def test_conditions_of_changes_are_held_against_the_large_object(account: Account, container: str) -> None:
+    entries, content = segments(account, container, (10, 20))
+    made = account.put_large(f"{container}/o", *entries)
+    etag, path = made.headers["etag"], f"{container}/o"
+    manifest_etag = account.ask("HEAD", path, "multipart-manifest=get").headers["etag"]
+    body = json.dumps(entries[:1]).encode()
+    for wrong in ({"If_Match": manifest_etag}, {"If_None_Match": etag}, {"If_None_Match": "*"}):
+        assert account.ask("PUT", path, "multipart-manifest=put", body, **wrong).status == 412
+        assert account.ask("DELETE", path, EVERY, **wrong).status == 412
+        assert account.ask("DELETE", path, **wrong).status == 412
+    assert account.ask("GET", path).body == content
+    assert account.ask("PUT", path, "multipart-manifest=put", body, If_Match=etag).status == 201
+    assert account.ask("GET", path).body == content[:10]
+
+
 def test_a_part_can_be_read_by_its_number(account: Account, container: str) -> None:
     entries, content = segments(account, container, (10, 20, 30))
     account.put_large(f"{container}/o", *entries)

@@ -60,12 +60,31 @@ def delete(slo: StaticLargeObjects, environ: Environ, start_response: StartRespo
 
     :raises Answer: when they cannot be left to the expirer
     """
+    _check_conditions(slo, environ)
     if slo.options.allow_async_delete and is_true(query_of(environ).get("async")):
         _queue_segments(slo, environ)
         return slo.app(environ, start_response)
     media_type = bulk_answer.answer_format(environ.get("HTTP_ACCEPT"))
     start_response("200 OK", [("Content-Type", media_type or "text/html; charset=UTF-8")])
     return _delete_all(slo, environ, media_type)
+
+
+def _check_conditions(slo: StaticLargeObjects, environ: Environ) -> None:
+    """Hold the request's conditions against the large object before any of its segments goes.
+
+    :raises Answer: 412
+    """
+    names = (("HTTP_IF_MATCH", "If-Match"), ("HTTP_IF_NONE_MATCH", "If-None-Match"))
+    conditions = [(name, environ[key]) for key, name in names if key in environ]
+    if not conditions:
+        return
+    version = query_of(environ).get("version-id")
+    query = f"version-id={version}" if version is not None else ""
+    head = make_environ(environ, "HEAD", environ["PATH_INFO"], query=query, headers=conditions, source="SLO")
+    response = call(slo, head)
+    response.close()
+    if response.status in (304, 412):
+        raise HTTPPreconditionFailed()
 
 
 # Now ----------------------------------------------------------------------------------------------------------------

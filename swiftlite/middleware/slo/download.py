@@ -21,14 +21,12 @@ from swiftlite.core.manifest import ManifestError, Segment, TooDeep
 from swiftlite.core.names import quote_wsgi, str_to_wsgi
 from swiftlite.core.ranges import ByteRange, MultipartFraming, RangeRequest
 from swiftlite.middleware.segments import Pace, Part, SegmentedBody, SegmentError, SegmentSource, Unavailable, agent
-from swiftlite.middleware.slo.asked import append_name, is_large, query_of
+from swiftlite.middleware.slo.asked import ETAG, append_name, is_large, mean_large_etag, query_of
 
 if TYPE_CHECKING:
     from swiftlite.middleware.slo.filter import StaticLargeObjects
 
-ETAG = "X-Object-Sysmeta-Slo-Etag"
 SIZE = "X-Object-Sysmeta-Slo-Size"
-ETAG_IS_AT = "HTTP_X_BACKEND_ETAG_IS_AT"
 IGNORE_RANGE = "HTTP_X_BACKEND_IGNORE_RANGE_IF_METADATA_PRESENT"
 KEPT_MANIFESTS = 20
 """Nested manifests that a download remembers: a few, or it could be made to fill the memory."""
@@ -50,9 +48,8 @@ def read(slo: StaticLargeObjects, environ: Environ, start_response: StartRespons
     query = query_of(environ)
     if query.get("multipart-manifest") == "get":
         return _read_manifest(slo, environ, start_response, is_raw=query.get("format") == "raw")
-    # The object server holds conditions against the large object's ETag, and gives all of a manifest.
-    if "HTTP_IF_MATCH" in environ or "HTTP_IF_NONE_MATCH" in environ:
-        append_name(environ, ETAG_IS_AT, ETAG)
+    mean_large_etag(environ)
+    # The object server gives all of a manifest.
     if "HTTP_RANGE" in environ:
         append_name(environ, IGNORE_RANGE, "X-Static-Large-Object")
     path = environ["PATH_INFO"]  # a filter further in may change it
@@ -235,8 +232,11 @@ class _Reading:
             return self._send(start_response, 200, length, self._body([ByteRange(0, self.size)], self.size, None))
         if not parts:
             body = default_body(416)
-            # The content type stays the object's, as in OpenStack Swift.
-            headers = [("Content-Range", f"bytes */{self.size}"), ("Content-Length", str(len(body)))]
+            headers = [
+                ("Content-Type", "text/html; charset=UTF-8"),
+                ("Content-Range", f"bytes */{self.size}"),
+                ("Content-Length", str(len(body))),
+            ]
             return self._send(start_response, 416, headers, [body])
         if len(parts) == 1:
             headers = [

@@ -16,7 +16,7 @@ from swiftlite.core.constraints import Violation
 from swiftlite.core.listing_formats import JSON
 from swiftlite.core.names import HashPath
 from swiftlite.middleware.slo import delete, download, upload
-from swiftlite.middleware.slo.asked import query_of
+from swiftlite.middleware.slo.asked import mean_large_etag, query_of
 from swiftlite.middleware.slo.options import SLOOptions
 
 RESERVED = "HTTP_X_STATIC_LARGE_OBJECT"
@@ -41,8 +41,10 @@ class StaticLargeObjects:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
         reads = method == "GET" or method == "HEAD"
-        if not reads and "multipart-manifest" not in environ.get("QUERY_STRING", "") and RESERVED not in environ:
-            return self.app(environ, start_response)
+        if not reads:
+            mean_large_etag(environ)
+            if "multipart-manifest" not in environ.get("QUERY_STRING", "") and RESERVED not in environ:
+                return self.app(environ, start_response)
         parts = environ["PATH_INFO"].split("/", 4)
         if len(parts) < 4 or not (parts[1] and parts[2] and parts[3]):
             return self.app(environ, start_response)
@@ -52,6 +54,8 @@ class StaticLargeObjects:
                     return download.read(self, environ, start_response)
                 return self._change(method, environ, start_response)
         except Answer as answer:
+            if method == "HEAD":
+                answer.body = b""
             return answer(environ, start_response)
         except Violation as violation:
             return from_violation(violation)(environ, start_response)

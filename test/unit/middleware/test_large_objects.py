@@ -195,6 +195,30 @@ def test_listings_have_both_etags_apart():
     assert split_etags(b"slo_etag= is no JSON") == b"slo_etag= is no JSON"
 
 
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
+def test_conditions_of_changes_mean_the_large_etag(store, slo, method):
+    ask(slo, method, "/v1/a/c/o", If_Match="x")
+    assert store.asked[0]["HTTP_X_BACKEND_ETAG_IS_AT"] == "X-Object-Sysmeta-Slo-Etag"
+
+
+def test_nothing_is_deleted_where_a_condition_does_not_hold(store, slo):
+    etag = store.add_old_manifest()
+    for headers in ({"If_Match": "x"}, {"If_None_Match": etag}):
+        assert ask(slo, "DELETE", "/v1/a/c/old?multipart-manifest=delete", **headers).status == 412
+    assert {environ["REQUEST_METHOD"] for environ in store.asked} <= {"GET", "HEAD"}
+    assert ask(slo, "DELETE", "/v1/a/c/old?multipart-manifest=delete", If_Match=etag).status == 200
+    assert sum(environ["REQUEST_METHOD"] == "DELETE" for environ in store.asked) == 3
+
+
+@pytest.mark.parametrize("value", ["", "/c/s", "c/%FF"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_there_are_no_segments_without_a_name_or_with_one_that_is_no_text(store, value, method):
+    dlo = DynamicLargeObjects(store, DLOOptions(), logging.getLogger("test"))
+    store.objects["o"] = ({"X-Object-Manifest": value}, b"")
+    answer = ask(dlo, method, "/v1/a/c/o")
+    assert (answer.status, bool(answer.body)) == (404, method == "GET")
+
+
 def test_a_dynamic_object_with_more_segments_than_a_page_has_no_length(store, tmp_path):
     (tmp_path / "swift.conf").write_text(
         "[swift-hash]\nswift_hash_path_suffix = x\n[swift-constraints]\ncontainer_listing_limit = 2\n"
