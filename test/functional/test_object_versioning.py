@@ -177,6 +177,28 @@ def test_versions_of_a_large_object(tester: Client, container: str) -> None:
     )
 
 
+def test_the_latest_version_goes_with_its_link(tester: Client, container: str) -> None:
+    first, second = put(tester, f"{container}/o", b"first"), put(tester, f"{container}/o", b"second")
+    heard = tester.ask("DELETE", f"{container}/o", query=f"version-id={second}")
+    assert (heard.status, heard.headers["x-object-current-version-id"]) == (204, "null")
+    assert tester.ask("GET", f"{container}/o", query="symlink=get").status == 404
+    assert tester.ask("GET", f"{container}/o", query=f"version-id={first}").body == b"first"
+
+
+def test_a_name_too_long_for_a_hidden_container_is_told(tester: Client) -> None:
+    """Its name has ten characters more."""
+    assert tester.ask("PUT", "/" + "n" * 246, {"X-Versions-Enabled": "true"}).status == 201
+    heard = tester.ask("PUT", "/" + "n" * 247, {"X-Versions-Enabled": "true"})
+    assert (heard.status, b"longer than 256" in heard.body) == (400, True)
+    assert tester.ask("HEAD", "/" + "n" * 247).status == 404
+
+
+def test_an_unknown_policy_is_told(tester: Client) -> None:
+    heard = tester.ask("PUT", "/policyless", {"X-Versions-Enabled": "true", "X-Storage-Policy": "lead"})
+    assert (heard.status, heard.body) == (400, b"Invalid X-Storage-Policy 'lead'")
+    assert tester.ask("HEAD", "/policyless").status == 404
+
+
 def test_copies_of_versions(tester: Client, container: str) -> None:
     first = put(tester, f"{container}/o", b"first")
     put(tester, f"{container}/o", b"second")

@@ -23,6 +23,7 @@ ENABLED = "x-container-sysmeta-versions-enabled"
 HIDDEN = "x-container-sysmeta-versions-container"
 BYTES_USED = "x-container-bytes-used"
 LONGEST_LISTING = 10000
+MOST_WORDS = 4096
 JSON_RANGES = frozenset({"*/*", "application/*", "application/json"})
 
 
@@ -84,13 +85,17 @@ class ContainerVersions(VersioningRequests):
             policy = now.header("x-storage-policy")
         else:
             policy = environ.get("HTTP_X_STORAGE_POLICY") if environ["REQUEST_METHOD"] == "PUT" else None
-        made = self.ask_and_close(environ, "PUT", path, headers=[("X-Storage-Policy", policy)] if policy else [])
+        made = self.ask(environ, "PUT", path, headers=[("X-Storage-Policy", policy)] if policy else [])
+        words = made.read(MOST_WORDS)
         if made.is_success or made.status == 409:
             return
-        if made.status == 400 and now.is_success:
+        if made.status == 400 and now.is_success and b"deprecated" in words:
             raise HTTPBadRequest(
                 "Cannot enable object versioning on a container that uses a deprecated storage policy."
             )
+        if made.status == 400:  # a name that is too long for the hidden container, or no such policy
+            raise HTTPBadRequest(words, content_type="text/plain")
+        self.log.error("ERROR No container for versions: PUT of %r was answered %d", path, made.status)
         raise HTTPInternalServerError("Error enabling object versioning")
 
     def _delete_hidden(self, environ: Environ, account: str) -> None:
