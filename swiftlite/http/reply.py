@@ -217,19 +217,13 @@ def format_request(address: Address, method: str, path: str, headers: HeaderPair
     Raises:
         ValueError: a line end where it would change the meaning of the request.
     """
-    lines = [f"{method} {path} HTTP/1.1\r\n"]
-    hosted = framed = False
-    for name, value in headers.items() if isinstance(headers, Mapping) else headers:
-        key = name.lower()
-        if key == "host":
-            hosted = True
-        elif key == "content-length" or key == "transfer-encoding":
-            framed = True
-        lines.append(f"{name}: {value}\r\n")
-    if not hosted:
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    lines = [f"{method} {path} HTTP/1.1\r\n", *[f"{name}: {value}\r\n" for name, value in pairs]]
+    given = "".join(lines).lower()
+    if "\nhost:" not in given:
         host = f"[{address[0]}]" if ":" in address[0] else address[0]
         lines.append(f"Host: {host}:{address[1]}\r\n")
-    if not framed:
+    if "\ncontent-length:" not in given and "\ntransfer-encoding:" not in given:
         if length is None:
             lines.append("Transfer-Encoding: chunked\r\n")
         elif length or method in ("PUT", "POST"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from swiftlite.core.timestamp import Timestamp
 
@@ -28,8 +28,7 @@ class BadMessage(ValueError):
     """A message lacks a header or has one that cannot be read; the text says which."""
 
 
-@dataclass(frozen=True)
-class UpdateTargets:
+class UpdateTargets(NamedTuple):
     """The servers that one backend server shall tell about a change.
 
     :param kind: ``Account``, ``Container`` or ``Delete-At``: the middle of the header names
@@ -91,8 +90,7 @@ def _split_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-@dataclass(frozen=True)
-class ObjectRowUpdate:
+class ObjectRowUpdate(NamedTuple):
     """Object server to container server: this object changed.
 
     :param operation: ``PUT`` (also after a POST) or ``DELETE``
@@ -147,8 +145,7 @@ class ObjectRowUpdate:
         )
 
 
-@dataclass(frozen=True)
-class AccountUpdate:
+class AccountUpdate(NamedTuple):
     """Container server to account server: this container's counts or life changed.
 
     :param put_timestamp: the container's last PUT
@@ -190,8 +187,7 @@ class AccountUpdate:
         )
 
 
-@dataclass(frozen=True)
-class ObjectOrder:
+class ObjectOrder(NamedTuple):
     """Proxy to object server: what every PUT, POST and DELETE of an object carries.
 
     :param timestamp: the moment that settles every conflict about this change

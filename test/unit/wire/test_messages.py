@@ -46,7 +46,7 @@ def test_account_updates_read_back(update):
         st.none() | timestamps,
         st.none() | timestamps,
     )
-    | st.builds(ObjectRowUpdate, st.just("DELETE"), timestamps, st.integers(0, 9))
+    | st.tuples(st.just("DELETE"), timestamps, st.integers(0, 9)).map(lambda fields: ObjectRowUpdate(*fields))
 )
 def test_row_updates_read_back(update):
     assert ObjectRowUpdate.from_headers(update.operation, update.to_headers()) == update
