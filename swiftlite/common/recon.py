@@ -19,6 +19,7 @@ from swiftlite.common.concurrency import sleep
 
 DEFAULT_PATH = "/var/cache/swift"
 OBJECT_CACHE = "object.recon"
+CONTAINER_CACHE = "container.recon"
 LOCK_TIMEOUT = 2.0
 """Seconds that a writer waits for another."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from swiftlite.common import daemon
-from swiftlite.common.concurrency import sleep
+from swiftlite.common import daemon, recon
 from swiftlite.common.config import option
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.container.account_update import AccountUpdates, update_of
@@ -44,19 +44,25 @@ class ContainerUpdater(daemon.Daemon):
         self._suppressed: dict[str, float] = {}
         """Account -> time.monotonic() until which it is left alone."""
 
+    def run_once(self) -> Counter[str]:
+        """Make one pass, and tell the recon cache how long it took."""
+        started = time.monotonic()
+        counts = super().run_once()
+        changes = {"container_updater_sweep": time.monotonic() - started}
+        recon.dump(self.options.recon_cache_path, recon.CONTAINER_CACHE, changes, self.logger)
+        return counts
+
     def jobs(self) -> Iterator[str]:
         """The container databases of all devices, no faster than the options allow."""
-        pause = 1 / self.options.containers_per_second if self.options.containers_per_second > 0 else 0
-        due = time.monotonic()
+        return daemon.at_rate(self._databases(), self.options.containers_per_second)
+
+    def _databases(self) -> Iterator[str]:
         for device in sorted(os.listdir(self.options.devices)):
             device_path = layout.usable_device(self.options.devices, device, self.options.mount_check)
             if device_path is None:
                 self.logger.warning("%s: skipping %s: it is not a usable device", self.section, device)
                 continue
-            for path in layout.databases(device_path, "container"):
-                yield path
-                due = max(due + pause, time.monotonic() - 1)
-                sleep(max(0, due - time.monotonic()))
+            yield from layout.databases(device_path, "container")
 
     def work(self, path: str) -> None:
         """Tell the account servers about one container, if they do not know yet."""

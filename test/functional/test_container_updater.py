@@ -58,7 +58,11 @@ def make_updater(tmp_path: Path) -> Callable[..., ContainerUpdater]:
     def make(*addresses: tuple[str, int]) -> ContainerUpdater:
         write_account_ring(tmp_path, list(addresses))
         options = UpdaterOptions(
-            swift_dir=str(tmp_path), devices=str(tmp_path), mount_check=False, containers_per_second=0
+            swift_dir=str(tmp_path),
+            devices=str(tmp_path),
+            mount_check=False,
+            containers_per_second=0,
+            recon_cache_path=str(tmp_path / "recon"),
         )
         return ContainerUpdater(options, SWIFT, logging.getLogger("test.updater"))
 
@@ -104,6 +108,11 @@ def test_all_replicas_are_told_once(accounts, container, make_updater) -> None:
     container.delete_object("o", "0000000030.00000", 1)
     assert updater.run_once()["updated"] == 1
     assert [entry["count"] for server in accounts for entry in listing(server)] == [0, 0, 0]
+
+
+def test_a_pass_is_timed(accounts, make_updater, tmp_path: Path) -> None:
+    make_updater(*addresses(accounts)).run_once()
+    assert json.loads((tmp_path / "recon/container.recon").read_text())["container_updater_sweep"] >= 0
 
 
 def test_a_deletion_is_told(accounts, container, make_updater) -> None:
