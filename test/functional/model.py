@@ -153,10 +153,10 @@ def multipart(reply: Reply) -> tuple[tuple[str, bytes], ...] | None:
 # ------------------------------------------------------------------------------------------------- the law of an object
 
 
-def respond(state: State, call: Call, now: float, source: State = None) -> tuple[Answer, State]:
+def respond(state: State, call: Call, now: float, source: State = None, read_at: float = 0.0) -> tuple[Answer, State]:
     """Return what a call must answer when it is done at `now`, and the state that it leaves.
 
-    `state` is that of the name that the call changes, or reads; `source` what a COPY takes.
+    `state` is that of the name that the call changes, or reads; `source` what a COPY takes, and `read_at` when.
     """
     there = state if state is not None and not state.is_expired(now) else None
     if call.method in ("GET", "HEAD"):
@@ -164,7 +164,7 @@ def respond(state: State, call: Call, now: float, source: State = None) -> tuple
     if call.method == "DELETE":
         return Answer(204 if there else 404), None
     if call.method == "COPY":
-        return _copy(state, call, now, source)
+        return _copy(state, call, now, source if source is None or not source.is_expired(read_at) else None)
     refusal = _refusal(there, call, now)
     if refusal:
         return Answer(refusal), state
@@ -219,19 +219,20 @@ def _posted(there: Stored, call: Call, now: float) -> Stored:
     )
 
 
-def _copy(state: State, call: Call, now: float, source: State) -> tuple[Answer, State]:
+def _copy(state: State, call: Call, now: float, taken: State) -> tuple[Answer, State]:
     """What is copied keeps its metadata, but for those that the request replaces; or only the request's remain."""
-    taken = source if source is not None and not source.is_expired(now) else None
     if taken is None:
         return Answer(404), state
-    metadata = dict(_metadata(call.headers))
-    delete_at = _delete_at(call.headers, now)
-    if call.headers.get("x-fresh-metadata") != "true":
+    headers = call.headers
+    metadata, delete_at = dict(_metadata(headers)), _delete_at(headers, now)
+    if headers.get("x-fresh-metadata") != "true":
         metadata = dict(taken.metadata) | metadata
         delete_at = taken.delete_at if delete_at is None else delete_at
-    content_type = call.headers.get("content-type", taken.content_type)
+    if delete_at is not None and delete_at < now:
+        return Answer(400), state
+    content_type = headers.get("content-type", taken.content_type)
     copied = Stored(taken.content, content_type, frozenset(metadata.items()), delete_at)
-    return Answer(201, {"etag": taken.content.etag, "x-copied-from": f"{{container}}/{call.name}"}), copied
+    return Answer(201, {"etag": taken.content.etag}), copied
 
 
 # ------------------------------------------------------------------------------------------------------------- reading
@@ -332,12 +333,15 @@ class Book:
         else:
             self._note_write(call, reply, choices, fitting, (began, ended))
 
-    def _choices(self, states: Iterable[State], call: Call, moments: Iterable[float]) -> Iterable[tuple[Answer, State]]:
-        sources = self.possible(call.name) if call.method == "COPY" else frozenset((None,))
-        for now in moments:
+    def _choices(self, states: Iterable[State], call: Call, moments: list[float]) -> Iterable[tuple[Answer, State]]:
+        sources: frozenset[State] = frozenset((None,))
+        if call.method == "COPY":
+            sources = self.possible(call.name) | self.unposted.get(call.name, frozenset())
+        for index, now in enumerate(moments):
             for state in states:
                 for source in sources:
-                    yield respond(state, call, now, source)
+                    for read_at in moments[: index + 1]:
+                        yield respond(state, call, now, source, read_at)
 
     def _note_write(
         self,
@@ -362,11 +366,11 @@ class Book:
             self.acknowledged += 1
             self._settle(call, frozenset((None,)), span[1])
             return
-        if reply is not None and reply.status < 500 and not fitting:
+        if reply is not None and reply.status < 499 and not fitting:
             old = [answer.problem(reply) for answer, _ in self._choices(stale, call, _moments(*span))]
             if None not in old and not (call.method == "POST" and reply.status == 404):
                 raise Violation(f"{call}: {reply}: no replica can have a reason for it; {before}")
-        failed = reply is None or reply.status >= 500
+        failed = reply is None or reply.status >= 499
         self.unacknowledged += failed
         if failed or call.method == "POST":
             self.states[call.target] = before | {state for _, state in choices}

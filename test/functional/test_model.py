@@ -115,7 +115,7 @@ class Dice:
         headers = {"content-type": self.rng.choice(("text/plain", "image/png"))}
         headers |= self._maybe(0.3, "x-object-meta-colour", self.rng.choice("rgb"))
         headers |= self._maybe(0.05, "etag", Content(1, 1).etag)
-        headers |= self._maybe(0.15, *self._condition(name, ("if-none-match: *",)))
+        headers |= self._maybe(0.15, *self._condition(name, ("if-none-match: *", "if-match: *")))
         headers |= self._maybe(0.25, *self._expiry())
         return Call("PUT", name, headers, content, chunked=self.rng.random() < 0.2)
 
@@ -124,6 +124,14 @@ class Dice:
         headers |= self._maybe(0.4, "content-type", self.rng.choice(("text/html", "text/plain")))
         headers |= self._maybe(0.25, *self._expiry())
         return Call("POST", name, headers)
+
+    def copy(self, name: str) -> Call:
+        destination = self.rng.choice([other for other in self.names if other != name])
+        headers = self._maybe(0.3, "x-fresh-metadata", "true") | self._maybe(0.3, "content-type", "text/html")
+        headers |= self._maybe(0.3, "x-object-meta-copied", str(self.rng.getrandbits(16)))
+        headers |= self._maybe(0.2, *self._expiry())
+        self.contents[destination].append(self.contents[name][-1])
+        return Call("COPY", name, headers, destination=destination)
 
     def delete(self, name: str) -> Call:
         return Call("DELETE", name)
@@ -139,7 +147,7 @@ class Dice:
     def _condition(self, name: str, whole: tuple[str, ...]) -> tuple[str, str]:
         """An ETag that the object has, had or never had; or one of the conditions that name none."""
         etag = self.rng.choice([*self.contents[name], Content(1, 1)]).etag
-        some = [f'{header}: "{etag}"' for header in CONDITIONS] if len(whole) > 1 or CAN_SWAP else []
+        some = [f'{header}: "{etag}"' for header in ("if-match", "if-none-match")]
         header, _, value = self.rng.choice([*some, *whole]).partition(": ")
         return header, value
 
@@ -157,9 +165,7 @@ class Dice:
         return "bytes=" + ",".join(one() for _ in range(self.rng.choice((1, 1, 2, 3))))
 
 
-CONDITIONS = ("if-match", "if-none-match")
-CAN_SWAP = False
-MIX = ((Dice.put, 30), (Dice.post, 15), (Dice.delete, 12), (Dice.read, 43))
+MIX = ((Dice.put, 30), (Dice.post, 13), (Dice.copy, 10), (Dice.delete, 10), (Dice.read, 37))
 
 
 class Player:
