@@ -165,6 +165,8 @@ def _read_path(entry: Entry, own_path: str, is_last: bool) -> Wanted:
         raise ManifestError('"path" must be a string')
     if not (etag is None or isinstance(etag, str)):
         raise ManifestError('"etag" must be a string or null (if provided)')
+    if not _is_text(path):
+        raise ManifestError('"path" must be valid Unicode')
     if "/" not in path.strip("/"):
         raise ManifestError("path does not refer to an object. Path must be of the form /container/object.")
     size = _read_size(entry.get("size_bytes"))
@@ -175,6 +177,15 @@ def _read_path(entry: Entry, own_path: str, is_last: bool) -> Wanted:
         raise ManifestError("manifest must not include itself as a segment")
     span = _read_span(entry["range"], size) if entry.get("range") else None
     return Wanted(path, etag, size, span)
+
+
+def _is_text(text: str) -> bool:
+    """Whether UTF-8 can say it: JSON may hold halves of characters."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read_size(value: Any) -> int | None:

@@ -312,6 +312,9 @@ class _Reading:
         if not response.is_success:
             text = response.read(60).decode("utf-8", "replace")
             raise SegmentError(f"{where} could not be read: {response.status} ({text})")
+        if not is_large(response.headers):
+            response.close()  # unread: it may be of any size
+            raise SegmentError(f"{where} is no manifest any more")
         try:
             entries = manifest.read_entries(response.read())
             segments = manifest.read_segments(entries)

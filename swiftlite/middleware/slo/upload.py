@@ -192,7 +192,8 @@ def _describe(environ: Environ, size: int, etag: str, body_etag: str) -> None:
     listed, semicolon, parameters = environ.get(LISTED_ETAG, "").partition(";")
     environ[LISTED_ETAG] = f"{listed or body_etag}{semicolon}{parameters}; slo_etag={etag}"
     content_type = environ.get("CONTENT_TYPE")
-    if not content_type:
+    # The proxy would guess it anew, and forget the size.
+    if is_true(environ.pop("HTTP_X_DETECT_CONTENT_TYPE", None)) or not content_type:
         guessed = mimetypes.guess_type(wsgi_to_str(environ["PATH_INFO"]))[0]
         content_type = guessed or "application/octet-stream"
     environ["CONTENT_TYPE"] = f"{content_type};swift_bytes={size}"

@@ -71,6 +71,7 @@ BAD_ENTRIES = [
     ({"path": "/c/o", "data": "aGVsbG8="}, 'extraneous keys "path"'),
     ({"path": 5}, '"path" must be a string'),
     ({"path": "/c/o", "etag": 5}, '"etag" must be a string or null (if provided)'),
+    ({"path": "/c/\ud800"}, '"path" must be valid Unicode'),
     ({"path": "/c"}, "path does not refer to an object. Path must be of the form /container/object."),
     ({"path": "/c/"}, "path does not refer to an object. Path must be of the form /container/object."),
     ({"path": "/c/o", "size_bytes": "x"}, "invalid size_bytes"),

@@ -170,6 +170,32 @@ def test_a_manifest_needs_an_end(slo):
     assert ask(slo, "PUT", "/v1/a/c/o?multipart-manifest=put", b"[]", X_Copy_From="/c/s1").status == 405
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "content_type"),
+    [
+        ("o", {"CONTENT_TYPE": "x/y;a=b"}, "x/y;a=b;swift_bytes=5"),
+        ("o.txt", {}, "text/plain;swift_bytes=5"),
+        ("o.txt", {"CONTENT_TYPE": "x/y", "HTTP_X_DETECT_CONTENT_TYPE": "true"}, "text/plain;swift_bytes=5"),
+        ("o", {}, "application/octet-stream;swift_bytes=5"),
+    ],
+)
+def test_the_size_is_told_with_the_type(store, slo, path, headers, content_type):
+    environ = make_environ("PUT", f"/v1/a/c/{path}?multipart-manifest=put", body=b'[{"path": "/c/s1"}]')
+    assert call(slo, environ | headers).status == 200
+    stored = store.asked[-1]
+    assert (stored["CONTENT_TYPE"], stored["swift.content_type_overridden"]) == (content_type, True)
+    assert "HTTP_X_DETECT_CONTENT_TYPE" not in stored
+
+
+def test_a_nested_manifest_that_became_another_object_is_not_read(store, slo):
+    etag = store.add_old_manifest()
+    entries = [{"name": "/c/old", "hash": etag, "bytes": 11, "sub_slo": True}]
+    store.objects["outer"] = ({"X-Static-Large-Object": "True"}, json.dumps(entries).encode())
+    assert ask(slo, "GET", "/v1/a/c/outer").body == b"hello world"
+    store.objects["old"] = ({}, store.objects["old"][1])
+    assert ask(slo, "GET", "/v1/a/c/outer").status == 409
+
+
 def test_every_segment_is_looked_at_once(store, slo):
     body = json.dumps([{"path": "/c/s1"}, {"path": "/c/s2"}, {"path": "/c/s1"}]).encode()
     ask(slo, "PUT", "/v1/a/c/o?multipart-manifest=put", body)
