@@ -43,6 +43,9 @@ class VotedChange(ReplicatedUpload):
     ) -> None:
         self.ballot = Ballot(len(primaries))
         super().__init__(cluster, nodes, request, replicas, self.ballot.needed)
+        well = [node for node in primaries if not nodes.limits.is_limited(node)]
+        # A server that fails time and again is spared, as long as the others suffice.
+        self._asked = well if len(well) >= self.ballot.needed else list(primaries)
         self._places = iter(primaries)
         self._voting = True
 
@@ -58,7 +61,8 @@ class VotedChange(ReplicatedUpload):
         return [*super()._offers(length), Vote.HEADER]
 
     def _connect_one(self, headers: HeaderList, offers: HeaderList) -> Putter | None:
-        putter = self._connect_to(next(self._places), headers, offers)
+        node = next(self._places)
+        putter = self._connect_to(node, headers, offers) if node in self._asked else None
         if putter is None:
             self._lose(headers)
         return putter
