@@ -10,7 +10,7 @@ from functional.cluster import Cluster
 from functional.object_cases import all_cases
 from functional.object_cases.notation import Case, Table
 from functional.object_cases.settings import SETTINGS
-from functional.object_cases.site import Site, complaints
+from functional.object_cases.site import Site, complaints, site_of
 
 CASES = all_cases()
 
@@ -21,7 +21,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     cluster = Cluster(tmp_path_factory.mktemp("tables") / "cluster", settings=SETTINGS)
     try:
         cluster.start()
-        yield Site(cluster.proxy_address, cluster.token())
+        yield site_of(cluster)
     finally:
         cluster.remove()
 

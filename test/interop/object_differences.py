@@ -11,9 +11,10 @@ INTRODUCTION = """\
 An application written for OpenStack Swift should notice nothing of what stands here. It is all that differs in what
 clients hear of objects: `test/interop/test_peer_differences.py` sends the requests of `test/functional/object_cases`
 to both, side by side, and fails when an answer differs in status, any header or body and is not listed, and when
-something is listed that does not differ any more. What is not compared: times, transaction ids, the order of `Allow`,
-`Connection` and the like, the length of a body that a HEAD does not send, and the words of a standard error body, the
-text in `<html><h1>Not Found</h1><p>…</p></html>`, which are our own.
+something is listed that does not differ any more; only the last part tells of what no single request can show.
+Not compared are times, transaction ids, the order of names in `Allow` and in the lists of CORS, `Connection` and the
+like, the length of a body that a HEAD does not send, and the words of a standard error body, the text in
+`<html><h1>Not Found</h1><p>…</p></html>`, which are our own.
 
 This file is generated: `python test/interop/object_differences.py > doc/differences.md`.
 """
@@ -199,6 +200,15 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
             ("links/bad: a slash before: PUT 412 content-type",),
         ),
     ),
+    "Scripts of other sites": (
+        Difference(
+            "The type of a preflight's answer",
+            "`Content-Type: text/html; charset=UTF-8`, as every answer without a body of its own.",
+            "None.",
+            "One way to answer; browsers do not look at it.",
+            ("cors/preflight*: OPTIONS 200 content-type",),
+        ),
+    ),
     "Large objects": (
         Difference(
             "The list of bad segments",
@@ -207,6 +217,7 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
             "The order that the client knows. Both end the words with the same lines.",
             (
                 "large/SLO bad: *: PUT 400 content-length",
+                "access/SLO made of forbidden segments: PUT 400 content-length",
                 "large/SLO bad: several: PUT 400 body",
                 "large/SLO bad: errors as JSON: PUT 400 body",
             ),
@@ -246,6 +257,45 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
             "404.",
             "No container can have such a name.",
             ("large/DLO of bad UTF-8: *",),
+        ),
+    ),
+    "What no single request shows": (
+        Difference(
+            "A damaged object is never finished",
+            "A GET that finds its object's bytes not to be those of the ETag ends short.",
+            "It ends as if all were well; a client that compares MD5s notices.",
+            "A success that looks complete must be complete.",
+        ),
+        Difference(
+            "X-Newest",
+            "All nodes are asked at once, and the download goes on from another replica when its node dies.",
+            "The nodes are asked one after the other unless `concurrent_gets` is set; the download ends short.",
+            "The slowest node, not the sum of all, decides how long it takes; and a replica with the same ETag and "
+            "timestamp is as good.",
+        ),
+        Difference(
+            "412 and 416 of one replica",
+            "Are the answer.",
+            "For 412 the other nodes are asked too.",
+            "A condition that does not hold of the replica that would be sent does not hold of the answer.",
+        ),
+        Difference(
+            "Tokens stay at the proxy",
+            "Object servers get `X-Auth-Token: hidden`.",
+            "They get the client's token.",
+            "What they log or leak cannot be used.",
+        ),
+        Difference(
+            "keep_cache_private",
+            "Private bodies of at most 64 KiB stay in the page cache whatever the option says.",
+            "With `keep_cache_private = false` all are dropped from it.",
+            "To drop a small one and read it again costs more than its page.",
+        ),
+        Difference(
+            "Metadata that no extended attribute holds",
+            "507 that says how many bytes were too many.",
+            "503.",
+            "On ext4 about 4 KiB of names and metadata fit; trying again does not help.",
         ),
     ),
 }

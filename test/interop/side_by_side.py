@@ -14,7 +14,7 @@ from fakes.ports import free_port
 from functional.cluster import Cluster, Server
 from functional.object_cases.notation import DATE, HTML, TIMESTAMP, Case, Step, Table
 from functional.object_cases.settings import SETTINGS
-from functional.object_cases.site import Answer, Site, without_boundary
+from functional.object_cases.site import Answer, Site, site_of, without_boundary
 from interop import peer
 from swiftlite.cli import children
 
@@ -23,6 +23,8 @@ MD5 = re.compile(r"[0-9a-f]{32}")
 _MANIFEST_HASH = re.compile(rb'(?<="hash": ")[0-9a-f]{32}(?=[^}]*"slo_etag")')
 # Of every answer, and said in words of the server's own.
 PASSING = ("connection", "keep-alive", "server", "transfer-encoding")
+# Sets, in any order.
+LISTS = ("allow", *(f"access-control-{words}" for words in ("allow-methods", "allow-headers", "expose-headers")))
 SHAPES = {
     "date": DATE,
     "last-modified": DATE,
@@ -83,7 +85,7 @@ def two_sites(directory: Path) -> Iterator[dict[str, Site]]:
         clusters["ours"] = Cluster(directory / "ours", settings=SETTINGS).start()
         clusters["theirs"] = PeerCluster(directory / "theirs", settings=with_memcached)
         clusters["theirs"].start()
-        yield {side: Site(cluster.proxy_address, cluster.token()) for side, cluster in clusters.items()}
+        yield {side: site_of(cluster) for side, cluster in clusters.items()}
     finally:
         for cluster in clusters.values():
             cluster.remove()
@@ -162,7 +164,7 @@ def _headers(step: Step, answer: Answer, addresses: Sequence[tuple[str, int]]) -
         value = _TIMESTAMP.sub(b"<timestamp>", value.encode("latin-1")).decode("latin-1")
         for address in addresses:
             value = value.replace("%s:%d" % address, "<host>")
-        if name == "allow":
+        if name in LISTS:
             value = ", ".join(sorted(value.split(", ")))
         found.setdefault(name, []).append(value)
     return found

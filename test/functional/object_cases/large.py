@@ -382,7 +382,9 @@ CASES = [
         GET().gives(200, B),
     ),
     case("DLO posted, bad", PUT(body="x"), POST(X_Object_Manifest="word").gives(202), GET().gives(404)),
-    case("DLO posted, empty", PUT(body="x"), POST(X_Object_Manifest="").gives(202), GET().gives(404), HEAD().gives(404)),
+    case(
+        "DLO posted, empty", PUT(body="x"), POST(X_Object_Manifest="").gives(202), GET().gives(404), HEAD().gives(404)
+    ),
     case("DLO of bad UTF-8", PUT(X_Object_Manifest="c/%FF").gives(201), GET().gives(400, ANY_BODY)),
     *(
         case(f"DLO bad: {value}", PUT(X_Object_Manifest=value).gives(400, WORDS), GET().gives(404))

@@ -3,7 +3,7 @@
 Placeholders in targets, headers, bodies and expectations: ``{o}`` the case's own object, ``{c}`` the container its
 table shares, ``{own}`` a container of the case's own, ``{v1}`` the account (all as paths on the wire); ``{name}`` is
 ``{o}`` below the account, ``{now+5}`` the seconds since 1970 in five seconds, ``{date-5}`` the same as an HTTP date;
-and what earlier answers said, kept by `saves`. What is in no such list stays as it is.
+``{guest}`` and ``{stranger}`` tokens of others; and what earlier answers said, kept by `saves`. What is in no such list stays as it is.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class Step:
     answer: bytes | re.Pattern[bytes] | None = None
     expected: tuple[tuple[str, Value], ...] = ()
     saved: tuple[tuple[str, str], ...] = ()
+    eventually: bool = False
 
     def gives(self, status: int, body: str | bytes | re.Pattern[bytes] | None = None, **headers: Value) -> Step:
         """Return this request with the answer it must get; header names with ``_`` for ``-``."""
@@ -72,6 +73,11 @@ class Table:
     name: str
     setup: tuple[Step, ...]
     cases: tuple[Case, ...]
+
+
+def eventually(step: Step) -> Step:
+    """Return a request that is repeated until its status is the one it must get; for what time brings about."""
+    return replace(step, eventually=True)
 
 
 def case(name: str, *steps: Step) -> Case:
