@@ -57,6 +57,12 @@ def test_a_body_of_unknown_length_has_its_size_and_etag(tester: Client, containe
     assert (entry["bytes"], entry["hash"]) == (140_000, heard.headers["etag"])
 
 
+def test_a_type_is_guessed_from_the_objects_own_name(tester: Client, container: str) -> None:
+    for name, headers in [("plain.txt", {}), ("other.txt", {"Content-Type": "a/b", "X-Detect-Content-Type": "true"})]:
+        put(tester, f"{container}/{name}", b"x", **{key.replace("-", "_"): value for key, value in headers.items()})
+        assert tester.ask("HEAD", f"{container}/{name}").headers["content-type"] == "text/plain"
+
+
 def test_nobody_names_a_hidden_container(tester: Client, container: str) -> None:
     identity = put(tester, f"{container}/o", b"secret")
     for path in (f"/\0versions\0{container[1:]}", f"/\0versions\0{container[1:]}/\0o\0{identity}"):
@@ -113,7 +119,8 @@ def test_the_account_counts_versions_and_hides_their_container(
 def test_a_condition_that_fails_leaves_no_version(tester: Client, container: str) -> None:
     identity = put(tester, f"{container}/o", b"one")
     etag = tester.ask("HEAD", f"{container}/o").headers["etag"]
-    assert tester.ask("PUT", f"{container}/o", {"If-None-Match": "*"}, b"two").status == 412
+    refused = tester.ask("PUT", f"{container}/o", {"If-None-Match": "*"}, b"two")
+    assert (refused.status, refused.headers.get("x-object-version-id")) == (412, None)
     assert tester.ask("PUT", f"{container}/o", {"If-Match": "0" * 32}, b"two").status == 412
     assert tester.ask("DELETE", f"{container}/o", {"If-Match": "0" * 32}).status == 412
     wait_until(lambda: versions(tester, container) == [("o", identity, True, 3)], "only the one version is listed")

@@ -235,6 +235,8 @@ class ObjectVersions(VersioningRequests):
         link["wsgi.input"] = io.BytesIO()
         link["swift.source"] = SOURCE
         answer = self.send_on(link, **{RESERVED_NAMES: "true"})
+        if not answer.is_success:
+            return answer
         kept = [pair for pair in answer.headers if pair[0].lower() != "etag"]
         answer.headers = [*kept, ("Etag", stored.etag), (VERSION_ID, version_id_of(identity))]
         return answer
