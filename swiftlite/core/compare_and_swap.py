@@ -33,12 +33,6 @@ class Ballot:
         self.voters = voters
         self.yes = 0
         self.no = 0
-        self.failed = 0
-
-    @property
-    def missing(self) -> int:
-        """Votes still to come."""
-        return self.voters - self.yes - self.no - self.failed
 
     @property
     def is_carried(self) -> bool:
@@ -49,8 +43,3 @@ class Ballot:
     def is_rejected(self) -> bool:
         """Whether so many disagree that more than half cannot agree, whatever those would say that are silent."""
         return self.voters - self.no < self.needed
-
-    @property
-    def is_open(self) -> bool:
-        """Whether votes to come may still carry it."""
-        return not self.is_carried and self.yes + self.missing >= self.needed

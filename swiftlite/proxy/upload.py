@@ -149,7 +149,7 @@ class ReplicatedUpload:
         return self._send_at_once(start) if complete else self.stream(start, body)
 
     def stream(self, start: bytes, body: ClientBody) -> Tally:
-        """Store a body while it comes, from servers that have given their word to take it.
+        """Store a body while it comes, on servers that have given their word to take it.
 
         :param start: of the body, what was read already
         """

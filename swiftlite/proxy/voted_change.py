@@ -70,7 +70,6 @@ class VotedChange(ReplicatedUpload):
     # --- the first opinions: they spare the body where the matter is clear ---
 
     def _take_early_answers(self, putters: list[Putter]) -> None:
-        self.ballot.failed += len(self.lost)
         for putter in putters[:]:
             if putter.early is not None:
                 putters.remove(putter)
@@ -89,9 +88,7 @@ class VotedChange(ReplicatedUpload):
         if reply.status == 412:
             self.ballot.no += 1
             self.lost.append(putter.headers)
-            return
-        self.ballot.failed += 1
-        if reply.status == 409:
+        elif reply.status == 409:
             # What the client has seen is there, but with a timestamp that this proxy's clock has not reached yet.
             self._lose(putter.headers)
         else:
@@ -180,7 +177,6 @@ class VotedChange(ReplicatedUpload):
         elif isinstance(vote, Reply):
             self._take_refusal(putter, vote)
         else:
-            self.ballot.failed += 1
             self._failed(putter, vote)
         return True
 
@@ -203,7 +199,6 @@ class VotedCreation(VotedChange):
     def _take_refusal(self, putter: Putter, reply: Reply) -> None:
         if reply.status == 412:
             raise HTTPPreconditionFailed()
-        self.ballot.failed += 1
         self._count(putter, reply)
         if reply.status == 409:
             raise Decided
