@@ -23,6 +23,7 @@ SETTINGS = {
     "expirer": {
         "object-expirer": {
             "tasks_per_second": "0",
+            "request_tries": "1",
             "delay_reaping_AUTH_test/sl%6Fw": "1000000",
             "delay_reaping_AUTH_test": "0",
         }
@@ -264,3 +265,22 @@ def test_a_row_of_an_object_that_is_not_there_is_kept_until_it_is_old(
         queue.add(container, f"{moment:010d}-AUTH_test/gone/o", "text/plain")
     expire(store)
     assert queue.names("/gone/") == [f"{now - 10}-AUTH_test/gone/o"]
+
+
+def test_a_row_stays_while_its_object_cannot_be_deleted(
+    store: Cluster, user: swiftclient.Connection, queue: Queue
+) -> None:
+    user.put_container("unreachable")
+    user.put_object("unreachable", "o", b"x", headers=soon())
+    wait_expired(user, "unreachable", "o")
+    store.run_updaters(["container-updater"])
+    server = store.server("object-server")
+    server.kill()
+    try:
+        expire(store)
+        assert len(queue.names("/unreachable/")) == 1
+    finally:
+        server.start()
+    expire(store)
+    assert queue.names("/unreachable/") == []
+    assert user.get_container("unreachable")[1] == []

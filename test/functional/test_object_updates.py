@@ -478,13 +478,23 @@ def test_statistics_name_who_waits_longest(
     }
 
 
+class FullDisk(FileSystem):
+    """A disk that takes no more."""
+
+    def write(self, fd: int, data: bytes | memoryview) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_nothing_is_acknowledged_that_could_be_neither_listed_nor_spooled(node: ObjectNode) -> None:
+    node.app.container_updates.spool.fs = FullDisk()
+    headers = {"X-Timestamp": at(1), "Content-Type": "text/plain", **telling("127.0.0.1:1")}
+    assert node.request("PUT", PATH, headers, b"hello").status == 507
+    assert spooled(node) == []
+
+
 def test_a_full_disk_keeps_what_is_spooled(
     node: ObjectNode, containers: list[BackendServer], make_updater: Callable[..., ObjectUpdater]
 ) -> None:
-    class FullDisk(FileSystem):
-        def write(self, fd: int, data: bytes | memoryview) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
     put(node, 1, **telling("127.0.0.1:1"))
     before = spooled(node)
     updater = make_updater(*addresses(containers)[:2], UNREACHABLE)
