@@ -143,7 +143,9 @@ def said(answer: Answer, ask: Ask, me: str) -> tuple[int, dict[str, str], bytes]
         if "x-copied-from" in headers:
             headers["x-copied-from"] = headers["x-copied-from"].replace(f"{me}/", "ME/")
         body = RESPONSE_WORDS.sub(rb"\1", HTTP_DATE.sub(b"DATE", body))
-    if not body and (answer.status >= 300 or ask.method != "HEAD") and headers.get("content-length", "0") == "0":
+    # They tell the length of an error's body even where a HEAD or a 304 has none.
+    is_error = answer.status >= 300
+    if not body and (is_error or (ask.method != "HEAD" and headers.get("content-length", "0") == "0")):
         headers.pop("content-type", None)
         headers.pop("content-length", None)
     return answer.status, headers, body
