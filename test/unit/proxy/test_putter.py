@@ -48,11 +48,11 @@ class Server(ScriptedServer):
         peer.send(STORED)
 
 
-def putter_to(server, depth=3):
+def putter_to(server, depth=3, node_timeout=PATIENCE):
     ip, port = server.address
     node = Node(0, 1, 1, ip, port, ip, port, "d0", 100.0, index=0)
     request = BackendRequest("PUT", 7, "/a/c/o")
-    return Putter.connect(Client(PATIENCE, PATIENCE), node, request, [], depth)
+    return Putter.connect(Client(PATIENCE, node_timeout), node, request, [], depth)
 
 
 def test_a_slow_node_holds_up_no_other():
@@ -87,6 +87,16 @@ def test_no_more_than_the_queue_is_kept_in_memory():
         thread.wait()
         assert putter.finish(None).status == 201
         assert server.body == framed(sent)
+
+
+def test_a_node_that_takes_nothing_for_too_long_is_given_up():
+    with Server() as server:
+        putter = putter_to(server, node_timeout=0.3)
+        with pytest.raises(BackendError, match="took no bytes"):
+            for _ in range(1000):
+                putter.send(PIECE)
+        putter.abort()
+        server.may_read.set()
 
 
 def test_pieces_of_every_size_keep_their_order():
