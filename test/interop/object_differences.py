@@ -231,10 +231,10 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
         ),
         Difference(
             "Odd lines of a manifest",
-            "An item that is `null`, or has neither `path` nor `data`, is 400 and says which.",
+            "An item that is `null`, has neither `path` nor `data`, or an infinite `size_bytes`, is 400 and says which.",
             "500.",
             "Bad input is the client's fault, and told so.",
-            ("large/SLO bad: path missing: *", "large/SLO bad: item null: *"),
+            ("large/SLO bad: path missing: *", "large/SLO bad: item null: *", "large/SLO bad: size infinite: *"),
         ),
         Difference(
             "A segment lost after the answer has begun",
@@ -252,11 +252,26 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
             ("large/DLO posted, *: *",),
         ),
         Difference(
-            "Bytes in X-Object-Manifest",
-            "GET of a manifest that names no UTF-8 is 400 with words.",
-            "404.",
-            "No container can have such a name.",
-            ("large/DLO of bad UTF-8: *",),
+            "Conditions of writes",
+            "`If-Match` and `If-None-Match` of PUT, POST and DELETE mean the ETag of the large object; a deletion with all "
+            "segments is 412 before any goes.",
+            "They are ignored; a deletion with all segments reports that it cannot load the manifest.",
+            "As for other objects.",
+            ("large/SLO * if it matches: *",),
+        ),
+        Difference(
+            "HEAD of a raw manifest",
+            "200.",
+            "500.",
+            "As GET.",
+            ("large/SLO manifest raw head: *",),
+        ),
+        Difference(
+            "HEAD of a part with a condition that fails",
+            "412 that says nothing of the part.",
+            "It has `Content-Range` and `X-Parts-Count`.",
+            "There is no part in the answer.",
+            ("large/SLO part head unmet: *",),
         ),
     ),
     "What no single request shows": (
