@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -63,21 +64,20 @@ class Gatekeeper:
             environ["HTTP_X_BACKEND_ALLOW_RESERVED_NAMES"] = environ.pop("HTTP_X_ALLOW_RESERVED_NAMES")
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            return start_response(status, _outbound(headers, environ), exc_info)
+            kept = [pair for pair in headers if not _is_internal(pair[0])]
+            if status.startswith(("201", "3")):
+                kept = [
+                    (name, _location(value, environ) if name.lower() == "location" else value) for name, value in kept
+                ]
+            return start_response(status, kept, exc_info)
 
         return self.app(environ, start)
 
 
-def _outbound(headers: list[tuple[str, str]], environ: dict[str, Any]) -> list[tuple[str, str]]:
-    kept = []
-    for name, value in headers:
-        lower = name.lower()
-        if lower.startswith(INTERNAL_PREFIXES) or lower in INTERNAL_HEADERS:
-            continue
-        if lower == "location":
-            value = _location(value, environ)
-        kept.append((name, value))
-    return kept
+@lru_cache(maxsize=2048)  # the same few names come with every answer
+def _is_internal(name: str) -> bool:
+    lower = name.lower()
+    return lower.startswith(INTERNAL_PREFIXES) or lower in INTERNAL_HEADERS
 
 
 def _location(value: str, environ: dict[str, Any]) -> str:
