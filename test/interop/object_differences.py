@@ -200,6 +200,15 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
             ("links/bad: a slash before: PUT 412 content-type",),
         ),
     ),
+    "Versions": (
+        Difference(
+            "A versioned PUT whose condition fails",
+            "412, and nothing is stored.",
+            "412 with the ETag and id of a version that it has stored, though it is not the current one.",
+            "A refused request must leave nothing behind.",
+            ("version_ids/PUT if new: *",),
+        ),
+    ),
     "Scripts of other sites": (
         Difference(
             "The type of a preflight's answer",

@@ -271,6 +271,10 @@ CASES = [
         "refused PUT", put("one", "a"), PUT(OWN, "x", ETag="0" * 32).gives(422, ANY_BODY), GET(OWN).gives(200, "one")
     ),
     enabled(
-        "PUT if new", put("one", "a"), PUT(OWN, "x", If_None_Match="*").gives(412, ANY_BODY), GET(OWN).gives(200, "one")
+        "PUT if new",
+        put("one", "a"),
+        PUT(OWN, "x", If_None_Match="*").gives(412, ANY_BODY),
+        GET(OWN).gives(200, "one"),
+        HEAD("{own}").gives(204, X_Container_Bytes_Used="3"),
     ),
 ]
