@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote
 
 RESERVED = "\x00"
@@ -53,8 +54,7 @@ def split_path(path: str, minimum: int, maximum: int, rest_with_last: bool = Fal
     return padded + [None] * (maximum - len(parts))
 
 
-@dataclass(frozen=True)
-class EntityName:
+class EntityName(NamedTuple):
     """What a path names: an account, a container or an object, in native strings."""
 
     account: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from typing import NamedTuple
 
 from swiftlite.core.quorum import quorum_size
 from swiftlite.core.timestamp import normal_delete_at
@@ -17,16 +18,14 @@ delete and drops it. So one, and another in case the first is down.
 """
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """One database replica that hears of a change: ``ip:port`` and device."""
 
     host: str
     device: str
 
 
-@dataclass(frozen=True)
-class Share:
+class Share(NamedTuple):
     """What one object server tells, and to whom.
 
     :param containers: replicas of the container

@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
 from swiftlite import __version__
@@ -81,8 +81,7 @@ class Request(web.Request):
             raise web.HTTPBadRequest("Query parameters must be valid UTF-8", content_type="text/plain") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a request's database is, and whose it is; names are native."""
 
     device_path: str

@@ -6,7 +6,6 @@ import errno
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from email.utils import formatdate
 
 from swiftlite.common import web
 from swiftlite.common.config import is_true
@@ -139,7 +138,7 @@ def object_headers(opened: OpenObject, allowed: frozenset[str]) -> Headers:
     headers = [
         ("Content-Type", _wire(opened.metadata.get("Content-Type", "application/octet-stream"))),
         ("Etag", f'"{opened.etag}"'),
-        ("Last-Modified", formatdate(timestamp.ceil(), usegmt=True)),
+        ("Last-Modified", timestamp.http_date),
         ("X-Timestamp", timestamp.normal),
         ("X-Backend-Timestamp", timestamp.internal),
         ("X-Backend-Data-Timestamp", data_timestamp),

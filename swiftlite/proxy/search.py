@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from time import monotonic
+from typing import NamedTuple
 
 from swiftlite.core.quorum import Reply, Tally
 from swiftlite.core.timestamp import ZERO, Timestamp
@@ -20,8 +20,7 @@ GOOD_OBJECT_FAILURES = (412, 416)
 TIMESTAMP_HEADERS = ("X-Backend-Data-Timestamp", "X-Backend-Timestamp", "X-Put-Timestamp", "X-Timestamp")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A replica that has what was asked for; its body is still to be read."""
 
     node: Node

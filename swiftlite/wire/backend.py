@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from swiftlite.core.quorum import Reply
 from swiftlite.ring.ring import Node
@@ -37,8 +36,7 @@ class Nodes(Protocol):
         """The node answered with a server error."""
 
 
-@dataclass(frozen=True, slots=True)
-class BackendRequest:
+class BackendRequest(NamedTuple):
     """A request that is the same for every replica, but for some headers.
 
     :param path: percent-encoded ``/account[/container[/object]]``, with a query if there is one

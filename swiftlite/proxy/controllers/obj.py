@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mimetypes
 import time
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from swiftlite.common.config import is_true
@@ -311,7 +310,7 @@ class ObjectController(Controller):
             ("Content-Type", "text/html; charset=UTF-8"),
             ("Content-Length", "0"),
             ("Etag", etags.pop() if etags else ""),
-            ("Last-Modified", formatdate(timestamp.ceil(), usegmt=True)),
+            ("Last-Modified", timestamp.http_date),
         ]
         return PlainAnswer(CREATED, headers)
 
