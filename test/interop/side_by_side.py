@@ -85,7 +85,7 @@ def two_sites(directory: Path) -> Iterator[dict[str, Site]]:
         clusters["ours"] = Cluster(directory / "ours", settings=SETTINGS).start()
         clusters["theirs"] = PeerCluster(directory / "theirs", settings=with_memcached)
         clusters["theirs"].start()
-        yield {side: site_of(cluster) for side, cluster in clusters.items()}
+        yield {"ours": site_of(clusters["ours"]), "theirs": site_of(clusters["theirs"], repeats=3)}
     finally:
         for cluster in clusters.values():
             cluster.remove()
