@@ -101,3 +101,23 @@ def test_delete_also_asks_local_handoffs_where_uploads_go_to_them(staged):
     assert stage.call("DELETE").status == 204
     stage.until(lambda: len(stage.seen) == 5, "a request to every primary and two handoffs")
     assert len({seen.path for seen in stage.seen}) == 5
+
+
+@pytest.mark.parametrize(
+    ("statuses", "headers", "told"),
+    [
+        ((204, 204, 507), {}, True),
+        ((404, 404, 507), {}, True),
+        ((412, 412, 507), {}, False),
+        ((409, 409, 507), {}, False),
+        ((404, 404, 507), {"X-If-Delete-At": "1400000000"}, False),
+        ((204, 404, 507), {"X-If-Delete-At": "1400000000"}, True),
+    ],
+)
+def test_containers_hear_of_no_deletion_that_was_refused(stage, monkeypatch, statuses, headers, told):
+    rows = []
+    monkeypatch.setattr("swiftlite.proxy.controllers.obj.tell_containers", lambda *args: rows.append(args[2]))
+    stage.all_say(507)
+    stage.primaries_say(*statuses)
+    stage.call("DELETE", headers=headers)
+    assert [row.operation for row in rows] == ["DELETE"] * told
