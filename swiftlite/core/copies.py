@@ -33,6 +33,10 @@ _ABOUT_THE_ANSWER = frozenset(
     }
 )
 _ABOUT_THE_ANSWER_PREFIXES = ("x-backend-", "access-control-")
+_GRANTED = frozenset(
+    ("x-object-sysmeta-allow-reserved-names", "x-object-sysmeta-symloop-extend", "x-object-sysmeta-versions-symlink")
+)
+"""What versioning grants its own links: whoever may read one may read its target. A copy's target the client chooses."""
 
 
 def read_place(text: str) -> tuple[str, str]:
@@ -74,8 +78,9 @@ def inherited_headers(source: Iterable[tuple[str, str]], fresh: bool) -> Headers
     :param fresh: only what belongs to middleware (``X-Fresh-Metadata``)
     """
     if fresh:
-        return [pair for pair in source if is_system_metadata("object", pair[0])]
-    return [pair for pair in source if describes_object(pair[0]) and pair[0].lower() not in CHOSEN | {"content-length"}]
+        return [(n, v) for n, v in source if is_system_metadata("object", n) and n.lower() not in _GRANTED]
+    left_out = CHOSEN | _GRANTED | {"content-length"}
+    return [pair for pair in source if describes_object(pair[0]) and pair[0].lower() not in left_out]
 
 
 def exact_headers(source: Iterable[tuple[str, str]]) -> Headers:

@@ -27,6 +27,8 @@ TARGET = "HTTP_X_OBJECT_SYSMETA_SYMLINK_TARGET"
 TARGET_ACCOUNT = TARGET + "_ACCOUNT"
 TARGET_ETAG = TARGET + "_ETAG"
 TARGET_BYTES = TARGET + "_BYTES"
+GRANTED = ("HTTP_X_OBJECT_SYSMETA_ALLOW_RESERVED_NAMES", "HTTP_X_OBJECT_SYSMETA_SYMLOOP_EXTEND")
+"""What only versioning's links may have: with the first, whoever may read the link may read its target."""
 SOURCE = "SYM"
 
 
@@ -118,6 +120,9 @@ class Symlink:
             self._check_target(environ, link)
         elif not environ.get("CONTENT_TYPE"):
             environ["CONTENT_TYPE"] = links.CONTENT_TYPE
+        if not is_true(environ.get(RESERVED_NAMES)):  # the client's own link, though it may be a copy of versioning's
+            for key in GRANTED:
+                environ.pop(key, None)
         environ[TARGET] = link.target
         if link.account is not None:
             environ[TARGET_ACCOUNT] = link.account

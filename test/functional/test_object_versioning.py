@@ -217,6 +217,22 @@ def test_copies_of_versions(tester: Client, container: str) -> None:
     assert tester.ask("GET", f"{container}/now").body == b"second"
 
 
+def test_a_copy_of_a_versions_link_opens_nothing_that_is_closed(
+    cluster: Cluster, tester: Client, container: str
+) -> None:
+    other = Client(cluster, "test2:tester2", "AUTH_test2")
+    other.ask("PUT", "/closed")
+    other.ask("PUT", "/closed/secret", {}, b"secret")
+    put(tester, f"{container}/o", b"mine")
+    tester.ask("PUT", "/unversioned")
+    elsewhere = {"X-Symlink-Target": "closed/secret", "X-Symlink-Target-Account": "AUTH_test2"}
+    for fresh in ("false", "true"):
+        link = {**elsewhere, "X-Symlink-Target-Etag": "", "X-Fresh-Metadata": fresh}
+        link["X-Copy-From"] = f"{container[1:]}/o"
+        tester.ask("PUT", "/unversioned/link", link, query="symlink=get")
+        assert tester.ask("GET", "/unversioned/link").status == 403
+
+
 def test_a_lost_container_of_versions_is_told_and_made_again(cluster: Cluster, tester: Client, container: str) -> None:
     """Only a fault, or an operator, takes it away."""
     name_hash = [path.parent for path in cluster.files("containers/**/*.db")]

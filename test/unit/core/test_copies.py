@@ -64,6 +64,13 @@ def test_a_copy_inherits_what_describes_the_object():
     assert inherited_headers(GOT, fresh=True) == [("x-object-sysmeta-slo-size", "77")]
 
 
+def test_a_copy_inherits_no_rights_of_versionings_links():
+    granted = [("X-Object-Sysmeta-Allow-Reserved-Names", "true"), ("X-Object-Sysmeta-Symloop-Extend", "true")]
+    granted += [("X-Object-Sysmeta-Versions-Symlink", "true"), ("X-Object-Sysmeta-Other", "kept")]
+    for fresh in (False, True):
+        assert inherited_headers(granted, fresh) == granted[-1:]
+
+
 def test_an_exact_copy_has_its_bytes_checked_and_its_size_listed():
     headers = dict(exact_headers(GOT))
     assert headers.keys() == METADATA | {

@@ -79,6 +79,16 @@ def test_container_sync_may_bring_a_link_before_its_target() -> None:
     assert etag.endswith("; symlink_target=c/t; symlink_target_etag=e; symlink_target_bytes=7")
 
 
+def test_only_our_own_links_are_trusted_further_than_their_readers() -> None:
+    granted = {"X-Object-Sysmeta-Allow-Reserved-Names": "true", "X-Object-Sysmeta-Symloop-Extend": "true"}
+    for ours in ({}, {"X-Backend-Allow-Reserved-Names": "true"}):
+        proxy = Proxy()
+        headers = {"X-Symlink-Target": "c/t", **granted, **ours}
+        request(Symlink(proxy, SymlinkOptions()), "PUT", PATH, headers=headers)
+        keys = {"HTTP_" + name.upper().replace("-", "_") for name in granted}
+        assert keys & proxy.asked[0].keys() == (keys if ours else set())
+
+
 @pytest.mark.parametrize("text, hops", [("1", 1), ("5", 5), ("0", 2), ("-1", 2)])
 def test_symloop_max(text: str, hops: int) -> None:
     proxy = Proxy({PATH: (200, {"X-Object-Sysmeta-Symlink-Target": "c/o"})})
