@@ -208,6 +208,34 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
             "A refused request must leave nothing behind.",
             ("version_ids/PUT if new: *",),
         ),
+        Difference(
+            "Conditions of writes of versioned objects",
+            "`If-Match` and `If-None-Match` mean the ETag of the current version, which GET shows.",
+            "There are none.",
+            "As for other objects.",
+            ("version_ids/if it matches: *",),
+        ),
+        Difference(
+            "The guessed type of a versioned object",
+            "Is that of its own name.",
+            "Is that of the hidden name of its version, so always `application/octet-stream`.",
+            "Versioning must not change what a browser makes of a file.",
+            ("version_ids/guessed type: *",),
+        ),
+        Difference(
+            "Versions of a container whose name is too long for a hidden one beside it",
+            "400 with the reason.",
+            "500.",
+            "Bad input is the client's fault, and told so.",
+            ("version_ids/a long name: *",),
+        ),
+        Difference(
+            "Versioned containers of others",
+            "Who may not change or delete a container is told so before anything is done.",
+            "A DELETE first looks for versions, and can answer 409 to a stranger.",
+            "Nobody learns of, or changes, what is not theirs.",
+            ("version_ids/* by a stranger: *",),
+        ),
     ),
     "Scripts of other sites": (
         Difference(
@@ -255,9 +283,9 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
         ),
         Difference(
             "A posted X-Object-Manifest that names no prefix",
-            "404.",
+            "It means all of the container; 404 where there is none of the name.",
             "500.",
-            "POST takes it unchecked on both sides; what it names is not there.",
+            "POST takes it unchecked on both sides.",
             ("large/DLO posted, *: *",),
         ),
         Difference(

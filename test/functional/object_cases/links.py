@@ -204,6 +204,11 @@ CASES = [
     bad("empty", 412, BAD_FORM, X_Symlink_Target=""),
     bad("no object", 412, BAD_FORM, X_Symlink_Target="links/"),
     case("not checked", PUT(X_Symlink_Target="links/%FF").gives(201), PUT(X_Symlink_Target_Account="a").gives(201)),
+    case(
+        "static, of too long a chain",
+        PUT(X_Symlink_Target="links/3", X_Symlink_Target_Etag=ETAG).gives(409, ANY_BODY),
+        GET("{o}?symlink=get").gives(404),
+    ),
     bad("itself", 400, "Symlink cannot target itself", X_Symlink_Target="{name}"),
     bad("itself, static", 400, ANY_BODY, X_Symlink_Target="{name}", X_Symlink_Target_Etag=ETAG),
     bad("account with a slash", 412, ANY_BODY, X_Symlink_Target="links/target", X_Symlink_Target_Account="a/b"),

@@ -2,6 +2,7 @@
 
 import re
 
+from functional.object_cases.access import STRANGER, by
 from functional.object_cases.notation import ANY_BODY, COPY, DELETE, GET, HEAD, POST, PUT, Case, Step, case, etag
 
 VERSION = re.compile(r"\d{10}\.\d{5}")
@@ -270,6 +271,20 @@ CASES = [
     enabled(
         "refused PUT", put("one", "a"), PUT(OWN, "x", ETag="0" * 32).gives(422, ANY_BODY), GET(OWN).gives(200, "one")
     ),
+    case("a long name", PUT("{v1}/" + "n" * 250, X_Versions_Enabled="true").gives(400, ANY_BODY)),
+    enabled(
+        "if it matches",
+        put("one", "a"),
+        PUT(OWN, "two", If_Match=etag("one")).gives(201),
+        PUT(OWN, "three", If_Match=etag("one")).gives(412, ANY_BODY),
+    ),
+    enabled(
+        "guessed type",
+        PUT("{own}/o.html", "x").gives(201, X_Object_Version_Id=VERSION),
+        HEAD("{own}/o.html").gives(200, Content_Type="text/html"),
+    ),
+    enabled("switched off by a stranger", by(STRANGER, POST("{own}", X_Versions_Enabled="false")).gives(403, ANY_BODY)),
+    enabled("deleted by a stranger", put("one", "a"), by(STRANGER, DELETE("{own}")).gives(403, ANY_BODY)),
     enabled(
         "PUT if new",
         put("one", "a"),
