@@ -162,7 +162,7 @@ def respond(state: State, call: Call, now: float, source: State = None, read_at:
     if call.method in ("GET", "HEAD"):
         return _read(there, call), state
     if call.method == "DELETE":
-        return Answer(204 if there else 404), None
+        return (Answer(204 if there else 404), None) if _allows(there, call.headers) else (Answer(412), state)
     if call.method == "COPY":
         return _copy(state, call, now, source if source is None or not source.is_expired(read_at) else None)
     refusal = _refusal(there, call, now)
@@ -182,16 +182,18 @@ def _refusal(there: Stored | None, call: Call, now: float) -> int | None:
     asked = headers.get("x-delete-at")
     if asked is not None and int(asked) < now:
         return 400
-    if call.method == "POST":
-        return None if there else 404
-    if not _allows_put(there, headers):
+    if call.method == "POST" and not there:
+        return 404
+    if not _allows(there, headers):
         return 412
+    if call.method == "POST":
+        return None
     assert call.content is not None
     return 422 if headers.get("etag", call.content.etag) != call.content.etag else None
 
 
-def _allows_put(there: Stored | None, headers: Mapping[str, str]) -> bool:
-    """Whether a PUT's conditions hold: compare and swap."""
+def _allows(there: Stored | None, headers: Mapping[str, str]) -> bool:
+    """Whether a change's conditions hold: compare and swap (doc/compare-and-swap.md)."""
     etag = there.content.etag if there else None
     if "if-match" in headers and (etag is None or headers["if-match"].strip('"') not in ("*", etag)):
         return False
@@ -353,8 +355,13 @@ class Book:
     ) -> None:
         before = self.possible(call.target)
         stale = self.older.get(call.target, frozenset((None,)))
+        if call.method == "DELETE" and not call.headers and reply is not None and reply.status in (204, 404):
+            # A tombstone was written, whatever replicas found that had slept.
+            self.acknowledged += 1
+            self._settle(call, frozenset((None,)), span[1])
+            return
         if reply is not None and reply.status < 300:
-            if not fitting and call.method == "POST" and any(stale):
+            if not fitting and call.method == "POST" and any(stale) and "if-match" not in call.headers:
                 return  # Replicas took it that had slept through the DELETE, whose tombstone still rules.
             if not fitting:
                 raise Violation(f"{call}: {reply}: no possible state allows it; {before}")
@@ -363,18 +370,13 @@ class Book:
             settled = frozenset(fitting) | (before & {None} if call.method == "POST" else frozenset())
             self._settle(call, settled, span[1])
             return
-        if reply is not None and reply.status == 404 and call.method == "DELETE":
-            # A tombstone was written all the same.
-            self.acknowledged += 1
-            self._settle(call, frozenset((None,)), span[1])
-            return
         if reply is not None and reply.status < 499 and not fitting:
             old = [answer.problem(reply) for answer, _ in self._choices(stale, call, _moments(*span))]
             if None not in old and not (call.method == "POST" and reply.status == 404):
                 raise Violation(f"{call}: {reply}: no replica can have a reason for it; {before}")
         failed = reply is None or reply.status >= 499
         self.unacknowledged += failed
-        if failed or call.method == "POST":
+        if failed or (call.method == "POST" and reply is not None and reply.status == 404):
             self.states[call.target] = before | {state for _, state in choices}
 
     def _settle(self, call: Call, states: frozenset[State], moment: float) -> None:

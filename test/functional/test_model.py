@@ -123,6 +123,7 @@ class Dice:
         headers = {POSTED: str(self.rng.getrandbits(16))}
         headers |= self._maybe(0.4, "content-type", self.rng.choice(("text/html", "text/plain")))
         headers |= self._maybe(0.25, *self._expiry())
+        headers |= self._maybe(0.15, *self._condition(name, ("if-none-match: *", "if-match: *")))
         return Call("POST", name, headers)
 
     def copy(self, name: str) -> Call:
@@ -134,7 +135,7 @@ class Dice:
         return Call("COPY", name, headers, destination=destination)
 
     def delete(self, name: str) -> Call:
-        return Call("DELETE", name)
+        return Call("DELETE", name, self._maybe(0.15, *self._condition(name, ("if-none-match: *", "if-match: *"))))
 
     def read(self, name: str) -> Call:
         headers = self._maybe(0.3, "range", self._range())
