@@ -140,11 +140,12 @@ class VotedChange(ReplicatedUpload):
             if not self.ballot.is_carried:
                 raise self._refusal()
         except BaseException:
-            for putter in (*held, *unasked):
+            self._voting = False
+            uncounted = [votes.get()[0] for _ in range(votes.qsize())]
+            for putter in (*held, *unasked, *uncounted):
                 putter.abort()
             raise
-        finally:
-            self._voting = False
+        self._voting = False
         return held
 
     def _take_votes(self, votes: Any, count: int, held: list[Putter]) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from fakes.backends import Body, Say
 from swiftlite.http.errors import ClientDisconnected
+from swiftlite.proxy.voted_change import VotedChange
 from swiftlite.wire.messages import Vote
 
 SMALL = b"hello"
@@ -150,6 +151,23 @@ def test_a_creation_is_refused_by_one_and_helped_by_handoffs(stage, says, status
     assert left(stage) == leaves
     if status != 201:
         assert stage.stored() == [] or not any(seen.leave for seen in stage.seen)
+
+
+def test_a_yes_that_comes_with_the_refusal_is_let_go(stage, monkeypatch):
+    count_all = VotedChange._take_votes
+
+    def count_refusals_first(self, votes, count, held):
+        stage.until(lambda: votes.qsize() == count, "all votes")
+        for vote in sorted([votes.get() for _ in range(count)], key=lambda vote: vote[1] is None):
+            votes.put(vote)
+        held_by_who_raised.append(votes)  # as the exception's traceback may hold them
+        count_all(self, votes, count, held)
+
+    held_by_who_raised = []
+    monkeypatch.setattr(VotedChange, "_take_votes", count_refusals_first)
+    stage.primaries_say(YES, YES, NO)
+    assert stage.call("PUT", body=SMALL, headers={"If-None-Match": "*"}).status == 412
+    assert left(stage) == 0
 
 
 def test_what_a_rejected_replica_was_to_tell_its_container_the_proxy_tells(stage):
