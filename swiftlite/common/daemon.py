@@ -110,10 +110,13 @@ class Daemon:
             self.logger.exception("%s: %r failed", self.section, job)
 
     def run_forever(self) -> None:
-        """Make a pass every ``interval`` seconds."""
+        """Make a pass every ``interval`` seconds; one that fails, say because the devices are away, ends no others."""
         while True:
             started = time.monotonic()
-            self.run_once()
+            try:
+                self.run_once()
+            except Exception:
+                self.logger.exception("%s: the pass failed, will try again", self.section)
             sleep(max(0.0, started + self.options.interval - time.monotonic()))
 
 

@@ -4,6 +4,8 @@ import logging
 import subprocess
 import sys
 
+import pytest
+
 from swiftlite.common import daemon
 from swiftlite.common.daemon import Daemon, DaemonOptions
 
@@ -32,6 +34,22 @@ def test_a_pass_counts_failures_and_goes_on(caplog):
         assert walker.run_once() == {"jobs": 3, "failures": 2, "squares": 2}  # of this pass alone
         assert sorted(Walker.done) == done
     assert "two is odd" in caplog.text and "the disk went away" in caplog.text
+
+
+def test_a_pass_that_fails_ends_no_others(caplog):
+    class Unlucky(Walker):
+        passes = 0
+
+        def run_once(self):
+            self.passes += 1
+            if self.passes == 1:
+                raise FileNotFoundError("no devices")
+            raise KeyboardInterrupt
+
+    unlucky = Unlucky(DaemonOptions(interval=0.0), None, logging.getLogger("test-walker"))
+    with pytest.raises(KeyboardInterrupt):
+        unlucky.run_forever()
+    assert unlucky.passes == 2 and "no devices" in caplog.text
 
 
 def test_an_unusable_conf_is_one_line(tmp_path, capsys):
