@@ -181,7 +181,7 @@ def _targets(slo: StaticLargeObjects, environ: Environ) -> Iterator[Target]:
             yield target
             continue
         try:
-            for entry in _entries(slo, environ, target.name):
+            for entry in _entries(slo, environ, target):
                 if "data" not in entry:
                     name = "/" + entry["name"].lstrip("/")
                     waiting.append((Target(name), bool(entry.get("sub_slo"))))
@@ -191,18 +191,15 @@ def _targets(slo: StaticLargeObjects, environ: Environ) -> Iterator[Target]:
         waiting.append((target, False))
 
 
-def _entries(slo: StaticLargeObjects, environ: Environ, name: str) -> list[manifest.Entry]:
+def _entries(slo: StaticLargeObjects, environ: Environ, target: Target) -> list[manifest.Entry]:
     """What a manifest lists.
 
-    :param name: ``/container/object``, native
     :raises Answer: 400, 401, 404 or 500 when it cannot be read
     """
-    query, version = "multipart-manifest=get", query_of(environ).get("version-id")
-    if version is not None:
-        query += f"&version-id={version}"
+    query = "multipart-manifest=get" + (f"&version-id={target.version}" if target.version is not None else "")
     # Of another object one byte is enough to see that it is no manifest.
     headers = [("User-Agent", agent(environ, "MultipartDELETE")), ("Range", "bytes=-1")]
-    path = _account_path(environ) + str_to_wsgi(name)
+    path = _account_path(environ) + str_to_wsgi(target.name)
     made = make_environ(environ, "GET", path, query=query, headers=headers, source="SLO")
     append_name(made, "HTTP_X_BACKEND_IGNORE_RANGE_IF_METADATA_PRESENT", "X-Static-Large-Object")
     response = call(slo.app, made)
@@ -218,7 +215,7 @@ def _entries(slo: StaticLargeObjects, environ: Environ, name: str) -> list[manif
     try:
         return manifest.read_entries(response.read())
     except ManifestError as error:
-        slo.log.error("%r: %s", name, error)
+        slo.log.error("%r: %s", target.name, error)
         raise HTTPInternalServerError("Unable to load SLO manifest") from None
 
 
@@ -239,7 +236,8 @@ def _queue_segments(slo: StaticLargeObjects, environ: Environ) -> None:
         native = [text.encode("latin-1").decode("utf-8") for text in (account, container, name)]
     except UnicodeDecodeError:
         raise HTTPPreconditionFailed("Invalid UTF8 or contains NULL") from None
-    listed = [entry for entry in _entries(slo, environ, f"/{native[1]}/{native[2]}") if "data" not in entry]
+    own = Target(f"/{native[1]}/{native[2]}", query_of(environ).get("version-id"))
+    listed = [entry for entry in _entries(slo, environ, own) if "data" not in entry]
     if not listed:
         return
     names = [entry["name"].lstrip("/").split("/", 1) for entry in listed]
