@@ -98,8 +98,11 @@ def versions_query(query: dict[str, str]) -> VersionsQuery:
     """Turn a client's query for versions into one for the hidden container.
 
     :param query: the parameters that were sent
-    :raises Violation: 400 for a version_marker that is none, or has no marker, or for an impossible delimiter
+    :raises Violation: 400 for a version_marker that is none, or has no marker, or for what no name can hold
     """
+    for name in ("marker", "prefix"):
+        if RESERVED in query.get(name, ""):
+            raise Violation(400, f"invalid {name} param")
     asked = VersionsQuery(limit=query.get("limit", ""), reverse=query.get("reverse", ""))
     version, marker = query.get("version_marker"), query.get("marker")
     if marker is None and version is not None:

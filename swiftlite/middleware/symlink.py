@@ -30,6 +30,9 @@ TARGET_BYTES = TARGET + "_BYTES"
 GRANTED = ("HTTP_X_OBJECT_SYSMETA_ALLOW_RESERVED_NAMES", "HTTP_X_OBJECT_SYSMETA_SYMLOOP_EXTEND")
 """What only versioning's links may have: with the first, whoever may read the link may read its target."""
 SOURCE = "SYM"
+LINK_BYTES = "HTTP_X_SYMLINK_TARGET_BYTES"
+AS_IT_IS = "swift.symlink_override"
+"""Makes a static link whatever its target is; the request says itself how many bytes that has."""
 
 
 def _at_least_one(text: str) -> int:
@@ -203,8 +206,8 @@ class Symlink:
         :raises Answer: 409 when the target is not there or another one, or as its server says
         """
         environ[TARGET_ETAG] = link.etag
-        if environ.get("swift.symlink_override"):  # container sync may bring a link before its target
-            environ[TARGET_BYTES] = environ["HTTP_X_SYMLINK_TARGET_BYTES"]
+        if environ.get(AS_IT_IS):  # container sync may bring a link before its target
+            environ[TARGET_BYTES] = environ[LINK_BYTES]
             return
         path = link.path("v1", environ["PATH_INFO"].split("/", 3)[2])
         reserved = [("X-Backend-Allow-Reserved-Names", "true")] if is_true(environ.get(RESERVED_NAMES)) else []

@@ -233,6 +233,75 @@ def test_a_copy_of_a_versions_link_opens_nothing_that_is_closed(
         assert tester.ask("GET", "/unversioned/link").status == 403
 
 
+def test_a_static_link_tells_nothing_of_what_is_closed(cluster: Cluster, tester: Client, container: str) -> None:
+    other = Client(cluster, "test2:tester2", "AUTH_test2")
+    other.ask("PUT", "/closed")
+    right = other.ask("PUT", "/closed/secret", {}, b"secret").headers["etag"]
+    elsewhere = {"X-Symlink-Target": "closed/secret", "X-Symlink-Target-Account": "AUTH_test2"}
+    for etag in (right, "0" * 32):
+        heard = tester.ask("PUT", f"{container}/link", {**elsewhere, "X-Symlink-Target-Etag": etag})
+        assert heard.status == 403
+        assert right.encode() not in heard.body
+    assert versions(tester, container) == []
+
+
+def test_a_link_whose_target_has_changed_can_be_replaced(tester: Client) -> None:
+    tester.ask("PUT", "/promised")
+    etag = tester.ask("PUT", "/promised/target", {}, b"first").headers["etag"]
+    link = {"X-Symlink-Target": "promised/target", "X-Symlink-Target-Etag": etag}
+    for method in ("PUT", "DELETE"):
+        assert tester.ask("PUT", f"/promised/{method}", link).status == 201
+    tester.ask("POST", "/promised", {"X-Versions-Enabled": "true"})
+    tester.ask("PUT", "/promised/target", {}, b"second")
+    put(tester, "/promised/PUT", b"x")
+    assert tester.ask("DELETE", "/promised/DELETE").status == 204
+    kept = [identity for name, identity, latest, _ in versions(tester, "/promised") if name == "PUT" and not latest]
+    shown = tester.ask("HEAD", "/promised/PUT", query=f"version-id={kept[0]}&symlink=get").headers
+    assert (shown["x-symlink-target"], shown["x-symlink-target-etag"]) == ("promised/target", etag)
+
+
+def test_whoever_may_not_delete_a_version_leaves_its_link(cluster: Cluster, tester: Client, container: str) -> None:
+    writer = Client(cluster, "test2:tester2")
+    tester.ask("POST", container, {"X-Container-Write": "test2:tester2"})
+    identity = put(tester, f"{container}/o", b"mine")
+    assert writer.ask("DELETE", f"{container}/o", query=f"version-id={identity}").status == 403
+    assert tester.ask("GET", f"{container}/o").body == b"mine"
+
+
+def test_a_version_of_a_large_object_goes_with_all_that_is_nested_in_it(tester: Client, container: str) -> None:
+    tester.ask("PUT", "/nested")
+    tester.ask("PUT", "/nested/a", {}, b"a")
+    making = "multipart-manifest=put"
+    tester.ask("PUT", "/nested/sub", {}, json.dumps([{"path": "/nested/a"}]).encode(), query=making)
+    heard = tester.ask("PUT", f"{container}/top", {}, json.dumps([{"path": "/nested/sub"}]).encode(), query=making)
+    query = "multipart-manifest=delete&version-id=" + heard.headers["x-object-version-id"]
+    result = tester.ask("DELETE", f"{container}/top", {"Accept": "application/json"}, query=query).json()
+    assert (result["Number Deleted"], result["Errors"]) == (3, [])
+    assert tester.ask("GET", "/nested/a").status == 404
+
+
+@pytest.mark.parametrize(
+    "method, path, query, status",
+    [
+        ("GET", "/o\0", "version-id=1", 412),
+        ("PUT", "/o\0", "version-id=1", 412),
+        ("DELETE", "/o\0", "version-id=1", 412),
+        ("PUT", "/o\0", "", 412),
+        ("GET", "", "versions&prefix=%00", 400),
+        ("GET", "", "versions&marker=%00", 400),
+    ],
+)
+def test_reserved_names_are_refused(
+    tester: Client, container: str, method: str, path: str, query: str, status: int
+) -> None:
+    assert tester.ask(method, container + path, query=query).status == status
+
+
+def test_no_reserved_container_keeps_versions(tester: Client) -> None:
+    for method in ("PUT", "POST"):
+        assert tester.ask(method, "/a\0b", {"X-Versions-Enabled": "true"}).status == 412
+
+
 def test_a_lost_container_of_versions_is_told_and_made_again(cluster: Cluster, tester: Client, container: str) -> None:
     """Only a fault, or an operator, takes it away."""
     name_hash = [path.parent for path in cluster.files("containers/**/*.db")]

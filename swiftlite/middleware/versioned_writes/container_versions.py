@@ -141,7 +141,7 @@ class ContainerVersions(VersioningRequests):
         if environ["REQUEST_METHOD"] == "HEAD":
             return answer
         query = _query(environ)
-        if not hidden and "\x00" not in container:
+        if not hidden:
             # The replica that has answered may not have heard yet that there are versions.
             hidden = object_versions.hidden_container(container)
         body = answer.read()

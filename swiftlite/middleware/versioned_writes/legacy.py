@@ -27,6 +27,7 @@ from swiftlite.core.copies import exact_headers
 from swiftlite.core.names import quote_wsgi, str_to_wsgi
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.middleware.copy import SourceBody
+from swiftlite.middleware.symlink import AS_IT_IS, LINK_BYTES
 from swiftlite.middleware.write_access import denial
 from swiftlite.proxy.controllers.base import Denied
 from swiftlite.proxy.info import Info, get_container_info
@@ -264,6 +265,7 @@ class LegacyVersioning:
             put = make_environ(environ, "PUT", path, headers=exact_headers(source.headers), body=body, source=SOURCE)
             put.update(conditions)
             put["swift.content_type_overridden"] = True
+            put[AS_IT_IS] = LINK_BYTES in put  # a link is kept even if its target is another one by now
             self._ask(put).close()
 
     def _ask(self, environ: Environ) -> SubResponse:

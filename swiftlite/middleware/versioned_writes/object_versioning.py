@@ -11,6 +11,7 @@ from swiftlite.common.pipeline import WSGIApp
 from swiftlite.common.subrequest import Environ, StartResponse
 from swiftlite.common.web import Answer
 from swiftlite.core.constraints import Violation
+from swiftlite.core.names import RESERVED
 from swiftlite.middleware.versioned_writes.container_versions import ContainerVersions
 from swiftlite.middleware.versioned_writes.object_versions import ObjectVersions, VersionedObject
 from swiftlite.middleware.versioned_writes.versioning_requests import SOURCE
@@ -30,7 +31,7 @@ class ObjectVersioning:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         parts = environ["PATH_INFO"].split("/", 4)
-        if len(parts) < 3 or parts[1] not in API_VERSIONS or not parts[2]:
+        if len(parts) < 3 or parts[1] not in API_VERSIONS or not parts[2] or RESERVED in environ["PATH_INFO"]:
             return self.app(environ, start_response)
         try:
             if len(parts) == 5 and parts[4] and parts[3]:

@@ -26,6 +26,7 @@ from swiftlite.core.object_versions import (
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.core.versions import DELETE_MARKER
 from swiftlite.middleware.copy import SourceBody
+from swiftlite.middleware.symlink import AS_IT_IS, LINK_BYTES
 from swiftlite.middleware.versioned_writes.versioning_requests import (
     RESERVED_NAMES,
     SOURCE,
@@ -34,6 +35,7 @@ from swiftlite.middleware.versioned_writes.versioning_requests import (
     copy_headers,
     lost_container,
     stamp,
+    trust_with_path,
 )
 from swiftlite.middleware.write_access import denial
 from swiftlite.proxy.controllers.base import Denied
@@ -181,6 +183,7 @@ class ObjectVersions(VersioningRequests):
         with SourceBody(source, self.log) as body:
             put = make_environ(environ, "PUT", path, headers=exact_headers(source.headers), body=body, source=SOURCE)
             put[OVERRIDDEN] = True
+            put[AS_IT_IS] = LINK_BYTES in put  # a link is kept even if its target is another one by now
             answer = call(self.app, trust(put))
         if answer.status == 404:
             raise lost_container()
@@ -214,7 +217,7 @@ class ObjectVersions(VersioningRequests):
             put["CONTENT_TYPE"] = mimetypes.guess_type(wsgi_to_str(target.name))[0] or "application/octet-stream"
         if OVERRIDDEN in environ:
             put[OVERRIDDEN] = environ[OVERRIDDEN]
-        answer = call(self.app, trust(put))
+        answer = call(self.app, trust_with_path(put, environ))
         if answer.status == 404:
             answer.close()
             raise lost_container()
@@ -285,6 +288,10 @@ class ObjectVersions(VersioningRequests):
                 place = unquote(head.header("x-symlink-target") or "", "latin-1")
                 current = target.version_at(f"/{target.api_version}/{target.account}/{place}")
         if current is not None and current == version_id_of(identity):
+            # Who may not delete the version shall not be left without the link.
+            refusal = denial({**environ, "PATH_INFO": target.version_path(identity)}, self.app, SOURCE)
+            if refusal is not None:
+                raise Denied(refusal)
             self.check(self.send_on(environ, QUERY_STRING="")).close()
             current = None
         answer = self.send_on(environ, target.version_path(identity), QUERY_STRING="")

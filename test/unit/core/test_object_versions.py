@@ -77,6 +77,8 @@ def test_a_hidden_container_tells_whose_it_is(container: str) -> None:
         ({"delimiter": "a0"}, "invalid delimiter param"),
         ({"delimiter": "."}, "invalid delimiter param"),
         ({"delimiter": "\x00"}, "invalid delimiter param"),
+        ({"marker": "a\x00"}, "invalid marker param"),
+        ({"prefix": "\x00"}, "invalid prefix param"),
     ],
 )
 def test_bad_queries(query: dict[str, str], words: str) -> None:
