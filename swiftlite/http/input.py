@@ -113,8 +113,10 @@ class Input:
         if len(data) == size or not data:
             return data
         parts, missing, deadline = [data], size - len(data), monotonic() + seconds
-        while missing and monotonic() < deadline and (data := self.read1(missing)):
-            parts.append(data)
+        while missing and (left := deadline - monotonic()) > 0:
+            if self.body.done or not self.stream.comes_within(left):
+                break
+            parts.append(data := self.read1(missing))
             missing -= len(data)
         return b"".join(parts)
 

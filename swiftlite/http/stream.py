@@ -8,7 +8,7 @@ import struct
 from collections.abc import Sequence
 
 from swiftlite.common.concurrency import current_greenlet, sleep
-from swiftlite.http.errors import StreamClosed
+from swiftlite.http.errors import StreamClosed, StreamTimeout
 from swiftlite.http.waiter import Waiter
 
 Piece = bytes | bytearray | memoryview
@@ -99,6 +99,21 @@ class Stream:
             return False
         except OSError:
             return True  # The next read will meet it again, and tell.
+        return True
+
+    def comes_within(self, timeout: float) -> bool:
+        """Wait up to so many seconds; tell whether the next read will not wait."""
+        if self.buffer:
+            return True
+        try:
+            self.sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            try:
+                self.wait_readable(timeout)
+            except StreamTimeout:
+                return False
+        except OSError:
+            pass  # The next read will meet it again, and tell.
         return True
 
     def is_stale(self) -> bool:
