@@ -244,7 +244,8 @@ class DiskFileWriter:
             # Before the file shows: a crash in between makes one suffix be hashed in vain, never one be forgotten.
             partition_directory, suffix, _ = layout.split_hash_directory(directory)
             hashes.invalidate(self.fs, partition_directory, suffix)
-            self._parents = [self.fs.open_directory(os.path.dirname(made)) for made in self._made]
+            for made in self._made:
+                self._parents.append(self.fs.open_directory(os.path.dirname(made)))
         except FileNotFoundError:
             self._let_go()  # The directory was moved away under our hands.
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 
 import pytest
@@ -187,3 +188,20 @@ def test_a_directory_is_not_removed_under_a_writer_that_holds_it() -> None:
     holder.close()
     place.manager.tidy(place.directory)
     assert not disk.is_directory(place.directory)
+
+
+@pytest.mark.parametrize("fails", [1, 2, 3])
+def test_a_process_without_descriptors_left_loses_none(fails: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = ForgetfulDisk()
+    opened = []
+
+    def open_directory(path: str) -> int:
+        opened.append(path)
+        if len(opened) == fails:
+            raise OSError(errno.EMFILE, "Too many open files", path)
+        return ForgetfulDisk.open_directory(disk, path)
+
+    monkeypatch.setattr(disk, "open_directory", open_directory)
+    with pytest.raises(OSError, match="Too many open files"):
+        put(disk_file(disk), 1)
+    assert disk.open_files == {} and len(opened) == fails
