@@ -133,7 +133,17 @@ def _parse(data: bytes, origin: str) -> RingData:
         else:
             raise ValueError(f"its format version {version} is unknown")
         _check(ring)
-    except (ValueError, LookupError, TypeError, AttributeError, OSError, EOFError, zlib.error, struct.error) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        EOFError,
+        LookupError,
+        OSError,
+        TypeError,
+        ValueError,
+        struct.error,
+        zlib.error,
+    ) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise RingError(
             f"{origin}: not a usable ring file: {reason}; copy it again or write it with swiftlite-ring-builder"

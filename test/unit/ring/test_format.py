@@ -179,6 +179,13 @@ def test_no_damage_raises_anything_but_a_ring_error(data):
 V2_SAMPLE = v2_bytes({"dev_id_bytes": 2, "part_shift": 30, "replica_count": 2.0}, [device(i) for i in range(3)], ROWS)
 
 
+def test_an_index_beyond_all_memory_is_a_ring_error():
+    damaged = bytearray(gzip.decompress(V2_SAMPLE))
+    damaged[-16] = 128  # the first byte of where the index begins
+    with pytest.raises(RingError, match="not a usable ring file"):
+        load(gzip.compress(bytes(damaged)))
+
+
 def test_version_1_cannot_hold_wide_device_ids():
     with pytest.raises(RingError, match="65534"):
         dump_v1(a_ring(code="I"))
