@@ -102,7 +102,10 @@ OBJECTS = ("copy", "dlo", "versioned_writes")
         ("proxy-server", ["catch_errors", "gatekeeper", "listing_formats", *OBJECTS]),
         ("catch_errors proxy-server", ["catch_errors", "gatekeeper", "listing_formats", *OBJECTS]),
         ("gatekeeper catch_errors proxy-server", ["gatekeeper", "catch_errors", "listing_formats", *OBJECTS]),
-        ("healthcheck catch_errors proxy-server", ["gatekeeper", "healthcheck", "catch_errors", "listing_formats", *OBJECTS]),
+        (
+            "healthcheck catch_errors proxy-server",
+            ["gatekeeper", "healthcheck", "catch_errors", "listing_formats", *OBJECTS],
+        ),
         (
             "catch_errors proxy-logging cache auth proxy-logging proxy-server",
             [
