@@ -39,6 +39,10 @@ _GRANTED = frozenset(
 """What versioning grants its own links: whoever may read one may read its target. A copy's target the client chooses."""
 
 
+_OF_A_MANIFEST = "x-object-sysmeta-slo-"
+"""How the headers begin that a large object's bytes have no use for, nor a manifest that is made anew."""
+
+
 def read_place(text: str) -> tuple[str, str]:
     """Container and object that ``[/]container/object`` names.
 
@@ -77,10 +81,14 @@ def inherited_headers(source: Iterable[tuple[str, str]], fresh: bool) -> Headers
     :param source: headers of the GET's answer
     :param fresh: only what belongs to middleware (``X-Fresh-Metadata``)
     """
-    if fresh:
-        return [(n, v) for n, v in source if is_system_metadata("object", n) and n.lower() not in _GRANTED]
     left_out = CHOSEN | _GRANTED | {"content-length"}
-    return [pair for pair in source if describes_object(pair[0]) and pair[0].lower() not in left_out]
+    return [
+        (name, value)
+        for name, value in source
+        if (is_system_metadata("object", name) if fresh else describes_object(name))
+        and name.lower() not in left_out
+        and not name.lower().startswith(_OF_A_MANIFEST)
+    ]
 
 
 def exact_headers(source: Iterable[tuple[str, str]]) -> Headers:

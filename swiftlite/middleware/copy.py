@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
-from swiftlite.common.concurrency import Timeout, spawn
+from swiftlite.common.concurrency import GreenThread, Timeout, spawn
 from swiftlite.common.config import ConfFile, is_true, option
 from swiftlite.common.log import Logger, get_logger
 from swiftlite.common.pipeline import WSGIApp, factory_options
@@ -49,6 +49,9 @@ UNWANTED = (
     *("HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_X_BACKEND_STORAGE_POLICY_INDEX", "RAW_PATH_INFO"),
 )
 """Keys of the client's request that neither the GET nor the PUT may have."""
+
+NOT_POSTED = ("HTTP_X_STATIC_LARGE_OBJECT", "HTTP_X_SYMLINK_TARGET")
+"""What a PUT may say and no POST: the filters that these concern tell the client."""
 
 Place = tuple[str, str, str, str]
 Handler = Callable[[Environ, StartResponse, Place], Iterable[bytes]]
@@ -130,6 +133,8 @@ class ServerSideCopy:
 
     def _post(self, environ: Environ, start_response: StartResponse, place: Place) -> Iterable[bytes]:
         """A POST as a PUT of the object onto itself."""
+        if any(key in environ for key in NOT_POSTED):
+            return self.app(environ, start_response)
         refusal = denial(environ, self.app, SOURCE)
         if refusal is not None:
             return refusal(environ, start_response)
@@ -179,17 +184,17 @@ class ServerSideCopy:
             media_type = bulk_answer.answer_format(environ.get("HTTP_ACCEPT"))
             media_type = media_type if media_type == bulk_answer.JSON else bulk_answer.PLAIN
             start_response(status_line(202), [("Content-Type", media_type)])
-            return self._with_heartbeat(put, body, shown, media_type)
+            # At once: a client who is gone before the first blank leaves a copy, and no source that nobody closes.
+            return self._with_heartbeat(spawn(self._finish, put, body), shown, media_type)
         with body:
             answer = call(self.app, put)
         if answer.is_success:
             answer.headers = answer.headers + shown
         return answer.forward(start_response)
 
-    def _with_heartbeat(self, put: Environ, body: SourceBody, shown: Headers, media_type: str) -> Iterator[bytes]:
+    def _with_heartbeat(self, thread: GreenThread, shown: Headers, media_type: str) -> Iterator[bytes]:
         """Blanks while the copy is made, then what became of it."""
         yield b" "
-        thread = spawn(self._finish, put, body)
         while True:
             try:
                 with Timeout(self.options.yield_frequency):

@@ -247,6 +247,22 @@ def test_a_post_s_condition_is_about_what_it_replaces(shop: Shop) -> None:
     assert shop.ask("HEAD", "/o").headers["X-Object-Meta-A"] == "b"
 
 
+def test_no_post_makes_a_manifest_of_what_is_none(shop: Shop) -> None:
+    shop.put("o", b"[{}]")
+    assert shop.ask("POST", "/o", X_Static_Large_Object="True").status_code == 400
+    assert shop.ask("GET", "/o").content == b"[{}]"
+
+
+def test_the_bytes_of_a_large_object_have_an_etag_of_their_own(shop: Shop) -> None:
+    shop.put("segment")
+    manifest = json.dumps([{"path": f"/{shop.container}/segment"}] * 2).encode()
+    assert shop.ask("PUT", "/slo?multipart-manifest=put", manifest).status_code == 201
+    for fresh in ("false", "true"):
+        etag = shop.copy("slo", X_Fresh_Metadata=fresh).headers["Etag"]
+        assert shop.ask("GET", "/copy", If_Match=etag).content == BODY * 2
+        assert shop.ask("GET", "/copy", If_None_Match=etag).status_code == 304
+
+
 def test_a_copy_s_condition_is_about_its_source(shop: Shop) -> None:
     shop.put("o")
     assert shop.copy("o", If_Match="0" * 32).status_code == 412

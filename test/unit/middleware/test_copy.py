@@ -176,6 +176,21 @@ def test_a_slow_copy_shows_that_it_lives() -> None:
     assert rest.requests[-1]["QUERY_STRING"] == "x=y"
 
 
+def test_whoever_is_gone_before_the_first_blank_leaves_no_source_open() -> None:
+    rest = Rest()
+    environ = make_environ("PUT", "/v1/a/c/o?heartbeat=on", headers={"X-Copy-From": "c/source"})
+    filter_factory({})(rest)(environ, lambda *_: None).close()
+    sleep(0)
+    assert (rest.stored, rest.closed) == (b"hello", True)
+
+
+@pytest.mark.parametrize("header", ["X-Static-Large-Object", "X-Symlink-Target"])
+def test_a_post_makes_neither_a_manifest_nor_a_link(header: str) -> None:
+    rest = Rest()
+    ask(filter_factory({}, object_post_as_copy="true")(rest), "POST", "/v1/a/c/o", headers={header: "c/t"})
+    assert [environ["REQUEST_METHOD"] for environ in rest.requests] == ["POST"]
+
+
 def test_a_slow_copy_may_still_fail() -> None:
     rest = Rest(pieces=(b"hel", OSError("node died")))
     app = filter_factory({})(rest)
