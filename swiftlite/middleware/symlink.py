@@ -16,6 +16,7 @@ from swiftlite.core import links
 from swiftlite.core.constraints import Violation
 from swiftlite.core.links import Link
 from swiftlite.core.names import quote_wsgi
+from swiftlite.middleware.client_body import read_body
 
 DEFAULT_SYMLOOP_MAX = 2
 LISTED_ETAG = "HTTP_X_OBJECT_SYSMETA_CONTAINER_UPDATE_OVERRIDE_ETAG"
@@ -113,7 +114,7 @@ class Symlink:
     def put(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Make a link; of a static one the target must be there, and as the client says."""
         length = environ.get("CONTENT_LENGTH")
-        if int(length) if length and length.isdecimal() else environ["wsgi.input"].read(1):
+        if int(length) if length and length.isdecimal() else read_body(environ, 1):
             raise HTTPBadRequest("Symlink requests require a zero byte body", content_type="text/plain")
         _, _, *own = environ["PATH_INFO"].split("/", 4)
         target, account = environ.pop(ASKED), environ.pop("HTTP_X_SYMLINK_TARGET_ACCOUNT", None)

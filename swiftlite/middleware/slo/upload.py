@@ -18,11 +18,9 @@ from swiftlite.common.web import (
     REASONS,
     Answer,
     HTTPBadRequest,
-    HTTPClientDisconnect,
     HTTPLengthRequired,
     HTTPMethodNotAllowed,
     HTTPRequestEntityTooLarge,
-    HTTPRequestTimeout,
     HTTPUnprocessableEntity,
     status_line,
 )
@@ -30,7 +28,7 @@ from swiftlite.core import bulk_answer, manifest
 from swiftlite.core.manifest import Found, ManifestError, Wanted
 from swiftlite.core.names import str_to_wsgi, wsgi_to_str
 from swiftlite.core.preconditions import unquote_etag
-from swiftlite.http.errors import BadBody, ClientDisconnected, ClientTimeout
+from swiftlite.middleware.client_body import read_body
 from swiftlite.middleware.segments import agent
 from swiftlite.middleware.slo.asked import is_large, query_of
 
@@ -90,16 +88,9 @@ def _read_body(environ: Environ, limit: int) -> bytes:
     if length and length.isdecimal() and int(length) > limit:
         raise HTTPRequestEntityTooLarge(too_large)
     pieces, left = [], limit + 1
-    try:
-        while left > 0 and (piece := environ["wsgi.input"].read(left)):
-            pieces.append(piece)
-            left -= len(piece)
-    except ClientTimeout:
-        raise HTTPRequestTimeout() from None
-    except ClientDisconnected:
-        raise HTTPClientDisconnect() from None
-    except BadBody as error:
-        raise HTTPBadRequest(str(error), content_type="text/plain") from None
+    while left > 0 and (piece := read_body(environ, left)):
+        pieces.append(piece)
+        left -= len(piece)
     if left <= 0:
         raise HTTPRequestEntityTooLarge(too_large)
     return b"".join(pieces)

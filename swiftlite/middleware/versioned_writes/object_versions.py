@@ -25,6 +25,7 @@ from swiftlite.core.object_versions import (
 )
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.core.versions import DELETE_MARKER
+from swiftlite.middleware.client_body import read_body
 from swiftlite.middleware.copy import SourceBody
 from swiftlite.middleware.symlink import AS_IT_IS, LINK_BYTES
 from swiftlite.middleware.versioned_writes.versioning_requests import (
@@ -250,7 +251,7 @@ class ObjectVersions(VersioningRequests):
         chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
         if not length and not chunked:
             raise HTTPLengthRequired()
-        if environ["wsgi.input"].read(1) if chunked else length != "0":
+        if read_body(environ, 1) if chunked else length != "0":
             text = "PUT version-id requests require a zero byte body"
             raise HTTPBadRequest(text, content_type="text/plain")
         head = self.ask_and_close(environ, "HEAD", target.version_path(identity), query="symlink=get")

@@ -1,0 +1,23 @@
+"""A client's body as filters read it: what goes wrong with it is told to the client."""
+
+from __future__ import annotations
+
+from swiftlite.common.subrequest import Environ
+from swiftlite.common.web import HTTPBadRequest, HTTPClientDisconnect, HTTPRequestTimeout
+from swiftlite.http.errors import BadBody, ClientDisconnected, ClientTimeout
+
+
+def read_body(environ: Environ, size: int) -> bytes:
+    """At most ``size`` bytes of a request's body, ``b""`` at its end.
+
+    :raises Answer: 400, 408 or 499 where it does not come as it should
+    """
+    try:
+        data: bytes = environ["wsgi.input"].read(size)
+    except ClientTimeout:
+        raise HTTPRequestTimeout() from None
+    except ClientDisconnected:
+        raise HTTPClientDisconnect() from None
+    except BadBody as error:
+        raise HTTPBadRequest(str(error), content_type="text/plain") from None
+    return data
