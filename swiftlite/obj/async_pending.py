@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import pickle
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -177,27 +177,41 @@ class AsyncPending:
         self._write(device_root, policy, path, update.to_pickle())
         return path
 
-    def walk(self, device_root: str, policy: StoragePolicy) -> Iterator[SpoolFile]:
+    def walk(
+        self, device_root: str, policy: StoragePolicy, failed: Callable[[OSError], None] | None = None
+    ) -> Iterator[SpoolFile]:
         """The newest update of each object; older ones say nothing any more and are removed.
 
         Names that are no spool file's are passed over.
+
+        :param failed: hears of a directory that cannot be worked on, and is passed over; without it the error is raised
         """
         root = layout.async_root(device_root, policy)
         for suffix in sorted(filter(layout.is_suffix, self._list(root))):
-            newest: dict[str, tuple[Timestamp, str]] = {}
-            for name in sorted(self._list(f"{root}/{suffix}")):
-                try:
-                    name_hash, timestamp = layout.parse_async_name(name)
-                except ValueError:
-                    continue
-                older = newest.get(name_hash)
-                if older is None or older[0] < timestamp:
-                    newest[name_hash] = (timestamp, name)
-                superseded = older[1] if older and older[0] < timestamp else None if older is None else name
-                if superseded:
-                    self._unlink(f"{root}/{suffix}/{superseded}")
-            for timestamp, name in newest.values():
+            try:
+                newest = self._newest(f"{root}/{suffix}")
+            except OSError as error:
+                if failed is None:
+                    raise
+                failed(error)
+                continue
+            for timestamp, name in newest:
                 yield SpoolFile(device_root, policy, f"{root}/{suffix}/{name}", timestamp)
+
+    def _newest(self, directory: str) -> list[tuple[Timestamp, str]]:
+        newest: dict[str, tuple[Timestamp, str]] = {}
+        for name in sorted(self._list(directory)):
+            try:
+                name_hash, timestamp = layout.parse_async_name(name)
+            except ValueError:
+                continue
+            older = newest.get(name_hash)
+            if older is None or older[0] < timestamp:
+                newest[name_hash] = (timestamp, name)
+            superseded = older[1] if older and older[0] < timestamp else None if older is None else name
+            if superseded:
+                self._unlink(f"{directory}/{superseded}")
+        return list(newest.values())
 
     def load(self, file: SpoolFile) -> RowUpdate:
         """Read an update.

@@ -164,10 +164,14 @@ class ObjectUpdater(daemon.Daemon):
         for name in layout.foreign_async_roots(self.fs.list(root), self.swift.policies):
             self.logger.warning("%s: skipping %s/%s: swift.conf has no such policy", self.section, root, name)
         for policy in self.swift.policies:
-            for file in self.spool.walk(root, policy):
+            for file in self.spool.walk(root, policy, self._pass_over):
                 update = self._load(file)
                 if update is not None:
                     yield file, update
+
+    def _pass_over(self, error: OSError) -> None:
+        self.counts["failures"] += 1
+        self.logger.error("%s: passing over a part of the spool: %s", self.section, error)
 
     def _load(self, file: SpoolFile) -> RowUpdate | None:
         try:

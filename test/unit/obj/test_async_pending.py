@@ -131,3 +131,22 @@ def test_what_was_delivered_meanwhile_is_no_error(tmp_path: Path) -> None:
             self.remove_directory(new.rpartition("/")[0])
 
     AsyncPending(Quick(), HASH_PATH).save(str(tmp_path), POLICY, update())
+
+
+def test_a_directory_that_cannot_be_read_holds_up_no_other(tmp_path: Path) -> None:
+    class Damaged(FileSystem):
+        def list(self, path: str) -> list[str]:
+            if path == damaged:
+                raise OSError(errno.EIO, "Input/output error", path)
+            return super().list(path)
+
+    spool = AsyncPending(Damaged(), HASH_PATH)
+    damaged = ""
+    files = sorted(spool.save(str(tmp_path), POLICY, update(name=name)) for name in "opqr")
+    damaged = str(Path(files[0]).parent)
+    problems: list[OSError] = []
+    found = [file.path for file in spool.walk(str(tmp_path), POLICY, problems.append)]
+    assert found == [path for path in files if str(Path(path).parent) != damaged] != []
+    assert [problem.filename for problem in problems] == [damaged]
+    with pytest.raises(OSError, match="Input/output"):
+        list(spool.walk(str(tmp_path), POLICY))
