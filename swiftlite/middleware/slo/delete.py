@@ -20,7 +20,6 @@ from swiftlite.common.web import (
     HTTPPreconditionFailed,
     HTTPServiceUnavailable,
     HTTPUnauthorized,
-    Request,
     status_line,
 )
 from swiftlite.core import bulk_answer, manifest
@@ -30,7 +29,8 @@ from swiftlite.core.placement import ExpirerQueue
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.middleware.segments import agent
 from swiftlite.middleware.slo.asked import append_name, is_large, query_of
-from swiftlite.proxy.info import get_container_info
+from swiftlite.middleware.write_access import denial
+from swiftlite.proxy.controllers.base import Denied
 
 if TYPE_CHECKING:
     from swiftlite.middleware.slo.filter import StaticLargeObjects
@@ -229,7 +229,7 @@ def _account_path(environ: Environ) -> str:
 def _queue_segments(slo: StaticLargeObjects, environ: Environ) -> None:
     """Leave the segments to the expirer: rows in its queue tell it to delete them.
 
-    :raises Answer: when it cannot be done in this way, or may not be done
+    :raises Answer, Denied: when it cannot be done in this way, or may not be done
     """
     _, version, account, container, name = environ["PATH_INFO"].split("/", 4)
     try:
@@ -247,30 +247,22 @@ def _queue_segments(slo: StaticLargeObjects, environ: Environ) -> None:
         raise HTTPBadRequest(f"All segments must be in one container. Found segments in {found}")
     if any(entry.get("sub_slo") for entry in listed):
         raise HTTPBadRequest("No segments may be large objects.")
-    for path in dict.fromkeys([environ["PATH_INFO"], f"/{version}/{account}/{str_to_wsgi(containers[0])}"]):
-        _authorize_write(slo, environ, path, container)
+    for each in dict.fromkeys([container, str_to_wsgi(containers[0])]):
+        _authorize_write(slo, environ, f"/{version}/{account}/{each}/{name}")
     now = Timestamp(environ.get("HTTP_X_TIMESTAMP") or time.time())
     environ["HTTP_X_TIMESTAMP"] = now.internal
     rows = queue_rows(now, native[0], containers[0], [name for _, name in names])
     _enqueue(slo, environ, rows, _queue_path(slo, now, native))
 
 
-def _authorize_write(slo: StaticLargeObjects, environ: Environ, path: str, own_container: str) -> None:
+def _authorize_write(slo: StaticLargeObjects, environ: Environ, path: str) -> None:
     """Ask whoever guards the request whether it may write to a container.
 
-    :raises Answer: the refusal
+    :raises Denied: with the refusal
     """
-    authorize = environ.get("swift.authorize")
-    if authorize is None or (path != environ["PATH_INFO"] and path.split("/", 3)[3] == own_container):
-        return
-    asked = {**environ, "PATH_INFO": path}
-    info = get_container_info(asked, slo.app, "SLO")
-    request = Request(environ)
-    acl = info.get("write_acl")
-    request.acl = None if acl is None else wsgi_to_str(acl)
-    denial = authorize(request)
-    if denial is not None:
-        raise denial
+    refusal = denial({**environ, "PATH_INFO": path}, slo.app, "SLO")
+    if refusal is not None:
+        raise Denied(refusal)
 
 
 def queue_rows(now: Timestamp, account: str, container: str, names: Iterable[str]) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from swiftlite.core.names import HashPath
 from swiftlite.middleware.slo import delete, download, upload
 from swiftlite.middleware.slo.asked import mean_large_etag, query_of
 from swiftlite.middleware.slo.options import SLOOptions
+from swiftlite.proxy.controllers.base import Denied
 
 RESERVED = "HTTP_X_STATIC_LARGE_OBJECT"
 RESERVED_TEXT = (
@@ -57,6 +58,8 @@ class StaticLargeObjects:
             if method == "HEAD":
                 answer.body = b""
             return answer(environ, start_response)
+        except Denied as denied:
+            return denied.answer(environ, start_response)
         except Violation as violation:
             return from_violation(violation)(environ, start_response)
         return self._list(environ, start_response) if method == "GET" else self.app(environ, start_response)

@@ -275,3 +275,20 @@ def test_a_dynamic_object_with_more_segments_than_a_page_has_no_length(store, tm
     assert ask(dlo, "GET", "/v1/a/c/o", Range="bytes=-3").status == 200
     asked.clear()
     assert ask(dlo, "GET", "/v1/a/c/o", Range="bytes=10-12").status == 200
+
+
+def test_whoever_may_not_delete_queues_nothing(store, slo):
+    """Filters for authorization answer with any WSGI application."""
+
+    def refuse(environ, start_response):
+        start_response("403 Forbidden", [])
+        return [b"no"]
+
+    store.add_old_manifest()
+    environ = make_environ("DELETE", "/v1/a/c/old?multipart-manifest=delete&async=on")
+    asked = []
+    environ["swift.authorize"] = lambda request: asked.append(request.environ["PATH_INFO"]) or refuse
+    answered = call(slo, environ)
+    assert (answered.status, answered.body) == (403, b"no")
+    assert asked == ["/v1/a/c/old"]
+    assert {request["REQUEST_METHOD"] for request in store.asked} <= {"GET", "HEAD"}
