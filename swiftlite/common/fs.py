@@ -202,9 +202,7 @@ class FileSystem:
         fd = self.open_directory(path)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # It may have been removed, and made anew, before the lock was ours.
-            if os.stat(path).st_ino != os.fstat(fd).st_ino:
-                raise FileNotFoundError(errno.ENOENT, "directory replaced", path)
+            self.check_in_place(fd, path)  # It may have been removed, and made anew, before the lock was ours.
         except BlockingIOError:
             os.close(fd)
             return None
@@ -212,6 +210,14 @@ class FileSystem:
             os.close(fd)
             raise
         return fd
+
+    def check_in_place(self, fd: int, path: str) -> None:
+        """Make sure that a directory still stands where it was opened.
+
+        :raises FileNotFoundError: when it was moved away, and perhaps made anew
+        """
+        if os.stat(path).st_ino != os.fstat(fd).st_ino:
+            raise FileNotFoundError(errno.ENOENT, "directory replaced", path)
 
     @contextmanager
     def lock(self, path: str, timeout: float = 10.0) -> Iterator[None]:

@@ -272,6 +272,8 @@ class DiskFileWriter:
     def _commit(self, path: str) -> None:
         """Sync, show, sync: few calls, for each of them hands the interpreter's lock from thread to thread."""
         self._sync()
+        # What is linked into another directory than the one that is held and synced might not last.
+        self.fs.check_in_place(self._lock, self.disk_file.directory)
         self._show(path)
         self.fs.sync(self._lock)
         for parent in self._parents:

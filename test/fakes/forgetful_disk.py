@@ -276,6 +276,10 @@ class ForgetfulDisk(FileSystem):
         self.locks.add(fd)
         return fd
 
+    def check_in_place(self, fd: int, path: str) -> None:
+        if self._find(path) is not self.open_files[fd]:
+            raise FileNotFoundError(errno.ENOENT, "directory replaced", path)
+
     @contextmanager
     def lock(self, path: str, timeout: float = 10.0) -> Iterator[None]:
         parent, name = self._parent(path)

@@ -205,3 +205,36 @@ def test_a_process_without_descriptors_left_loses_none(fails: int, monkeypatch: 
     with pytest.raises(OSError, match="Too many open files"):
         put(disk_file(disk), 1)
     assert disk.open_files == {} and len(opened) == fails
+
+
+class QuarantiningDisk(ForgetfulDisk):
+    """While a file is synced, its directory is moved away, and another writer makes it anew."""
+
+    moved = False
+
+    def sync(self, fd: int) -> None:
+        super().sync(fd)
+        if not self.moved:
+            self.moved = True
+            directory = "/node/sda/objects/7/" + "/".join(self.hash_directory)
+            self.rename(directory, "/node/sda/moved")
+            self.make_directories(directory)
+
+    @property
+    def hash_directory(self) -> list[str]:
+        (suffix,) = [name for name in self.list("/node/sda/objects/7") if len(name) == 3]
+        return [suffix, *self.list(f"/node/sda/objects/7/{suffix}")]
+
+
+def test_a_put_whose_directory_was_replaced_lasts_all_the_same() -> None:
+    disk = QuarantiningDisk()
+    file = disk_file(disk)
+    for above in ("/", "/node"):
+        disk.sync_directory(above)
+    with file.writer(3) as writer:
+        writer.write(b"abc")
+        writer.put({"X-Timestamp": "0000000002.00000", "Content-Length": "3", "ETag": "e"})
+    assert disk.moved
+    assert not disk.open_files
+    after = disk.reboot("forgets all")
+    assert [name for name in after.all_files() if name.endswith("/0000000002.00000.data")]
