@@ -27,7 +27,7 @@ NOT_RUNNING = 3
 def main(argv: Sequence[str]) -> int:
     """Run ``swiftlite-aio [start|status|stop] …``; return the exit status. Errors are one line on standard error."""
     options = _parse(argv)
-    options.dir = options.dir.absolute()
+    options.dir = options.dir.resolve()  # one spelling of the directory: it tells the store's processes from others
     try:
         return {"start": _start, "status": _status, "stop": _stop}[options.command](options, list(argv))
     except StartError as error:

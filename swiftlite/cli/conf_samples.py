@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import sys
 import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,10 @@ DELAYS = (
     "# delay_reaping_<account>[/<container>]: seconds for which expired objects are left in place; names percent-encoded",
     "# delay_reaping_AUTH_test = 0",
 )
-FILTER_LINES = {
-    "tempauth": TEMPAUTH.strip().split("\n"),
-    "versioned_writes": [f"{name} = {value}" for name, value in VERSIONING.items()],
-}
+FILTER_LINES = {"tempauth": TEMPAUTH.strip().split("\n")}
 """What a filter's section says besides its options' defaults."""
+FILTER_SETTINGS = {"versioned_writes": VERSIONING}
+"""Options that a sample sets, since most clusters want another value than OpenStack Swift's default."""
 FILTER_OPTIONS = {
     "catch_errors": CatchErrorsOptions,
     "gatekeeper": GatekeeperOptions,
@@ -75,12 +74,16 @@ FILTER_OPTIONS = {
 
 @dataclass(frozen=True)
 class Section:
-    """A section of a sample: `lines` as they are, then every option of `options` that `without` does not name."""
+    """A section of a sample: `lines` as they are, then every option of `options` that `without` does not name.
+
+    `settings`: options that are not left at their default.
+    """
 
     name: str
     lines: Sequence[str] = ()
     options: type | None = None
     without: frozenset[str] = frozenset()
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def _default(port: int, without: set[str]) -> Section:
@@ -89,8 +92,8 @@ def _default(port: int, without: set[str]) -> Section:
 
 def _own(cls: type) -> frozenset[str]:
     """Names that ``[DEFAULT]`` explains already."""
-    return frozenset(field.name for field in dataclasses.fields(ServerOptions)) & frozenset(
-        field.name for field in dataclasses.fields(cls)
+    return frozenset(found.name for found in dataclasses.fields(ServerOptions)) & frozenset(
+        found.name for found in dataclasses.fields(cls)
     )
 
 
@@ -121,7 +124,8 @@ def _filters(pipeline: str) -> list[Section]:
     for name in dict.fromkeys(pipeline.split()[:-1]):
         use = f"use = egg:swiftlite#{FILTERS.get(name, name)}"
         lines = (use, *FILTER_LINES.get(name, ()))
-        sections.append(Section(f"filter:{name}", lines, FILTER_OPTIONS.get(name)))
+        settings = FILTER_SETTINGS.get(name, {})
+        sections.append(Section(f"filter:{name}", lines, FILTER_OPTIONS.get(name), settings=settings))
     return sections
 
 
@@ -162,20 +166,24 @@ def render(sections: Sequence[Section]) -> str:
     blocks = []
     for section in sections:
         lines = [f"[{section.name}]", *section.lines]
-        for field in dataclasses.fields(section.options) if section.options else ():  # type: ignore[arg-type]
-            if field.name not in section.without:
-                reason = field.metadata.get("reason", "")
-                lines += textwrap.wrap(reason, 118, initial_indent="# ", subsequent_indent="# ")
-                lines.append(f"# {field.name} = {default_text(field)}".rstrip())
+        for found in dataclasses.fields(section.options) if section.options else ():  # type: ignore[arg-type]
+            if found.name in section.without:
+                continue
+            reason, default, setting = found.metadata.get("reason", ""), default_text(found), None
+            if found.name in section.settings:
+                setting = section.settings[found.name]
+                reason += f"; default: {default or 'empty'}"
+            lines += textwrap.wrap(reason, 118, initial_indent="# ", subsequent_indent="# ")
+            lines.append(f"# {found.name} = {default}".rstrip() if setting is None else f"{found.name} = {setting}")
         blocks.append("\n".join(lines) + "\n")
     return "\n".join(blocks)
 
 
-def default_text(field: Any) -> str:
+def default_text(option: Any) -> str:
     """Return how a conf file spells an option's default."""
-    if field.name in DEFAULT_TEXTS:
-        return DEFAULT_TEXTS[field.name]
-    value = field.default
+    if option.name in DEFAULT_TEXTS:
+        return DEFAULT_TEXTS[option.name]
+    value = option.default
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -42,6 +42,8 @@ EMPTY: dict[str, Any] = {}
 class ContainerOptions(DatabaseServerOptions):
     """Options of ``[app:container-server]``."""
 
+    node_timeout: float = option(3.0, "seconds to wait for an account server's answer")
+    conn_timeout: float = option(0.5, "seconds to wait for a connection to an account server")
     allowed_sync_hosts: tuple[str, ...] = option(("127.0.0.1",), "hosts that containers may be synced to")
     allow_versions: bool = option(
         False, "keep X-Versions-Location of containers; deprecated: the proxies' filter versioned_writes does better"

@@ -50,8 +50,6 @@ class DatabaseServerOptions(ServerOptions):
     """Options of the account and container servers (formats.md 8.2)."""
 
     log_requests: bool = option(True, "log a line for every request")
-    node_timeout: float = option(3.0, "seconds to wait for an account server's answer")
-    conn_timeout: float = option(0.5, "seconds to wait for a connection to an account server")
 
 
 @dataclass(slots=True)

@@ -101,6 +101,17 @@ def test_status_and_stop(store: Store) -> None:
     assert store.run("stop").returncode == 0
 
 
+def test_the_directory_may_be_spelled_in_any_way(store: Store, tmp_path: Path) -> None:
+    store.start()
+    (tmp_path / "link").symlink_to(store.directory)
+    for spelling in (tmp_path / "link", store.directory / ".." / store.directory.name):
+        status = subprocess.run([PYTHON, str(AIO), "status", "--dir", str(spelling)], capture_output=True, text=True)
+        assert status.returncode == 0, status.stdout
+    done = subprocess.run([PYTHON, str(AIO), "stop", "--dir", str(tmp_path / "link")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not store.processes()
+
+
 def test_data_survive_a_restart_and_a_change_of_port(store: Store) -> None:
     store.start()
     connection = store.connection()

@@ -290,8 +290,8 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
         ),
         Difference(
             "Conditions of writes",
-            "`If-Match` and `If-None-Match` of PUT, POST and DELETE mean the ETag of the large object; a deletion with all "
-            "segments is 412 before any goes.",
+            "`If-Match` and `If-None-Match` of PUT, POST and DELETE mean the ETag of the large object where it is static, of "
+            "the manifest where it is dynamic; a deletion with all segments is 412 before any goes.",
             "They are ignored; a deletion with all segments reports that it cannot load the manifest.",
             "As for other objects.",
             ("large/SLO * if it matches: *",),
