@@ -349,6 +349,69 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
             "503.",
             "On ext4 about 4 KiB of names and metadata fit; trying again does not help.",
         ),
+        Difference(
+            "A PUT that is repeated",
+            "201 from an object server that has stored the very same already (timestamp and ETag).",
+            "409, which the client hears as 202.",
+            "The proxy repeats a request whose connection died; the client is to learn of its success.",
+        ),
+        Difference(
+            "What a copy does not inherit",
+            "A copy of a link or manifest never inherits the marks that let it reach reserved names or read unchecked.",
+            "All system metadata are copied.",
+            "With them a client could make a link of his own that is followed without asking who may read its target.",
+        ),
+        Difference(
+            "The target of a static link in a container with versions",
+            "The client is asked whether he may read it.",
+            "The link is checked with the rights of versioning.",
+            "Its ETag is told in the answer.",
+        ),
+        Difference(
+            "Switching versions on",
+            "The client is asked first, then the hidden container is made; an unknown or deprecated policy of a new container "
+            "is 400.",
+            "The hidden container is made first; such a policy is 500.",
+            "A refused request must leave nothing behind.",
+        ),
+        Difference(
+            "Links that cannot be followed",
+            "A static link to too long a chain is 409; its `Content-Location` is percent-encoded.",
+            "500; the name stands there as it was sent.",
+            "Bad input is the client's fault, and no name may end a header.",
+        ),
+        Difference(
+            "A nested manifest that was overwritten",
+            "409, or a transfer that ends short.",
+            "What it lists now is sent.",
+            "The outer manifest says which one was meant.",
+        ),
+        Difference(
+            "MD5 of segments",
+            "Is held against the ETag by the object server that sends a whole one, not again by the proxy; of damage in a "
+            "segment that an object server of OpenStack Swift sends our proxy notices nothing.",
+            "The proxy computes it.",
+            "Twice the work for what is checked already.",
+        ),
+        Difference(
+            "Old versions that cannot be listed",
+            "A DELETE that is to bring the last version back is 503.",
+            "500.",
+            "Trying again may help.",
+        ),
+        Difference(
+            "Row updates",
+            "One `container_update_timeout` for all that a change has to tell; a spooled update names the servers that know "
+            "already (`told`, which OpenStack Swift's updater ignores).",
+            "One for each update; all servers are told again.",
+            "A slow container server costs each change only once, and the spool empties sooner.",
+        ),
+        Difference(
+            "An expired object that is overwritten",
+            "Loses its row in the expirer's queue at once.",
+            "The expirer finds out by a 409.",
+            "The queue holds what is to be done.",
+        ),
     ),
 }
 
