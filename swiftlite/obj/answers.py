@@ -26,6 +26,7 @@ from swiftlite.obj.errors import (
     BodyDamaged,
     DeviceUnavailable,
     DiskFileCollision,
+    DiskFileExpired,
     DiskFileLocked,
     DiskFileNoSpace,
     DiskFileNotExist,
@@ -77,7 +78,11 @@ def deletion_headers(error: Exception) -> dict[str, str]:
     """When what is not there was deleted: whoever asks must learn of it, or an older replica would rise from the dead
     (formats.md 10, trap 7)."""
     timestamp = getattr(error, "timestamp", None)
-    return {"X-Backend-Timestamp": timestamp.internal} if timestamp else {}
+    headers = {"X-Backend-Timestamp": timestamp.internal} if timestamp else {}
+    if isinstance(error, DiskFileExpired):
+        # The data are there: a replica of them that knows a newer POST knows better whether they have expired.
+        headers["X-Backend-Data-Timestamp"] = error.data_timestamp.internal
+    return headers
 
 
 def _not_found(error: Exception, request: Request) -> Answer:

@@ -339,7 +339,7 @@ class DiskFile:
 def _refuse_expired(opened: OpenObject, now: Timestamp) -> None:
     delete_at = opened.metadata.get("X-Delete-At")
     if delete_at and int(delete_at) * 100_000 <= now.raw:
-        raise _knowing(DiskFileExpired(opened.timestamp, opened.metadata), opened.files)
+        raise _knowing(DiskFileExpired(opened.timestamp, opened.data_timestamp, opened.metadata), opened.files)
 
 
 def _knowing(error: DiskFileNotExist, files: FileSet) -> DiskFileNotExist:

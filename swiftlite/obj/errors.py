@@ -38,11 +38,15 @@ class DiskFileDeleted(DiskFileNotExist):
 
 
 class DiskFileExpired(DiskFileNotExist):
-    """Its X-Delete-At has passed; its files wait for a tombstone."""
+    """Its X-Delete-At has passed; its files wait for a tombstone.
 
-    def __init__(self, timestamp: Timestamp, metadata: Mapping[str, str]) -> None:
+    :ivar data_timestamp: of the PUT; ``timestamp`` is that of the last POST, if there was one
+    """
+
+    def __init__(self, timestamp: Timestamp, data_timestamp: Timestamp, metadata: Mapping[str, str]) -> None:
         super().__init__(f"expired at {metadata.get('X-Delete-At')}")
         self.timestamp = timestamp
+        self.data_timestamp = data_timestamp
         self.metadata = metadata
 
 

@@ -65,6 +65,8 @@ class Search:
         self.newest = newest
         self.nodes = cluster.nodes(ring, request.partition)
         self.newest_tombstone = ZERO
+        self.newest_expired = (ZERO, ZERO)
+        """The rank of the newest replica that has expired."""
         options = cluster.options_of(ring)
         primaries = len(self.nodes.primaries)
         self._unknowing = min(options.rebalance_missing_suppression_count, primaries - 1)
@@ -95,7 +97,7 @@ class Search:
             if self._race is not None:
                 unheard = self._race.stop(lambda source: source.response.close())
                 self._race, self._again = None, passed_over + unheard
-        if best is not None and self.newest_tombstone and best.timestamp < self.newest_tombstone:
+        if best is not None and self._is_ruled_out(best):
             best.response.close()
             best = None
         return best or self.failure()
@@ -156,10 +158,16 @@ class Search:
             response.close()
             self._failures.append(Reply(404, "Not Found", response.headers))
             return None
-        if self.is_object and self.newest_tombstone and source.timestamp < self.newest_tombstone:
+        if self._is_ruled_out(source):
             response.close()
             return None
         return source
+
+    def _is_ruled_out(self, source: Source) -> bool:
+        """Whether another node knows that the object was deleted later, or has expired for a reason as new."""
+        if self.newest_tombstone and source.timestamp < self.newest_tombstone:
+            return True
+        return bool(self.newest_expired[0]) and source.rank < self.newest_expired
 
     def _is_unanswered(self) -> bool:
         """Whether all that were asked failed, or may know nothing for a reason of their own."""
@@ -181,5 +189,9 @@ class Search:
                 self._unknowing -= 1  # A primary may be new to the partition.
                 return
         self._failures.append(reply)
-        if self.is_object and reply.status == 404 and known_since > self.newest_tombstone:
-            self.newest_tombstone = known_since
+        if self.is_object and reply.status == 404:
+            data_timestamp = reply.headers.get("X-Backend-Data-Timestamp")
+            if data_timestamp:  # it has expired; a replica with a newer POST may know otherwise
+                self.newest_expired = max(self.newest_expired, (Timestamp(data_timestamp), known_since))
+            else:
+                self.newest_tombstone = max(self.newest_tombstone, known_since)

@@ -229,6 +229,7 @@ def test_an_expired_object_is_gone_but_for_those_who_ask(node: ObjectNode) -> No
     assert get(node, X_Timestamp=at(49)).status == 200
     gone = get(node, X_Timestamp=at(50))
     assert (gone.status, gone.headers["x-backend-timestamp"]) == (404, at(1))
+    assert gone.headers["x-backend-data-timestamp"] == at(1)
     assert get(node).status == 404
     assert get(node, X_Backend_Open_Expired="true").body == BODY
     assert get(node, X_Backend_Replication="true").body == BODY

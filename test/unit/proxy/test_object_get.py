@@ -213,6 +213,34 @@ def test_with_newest_a_tombstone_heard_of_last_rules_out_what_was_found(stage):
     assert stage.call("GET", headers={"X-Newest": "true"}).status == 404
 
 
+def expired(data: str, posted: str) -> Say:
+    """A replica whose X-Delete-At has passed; times in seconds after 1400000000."""
+    return Say(
+        404,
+        {"X-Backend-Data-Timestamp": f"140000000{data}0000", "X-Backend-Timestamp": f"140000000{posted}0000"},
+    )
+
+
+# Without X-Newest the first good answer is taken, as that of any replica that missed a change.
+@pytest.mark.parametrize(("headers", "place"), [({}, 0), ({"X-Newest": "true"}, 0), ({"X-Newest": "true"}, 2)])
+@pytest.mark.parametrize(
+    ("gone", "status"),
+    [
+        (expired("1.0", "1.0"), 200),  # it missed the POST that the others have, which took the expiry away
+        (expired("1.0", "1.5"), 200),  # the same, and a POST had set the expiry
+        (expired("1.0", "3.0"), 404),  # the others missed the POST that set it
+        (expired("0.0", "9.0"), 200),  # it missed a whole PUT
+        (expired("2.0", "2.0"), 404),  # the others did
+    ],
+)
+def test_a_replica_that_expired_rules_out_only_what_is_older_than_its_last_post(stage, headers, gone, status, place):
+    in_ring_order(stage)
+    replicas = [whole(b"hello"), whole(b"hello")]
+    replicas.insert(place, gone)
+    stage.primaries_say(*replicas)
+    assert stage.call("GET", headers=headers).status == status
+
+
 def test_a_replica_newer_than_the_tombstone_is_found_behind_an_older_one(stage):
     in_ring_order(stage)
     newer = whole(b"new", **{"X-Backend-Data-Timestamp": "1400000004.00000"})
