@@ -407,6 +407,12 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
             "A slow container server costs each change only once, and the spool empties sooner.",
         ),
         Difference(
+            "A replica that missed the POST that took an expiry away",
+            "Does not hide the object: a newer POST of another replica counts.",
+            "Its 404 counts as a tombstone of the time of its last POST.",
+            "An acknowledged POST must not be undone by a server that slept through it.",
+        ),
+        Difference(
             "An expired object that is overwritten",
             "Loses its row in the expirer's queue at once.",
             "The expirer finds out by a 409.",
