@@ -362,6 +362,12 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
             "With them a client could make a link of his own that is followed without asking who may read its target.",
         ),
         Difference(
+            "A part of a static large object, copied",
+            "Is an object like any other: `If-Match` knows its ETag, and listings of old versions its bytes.",
+            "Keeps the large object's ETag for conditions and its size for such listings.",
+            "It is not the large object.",
+        ),
+        Difference(
             "The target of a static link in a container with versions",
             "The client is asked whether he may read it.",
             "The link is checked with the rights of versioning.",
