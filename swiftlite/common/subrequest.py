@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from urllib.parse import parse_qsl
+
+from swiftlite.common.web import environ_key
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -84,11 +87,10 @@ def make_environ(
     return made
 
 
-def environ_key(name: str) -> str:
-    """Where an environ keeps a header: ``HTTP_X_OBJECT_META_A``; only ASCII letters change, others are bytes of UTF-8."""
-    upper = name.upper() if name.isascii() else name.encode("latin-1").upper().decode("latin-1")
-    key = upper.replace("-", "_")
-    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
+def query_of(environ: Environ) -> dict[str, str]:
+    """The parameters of a request's query as WSGI strings; of a repeated one the last."""
+    query = environ.get("QUERY_STRING")
+    return dict(parse_qsl(query, keep_blank_values=True, encoding="latin-1")) if query else {}
 
 
 def trust(environ: Environ) -> Environ:

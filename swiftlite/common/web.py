@@ -80,8 +80,12 @@ def _header_name(environ_key: str) -> str:
 
 @lru_cache(maxsize=2048)
 def environ_key(name: str) -> str:
-    """``X-Foo``, in any case -> ``HTTP_X_FOO``: where a WSGI environ holds a header."""
-    key = name.upper().replace("-", "_")
+    """``X-Foo``, in any case -> ``HTTP_X_FOO``: where a WSGI environ holds a header.
+
+    Only ASCII letters change, others are bytes of UTF-8.
+    """
+    upper = name.upper() if name.isascii() else name.encode("latin-1").upper().decode("latin-1")
+    key = upper.replace("-", "_")
     return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
 
 

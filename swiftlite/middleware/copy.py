@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from swiftlite.common.concurrency import GreenThread, Timeout, spawn
 from swiftlite.common.config import ConfFile, is_true, option
@@ -18,9 +18,9 @@ from swiftlite.common.subrequest import (
     StartResponse,
     SubResponse,
     call,
-    environ_key,
     make_environ,
     object_path,
+    query_of,
     trust,
 )
 from swiftlite.common.web import (
@@ -30,6 +30,7 @@ from swiftlite.common.web import (
     HTTPRequestEntityTooLarge,
     HTTPServiceUnavailable,
     default_body,
+    environ_key,
     status_line,
 )
 from swiftlite.core import bulk_answer, copies
@@ -170,7 +171,7 @@ class ServerSideCopy:
     # --- copying ---
 
     def _run(self, environ: Environ, start_response: StartResponse, copy: Copy) -> Iterable[bytes]:
-        query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True, encoding="latin-1"))
+        query = query_of(environ)
         source = call(self.app, _reading(environ, copy, query))
         if source.status >= 300:
             return source.forward(start_response)

@@ -19,18 +19,21 @@ from swiftlite.common.web import Answer, HTTPBadRequest, HTTPConflict, HTTPNotFo
 from swiftlite.core import preconditions
 from swiftlite.core.names import str_to_wsgi
 from swiftlite.core.ranges import ByteRange, RangeRequest
-from swiftlite.middleware.segments import Pace, Part, SegmentedBody, SegmentError, SegmentSource, Unavailable, agent
+from swiftlite.middleware.segments import (
+    Pace,
+    Part,
+    SegmentedBody,
+    SegmentError,
+    SegmentSource,
+    Unavailable,
+    agent,
+    conditions_of,
+)
 
 MARK = "x-object-manifest"
 PUT_MARK = "HTTP_X_OBJECT_MANIFEST"
 IGNORE_RANGE = "HTTP_X_BACKEND_IGNORE_RANGE_IF_METADATA_PRESENT"
 
-_CONDITIONS = {
-    "If-Match": "HTTP_IF_MATCH",
-    "If-None-Match": "HTTP_IF_NONE_MATCH",
-    "If-Modified-Since": "HTTP_IF_MODIFIED_SINCE",
-    "If-Unmodified-Since": "HTTP_IF_UNMODIFIED_SINCE",
-}
 Entry = dict[str, Any]
 
 
@@ -233,7 +236,7 @@ class _Reading:
 
     def _unmet(self, headers: Headers) -> int | None:
         """304 or 412 where a condition of the request does not hold of the large object."""
-        conditions = {name: self.environ[key] for name, key in _CONDITIONS.items() if key in self.environ}
+        conditions = conditions_of(self.environ)
         if not conditions:
             return None
         found = {name.lower(): value for name, value in headers}

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from swiftlite.common.config import option
 from swiftlite.common.pipeline import WSGIApp, factory_options
+from swiftlite.common.web import environ_key
 
 INTERNAL_PREFIXES = (
     "x-account-sysmeta-",
@@ -24,11 +25,6 @@ INTERNAL_HEADERS = frozenset(
     + [f"x-container-{word}" for word in ("host", "device", "partition", "root-db-state")]
     + [f"x-delete-at-{word}" for word in ("host", "device", "partition", "container")]
 )
-
-
-def environ_key(header: str) -> str:
-    """``x-backend`` -> ``HTTP_X_BACKEND``."""
-    return "HTTP_" + header.upper().replace("-", "_")
 
 
 _KEY_PREFIXES = tuple(map(environ_key, INTERNAL_PREFIXES))

@@ -23,6 +23,19 @@ AHEAD = 256 * 1024
 client may take a minute for these."""
 
 
+_CONDITIONS = {
+    "If-Match": "HTTP_IF_MATCH",
+    "If-None-Match": "HTTP_IF_NONE_MATCH",
+    "If-Modified-Since": "HTTP_IF_MODIFIED_SINCE",
+    "If-Unmodified-Since": "HTTP_IF_UNMODIFIED_SINCE",
+}
+
+
+def conditions_of(environ: Environ) -> dict[str, str]:
+    """The conditions of a GET or HEAD: names as ``core.preconditions`` knows them, WSGI strings."""
+    return {name: environ[key] for name, key in _CONDITIONS.items() if key in environ}
+
+
 class SegmentError(ResponseError):
     """A segment is not what the large object's head promises: the transfer ends short, and the server logs why."""
 

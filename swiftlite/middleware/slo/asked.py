@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl
-
 from swiftlite.common.config import is_true
 from swiftlite.common.subrequest import Environ, Headers
 
@@ -12,12 +10,6 @@ MARK = "x-static-large-object"
 ETAG = "X-Object-Sysmeta-Slo-Etag"
 """Where the large object's ETag is stored; the manifest's own is another."""
 ETAG_IS_AT = "HTTP_X_BACKEND_ETAG_IS_AT"
-
-
-def query_of(environ: Environ) -> dict[str, str]:
-    """The parameters of a request's query as WSGI strings; of a repeated one the last."""
-    query = environ.get("QUERY_STRING")
-    return dict(parse_qsl(query, keep_blank_values=True, encoding="latin-1")) if query else {}
 
 
 def append_name(environ: Environ, key: str, name: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swiftlite.common.concurrency import in_order
 from swiftlite.common.config import is_true
-from swiftlite.common.subrequest import Environ, StartResponse, call, make_environ, trust
+from swiftlite.common.subrequest import Environ, StartResponse, call, make_environ, query_of, trust
 from swiftlite.common.web import (
     Answer,
     HTTPBadRequest,
@@ -28,7 +28,7 @@ from swiftlite.core.names import quote_path, str_to_wsgi, wsgi_to_str
 from swiftlite.core.placement import ExpirerQueue
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.middleware.segments import agent
-from swiftlite.middleware.slo.asked import append_name, is_large, query_of
+from swiftlite.middleware.slo.asked import append_name, is_large
 from swiftlite.middleware.write_access import denial
 from swiftlite.proxy.controllers.base import Denied
 

@@ -7,7 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from swiftlite.common.subrequest import POST_AS_COPY, Environ, Headers, StartResponse, SubResponse, call, make_environ
+from swiftlite.common.subrequest import (
+    POST_AS_COPY,
+    Environ,
+    Headers,
+    StartResponse,
+    SubResponse,
+    call,
+    make_environ,
+    query_of,
+)
 from swiftlite.common.web import (
     HTTPBadRequest,
     HTTPConflict,
@@ -20,8 +29,17 @@ from swiftlite.core import manifest, preconditions
 from swiftlite.core.manifest import ManifestError, Segment, TooDeep
 from swiftlite.core.names import quote_wsgi, str_to_wsgi
 from swiftlite.core.ranges import ByteRange, MultipartFraming, RangeRequest
-from swiftlite.middleware.segments import Pace, Part, SegmentedBody, SegmentError, SegmentSource, Unavailable, agent
-from swiftlite.middleware.slo.asked import ETAG, append_name, is_large, mean_large_etag, query_of
+from swiftlite.middleware.segments import (
+    Pace,
+    Part,
+    SegmentedBody,
+    SegmentError,
+    SegmentSource,
+    Unavailable,
+    agent,
+    conditions_of,
+)
+from swiftlite.middleware.slo.asked import ETAG, append_name, is_large, mean_large_etag
 
 if TYPE_CHECKING:
     from swiftlite.middleware.slo.filter import StaticLargeObjects
@@ -31,12 +49,6 @@ IGNORE_RANGE = "HTTP_X_BACKEND_IGNORE_RANGE_IF_METADATA_PRESENT"
 KEPT_MANIFESTS = 20
 """Nested manifests that a download remembers: a few, or it could be made to fill the memory."""
 
-_CONDITIONS = {
-    "If-Match": "HTTP_IF_MATCH",
-    "If-None-Match": "HTTP_IF_NONE_MATCH",
-    "If-Modified-Since": "HTTP_IF_MODIFIED_SINCE",
-    "If-Unmodified-Since": "HTTP_IF_UNMODIFIED_SINCE",
-}
 _REPLACED = frozenset({"etag", "content-length", "content-range"})
 
 
@@ -203,7 +215,7 @@ class _Reading:
 
     def _evaluate(self) -> int | None:
         """Hold the conditions against an ETag that the object server could not know."""
-        conditions = {name: self.environ[key] for name, key in _CONDITIONS.items() if key in self.environ}
+        conditions = conditions_of(self.environ)
         modified = preconditions.parse_http_date(self.response.header("Last-Modified")) or 0
         return preconditions.evaluate(conditions, self.etag, modified)
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from swiftlite.common.log import Logger
 from swiftlite.common.pipeline import WSGIApp
-from swiftlite.common.subrequest import POST_AS_COPY, Environ, StartResponse, call
+from swiftlite.common.subrequest import POST_AS_COPY, Environ, StartResponse, call, query_of
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.web import Answer, HTTPBadRequest, from_violation
 from swiftlite.core.constraints import Violation
 from swiftlite.core.listing_formats import JSON
 from swiftlite.core.names import HashPath
 from swiftlite.middleware.slo import delete, download, upload
-from swiftlite.middleware.slo.asked import mean_large_etag, query_of
+from swiftlite.middleware.slo.asked import mean_large_etag
 from swiftlite.middleware.slo.options import SLOOptions
 from swiftlite.proxy.controllers.base import Denied
 

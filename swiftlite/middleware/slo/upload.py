@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from swiftlite.common.concurrency import in_order
 from swiftlite.common.config import is_true
-from swiftlite.common.subrequest import Environ, StartResponse, SubResponse, call, make_environ
+from swiftlite.common.subrequest import Environ, StartResponse, SubResponse, call, make_environ, query_of
 from swiftlite.common.web import (
     REASONS,
     Answer,
@@ -30,7 +30,7 @@ from swiftlite.core.names import str_to_wsgi, wsgi_to_str
 from swiftlite.core.preconditions import unquote_etag
 from swiftlite.middleware.client_body import read_body
 from swiftlite.middleware.segments import agent
-from swiftlite.middleware.slo.asked import is_large, query_of
+from swiftlite.middleware.slo.asked import is_large
 
 if TYPE_CHECKING:
     from swiftlite.middleware.slo.filter import StaticLargeObjects

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode
+from urllib.parse import unquote, urlencode
 
 from swiftlite.common.config import is_true
-from swiftlite.common.subrequest import Environ, StartResponse, SubResponse, call
+from swiftlite.common.subrequest import Environ, StartResponse, SubResponse, call, query_of
 from swiftlite.common.web import HTTPBadRequest, HTTPConflict, HTTPInternalServerError, HTTPNotAcceptable, Request
 from swiftlite.core import object_versions
 from swiftlite.core.names import quote_wsgi, wsgi_to_str
@@ -140,7 +140,7 @@ class ContainerVersions(VersioningRequests):
             self._add_bytes(environ, answer, f"/v1/{account}/{hidden}")
         if environ["REQUEST_METHOD"] == "HEAD":
             return answer
-        query = _query(environ)
+        query = query_of(environ)
         if not hidden:
             # The replica that has answered may not have heard yet that there are versions.
             hidden = object_versions.hidden_container(container)
@@ -195,7 +195,7 @@ class ContainerVersions(VersioningRequests):
         answer = call(self.app, environ)
         if not answer.is_success:
             return answer.forward(start_response)
-        query = _query(environ)
+        query = query_of(environ)
         hidden = self.ask(
             environ,
             "GET",
@@ -210,12 +210,6 @@ class ContainerVersions(VersioningRequests):
         listing = object_versions.with_hidden_bytes(json.loads(answer.read() or b"[]"), entries)
         listing = object_versions.in_order(listing, is_true(query.get("reverse")), _limit(query))
         return _with_body(answer, json.dumps(listing).encode("ascii")).forward(start_response)
-
-
-def _query(environ: Environ) -> dict[str, str]:
-    """The request's parameters as WSGI strings."""
-    text = environ.get("QUERY_STRING", "")
-    return dict(parse_qsl(text, keep_blank_values=True, encoding="latin-1")) if text else {}
 
 
 def _limit(query: dict[str, str]) -> int:

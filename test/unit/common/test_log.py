@@ -30,10 +30,15 @@ def syslog(tmp_path):
     daemon.close()
 
 
-@pytest.fixture
-def gathering(monkeypatch: pytest.MonkeyPatch):
-    """As in a server's worker."""
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a program that is no server's worker, whatever other tests have started."""
     monkeypatch.setattr(log, "_gathering", False)
+
+
+@pytest.fixture
+def gathering(at_once: None) -> None:
+    """As in a server's worker."""
     log.gather_lines()
 
 
