@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from swiftlite.core.listing import ListingQuery, NameRange, Row, collect
 from swiftlite.core.rows import ZERO_LIKE, ContainerRow, is_storable, merge_container
 from swiftlite.core.timestamp import Timestamp
-from swiftlite.db.broker import DatabaseBroker, until_unlocked
+from swiftlite.db.broker import DatabaseBroker, Refuse
+from swiftlite.db.connections import until_unlocked
 from swiftlite.db.schema import ACCOUNT_SCHEMA
 
 _COLUMNS = "name, put_timestamp, delete_timestamp, object_count, bytes_used, deleted, storage_policy_index"
@@ -33,6 +34,8 @@ class AccountBroker(DatabaseBroker):
     kind = "account"
     schema = ACCOUNT_SCHEMA
     stat_table = "account_stat"
+    row_table = "container"
+    reclaim_column = "delete_timestamp"
 
     def _fill(self, connection: sqlite3.Connection, put_timestamp: str, policy_index: int, now: str) -> None:
         connection.execute(
@@ -51,10 +54,17 @@ class AccountBroker(DatabaseBroker):
         deleted = int(row.delete_timestamp > row.put_timestamp and row.object_count in ZERO_LIKE)
         self.append(row._replace(deleted=deleted))
 
-    def _merge(self, connection: sqlite3.Connection, records: Iterable[tuple[Any, ...]]) -> None:
+    def _record(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
+        columns = ("name", "put_timestamp", "delete_timestamp", "object_count", "bytes_used")
+        return (*(row[column] for column in columns), row.get("deleted", 0), row.get("storage_policy_index", 0))
+
+    def _is_deleted(self, info: dict[str, Any]) -> bool:
+        return is_deleted(info)
+
+    def _merge(self, connection: sqlite3.Connection, records: Iterable[tuple[Any, ...]], refuse: Refuse) -> None:
         for record in records:
             if not _is_readable(record):
-                self.logger.error("dropped a bad row of %s: %r", self.path, record)
+                refuse(record, "a field too many or too few, or of the wrong type")
                 continue
             report = record if len(record) == 7 else (*record, 0)
             where = "FROM container WHERE deleted IN (0, 1) AND name = ?"
@@ -66,14 +76,13 @@ class AccountBroker(DatabaseBroker):
 
     # Reading ------------------------------------------------------------------------------------------------
 
-    def get_info(self) -> dict[str, Any]:
-        """Timestamps, counts, hash, identity, status and metadata text of the account.
+    def is_status_deleted(self) -> bool:
+        """Whether somebody deleted the account, be it reaped yet or not."""
+        return is_marked_deleted(self.get_info())
 
-        :raises DatabaseMissing: when there is no database
-        """
-        self.commit_pending()
-        with self.connection() as connection:
-            return self._stat(connection)
+    def empty(self) -> bool:
+        """Whether no container is left."""
+        return self.get_info()["container_count"] in ZERO_LIKE
 
     def policy_stats(self) -> dict[int, dict[str, int]]:
         """Policy index -> container_count, object_count and bytes_used."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 import itertools
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from swiftlite.core.listing import ListingQuery, NameRange, Row, collect
 from swiftlite.core.rows import DELETED_ETAG, DELETED_TYPE, ZERO_LIKE, ObjectReport, ObjectRow, is_storable, merge
 from swiftlite.core.timestamp import Timestamp
-from swiftlite.db.broker import DatabaseBroker, until_unlocked
+from swiftlite.db.broker import DatabaseBroker, Refuse, dictionaries
+from swiftlite.db.connections import until_unlocked
 from swiftlite.db.schema import CONTAINER_SCHEMA
 
+_REPORTED = ("put_timestamp", "delete_timestamp", "object_count", "bytes_used")
 _LOOKED_UP_AT_ONCE = 400
 _COLUMNS = "name, created_at, size, content_type, etag, deleted, storage_policy_index"
 _KEPT_BY_DELETE = ("X-Container-Sysmeta-Sharding", "X-Container-Sysmeta-Shard-")
@@ -34,6 +36,8 @@ class ContainerBroker(DatabaseBroker):
     kind = "container"
     schema = CONTAINER_SCHEMA
     stat_table = "container_stat"
+    row_table = "object"
+    reclaim_column = "created_at"
 
     def _fill(self, connection: sqlite3.Connection, put_timestamp: str, policy_index: int, now: str) -> None:
         connection.execute("INSERT INTO policy_stat (storage_policy_index) VALUES (?)", (policy_index,))
@@ -59,8 +63,18 @@ class ContainerBroker(DatabaseBroker):
         """Accept that an object was deleted at an internal timestamp."""
         self.append(ObjectReport(name, timestamp, 0, DELETED_TYPE, DELETED_ETAG, 1, policy_index))
 
-    def _merge(self, connection: sqlite3.Connection, records: Iterable[tuple[Any, ...]]) -> None:
-        reports = list(self._readable(records))
+    def _record(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
+        return (
+            *(row[column] for column in ("name", "created_at", "size", "content_type", "etag")),
+            *(row.get(column, 0) for column in ("deleted", "storage_policy_index")),
+            *(row.get(column) for column in ("ctype_timestamp", "meta_timestamp")),
+        )
+
+    def _is_deleted(self, info: dict[str, Any]) -> bool:
+        return is_deleted(info)
+
+    def _merge(self, connection: sqlite3.Connection, records: Iterable[tuple[Any, ...]], refuse: Refuse) -> None:
+        reports = list(_readable(records, refuse))
         known = _rows_of(connection, {report.name for report in reports})
         merged: dict[Key, ObjectRow] = {}
         for report in reports:
@@ -69,7 +83,7 @@ class ContainerBroker(DatabaseBroker):
             try:
                 settled = merge(row, report)
             except ValueError as error:
-                self.logger.error("dropped a bad row of %s: %s: %r", self.path, error, report)
+                refuse(report, error)
                 continue
             if settled is not row:
                 merged[key] = settled
@@ -79,17 +93,6 @@ class ContainerBroker(DatabaseBroker):
         )
         connection.executemany(f"INSERT INTO object ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", merged.values())
 
-    def _readable(self, records: Iterable[tuple[Any, ...]]) -> Iterator[ObjectReport]:
-        for record in records:
-            try:
-                if len(record) < 6 or not all(isinstance(text, str) for text in (*record[:2], *record[3:5])):
-                    raise TypeError
-                if not is_storable(record):
-                    raise TypeError
-                yield ObjectReport(*record)
-            except TypeError:
-                self.logger.error("dropped a bad row of %s: %r", self.path, record)
-
     # Reading ------------------------------------------------------------------------------------------------
 
     def get_info(self) -> dict[str, Any]:
@@ -97,9 +100,11 @@ class ContainerBroker(DatabaseBroker):
 
         :raises DatabaseMissing: when there is no database
         """
-        self.commit_pending()
-        with self.connection() as connection:
-            return self._stat(connection) | {"db_state": "unsharded"}
+        return super().get_info() | {"db_state": "unsharded"}
+
+    def replication_info(self) -> dict[str, Any]:
+        """What replicas tell each other, ``shard_max_row`` included."""
+        return super().replication_info() | {"shard_max_row": self._sequence("shard_range")}
 
     def policy_stats(self) -> dict[int, tuple[int, int]]:
         """Policy index -> (object count, bytes used) of every policy that has had rows here."""
@@ -142,17 +147,93 @@ class ContainerBroker(DatabaseBroker):
             (put_timestamp, delete_timestamp, object_count, bytes_used),
         )
 
+    def is_reported(self) -> bool:
+        """Whether the account servers know all that they should of this container."""
+        info = self.get_info()
+        return all(info[name] == info[f"reported_{name}"] for name in _REPORTED)
+
+    def is_reclaimable(self, now: float, reclaim_age: float) -> bool:
+        """Whether nobody needs the database any more, the account servers included."""
+        return super().is_reclaimable(now, reclaim_age) and self.is_reported()
+
     def set_storage_policy_index(self, policy_index: int, timestamp: str) -> None:
         """Move the container to a policy; its status changes at that internal timestamp if it was another one."""
+        self._execute("INSERT OR IGNORE INTO policy_stat (storage_policy_index) VALUES (?)", (policy_index,))
         self._execute(
             "UPDATE container_stat SET storage_policy_index = ?, status_changed_at = MAX(?, status_changed_at) "
             "WHERE storage_policy_index <> ?",
             (policy_index, timestamp, policy_index),
         )
 
+    def misplaced_since(self, row: int, count: int) -> list[dict[str, Any]]:
+        """Rows numbered above ``row`` that are not of the container's policy, at most ``count``, in order."""
+        self.commit_pending()
+        sql = (
+            f"SELECT ROWID AS ROWID, {_COLUMNS} FROM object WHERE ROWID > ? AND storage_policy_index <> "
+            "(SELECT storage_policy_index FROM container_info) ORDER BY ROWID LIMIT ?"
+        )
+        with self.connection() as connection:
+            return dictionaries(self._select(connection, sql, (row, count)))
+
+    def reconciler_sync_point(self) -> int:
+        """Up to which row number misplaced rows have been queued for the reconciler; -1: none."""
+        with self.connection() as connection:
+            return self._stat(connection, "reconciler_sync_point")["reconciler_sync_point"]
+
+    def set_reconciler_sync_point(self, row: int) -> None:
+        """Remember up to which row number misplaced rows have been queued for the reconciler."""
+        self._execute("UPDATE container_stat SET reconciler_sync_point = ?", (row,))
+
+    def container_sync_points(self) -> tuple[int, int]:
+        """How far container sync has come: the row numbers ``x_container_sync_point1`` and ``2``; -1: nowhere."""
+        with self.connection() as connection:
+            points = self._stat(connection, "x_container_sync_point1, x_container_sync_point2")
+        return points["x_container_sync_point1"], points["x_container_sync_point2"]
+
+    def set_container_sync_points(self, first: int | None, second: int | None) -> None:
+        """Remember how far container sync has come; None leaves a point as it is."""
+        self._execute(
+            "UPDATE container_stat SET x_container_sync_point1 = coalesce(?, x_container_sync_point1), "
+            "x_container_sync_point2 = coalesce(?, x_container_sync_point2)",
+            (first, second),
+        )
+
     def reset_sync_points(self) -> None:
         """Let container sync begin anew, because its target is another one."""
-        self._execute("UPDATE container_stat SET x_container_sync_point1 = -1, x_container_sync_point2 = -1")
+        self.set_container_sync_points(-1, -1)
+
+    # Replication --------------------------------------------------------------------------------------------
+
+    def _forget_copied(self, connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "UPDATE container_stat SET reported_put_timestamp = '0', reported_delete_timestamp = '0', "
+            "reported_object_count = 0, reported_bytes_used = 0"
+        )
+
+    def _reclaim_rest(self, connection: sqlite3.Connection, age: str, sync_age: str) -> None:
+        super()._reclaim_rest(connection, age, sync_age)
+        # The container's own range says that it was once sharded: that must not be forgotten.
+        connection.execute(
+            "DELETE FROM shard_range WHERE deleted = 1 AND timestamp < ? "
+            "AND name <> (SELECT account || '/' || container FROM container_info)",
+            (sync_age,),
+        )
+
+
+def _readable(records: Iterable[tuple[Any, ...]], refuse: Refuse) -> Iterator[ObjectReport]:
+    for record in records:
+        try:
+            report = ObjectReport(*record)
+        except TypeError as error:
+            refuse(record, error)
+            continue
+        texts = (*report[:2], *report[3:5])
+        if not all(isinstance(text, str) for text in texts) or not is_storable(report):
+            refuse(record, "a field of the wrong type")
+        elif not isinstance(report.size, int) or report.deleted not in (0, 1):
+            refuse(record, "a size that is no number, or a deletion that is neither 0 nor 1")
+        else:
+            yield report
 
 
 def _rows_of(connection: sqlite3.Connection, names: set[str]) -> dict[Key, ObjectRow]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from swiftlite.core.timestamp import Timestamp, decode_timestamps, encode_timestamps
@@ -13,6 +13,9 @@ DELETED_ETAG = "noetag"
 
 Times = tuple[Timestamp, Timestamp, Timestamp]
 """When an object's data, its content type and its metadata were set."""
+
+Metadata = dict[str, tuple[str, str]]
+"""Native key -> (native value, internal timestamp); a blank value marks a deleted key."""
 
 ZERO_LIKE = (None, "", 0, "0")
 """What counts as no objects at all (formats.md 0)."""
@@ -163,3 +166,19 @@ def merge_container(row: ContainerRow | None, report: tuple[Any, ...]) -> Contai
         used = row.bytes_used if used is None else used
     deleted = int((delete or "0") > (put or "0") and count in ZERO_LIKE)
     return ContainerRow(name, put, delete, count, used, deleted, policy_index)
+
+
+def newest_metadata(kept: Metadata, updates: Mapping[str, tuple[str, str]]) -> Metadata:
+    """The metadata after a request's updates: of every key the value with the newest timestamp; on a tie the old one."""
+    newer = {key: pair for key, pair in updates.items() if key not in kept or pair[1] > kept[key][1]}
+    return {**kept, **newer}
+
+
+def merge_metadata(kept: Metadata, theirs: Mapping[str, tuple[str, str]]) -> Metadata:
+    """Settle the metadata of two replicas: the newest of every key, on a tie the greater value.
+
+    Replicas that were told different things at one moment would differ for ever without a rule that both follow. So
+    merging is commutative, associative and idempotent whatever the timestamps.
+    """
+    newer = {key: pair for key, pair in theirs.items() if key not in kept or pair[::-1] > kept[key][::-1]}
+    return {**kept, **newer}

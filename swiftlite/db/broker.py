@@ -9,26 +9,22 @@ import sqlite3
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from swiftlite.core.rows import is_storable
+from swiftlite.common.concurrency import sleep
+from swiftlite.core.rows import Metadata, is_storable, merge_metadata, newest_metadata
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout, pending
-from swiftlite.db.connections import ConnectionCache, DatabaseMissing, prepare, until_unlocked
+from swiftlite.db.access import DatabaseFile, DatabaseQuarantined
+from swiftlite.db.connections import DatabaseMissing, prepare
 
 __all__ = ["BadRow", "DatabaseBroker", "DatabaseExists", "DatabaseMissing", "DatabaseQuarantined"]
 
-_CORRUPTION = (
-    "database disk image is malformed",
-    "malformed database schema",
-    "is not a database",
-    "disk i/o error",
-    "no such table",
-)
+_RECLAIMED_AT_ONCE = 10000
 
-_CONNECTIONS = ConnectionCache()
+Refuse = Callable[[Any, Exception | str], None]
+"""What is done with a record that cannot be merged: it is given the record and what is wrong with it."""
 
 
 class DatabaseExists(Exception):
@@ -36,15 +32,11 @@ class DatabaseExists(Exception):
 
 
 class BadRow(ValueError):
-    """A row that no database can keep."""
+    """A row, a sync point or metadata that no database can keep; says why."""
 
 
-class DatabaseQuarantined(Exception):
-    """A database was corrupt and has been moved away; carries its path and the error."""
-
-
-class DatabaseBroker:
-    """One database file.
+class DatabaseBroker(DatabaseFile):
+    """An account's or a container's database.
 
     Rows that come in are appended to the ``.pending`` file and merged before anybody reads.
 
@@ -55,9 +47,10 @@ class DatabaseBroker:
     :param stale_reads: readers go on with what is merged already when the lock is not free at once
     """
 
-    kind: ClassVar[layout.Kind]
     schema: ClassVar[str]
-    stat_table: ClassVar[str]
+    row_table: ClassVar[str]
+    reclaim_column: ClassVar[str]
+    """The timestamp that says how old a deleted row is."""
 
     def __init__(
         self,
@@ -69,12 +62,10 @@ class DatabaseBroker:
         pending_timeout: float = 10.0,
         stale_reads: bool = False,
     ) -> None:
-        self.path = path
-        self.directory = os.path.dirname(path)
+        super().__init__(path, logger)
         self.pending_path = path + ".pending"
         self.account = account
         self.container = container
-        self.logger = logger
         self.pending_timeout = pending_timeout
         self.stale_reads = stale_reads
 
@@ -84,16 +75,22 @@ class DatabaseBroker:
         """Write the first row of a new database."""
         raise NotImplementedError
 
-    def _merge(self, connection: sqlite3.Connection, records: Iterable[tuple[Any, ...]]) -> None:
-        """Merge pending records inside a transaction."""
+    def _merge(self, connection: sqlite3.Connection, records: Iterable[tuple[Any, ...]], refuse: Refuse) -> None:
+        """Merge records inside a transaction; those that cannot be are handed to ``refuse``."""
+        raise NotImplementedError
+
+    def _record(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The record of a row as another replica sends it.
+
+        :raises KeyError: when it lacks a column
+        """
+        raise NotImplementedError
+
+    def _is_deleted(self, info: dict[str, Any]) -> bool:
+        """Whether the row of the stat table says that the account or container is gone."""
         raise NotImplementedError
 
     # Life ---------------------------------------------------------------------------------------------------
-
-    @property
-    def exists(self) -> bool:
-        """Whether the database has a file."""
-        return os.path.exists(self.path) or os.path.exists(layout.newest_file(self.path))
 
     def initialize(self, put_timestamp: str, policy_index: int = 0, now: Timestamp | None = None) -> None:
         """Create the database; it appears whole or not at all.
@@ -159,9 +156,59 @@ class DatabaseBroker:
             f"UPDATE {self.stat_table} SET status_changed_at = ? WHERE status_changed_at < ?", (timestamp, timestamp)
         )
 
+    def merge_timestamps(
+        self, created_at: str, put_timestamp: str, delete_timestamp: str, now: Timestamp | None = None
+    ) -> None:
+        """Settle what another replica knows of the database's life: the oldest creation, the newest PUT and DELETE.
+
+        :param created_at: internal form, as the others
+        :param now: when the status changes if that deletes or revives it
+        """
+        with self.transaction() as connection:
+            before = self._is_deleted(self._stat(connection))
+            connection.execute(
+                f"UPDATE {self.stat_table} SET created_at = MIN(?, created_at), "
+                "put_timestamp = MAX(?, put_timestamp), delete_timestamp = MAX(?, delete_timestamp)",
+                (created_at, put_timestamp, delete_timestamp),
+            )
+            if self._is_deleted(self._stat(connection)) != before:
+                stamp = (now or Timestamp(time.time())).internal
+                connection.execute(
+                    f"UPDATE {self.stat_table} SET status_changed_at = ? WHERE status_changed_at < ?", (stamp, stamp)
+                )
+
+    def is_deleted(self) -> bool:
+        """Whether the account or container is gone: deleted and empty, or without a database."""
+        try:
+            return self._is_deleted(self.get_info())
+        except DatabaseMissing:
+            return True
+
+    def is_reclaimable(self, now: float, reclaim_age: float) -> bool:
+        """Whether nobody needs the database any more: empty, and deleted longer ago than ``reclaim_age`` seconds.
+
+        :param now: seconds since the epoch
+        """
+        info = self.get_info()
+        deleted, put = Timestamp(info["delete_timestamp"]), Timestamp(info["put_timestamp"])
+        return Timestamp(max(0.0, now - reclaim_age)) > deleted > put and self.empty()
+
+    def empty(self) -> bool:
+        """Whether it holds nothing that is not deleted."""
+        raise NotImplementedError
+
+    def get_info(self) -> dict[str, Any]:
+        """The row of the stat table, after merging what is pending.
+
+        :raises DatabaseMissing: when there is no database
+        """
+        self.commit_pending()
+        with self.connection() as connection:
+            return self._stat(connection)
+
     # Metadata -----------------------------------------------------------------------------------------------
 
-    def metadata(self) -> dict[str, tuple[str, str]]:
+    def metadata(self) -> Metadata:
         """Title-cased native key -> (native value, internal timestamp); a blank value marks a deleted key."""
         with self.connection() as connection:
             text = self._stat(connection, "metadata")["metadata"]
@@ -179,14 +226,30 @@ class DatabaseBroker:
         if not updates:
             return
         with self.transaction() as connection:
-            kept = load_metadata(self._stat(connection, "metadata")["metadata"])
-            newer = {key: pair for key, pair in updates.items() if key not in kept or pair[1] > kept[key][1]}
-            if not newer:
+            before = load_metadata(self._stat(connection, "metadata")["metadata"])
+            kept = newest_metadata(before, updates)
+            if kept == before:
                 return
-            kept.update(newer)
             if check is not None:
                 check({key: value for key, (value, _) in kept.items() if value})
             connection.execute(f"UPDATE {self.stat_table} SET metadata = ?", (json.dumps(kept),))
+
+    def merge_metadata_text(self, text: str) -> None:
+        """Merge the metadata column of another replica.
+
+        :raises BadRow: when it is no such column
+        """
+        try:
+            theirs = load_metadata(text)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise BadRow(f"metadata that cannot be read: {error}") from None
+        if not theirs:
+            return
+        with self.transaction() as connection:
+            before = load_metadata(self._stat(connection, "metadata")["metadata"])
+            kept = merge_metadata(before, theirs)
+            if kept != before:
+                connection.execute(f"UPDATE {self.stat_table} SET metadata = ?", (json.dumps(kept),))
 
     # Pending rows -------------------------------------------------------------------------------------------
 
@@ -236,79 +299,164 @@ class DatabaseBroker:
     def merge_items(self, records: Iterable[tuple[Any, ...]]) -> None:
         """Merge rows into the database in one transaction.
 
-        :param records: the fields of pending records; those of too few or too many fields are logged and dropped
+        :param records: the fields of pending records; bad ones are logged and dropped
         """
         with self.transaction() as connection:
-            self._merge(connection, records)
+            self._merge(connection, records, self._drop)
 
-    # Access -------------------------------------------------------------------------------------------------
+    def _drop(self, record: Any, problem: Exception | str) -> None:
+        self.logger.error("dropped a bad row of %s: %s: %r", self.path, problem, record)
 
-    @contextmanager
-    def connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection of one's own to the current file.
+    # Replication (formats.md 4.8) ---------------------------------------------------------------------------
 
-        :raises DatabaseMissing: when there is no file
-        :raises DatabaseQuarantined: when the file turned out to be corrupt
-        """
-        path = layout.newest_file(self.path)
-        try:
-            identity, connection = _CONNECTIONS.take(path)
-        except sqlite3.DatabaseError as error:
-            self._quarantine_if_corrupt(error)
-            raise
-        try:
-            yield connection
-        except BaseException as error:
-            connection.close()
-            if isinstance(error, sqlite3.DatabaseError):
-                self._quarantine_if_corrupt(error)
-            raise
-        _CONNECTIONS.give_back(path, identity, connection)
+    def replication_info(self) -> dict[str, Any]:
+        """What replicas tell each other: ``get_info`` with the rows' ``count``, ``max_row`` and ``metadata`` (JSON)."""
+        info = self.get_info()
+        info["count"] = info.pop(f"{self.row_table}_count")
+        info["max_row"] = self.max_row()
+        return info
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A connection inside a transaction that is committed at the end, or undone when anything is raised."""
+    def max_row(self) -> int:
+        """The highest row number that was ever given; -1 before the first."""
+        return self._sequence(self.row_table)
+
+    def _sequence(self, table: str) -> int:
         with self.connection() as connection:
-            until_unlocked(lambda: connection.execute("BEGIN IMMEDIATE"))
-            try:
-                yield connection
-                until_unlocked(lambda: connection.execute("COMMIT"))
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+            found = self._select(connection, "SELECT seq FROM SQLITE_SEQUENCE WHERE name = ?", (table,)).fetchall()
+        return found[0][0] if found else -1
 
-    def _select(self, connection: sqlite3.Connection, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
-        return until_unlocked(lambda: connection.execute(sql, values))
+    def items_since(self, row: int, count: int) -> list[dict[str, Any]]:
+        """Rows numbered above ``row``, at most ``count``, in the order of their numbers; ``ROWID`` is among the keys."""
+        self.commit_pending()
+        sql = f"SELECT * FROM {self.row_table} WHERE ROWID > ? ORDER BY ROWID LIMIT ?"
+        with self.connection() as connection:
+            return dictionaries(self._select(connection, sql, (row, count)))
 
-    def _stat(self, connection: sqlite3.Connection, columns: str = "*") -> dict[str, Any]:
-        cursor = self._select(connection, f"SELECT {columns} FROM {self.stat_table}")
-        rows = cursor.fetchall()  # to the end: an unfinished statement would keep the file locked
-        if not rows:
-            raise sqlite3.DatabaseError(f"file is not a database: no row in {self.stat_table}")
-        return dict(zip((column[0] for column in cursor.description), rows[0], strict=True))
+    def merge_rows(self, rows: Sequence[Mapping[str, Any]], source: str | None = None) -> None:
+        """Merge what :meth:`items_since` gave of another replica; all of it or, if one row is bad, nothing.
 
-    def _execute(self, sql: str, values: Sequence[Any] = ()) -> None:
-        with self.transaction() as connection:
-            connection.execute(sql, values)
-
-    def quarantine(self, reason: object) -> None:
-        """Move the database's directory out of the way, and log why."""
+        :param source: the identity of that replica: how far its rows are known here is remembered
+        :raises BadRow: for rows that no database can keep
+        """
         try:
-            target = layout.quarantine_directory(self.path, self.kind)
-        except OSError as failure:
-            self.logger.error("%s (%s) cannot be quarantined: %s", self.directory, reason, failure)
-        else:
-            self.logger.error("quarantined %s to %s: %s", self.directory, target, reason)
+            records = [self._record(row) for row in rows]
+            last = max((int(row["ROWID"]) for row in rows), default=-1) if source else -1
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BadRow(f"a row lacks a column, or is no mapping: {error!r}") from None
+        with self.transaction() as connection:
+            self._merge(connection, records, _refuse)
+            if source and rows:
+                _raise_sync_point(connection, "incoming_sync", source, last)
 
-    def _quarantine_if_corrupt(self, error: sqlite3.DatabaseError) -> None:
-        text = str(error).lower()
-        if not any(sign in text for sign in _CORRUPTION):
-            return
-        self.quarantine(error)
-        raise DatabaseQuarantined(self.path, str(error)) from error
+    def sync_point(self, remote_id: str, incoming: bool = True) -> int:
+        """Up to which row number another replica's rows are known here, or ours there; -1: none.
+
+        :param incoming: theirs, known here
+        """
+        sql = f"SELECT sync_point FROM {_sync_table(incoming)} WHERE remote_id = ?"
+        with self.connection() as connection:
+            found = self._select(connection, sql, (remote_id,)).fetchall()
+        return found[0][0] if found else -1
+
+    def sync_points(self, incoming: bool = True) -> list[dict[str, Any]]:
+        """All of them: ``remote_id`` and ``sync_point``."""
+        with self.connection() as connection:
+            return dictionaries(self._select(connection, f"SELECT remote_id, sync_point FROM {_sync_table(incoming)}"))
+
+    def merge_sync_points(self, points: Sequence[Mapping[str, Any]], incoming: bool = True) -> None:
+        """Take over sync points that are higher than those known here.
+
+        :raises BadRow: when they are none
+        """
+        try:
+            pairs = [(point["remote_id"], point["sync_point"]) for point in points]
+        except (KeyError, TypeError) as error:
+            raise BadRow(f"a sync point lacks a field: {error!r}") from None
+        if not all(isinstance(name, str) and isinstance(row, int) and is_storable((name, row)) for name, row in pairs):
+            raise BadRow("a sync point has a field of the wrong type")
+        with self.transaction() as connection:
+            for name, row in pairs:
+                _raise_sync_point(connection, _sync_table(incoming), name, row)
+
+    def renew_id(self, remote_id: str) -> None:
+        """Give a database that was copied from another replica an identity of its own.
+
+        :param remote_id: that replica's; all rows that are here are known to come from there
+        """
+        with self.transaction() as connection:
+            connection.execute(f"UPDATE {self.stat_table} SET id = ?", (self.new_id(),))
+            (last,) = connection.execute(f"SELECT MAX(ROWID) FROM {self.row_table}").fetchone()
+            connection.execute(
+                "INSERT OR REPLACE INTO incoming_sync (sync_point, remote_id) VALUES (?, ?)",
+                (-1 if last is None else last, remote_id),
+            )
+            self._forget_copied(connection)
+
+    def _forget_copied(self, connection: sqlite3.Connection) -> None:
+        """Undo what a copied database says of the replica it was copied from."""
+
+    def reclaim(self, age: str, sync_age: str) -> int:
+        """Remove what everybody must know by now: old deleted rows, blank metadata, sync points of lost replicas.
+
+        :param age: internal timestamp; what was deleted before it goes
+        :param sync_age: the same for sync points and shard ranges
+        :returns: how many rows went
+        """
+        self.commit_pending()
+        removed, marker, more = 0, "", True
+        while more:
+            with self.transaction() as connection:
+                end = self._end_of_page(connection, marker)
+                removed += self._reclaim_page(connection, age, marker, end)
+            marker, more = end or "", end is not None
+            sleep(0)
+        with self.transaction() as connection:
+            self._reclaim_rest(connection, age, sync_age)
+        return removed
+
+    def _end_of_page(self, connection: sqlite3.Connection, marker: str) -> str | None:
+        sql = f"SELECT name FROM {self.row_table} WHERE deleted = 1 AND name >= ? ORDER BY name LIMIT 1 OFFSET ?"
+        found = connection.execute(sql, (marker, _RECLAIMED_AT_ONCE)).fetchone()
+        return found and found[0]
+
+    def _reclaim_page(self, connection: sqlite3.Connection, age: str, marker: str, end: str | None) -> int:
+        sql = f"DELETE FROM {self.row_table} WHERE deleted = 1 AND {self.reclaim_column} < ? AND name >= ?"
+        if end is None:
+            return connection.execute(sql, (age, marker)).rowcount
+        return connection.execute(f"{sql} AND name < ?", (age, marker, end)).rowcount
+
+    def _reclaim_rest(self, connection: sqlite3.Connection, age: str, sync_age: str) -> None:
+        for table in ("outgoing_sync", "incoming_sync"):
+            connection.execute(f"DELETE FROM {table} WHERE updated_at < ?", (sync_age,))
+        metadata = load_metadata(self._stat(connection, "metadata")["metadata"])
+        kept = {key: pair for key, pair in metadata.items() if pair[0] or pair[1] >= age}
+        if kept != metadata:
+            connection.execute(f"UPDATE {self.stat_table} SET metadata = ?", (json.dumps(kept),))
 
 
-def load_metadata(text: str | None) -> dict[str, tuple[str, str]]:
+def _refuse(record: Any, problem: Exception | str) -> None:
+    raise BadRow(f"a row cannot be kept: {problem}: {record!r}")
+
+
+def _sync_table(incoming: bool) -> str:
+    return "incoming_sync" if incoming else "outgoing_sync"
+
+
+def _raise_sync_point(connection: sqlite3.Connection, table: str, remote_id: str, row: int) -> None:
+    connection.execute(
+        f"INSERT INTO {table} (sync_point, remote_id) VALUES (?, ?) "
+        "ON CONFLICT (remote_id) DO UPDATE SET sync_point = MAX(excluded.sync_point, sync_point)",
+        (row, remote_id),
+    )
+
+
+def dictionaries(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
+    """The rows of a query by the names of its columns; the query is finished."""
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def load_metadata(text: str | None) -> Metadata:
     """Read the metadata column: native key -> (native value, internal timestamp)."""
     return {key: (value, timestamp) for key, (value, timestamp) in json.loads(text).items()} if text else {}
 

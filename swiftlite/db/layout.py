@@ -26,6 +26,8 @@ def database_path(device_path: str, kind: Kind, partition: str, name_hash: str) 
 def newest_file(path: str) -> str:
     """The file that holds the database: of all forms of its name, the one that sorts last (formats.md 4.1)."""
     directory, file = os.path.split(path)
+    if not file.endswith(".db"):  # one that was received, and is not in its place yet
+        return path
     stem = file[: -len(".db")]
     try:
         names = [name for name in os.listdir(directory) if name.startswith(stem) and name.endswith(".db")]
@@ -35,8 +37,14 @@ def newest_file(path: str) -> str:
 
 
 def device_of(path: str, kind: Kind) -> str:
-    """The device path that a database's path begins with."""
-    return path.rpartition(f"/{kind}s/")[0]
+    """The device path that a database's path begins with, also while it lies in the device's ``tmp``."""
+    return path.rpartition(f"/{kind}s/" if is_in_place(path, kind) else "/tmp/")[0]
+
+
+def is_in_place(path: str, kind: Kind) -> bool:
+    """Whether a database lies where it is looked for, in a directory of its own."""
+    directory, file = os.path.split(path)
+    return f"/{kind}s/" in path and file.startswith(os.path.basename(directory))
 
 
 def quarantine_directory(path: str, kind: Kind) -> str:

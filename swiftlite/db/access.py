@@ -1,0 +1,130 @@
+"""DatabaseFile: one database file, its transactions, and what becomes of it when it is corrupt (formats.md 4.1)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from swiftlite.db import layout
+from swiftlite.db.connections import ConnectionCache, until_unlocked
+
+_CORRUPTION = (
+    "database disk image is malformed",
+    "malformed database schema",
+    "is not a database",
+    "disk i/o error",
+    "no such table",
+)
+
+_CONNECTIONS = ConnectionCache()
+
+
+class DatabaseQuarantined(Exception):
+    """A database was corrupt and has been moved away; carries its path and the error."""
+
+
+class DatabaseFile:
+    """A database's file, opened anew for whoever comes.
+
+    :param path: the file, in the form without an epoch; it need not exist
+    """
+
+    kind: ClassVar[layout.Kind]
+    stat_table: ClassVar[str]
+    """The table, or view, of one row that tells of the whole."""
+
+    def __init__(self, path: str, logger: logging.Logger) -> None:
+        self.path = path
+        self.directory = os.path.dirname(path)
+        self.logger = logger
+
+    @property
+    def exists(self) -> bool:
+        """Whether the database has a file."""
+        return os.path.exists(self.path) or os.path.exists(layout.newest_file(self.path))
+
+    @contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """A connection of one's own to the current file.
+
+        :raises DatabaseMissing: when there is no file
+        :raises DatabaseQuarantined: when the file turned out to be corrupt
+        """
+        path = layout.newest_file(self.path)
+        try:
+            identity, connection = _CONNECTIONS.take(path)
+        except sqlite3.DatabaseError as error:
+            self.possibly_quarantine(error)
+            raise
+        try:
+            yield connection
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, sqlite3.DatabaseError):
+                self.possibly_quarantine(error)
+            raise
+        _CONNECTIONS.give_back(path, identity, connection)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A connection inside a transaction that is committed at the end, or undone when anything is raised."""
+        with self.connection() as connection:
+            until_unlocked(lambda: connection.execute("BEGIN IMMEDIATE"))
+            try:
+                yield connection
+                until_unlocked(lambda: connection.execute("COMMIT"))
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """A connection whose reads all see the same state; finish every statement before leaving it."""
+        with self.connection() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def _select(self, connection: sqlite3.Connection, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        return until_unlocked(lambda: connection.execute(sql, values))
+
+    def _stat(self, connection: sqlite3.Connection, columns: str = "*") -> dict[str, Any]:
+        cursor = self._select(connection, f"SELECT {columns} FROM {self.stat_table}")
+        rows = cursor.fetchall()  # to the end: an unfinished statement would keep the file locked
+        if not rows:
+            raise sqlite3.DatabaseError(f"file is not a database: no row in {self.stat_table}")
+        return dict(zip((column[0] for column in cursor.description), rows[0], strict=True))
+
+    def _execute(self, sql: str, values: Sequence[Any] = ()) -> None:
+        with self.transaction() as connection:
+            connection.execute(sql, values)
+
+    def quarantine(self, reason: object) -> None:
+        """Move the database's directory out of the way, and log why. A file that was only received has no such directory."""
+        if not layout.is_in_place(self.path, self.kind):
+            self.logger.error("%s is no good: %s", self.path, reason)
+            return
+        try:
+            target = layout.quarantine_directory(self.path, self.kind)
+        except OSError as failure:
+            self.logger.error("%s (%s) cannot be quarantined: %s", self.directory, reason, failure)
+        else:
+            self.logger.error("quarantined %s to %s: %s", self.directory, target, reason)
+
+    def possibly_quarantine(self, error: sqlite3.DatabaseError) -> None:
+        """Quarantine the database if that is what the error calls for.
+
+        :raises DatabaseQuarantined: when it did
+        """
+        text = str(error).lower()
+        if not any(sign in text for sign in _CORRUPTION):
+            return
+        self.quarantine(error)
+        raise DatabaseQuarantined(self.path, str(error)) from error
