@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from swiftlite.core.preconditions import matches
+from swiftlite.core.quorum import majority
 
 
 def refuses_change(match: str | None, none_match: str | None, etag: str | None) -> bool:
@@ -15,11 +16,6 @@ def refuses_change(match: str | None, none_match: str | None, etag: str | None) 
     if match and (etag is None or not matches(match, etag)):
         return True
     return bool(none_match) and etag is not None and matches(none_match or "", etag)
-
-
-def majority(replicas: int) -> int:
-    """How many of ``replicas`` are more than half: any two such sets have a member in common."""
-    return replicas // 2 + 1
 
 
 class Ballot:

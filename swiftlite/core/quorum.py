@@ -14,6 +14,11 @@ def quorum_size(replicas: int) -> int:
     return (replicas + 1) // 2
 
 
+def majority(replicas: int) -> int:
+    """How many of ``replicas`` are more than half: any two such sets have a member in common."""
+    return replicas // 2 + 1
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One node's reply, or what stands for it when there was none.

@@ -21,7 +21,7 @@ from swiftlite.obj.async_pending import AsyncPending, RowUpdate, told_name
 from swiftlite.obj.disk_threads import DiskThreads
 from swiftlite.obj.diskfile import Place
 from swiftlite.wire.direct import RowRefused, RowUnsent, finish_row, parse_host, row_target, start_row, user_agent
-from swiftlite.wire.messages import BadMessage, ObjectRowUpdate, UpdateTargets
+from swiftlite.wire.messages import BadMessage, ObjectRowUpdate, RowReport, UpdateTargets
 
 OVERRIDE = "x-backend-container-update-override-"
 STORED_OVERRIDE = "x-object-sysmeta-container-update-override-"
@@ -133,21 +133,25 @@ class ContainerUpdates:
         self.logger = logger
         self.places = lru_cache(MOST_PLACES)(_places)
 
-    def send(self, change: Change, operation: str, row: dict[str, str]) -> None:
+    def send(self, change: Change, operation: str, row: dict[str, str]) -> list[tuple[str, str]]:
         """Tell the servers that the request names, and wait for them and those of :meth:`expiry_changed`.
 
         :param operation: ``PUT`` or ``DELETE`` of the row
-        :param row: headers of the message; more are added
+        :param row: headers of the message
+        :returns: headers of the answer that report who has the row, if the request asks for them
         """
         name = change.place.name
         get = change.request.get
         places = self._targets("Container", change)
+        headers = {**row, **self._common_headers(change)}
+        message = Row(operation, name, headers, get("X-Container-Root-Db-State"), self._container_path(change))
         if places:
-            row.update(self._common_headers(change))
-            message = Row(operation, name, row, get("X-Container-Root-Db-State"), self._container_path(change))
             self._start(change, message, places, get("X-Container-Partition") or "")
         if change.rows:
             self._finish(change)
+        if not places or not RowReport.is_wanted(change.request):
+            return []
+        return RowReport(tuple(message.told), row if message.is_lost else None).to_headers()
 
     def expiry_changed(self, change: Change, old: int, new: int, data: Mapping[str, str]) -> None:
         """Move an object's row in the expirer's queue; :meth:`send`, which must follow, waits until that is done.

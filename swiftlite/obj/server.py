@@ -116,8 +116,8 @@ class ObjectServer:
             metadata = incoming.put_metadata(request, change, writer.size, etag, delete_at, self.allowed_headers)
             stored = self._commit(change, writer, metadata, None if agreed.vote else stored)
         self.container_updates.expiry_changed(change, stored.delete_at, delete_at, metadata)
-        self._list_object(change, metadata)
-        return Reply(201, [("Etag", f'"{metadata["ETag"]}"'), *_EMPTY_HTML])
+        report = self._list_object(change, metadata)
+        return Reply(201, [("Etag", f'"{metadata["ETag"]}"'), *_EMPTY_HTML, *report])
 
     def POST(self, request: Request) -> Reply:
         """Replace an object's metadata: 202."""
@@ -149,10 +149,10 @@ class ObjectServer:
         if change.timestamp > opened.timestamp:
             old_delete_at = int(opened.metadata.get("X-Delete-At") or 0)
             self.container_updates.expiry_changed(change, old_delete_at, delete_at, opened.data_metadata)
-        self._list_posted(change, opened, posted)
+        report = self._list_posted(change, opened, posted)
         content_type = posted.get("Content-Type") or opened.metadata["Content-Type"]
         system = [item for item in opened.metadata.items() if rules.is_system_metadata("object", item[0])]
-        return _plain(web.HTTPAccepted(headers=[("X-Backend-Content-Type", content_type), *system]))
+        return _plain(web.HTTPAccepted(headers=[("X-Backend-Content-Type", content_type), *system, *report]))
 
     def GET(self, request: Request) -> Reply:
         """Send an object, or parts of it: 200, 206, 304, 412, 416."""
@@ -205,14 +205,14 @@ class ObjectServer:
         status = 404 if not stored.exists else 204 if stored.timestamp < change.timestamp else 409
         if request.header("X-If-Delete-At") is not None:
             status = 204
+        headers = [
+            ("X-Backend-Timestamp", max(stored.timestamp, change.timestamp).internal),
+            ("X-Backend-Content-Type", stored.metadata.get("Content-Type", "")),
+        ]
         if stored.timestamp < change.timestamp:
             self.container_updates.expiry_changed(change, stored.delete_at, 0, {})
             row = ObjectRowUpdate("DELETE", change.timestamp, change.place.policy.index)
-            self.container_updates.send(change, "DELETE", row.to_headers())
-        headers = {
-            "X-Backend-Timestamp": max(stored.timestamp, change.timestamp).internal,
-            "X-Backend-Content-Type": stored.metadata.get("Content-Type", ""),
-        }
+            headers += self.container_updates.send(change, "DELETE", row.to_headers())
         return _plain(Answer(status, headers=headers))
 
     def OPTIONS(self, request: Request) -> Reply:
@@ -339,7 +339,7 @@ class ObjectServer:
 
         return until_unchanged(lambda: self._find(writer.disk_file, change.timestamp), attempt, stored)
 
-    def _list_object(self, change: Change, metadata: Mapping[str, str]) -> None:
+    def _list_object(self, change: Change, metadata: Mapping[str, str]) -> Headers:
         """Tell the container of a new object."""
         row = ObjectRowUpdate(
             "PUT",
@@ -349,11 +349,11 @@ class ObjectServer:
             metadata["Content-Type"],
             metadata["ETag"],
         )
-        self.container_updates.send(change, "PUT", overridden(row.to_headers(), change.request))
+        return self.container_updates.send(change, "PUT", overridden(row.to_headers(), change.request))
 
     # For POST
 
-    def _list_posted(self, change: Change, opened: OpenObject, posted: Mapping[str, str]) -> None:
+    def _list_posted(self, change: Change, opened: OpenObject, posted: Mapping[str, str]) -> Headers:
         """Tell the container of new metadata: the whole row again, with a timestamp for each part."""
         content_type, content_type_timestamp = opened.metadata["Content-Type"], opened.data_timestamp
         if "Content-Type-Timestamp" in posted:
@@ -369,7 +369,7 @@ class ObjectServer:
             content_type_timestamp,
             Timestamp(posted["X-Timestamp"]),
         )
-        self.container_updates.send(change, "PUT", overridden(row.to_headers(), opened.metadata))
+        return self.container_updates.send(change, "PUT", overridden(row.to_headers(), opened.metadata))
 
     # For GET and HEAD
 

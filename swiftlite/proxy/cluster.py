@@ -51,6 +51,10 @@ class Cluster:
         self.account_ring = load("account")
         self.container_ring = load("container")
         self._object_rings = {policy.index: load(policy.ring_name) for policy in swift.policies}
+        self.has_silent_servers = False
+        """Object servers were met that do not report who has a change's row."""
+        self.late_rows = 0
+        """Changes acknowledged before a majority of their container's replicas had the row."""
         self.timings = Timings(options.timing_expiry)
         self._order = self._node_order(options)
         own = {self._object_rings[index]: found for index, found in (policy_options or {}).items()}

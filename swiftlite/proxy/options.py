@@ -68,6 +68,17 @@ def parse_sorting_method(text: str) -> str:
     return method
 
 
+def parse_listing_consistency(text: str) -> str:
+    """``quorum`` or ``eventual``, in any case.
+
+    :raises ValueError: for anything else
+    """
+    chosen = text.strip().lower()
+    if chosen not in ("quorum", "eventual"):
+        raise ValueError("it is neither quorum nor eventual")
+    return chosen
+
+
 def parse_auto_count(text: str) -> int | None:
     """A number; None for ``auto`` or nothing.
 
@@ -116,6 +127,12 @@ class ProxyOptions(PolicyOptions):
     """Options of the proxy's own section; times in seconds."""
 
     swift_dir: str = option("/etc/swift", "directory of swift.conf and the rings")
+    listing_consistency: str = option(
+        "quorum",
+        "quorum: a listing shows every change acknowledged before it was asked for; eventual: as in OpenStack Swift, it "
+        "may lag",
+        parse_listing_consistency,
+    )
     conn_timeout: float = option(0.5, "how long a backend may take to accept a connection")
     node_timeout: float = option(10.0, "how long a backend may be silent")
     recoverable_node_timeout: float | None = option(

@@ -20,6 +20,8 @@ class ReplicatedPost:
         self.nodes = nodes
         self.request = request
         self.replicas = replicas
+        self.replies: list[Reply] = []
+        """What all that were asked have answered."""
 
     def run(self) -> Reply | None:
         """The reply that speaks for all, or None when they do not agree."""
@@ -33,6 +35,7 @@ class ReplicatedPost:
             post_quorum_timeout=options.post_quorum_timeout,
         )
         fanout.run(self.request, self.replicas)
+        self.replies = tally.replies
         missing = sum(reply.status == 404 for reply in tally.replies)
         if not missing or not tally.count(200) or tally.count(200) >= tally.quorum:
             return tally.best()
@@ -47,6 +50,7 @@ class ReplicatedPost:
         """
         headers = cycle(missing)
         tally = Tally(len(self.replicas), quorum_size(len(self.replicas)))
+        self.replies = tally.replies
         for reply in primaries.replies:
             tally.add(reply)
         while tally.count(200) < tally.quorum and (node := self.nodes.next()) is not None:

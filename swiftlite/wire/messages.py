@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from typing import ClassVar, Literal, NamedTuple
 from swiftlite.core.timestamp import Timestamp
 
 POLICY_INDEX = "X-Backend-Storage-Policy-Index"
+
+ROW_REPORT = ("X-Backend-Report-Container-Update", "true")
+"""Asks an object server for a RowReport; OpenStack Swift's ignore it."""
 
 METADATA_TOO_LARGE = "X-Backend-Metadata-Too-Large"
 """With an object server's 507: the device is well, but no file on its filesystem can hold so much metadata."""
@@ -232,6 +236,41 @@ class ObjectOrder(NamedTuple):
             clean_expiring_queue=headers.get("X-Backend-Clean-Expiring-Object-Queue", "t").lower()
             not in ("false", "0", "no", "off", "f", "n"),
         )
+
+
+class RowReport(NamedTuple):
+    """Object server to proxy, in the answer to a change: who has its row in the container (doc/consistency.md).
+
+    :param told: the container replicas that have taken it, as ``ip:port/device``
+    :param row: headers of the row's PUT or DELETE, as WSGI strings, where a replica that was to take it did not
+    """
+
+    told: tuple[str, ...]
+    row: dict[str, str] | None = None
+
+    @staticmethod
+    def is_wanted(headers: Headers) -> bool:
+        """Whether a request asks for a report."""
+        return headers.get(ROW_REPORT[0]) is not None
+
+    def to_headers(self) -> list[tuple[str, str]]:
+        """The headers of the answer."""
+        headers = [("X-Backend-Container-Updated", ",".join(self.told))]
+        if self.row is not None:
+            headers.append(("X-Backend-Container-Row", json.dumps(self.row)))
+        return headers
+
+    @classmethod
+    def from_headers(cls, headers: Headers) -> RowReport | None:
+        """Read a report; None when the answer has none, or one that nobody can read."""
+        told = headers.get("X-Backend-Container-Updated")
+        if told is None:
+            return None
+        try:
+            row = json.loads(headers.get("X-Backend-Container-Row", "null"))
+        except ValueError:
+            row = None
+        return cls(tuple(filter(None, told.split(","))), row if isinstance(row, dict) else None)
 
 
 @dataclass(frozen=True)

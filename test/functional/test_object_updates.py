@@ -118,6 +118,33 @@ def test_what_nobody_took_is_spooled(node: ObjectNode, containers: list[BackendS
     assert headers["User-Agent"].startswith("object-server ")
 
 
+def test_who_asks_hears_which_containers_have_the_row(node: ObjectNode, containers: list[BackendServer]) -> None:
+    host = containers[0].host
+    tell = {**telling(host), "X-Backend-Report-Container-Update": "true"}
+
+    def change(method: str, second: float, **headers: str) -> tuple[str | None, dict[str, str] | None]:
+        more = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = node.request(
+            method, PATH, {"X-Timestamp": at(second), **tell, **more}, b"hello"[: 5 * (method == "PUT")]
+        )
+        row = answer.headers.get("x-backend-container-row")
+        return answer.headers.get("x-backend-container-updated"), row and json.loads(row)
+
+    assert change("PUT", 1, Content_Type="text/plain") == (f"{host}/sda", None)
+    tell |= telling(host, "127.0.0.1:1")
+    row = {"X-Timestamp": at(1), "X-Backend-Storage-Policy-Index": "0", "X-Size": "5", "X-Etag": MD5_OF_HELLO}
+    posted = {**row, "X-Content-Type": "x/new", "X-Content-Type-Timestamp": at(2), "X-Meta-Timestamp": at(2)}
+    assert change("POST", 2, Content_Type="x/new") == (f"{host}/sda", posted)
+    tell |= telling("127.0.0.1:1")
+    deleted = {"X-Timestamp": at(3), "X-Backend-Storage-Policy-Index": "0"}
+    assert change("DELETE", 3) == ("", deleted)
+    override = {"X_Backend_Container_Update_Override_Etag": "another"}
+    _, told = change("PUT", 4, Content_Type="text/plain", **override)
+    assert told == {**row, "X-Timestamp": at(4), "X-Content-Type": "text/plain", "X-Etag": "another"}
+    del tell["X-Backend-Report-Container-Update"]
+    assert change("PUT", 5, Content_Type="text/plain") == (None, None)
+
+
 def test_a_refused_row_is_spooled(node: ObjectNode, containers: list[BackendServer]) -> None:
     answer = node.request(
         "PUT",

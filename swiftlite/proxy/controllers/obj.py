@@ -34,15 +34,15 @@ from swiftlite.proxy.controllers.base import Controller
 from swiftlite.proxy.download import SMALL, ResumingDownload
 from swiftlite.proxy.headers import HeaderList, read_headers, returned_headers, write_headers
 from swiftlite.proxy.info import Info
-from swiftlite.proxy.lost_updates import tell_containers
 from swiftlite.proxy.nodes import NodeIter
 from swiftlite.proxy.repost import ReplicatedPost
+from swiftlite.proxy.row_quorum import KnownRow, RowQuorum
 from swiftlite.proxy.search import Search, Source
 from swiftlite.proxy.upload import ClientBody, ReplicatedUpload
 from swiftlite.proxy.voted_change import VotedChange, VotedCreation
 from swiftlite.wire.backend import BackendRequest
 from swiftlite.wire.fanout import FanOut
-from swiftlite.wire.messages import ObjectOrder, ObjectRowUpdate, UpdateTargets
+from swiftlite.wire.messages import ROW_REPORT, ObjectOrder, ObjectRowUpdate, UpdateTargets
 
 if TYPE_CHECKING:
     from swiftlite.proxy.server import Application
@@ -84,11 +84,12 @@ class ObjectController(Controller):
         delete_at = self._delete_at(timestamp, headers)
         request = BackendRequest("PUT", self.partition, self.path)
         upload = self._upload(request, self._replicas(headers, timestamp, delete_at))
-        answer = self._stored(upload.run(body), timestamp)
-        if upload.lost and answer.status == CREATED:
+        tally = upload.run(body)
+        answer = self._stored(tally, timestamp)
+        if answer.status == CREATED:
             content_type, etag = dict(headers)["Content-Type"], answer.header("Etag") or ""
             row = ObjectRowUpdate("PUT", timestamp, self.policy.index, body.received, content_type, etag)
-            self._replace_updates(row, upload.lost)
+            self.row_quorum.settle(tally.replies, KnownRow("PUT", row, headers), upload.lost)
         return answer
 
     def POST(self) -> PlainAnswer:
@@ -105,11 +106,15 @@ class ObjectController(Controller):
         replicas = self._replicas(headers, timestamp, delete_at)
         nodes = self.cluster.nodes(self.ring, self.partition)
         if self._is_conditional:
-            reply = self._voted(request, replicas).run(self._no_body()).best()
+            tally = self._voted(request, replicas).run(self._no_body())
+            reply, replies = tally.best(), tally.replies
         else:
-            reply = ReplicatedPost(self.cluster, nodes, request, replicas).run()
+            post = ReplicatedPost(self.cluster, nodes, request, replicas)
+            reply, replies = post.run(), post.replies
         if reply is None:
             raise HTTPServiceUnavailable()
+        if reply.status == 202:
+            self.row_quorum.settle(replies, KnownRow("PUT"), [])
         return self.answer(reply)
 
     def DELETE(self) -> PlainAnswer:
@@ -130,7 +135,8 @@ class ObjectController(Controller):
             raise HTTPServiceUnavailable()
         # A 404 comes with a tombstone, but for the expirer's requests.
         if best.status // 100 == 2 or (best.status == 404 and "HTTP_X_IF_DELETE_AT" not in self.environ):
-            self._replace_updates(ObjectRowUpdate("DELETE", timestamp, self.policy.index), lost)
+            row = ObjectRowUpdate("DELETE", timestamp, self.policy.index)
+            self.row_quorum.settle(tally.replies, KnownRow("DELETE", row), lost)
         return self.answer(best)
 
     # --- reading ---
@@ -264,10 +270,14 @@ class ObjectController(Controller):
         """
         name, ring = self.name, self.cluster.container_ring
         count = count or len(self.ring.primaries(self.partition))
-        partition, containers = ring.get_nodes(name.account, name.container)
+        partition, nodes = ring.get_nodes(name.account, name.container)
+        containers, identification = [target(node) for node in nodes], self.identification()
+        self.row_quorum = RowQuorum(self.cluster, name, partition, containers, identification)
         queue_container, queue_partition, queue = self._queue(delete_at)
-        shares = spread_updates(count, quorum_size(count), [target(node) for node in containers], queue)
-        common = headers + self.identification()
+        shares = spread_updates(count, quorum_size(count), containers, queue)
+        common = headers + identification
+        if self.options.listing_consistency == "quorum":
+            common.append(ROW_REPORT)
         replicas = []
         for share in shares:
             order = ObjectOrder(
@@ -279,11 +289,6 @@ class ObjectController(Controller):
             )
             replicas.append(common + list(order.to_headers().items()))
         return replicas
-
-    def _replace_updates(self, row: ObjectRowUpdate, lost: list[HeaderList]) -> None:
-        """Tell the containers that the object servers of lost replicas were to tell."""
-        if lost:
-            tell_containers(self.cluster, self.name, row, lost, self.identification())
 
     def _queue(self, delete_at: int | None) -> tuple[str | None, int, list[Target]]:
         """Where the expirer's queue keeps this object's row: container, partition, servers."""

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swiftlite.core.compare_and_swap import Ballot, majority, refuses_change
+from swiftlite.core.compare_and_swap import Ballot, refuses_change
+from swiftlite.core.quorum import majority
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 
 from fakes.backends import Say
 from swiftlite.core.affinity import WriteAffinity
+from swiftlite.proxy.row_quorum import RowQuorum
 
 
 @pytest.mark.parametrize(
@@ -116,8 +117,8 @@ def test_delete_also_asks_local_handoffs_where_uploads_go_to_them(staged):
 )
 def test_containers_hear_of_no_deletion_that_was_refused(stage, monkeypatch, statuses, headers, told):
     rows = []
-    monkeypatch.setattr("swiftlite.proxy.controllers.obj.tell_containers", lambda *args: rows.append(args[2]))
+    monkeypatch.setattr(RowQuorum, "settle", lambda self, replies, row, lost: rows.append((row.operation, len(lost))))
     stage.all_say(507)
     stage.primaries_say(*statuses)
     stage.call("DELETE", headers=headers)
-    assert [row.operation for row in rows] == ["DELETE"] * told
+    assert rows == [("DELETE", 1)] * told

@@ -11,6 +11,7 @@ from swiftlite.wire.messages import (
     DigestTrailer,
     ObjectOrder,
     ObjectRowUpdate,
+    RowReport,
     UpdateTargets,
 )
 
@@ -27,6 +28,19 @@ def targets(draw, kind):
     if kind == "Container":
         return UpdateTargets(kind, hosts, devices, "7", root_db_state=extra)
     return UpdateTargets(kind, hosts, devices, "7", container=extra if kind == "Delete-At" else None)
+
+
+@given(st.builds(RowReport, st.lists(words).map(tuple), st.none() | st.dictionaries(words, st.text(max_size=9))))
+def test_reports_of_rows_read_back(report):
+    assert RowReport.from_headers(dict(report.to_headers())) == report
+    assert all(value.isascii() and value.isprintable() for _, value in report.to_headers())
+
+
+@pytest.mark.parametrize("row", ["{", "[]", "7", "\xff"])
+def test_a_report_whose_row_nobody_can_read_still_says_who_has_it(row):
+    headers = {"X-Backend-Container-Updated": "h:1/d", "X-Backend-Container-Row": row}
+    assert RowReport.from_headers(headers) == RowReport(("h:1/d",))
+    assert RowReport.from_headers({}) is None
 
 
 @given(st.builds(AccountUpdate, timestamps, timestamps, counts, counts, st.integers(0, 9), st.booleans()))
