@@ -51,6 +51,8 @@ pipeline = {pipeline}
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
+# OpenStack Swift knows no such option and ignores it.
+listing_consistency = {listing_consistency}
 
 [filter:catch_errors]
 use = egg:swift#catch_errors
@@ -141,6 +143,7 @@ class Surroundings:
     workers: int
     user: str
     log_address: Path
+    listing_consistency: str = "quorum"
 
     @property
     def swift_dir(self) -> Path:
@@ -170,7 +173,9 @@ def write(surroundings: Surroundings) -> None:
             log_address=surroundings.log_address,
         )
         body = (
-            PROXY_SECTION.format(memcache=memcache, pipeline=PIPELINE)
+            PROXY_SECTION.format(
+                memcache=memcache, pipeline=PIPELINE, listing_consistency=surroundings.listing_consistency
+            )
             if kind == "proxy"
             else STORAGE_SECTION.format(kind=kind)
         )

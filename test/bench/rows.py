@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import sqlite3
 import statistics
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import containers
 import stacks
 from stacks import Stack, StackError
 
@@ -21,10 +19,17 @@ SMALL, MEDIUM, BIG, GIGABYTE = 1024, 65536, 256 << 20, 1 << 30
 SEGMENT, SEGMENTS = 65536, 100
 OBJECTS = 128
 """Objects that a GET or HEAD row asks for in turn."""
-LISTED = 10_000
 BIG_CONNECTIONS = 4
 DRIVER = Path(__file__).with_name("drive.py")
 WRK_SCRIPT = Path(__file__).with_name("wrk.lua")
+UPDATED = "/d1/7/AUTH_test/updated"
+"""A container at a container server, without a partition of its own: nobody looks for it."""
+ROW_HEADERS = (
+    ("X-Timestamp", "1700000001.00000"),
+    ("X-Size", "0"),
+    ("X-Content-Type", "text/plain"),
+    ("X-Etag", "d41d8cd98f00b204e9800998ecf8427e"),
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,9 @@ class Row:
     """One operation.
 
     `owed`: how many times fewer CPU-seconds than OpenStack Swift it must need, where that was set. `cycle`: ask for the
-    same OBJECTS objects again and again. `span`: bytes of the object that ranges are read from.
+    same OBJECTS objects again and again. `span`: bytes of the object that ranges are read from. `listing`: container and
+    query of a listing. `also`: stacks besides the two stores that take part. `is_direct`: ask a container server, as
+    object servers do, instead of the proxy.
     """
 
     key: str
@@ -41,10 +48,12 @@ class Row:
     size: int
     owed: float | None = None
     tool: str = "driver"
-    nginx: bool = False
+    also: tuple[str, ...] = ()
     cycle: bool = False
     headers: tuple[tuple[str, str], ...] = ()
     span: int = 0
+    listing: tuple[str, str] | None = None
+    is_direct: bool = False
 
     @property
     def big(self) -> bool:
@@ -61,24 +70,38 @@ class Row:
         """Whether every request is for an object of its own."""
         return self.method in ("PUT", "DELETE") and not self.cycle
 
-    @property
-    def container(self) -> str:
-        return "listed" if self.key == "listing" else "c"
-
 
 ROWS = (
-    Row("put1k", "PUT 1 KiB", "PUT", SMALL, 5, nginx=True),
+    Row("put1k", "PUT 1 KiB", "PUT", SMALL, 5, also=("eventual", "nginx")),
     Row("over1k", "overwrite 1 KiB", "PUT", SMALL, cycle=True),
-    Row("get1k", "GET 1 KiB", "GET", SMALL, 8, tool="wrk", nginx=True),
+    Row("get1k", "GET 1 KiB", "GET", SMALL, 8, tool="wrk", also=("nginx",)),
     Row("head1k", "HEAD 1 KiB", "HEAD", SMALL, 6, cycle=True),
     Row("delete1k", "DELETE 1 KiB", "DELETE", SMALL, 4),
     Row("post", "POST", "POST", 0, cycle=True, headers=(("X-Object-Meta-Color", "blue"),)),
     Row("copy1k", "COPY 1 KiB", "COPY", SMALL, cycle=True, headers=(("Destination", "c/copy-{number}"),)),
-    Row("put64k", "PUT 64 KiB", "PUT", MEDIUM, 4, nginx=True),
-    Row("get64k", "GET 64 KiB", "GET", MEDIUM, 6, tool="wrk", nginx=True),
-    Row("listing", "list 100 of 10,000", "GET", 0, 4, tool="wrk"),
-    Row("put256m", "PUT 256 MiB", "PUT", BIG, 1.5, nginx=True),
-    Row("get256m", "GET 256 MiB", "GET", BIG, 2, nginx=True),
+    Row("put64k", "PUT 64 KiB", "PUT", MEDIUM, 4, also=("nginx",)),
+    Row("get64k", "GET 64 KiB", "GET", MEDIUM, 6, tool="wrk", also=("nginx",)),
+    Row("listing", "list 100 of 10,000", "GET", 0, 4, tool="wrk", listing=("listed", "limit=100&marker=name-04999")),
+    *(
+        Row(
+            f"page{limit}{key}",
+            f"list {limit:,} of 1,000,000{title}",
+            "GET",
+            0,
+            5,
+            tool="wrk",
+            listing=("million", f"limit={limit}{query}"),
+        )
+        for limit in (100, 10_000)
+        for key, title, query in (
+            ("", "", ""),
+            ("middle", ", middle", "&marker=10000/24"),
+            ("folders", ", delimiter", "&delimiter=/&marker=05000/"),
+        )
+    ),
+    Row("updates", "row of one container", "PUT", 0, headers=ROW_HEADERS, is_direct=True),
+    Row("put256m", "PUT 256 MiB", "PUT", BIG, 1.5, also=("nginx",)),
+    Row("get256m", "GET 256 MiB", "GET", BIG, 2, also=("nginx",)),
     Row("ranges", "1 MiB ranges of 1 GiB", "GET", GIGABYTE, span=GIGABYTE),
     Row("slo", "GET SLO of 100 x 64 KiB", "GET", SEGMENT * SEGMENTS),
 )
@@ -141,8 +164,12 @@ class Driver:
 
     def prepare(self, row: Row, stack: Stack) -> None:
         """Put in place what the row reads or deletes; not measured."""
-        if row.key == "listing":
-            fill_container(stack)
+        if row.listing and isinstance(stack, stacks.SwiftStack):
+            containers.fill(stack, row.listing[0])
+        elif row.is_direct:
+            made, _ = stack.ask("PUT", UPDATED, {"X-Timestamp": "1700000000.00000"}, port=stack.ports["container"])
+            if made not in (201, 202):
+                raise StackError(f"{stack.name}: PUT of a container at its server: {made}")
         elif row.key == "slo":
             self._expect_clean(self._drive(stack, "PUT", "segment-", SEGMENT, first=0, last=SEGMENTS), "prepare")
             for number in range(BIG_CONNECTIONS):
@@ -171,6 +198,8 @@ class Driver:
             limits |= {"last": BIG_CONNECTIONS, "cycle": True}
         elif row.big:
             limits = {"last": self.big_requests}
+        if row.is_direct:
+            limits |= {"port": stack.ports["container"], "prefix": f"{UPDATED}/{prefix}"}
         before = stack.cpu_seconds()
         if row.tool == "wrk":
             self._wrk(row, stack, prefix, measure)
@@ -187,9 +216,10 @@ class Driver:
 
     def _wrk(self, row: Row, stack: Stack, prefix: str, measure: Measure) -> None:
         """Take a turn with wrk."""
-        path, count = stack.path(row.container, prefix), OBJECTS
-        if row.key == "listing":
-            path, count = stack.path(row.container, "")[:-1] + "?limit=100&marker=name-04999", 1
+        path, count = stack.path("c", prefix), OBJECTS
+        if row.listing:
+            container, query = row.listing
+            path, count = f"{stack.path(container, '')[:-1]}?{query}", 1
         token = stack.headers().get("X-Auth-Token", "")
         command = [stacks.need("wrk", "wrk"), "-t", "1", "-c", str(self.connections), "-d", f"{self.seconds:.0f}s"]
         command += ["-s", str(WRK_SCRIPT), f"http://127.0.0.1:{stack.port}", "--", path, str(count), token]
@@ -243,40 +273,3 @@ def put_manifest(stack: Stack, name: str) -> None:
     status, _ = stack.ask("PUT", path, body=json.dumps(segments).encode())
     if status != 201:
         raise StackError(f"{stack.name}: PUT of a manifest: {status}")
-
-
-def fill_container(stack: Stack) -> None:
-    """Put 10,000 rows into all replicas of the container ``listed`` by writing to its databases (formats.md 4).
-
-    Through the proxy OpenStack Swift would take minutes for it, and the row measures listings, not PUTs.
-    """
-    if not isinstance(stack, stacks.SwiftStack):
-        return
-    status, _ = stack.ask("PUT", stack.container_path("listed"))
-    if status == 202:
-        return
-    databases = 0
-    # The PUT was answered by a quorum; the last replica may need a moment.
-    time.sleep(1)
-    for path in stack.surroundings.devices.glob("*/containers/*/*/*/*.db"):
-        connection = sqlite3.connect(path)
-        connection.create_function("chexor", 3, chexor)
-        (name,) = connection.execute("SELECT container FROM container_info").fetchone()
-        if name == "listed":
-            databases += 1
-            rows = [(f"name-{number:05d}", f"{1700000000 + number}.00000", 1024) for number in range(LISTED)]
-            connection.executemany(
-                "INSERT INTO object (name, created_at, size, content_type, etag, deleted, storage_policy_index)"
-                " VALUES (?, ?, ?, 'application/octet-stream', 'd41d8cd98f00b204e9800998ecf8427e', 0, 0)",
-                rows,
-            )
-            connection.commit()
-        connection.close()
-    if databases != stacks.confs.REPLICAS:
-        raise StackError(f"{stack.name}: container 'listed' has {databases} databases")
-
-
-def chexor(old: str, name: str, timestamp: str) -> str:
-    """Return `old` with a row mixed into it: the hash that the triggers of the schema keep (formats.md 4)."""
-    new = hashlib.md5(f"{name}-{timestamp}".encode()).hexdigest()
-    return f"{int(old, 16) ^ int(new, 16):032x}"

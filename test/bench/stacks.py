@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import accounting
@@ -43,6 +44,8 @@ class Stack:
     """A set of server processes that serve one address; a subclass says which."""
 
     name = ""
+    key = ""
+    """How the command line calls it."""
 
     def __init__(self, directory: Path, workers: int) -> None:
         self.directory = directory
@@ -53,6 +56,7 @@ class Stack:
         self.port = 0
         self.start_seconds = 0.0
         self.token = ""
+        self.ports: Mapping[str, int] = {}
         directory.mkdir(parents=True)
 
     def prepare(self) -> None:
@@ -114,9 +118,11 @@ class Stack:
         """Return what every request of a client must carry."""
         return {"X-Auth-Token": self.token} if self.token else {}
 
-    def ask(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b"") -> tuple[int, dict]:
-        """Make one request and return its status and headers (lower case names)."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+    def ask(
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b"", port: int = 0
+    ) -> tuple[int, dict]:
+        """Make one request and return its status and headers (lower case names). `port`: not the usual one."""
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=30)
         try:
             connection.request(method, path, body=body or None, headers={**self.headers(), **(headers or {})})
             answer = connection.getresponse()
@@ -135,13 +141,16 @@ class SwiftStack(Stack):
     """Account, container, object and proxy servers over four device directories; the base of both contestants."""
 
     use_memcached = False
+    listing_consistency = "quorum"
 
     def __init__(self, directory: Path, workers: int, log_address: Path) -> None:
         super().__init__(directory, workers)
         kinds = confs.SERVERS + (("memcached",) if self.use_memcached else ())
         ports = {kind: free_port() for kind in kinds}
-        self.port = ports["proxy"]
-        self.surroundings = confs.Surroundings(directory, ports, workers, self.user, log_address)
+        self.port, self.ports = ports["proxy"], ports
+        self.surroundings = confs.Surroundings(
+            directory, ports, workers, self.user, log_address, self.listing_consistency
+        )
 
     def prepare(self) -> None:
         confs.write(self.surroundings)
@@ -218,6 +227,13 @@ class SwiftliteStack(SwiftStack):
 
     def write_rings(self) -> None:
         build_rings([self.interpreter, str(CHECKOUT / "bin" / "swiftlite-ring-builder")], self.surroundings)
+
+
+class EventualStack(SwiftliteStack):
+    """swiftlite whose listings may lag, as OpenStack Swift's do: what trusted ones cost is the difference."""
+
+    name = "swiftlite, eventual"
+    listing_consistency = "eventual"
 
 
 class NginxStack(Stack):
