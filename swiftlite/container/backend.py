@@ -8,15 +8,19 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from swiftlite.core.listing import ListingQuery, NameRange, Row, collect
+from swiftlite.core.listing import ListingQuery, Row
 from swiftlite.core.rows import DELETED_ETAG, DELETED_TYPE, ZERO_LIKE, ObjectReport, ObjectRow, is_storable, merge
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db.broker import DatabaseBroker, Refuse, dictionaries
 from swiftlite.db.connections import until_unlocked
+from swiftlite.db.listing import Page, walk
 from swiftlite.db.schema import CONTAINER_SCHEMA
 
 _REPORTED = ("put_timestamp", "delete_timestamp", "object_count", "bytes_used")
 _LOOKED_UP_AT_ONCE = 400
+_LISTED = (
+    "SELECT name, created_at, size, content_type, etag FROM object WHERE deleted = 0 AND storage_policy_index = ?"
+)
 _COLUMNS = "name, created_at, size, content_type, etag, deleted, storage_policy_index"
 _KEPT_BY_DELETE = ("X-Container-Sysmeta-Sharding", "X-Container-Sysmeta-Shard-")
 
@@ -119,23 +123,21 @@ class ContainerBroker(DatabaseBroker):
         """Whether no policy has an object here."""
         return all(count <= 0 for count, _ in self.policy_stats().values())
 
-    def list_objects(self, query: ListingQuery, policy_index: int = 0) -> list[Row]:
-        """Rows ``(name, created_at, size, content_type, etag)`` and Subdirs that answer a query."""
+    def page(self, query: ListingQuery, policy_index: int | None = None) -> Page:
+        """Rows ``(name, created_at, size, content_type, etag)`` and Subdirs that answer a query, with the info.
+
+        :param policy_index: whose rows; None: those of the container's own policy
+        :raises DatabaseMissing: when there is no database
+        """
         self.commit_pending()
-        with self.connection() as connection:
-            cursor = connection.cursor()
+        with self.snapshot() as connection:
+            info = self._stat(connection) | {"db_state": "unsharded"}
+            index = info["storage_policy_index"] if policy_index is None else policy_index
+            return Page(info, *walk(connection, _LISTED, (index,), query))
 
-            def fetch(names: NameRange, count: int) -> Iterable[Row]:
-                sql = _listing_sql(names.inclusive, names.high is not None, query.reverse)
-                values: list[Any] = [policy_index, names.low, count]
-                if names.high is not None:
-                    values.insert(2, names.high)
-                return until_unlocked(lambda: cursor.execute(sql, values))
-
-            try:
-                return collect(query, fetch)
-            finally:
-                cursor.close()  # a statement that is not finished would keep the file locked
+    def list_objects(self, query: ListingQuery, policy_index: int = 0) -> list[Row]:
+        """The rows of a page alone."""
+        return self.page(query, policy_index).rows
 
     # Reports and policy -------------------------------------------------------------------------------------
 
@@ -187,20 +189,31 @@ class ContainerBroker(DatabaseBroker):
     def container_sync_points(self) -> tuple[int, int]:
         """How far container sync has come: the row numbers ``x_container_sync_point1`` and ``2``; -1: nowhere."""
         with self.connection() as connection:
-            points = self._stat(connection, "x_container_sync_point1, x_container_sync_point2")
-        return points["x_container_sync_point1"], points["x_container_sync_point2"]
+            return self._sync_points(connection)
 
-    def set_container_sync_points(self, first: int | None, second: int | None) -> None:
-        """Remember how far container sync has come; None leaves a point as it is."""
-        self._execute(
-            "UPDATE container_stat SET x_container_sync_point1 = coalesce(?, x_container_sync_point1), "
-            "x_container_sync_point2 = coalesce(?, x_container_sync_point2)",
-            (first, second),
-        )
+    def move_container_sync_points(self, known: tuple[int, int], points: tuple[int, int]) -> bool:
+        """Remember how far container sync has come.
+
+        :param known: where the points were left; if they are elsewhere, container sync has begun anew meanwhile
+        :returns: whether they have been moved
+        """
+        with self.transaction() as connection:
+            if self._sync_points(connection) != known:
+                return False
+            self._set_sync_points(connection, points)
+        return True
 
     def reset_sync_points(self) -> None:
         """Let container sync begin anew, because its target is another one."""
-        self.set_container_sync_points(-1, -1)
+        with self.transaction() as connection:
+            self._set_sync_points(connection, (-1, -1))
+
+    def _sync_points(self, connection: sqlite3.Connection) -> tuple[int, int]:
+        points = self._stat(connection, "x_container_sync_point1, x_container_sync_point2")
+        return points["x_container_sync_point1"], points["x_container_sync_point2"]
+
+    def _set_sync_points(self, connection: sqlite3.Connection, points: tuple[int, int]) -> None:
+        connection.execute("UPDATE container_stat SET x_container_sync_point1 = ?, x_container_sync_point2 = ?", points)
 
     # Replication --------------------------------------------------------------------------------------------
 
@@ -248,12 +261,3 @@ def _rows_of(connection: sqlite3.Connection, names: set[str]) -> dict[Key, Objec
 
 def _marks(count: int) -> str:
     return ",".join("?" * count)
-
-
-@functools.lru_cache
-def _listing_sql(inclusive: bool, has_high: bool, reverse: bool) -> str:
-    return (
-        "SELECT name, created_at, size, content_type, etag FROM object "
-        f"WHERE deleted = 0 AND storage_policy_index = ? AND name {'>=' if inclusive else '>'} ? "
-        f"{'AND name < ? ' if has_high else ''}ORDER BY name {'DESC ' if reverse else ''}LIMIT ?"
-    )

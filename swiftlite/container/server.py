@@ -10,10 +10,15 @@ from swiftlite.common import web
 from swiftlite.common.config import is_true, option, read_options
 from swiftlite.common.log import get_logger
 from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.common.sync_realms import SyncRealms
+from swiftlite.container import catch_up
 from swiftlite.container.account_update import AccountUpdates
 from swiftlite.container.backend import ContainerBroker, is_deleted
-from swiftlite.container.sync_target import sync_target_problem
-from swiftlite.core.listing_formats import JSON, object_entries
+from swiftlite.container.catch_up import Description
+from swiftlite.container.sync_store import SYNC_TO, update_link
+from swiftlite.core.container_sync import BadTarget, read_target
+from swiftlite.core.listing import ListingQuery
+from swiftlite.core.listing_formats import JSON, render_objects
 from swiftlite.core.names import str_to_wsgi, wsgi_to_str
 from swiftlite.core.rows import ObjectReport, is_storable
 from swiftlite.core.timestamp import Timestamp
@@ -30,9 +35,11 @@ from swiftlite.db.controller import (
     http_date,
     metadata_headers,
 )
+from swiftlite.db.listing import Page
+from swiftlite.db.pending import LockTimeout
+from swiftlite.wire.catch_up import Reach, SameRows, Stretch, asks_known, known_header
 from swiftlite.wire.messages import POLICY_INDEX, ObjectRowUpdate
 
-SYNC_TO = "X-Container-Sync-To"
 VERSIONS_LOCATION = "X-Versions-Location"
 EMPTY: dict[str, Any] = {}
 """What is known of a container that has no database."""
@@ -60,6 +67,7 @@ class ContainerServer(DatabaseServer):
         super().__init__(options, swift, logger, **kwargs)
         self.allow_versions = options.allow_versions
         self.allowed_sync_hosts = frozenset(options.allowed_sync_hosts)
+        self.sync_realms = SyncRealms.of(options.swift_dir, logger)
         self.account_updates = AccountUpdates(logger, options.conn_timeout, options.node_timeout)
 
     # Object rows --------------------------------------------------------------------------------------------
@@ -97,8 +105,14 @@ class ContainerServer(DatabaseServer):
         return Reply(204)
 
     def UPDATE(self, request: Request) -> Reply:
-        """Merge many rows of objects at once: 202."""
+        """Merge many rows of objects at once, or what another replica knows: 202."""
         place = self.place(request, 4, 4)
+        same, stretch = SameRows.from_headers(request), Stretch.from_headers(request)
+        if same is not None:
+            return catch_up.agree(self._broker(place), same)
+        if stretch is not None:
+            body = request.environ["wsgi.input"].read()
+            return catch_up.learn(self._broker(place), stretch, Reach.from_headers(request), body)
         timestamp = request.timestamp()
         policy_index = self._policy_index(request, POLICY_INDEX)
         try:
@@ -187,9 +201,12 @@ class ContainerServer(DatabaseServer):
     def _checked_metadata(self, request: Request, timestamp: Timestamp) -> dict[str, tuple[str, str]]:
         metadata = self.metadata_of(request, timestamp)
         self.check_metadata({key: value for key, (value, _) in metadata.items() if value})
-        problem = sync_target_problem(metadata.get(SYNC_TO, ("", ""))[0], self.allowed_sync_hosts)
-        if problem:
-            raise bad_request(problem)
+        target = metadata.get(SYNC_TO, ("", ""))[0]
+        if target:
+            try:
+                read_target(target, self.allowed_sync_hosts, self.sync_realms)
+            except BadTarget as error:
+                raise bad_request(str(error)) from None
         return metadata
 
     def metadata_of(self, request: Request, timestamp: Timestamp) -> dict[str, tuple[str, str]]:
@@ -204,6 +221,13 @@ class ContainerServer(DatabaseServer):
         if SYNC_TO in metadata and metadata[SYNC_TO][0] != broker.metadata().get(SYNC_TO, ("", ""))[0]:
             broker.reset_sync_points()
         broker.update_metadata(metadata, self.check_metadata)
+        self._update_sync_link(broker)
+
+    def _update_sync_link(self, broker: ContainerBroker) -> None:
+        try:
+            update_link(broker)
+        except OSError as error:
+            self.logger.error("%s: cannot tell container sync, the replicator will: %s", broker.path, error)
 
     def _policy_index(self, request: Request, header: str) -> int | None:
         text = request.header(header)
@@ -223,6 +247,7 @@ class ContainerServer(DatabaseServer):
             raise web.HTTPConflict("The container is not empty.", content_type="text/plain")
         existed = bool(Timestamp(info["put_timestamp"])) and not is_deleted(info)
         broker.delete(timestamp.internal)
+        self._update_sync_link(broker)
         info = broker.get_info()
         if not is_deleted(info):
             raise web.HTTPConflict("The container was created after that time.", content_type="text/plain")
@@ -256,33 +281,41 @@ class ContainerServer(DatabaseServer):
         """Timestamps, counts and metadata of a container."""
         place = self.place(request, 4, 4)
         media_type = self.media_type(request, request.query())
-        info = self._info(self._broker(place, stale_reads=True))
-        headers = self._info_headers(info)
+        described = self._describe(request, place)
+        info = described.info if described else self._info(self._broker(place, stale_reads=True))
+        headers = self._info_headers(info) + _known_headers(described)
         if not info or is_deleted(info):
             raise web.HTTPNotFound(headers=headers)
         headers.append(("Content-Type", f"{media_type}; charset=utf-8"))
         return Reply(204, headers)
 
     def GET(self, request: Request) -> Reply:
-        """A container's listing."""
+        """A container's listing; or, for a replica that lacks them, its changes."""
         place = self.place(request, 4, 4)
+        stretch = Stretch.from_headers(request)
+        if stretch is not None:
+            return catch_up.tell(self._broker(place), stretch)
         query = request.query()
         media_type = self.media_type(request, query)
         asked = self.listing_query(request, query, self.swift.constraints.container_listing_limit)
-        broker = self._broker(place, stale_reads=True)
-        info = self._info(broker)
-        headers = self._info_headers(info)
-        if not info or is_deleted(info):
+        described = self._describe(request, place)  # before the page: that shows at least as much, then
+        page = self._page(self._broker(place, stale_reads=True), asked)
+        headers = self._info_headers(page.info) + _known_headers(described)
+        if not page.info or is_deleted(page.info):
             raise web.HTTPNotFound(headers=headers)
         if self._wants_shards(request):
             # Databases with shard ranges are yet to come; of a whole container there are none.
             headers.append(("X-Backend-Record-Type", "shard"))
-            return self.listing_reply(JSON, place.container or "", [], headers)
-        policy_index = info["storage_policy_index"]
+            return self.listing_reply(JSON, [b"[]"], headers)
         headers.append(("X-Backend-Record-Type", "object"))
-        headers.append(("X-Backend-Record-Storage-Policy-Index", str(policy_index)))
-        entries = object_entries(broker.list_objects(asked, policy_index))
-        return self.listing_reply(media_type, place.container or "", entries, headers)
+        headers.append(("X-Backend-Record-Storage-Policy-Index", str(page.info["storage_policy_index"])))
+        return self.listing_reply(media_type, render_objects(media_type, place.container or "", page.rows), headers)
+
+    def _page(self, broker: ContainerBroker, query: ListingQuery) -> Page:
+        try:
+            return broker.page(query)
+        except DatabaseMissing:
+            return Page(EMPTY, [], True)
 
     def _wants_shards(self, request: Request) -> bool:
         return (request.header("X-Backend-Record-Type") or "").lower() == "shard"
@@ -295,16 +328,38 @@ class ContainerServer(DatabaseServer):
                 headers.append((VERSIONS_LOCATION, str_to_wsgi(location)))
         return headers
 
+    def _describe(self, request: Request, place: Place) -> Description | None:
+        """The container with all that is known of it here, where that is asked for and can be told."""
+        if asks_known(request):
+            try:
+                return catch_up.describe(self._broker(place, pending_timeout=catch_up.PATIENCE))
+            except DatabaseMissing:
+                return None
+            except LockTimeout as error:
+                self.logger.warning("%s may lack its newest rows: others hold the lock: %s", request.wsgi_path, error)
+        return None
+
     def _info(self, broker: ContainerBroker) -> dict[str, Any]:
         try:
             return broker.get_info()
         except DatabaseMissing:
             return EMPTY
 
-    def _broker(self, place: Place, stale_reads: bool = False) -> ContainerBroker:
+    def _broker(self, place: Place, stale_reads: bool = False, pending_timeout: float = 10.0) -> ContainerBroker:
         name_hash = self.swift.hash_path.hex(place.account, place.container)
         path = layout.database_path(place.device_path, "container", place.partition, name_hash)
-        return ContainerBroker(path, place.account, place.container, logger=self.logger, stale_reads=stale_reads)
+        return ContainerBroker(
+            path,
+            place.account,
+            place.container,
+            logger=self.logger,
+            stale_reads=stale_reads,
+            pending_timeout=pending_timeout,
+        )
+
+
+def _known_headers(described: Description | None) -> Headers:
+    return [] if described is None else [known_header(described.known)]
 
 
 def _unicode(text: str) -> str:

@@ -65,9 +65,12 @@ def quarantine_directory(path: str, kind: Kind) -> str:
     return target
 
 
-def databases(device_path: str, kind: Kind) -> Iterator[str]:
-    """The databases of a device: their paths in the form without an epoch, whatever form the files have."""
-    root = f"{device_path}/{kind}s"
+def databases(device_path: str, kind: Kind, tree: str | None = None) -> Iterator[str]:
+    """The databases of a device: their paths in the form without an epoch, whatever form the files have.
+
+    :param tree: directory of the device that is walked, where it is not ``<kind>s``
+    """
+    root = f"{device_path}/{tree or f'{kind}s'}"
     for partition in _names(root):
         for suffix in _names(f"{root}/{partition}") if partition.isdecimal() else ():
             for name_hash in _names(f"{root}/{partition}/{suffix}"):
