@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from swiftlite.account.reaper import ReaperOptions
 from swiftlite.cli.layout import FILTERS, INTERNAL_PIPELINE, PIPELINE, VERSIONING
 from swiftlite.common.config import ServerOptions
 from swiftlite.common.memcached import MemcachedOptions
@@ -97,16 +98,15 @@ def _own(cls: type) -> frozenset[str]:
     )
 
 
-def _storage(kind: str, port: int, server: type, updater: type | None) -> list[Section]:
+def _storage(kind: str, port: int, server: type, daemons: Mapping[str, type]) -> list[Section]:
+    """A storage server's sample; `daemons`: the options of each that works on its devices, by section."""
     sections = [
         _default(port, set()),
         Section("pipeline:main", (f"pipeline = healthcheck {kind}-server",)),
         Section(f"app:{kind}-server", (f"use = egg:swiftlite#{kind}",), server, _own(server)),
         Section("filter:healthcheck", ("use = egg:swiftlite#healthcheck",), HealthCheckOptions),
     ]
-    if updater:
-        sections.append(Section(f"{kind}-updater", (), updater, _own(updater)))
-    return sections
+    return sections + [Section(name, (), options, _own(options)) for name, options in daemons.items()]
 
 
 def _proxy() -> list[Section]:
@@ -142,10 +142,12 @@ def _expirer() -> list[Section]:
 
 SAMPLES: dict[str, list[Section]] = {
     "proxy-server.conf-sample": _proxy(),
-    "object-server.conf-sample": _storage("object", 6200, ObjectOptions, ObjectUpdaterOptions),
+    "object-server.conf-sample": _storage("object", 6200, ObjectOptions, {"object-updater": ObjectUpdaterOptions}),
     "object-expirer.conf-sample": _expirer(),
-    "container-server.conf-sample": _storage("container", 6201, ContainerOptions, ContainerUpdaterOptions),
-    "account-server.conf-sample": _storage("account", 6202, DatabaseServerOptions, None),
+    "container-server.conf-sample": _storage(
+        "container", 6201, ContainerOptions, {"container-updater": ContainerUpdaterOptions}
+    ),
+    "account-server.conf-sample": _storage("account", 6202, DatabaseServerOptions, {"account-reaper": ReaperOptions}),
     "swift.conf-sample": [
         Section(
             "swift-hash",

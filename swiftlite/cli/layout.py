@@ -22,6 +22,9 @@ VERSIONING = {"allow_versioned_writes": "true", "allow_object_versioning": "true
 """A container's owner may choose either kind of versions, where the defaults of OpenStack Swift allow neither."""
 FILTERS = {"proxy-logging": "proxy_logging", "cache": "memcache"}
 
+DAEMONS = {("object", "updater"): "5", ("container", "updater"): "5", ("account", "reaper"): "30"}
+"""The daemons of each storage node, by the kind of server whose devices they work on; seconds between their passes."""
+
 Conf = dict[str, dict[str, str]]
 """Section name to options."""
 
@@ -85,9 +88,9 @@ def processes(layout: Layout) -> list[Process]:
             name = _node_name(f"{kind}-server", node)
             found.append(Process(name, f"swiftlite-{kind}-server", conf_path(layout, kind, node), (node.ip, port)))
     for node in layout.nodes:
-        for kind in ("object", "container"):
-            name = _node_name(f"{kind}-updater", node)
-            found.append(Process(name, f"swiftlite-{kind}-updater", conf_path(layout, kind, node), None))
+        for kind, daemon in DAEMONS:
+            name = _node_name(f"{kind}-{daemon}", node)
+            found.append(Process(name, f"swiftlite-{kind}-{daemon}", conf_path(layout, kind, node), None))
     found.append(Process("object-expirer", "swiftlite-object-expirer", layout.etc / "object-expirer.conf", None))
     return found
 
@@ -204,9 +207,8 @@ def _storage_conf(layout: Layout, node: StorageNode, kind: str, port: int) -> Co
         f"app:{kind}-server": {"use": f"egg:swiftlite#{kind}"},
         "filter:healthcheck": {"use": "egg:swiftlite#healthcheck"},
     }
-    if kind != "account":
-        # Little to walk on one machine, so look again soon.
-        conf[f"{kind}-updater"] = {"interval": "5"}
+    # Little to walk on one machine, so look again soon.
+    conf |= {f"{kind}-{daemon}": {"interval": seconds} for (owner, daemon), seconds in DAEMONS.items() if owner == kind}
     return conf
 
 
