@@ -199,7 +199,7 @@ class Driver:
         elif row.big:
             limits = {"last": self.big_requests}
         if row.is_direct:
-            limits |= {"port": stack.ports["container"], "prefix": f"{UPDATED}/{prefix}"}
+            limits |= {"port": stack.ports["container"], "path": f"{UPDATED}/{prefix}"}
         before = stack.cpu_seconds()
         if row.tool == "wrk":
             self._wrk(row, stack, prefix, measure)
@@ -235,7 +235,7 @@ class Driver:
         job = {
             "port": stack.port,
             "method": method,
-            "prefix": stack.path("c", prefix),
+            "prefix": limits.pop("path", None) or stack.path("c", prefix),
             "size": size,
             "body_file": str(self.body),
             "headers": stack.headers(),
