@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from swiftlite.core.listing import ListingQuery, NameRange, Row, collect
+from swiftlite.core.listing import ListingQuery, Row
 from swiftlite.core.rows import ZERO_LIKE, ContainerRow, is_storable, merge_container
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db.broker import DatabaseBroker, Refuse
-from swiftlite.db.connections import until_unlocked
+from swiftlite.db.listing import Page, walk
 from swiftlite.db.schema import ACCOUNT_SCHEMA
 
+_LISTED = "SELECT name, object_count, bytes_used, put_timestamp, storage_policy_index FROM container WHERE deleted = 0"
 _COLUMNS = "name, put_timestamp, delete_timestamp, object_count, bytes_used, deleted, storage_policy_index"
 
 
@@ -94,35 +94,21 @@ class AccountBroker(DatabaseBroker):
             ).fetchall()
         return {index: dict(zip(columns, counts, strict=True)) for index, *counts in rows}
 
-    def list_containers(self, query: ListingQuery) -> list[Row]:
-        """Rows ``(name, object_count, bytes_used, put_timestamp, policy index)`` and Subdirs that answer a query."""
+    def page(self, query: ListingQuery) -> Page:
+        """Rows ``(name, object_count, bytes_used, put_timestamp, policy index)`` and Subdirs, with the info.
+
+        :raises DatabaseMissing: when there is no database
+        """
         self.commit_pending()
-        with self.connection() as connection:
-            cursor = connection.cursor()
+        with self.snapshot() as connection:
+            return Page(self._stat(connection), *walk(connection, _LISTED, (), query))
 
-            def fetch(names: NameRange, count: int) -> Iterable[Row]:
-                sql = _listing_sql(names.inclusive, names.high is not None, query.reverse)
-                values: list[Any] = [names.low, count]
-                if names.high is not None:
-                    values.insert(1, names.high)
-                return until_unlocked(lambda: cursor.execute(sql, values))
-
-            try:
-                return collect(query, fetch)
-            finally:
-                cursor.close()  # a statement that is not finished would keep the file locked
+    def list_containers(self, query: ListingQuery) -> list[Row]:
+        """The rows of a page alone."""
+        return self.page(query).rows
 
 
 def _is_readable(record: tuple[Any, ...]) -> bool:
     if len(record) not in (6, 7) or not isinstance(record[0], str) or not is_storable(record):
         return False
     return all(text is None or isinstance(text, str) for text in record[1:3])
-
-
-@functools.lru_cache
-def _listing_sql(inclusive: bool, has_high: bool, reverse: bool) -> str:
-    return (
-        "SELECT name, object_count, bytes_used, put_timestamp, storage_policy_index FROM container "
-        f"WHERE deleted = 0 AND name {'>=' if inclusive else '>'} ? "
-        f"{'AND name < ? ' if has_high else ''}ORDER BY name {'DESC ' if reverse else ''}LIMIT ?"
-    )

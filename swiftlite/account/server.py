@@ -11,7 +11,8 @@ from swiftlite.common.log import get_logger
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.web import Answer
 from swiftlite.core.constraints import is_auto_create
-from swiftlite.core.listing_formats import container_entries
+from swiftlite.core.listing import ListingQuery
+from swiftlite.core.listing_formats import render_containers
 from swiftlite.core.rows import ContainerRow
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout
@@ -25,6 +26,7 @@ from swiftlite.db.controller import (
     Request,
     metadata_headers,
 )
+from swiftlite.db.listing import Page
 from swiftlite.wire.messages import AccountUpdate, database_text
 
 STATUS_DELETED = {"X-Account-Status": "Deleted"}
@@ -130,12 +132,18 @@ class AccountServer(DatabaseServer):
         media_type = self.media_type(request, query)
         asked = self.listing_query(request, query, self.swift.constraints.account_listing_limit)
         broker = self._broker(place, stale_reads=True)
-        info = self._info(broker)
-        if info is None or is_deleted(info):
-            raise _not_found(info)
+        page = self._page(broker, asked)
+        if page is None or is_deleted(page.info):
+            raise _not_found(page and page.info)
         policies = {policy.index: policy.name for policy in self.swift.policies}
-        entries = container_entries(broker.list_containers(asked), policies)
-        return self.listing_reply(media_type, place.account, entries, self._info_headers(broker, info))
+        pieces = render_containers(media_type, place.account, page.rows, policies)
+        return self.listing_reply(media_type, pieces, self._info_headers(broker, page.info))
+
+    def _page(self, broker: AccountBroker, query: ListingQuery) -> Page | None:
+        try:
+            return broker.page(query)
+        except DatabaseMissing:
+            return None
 
     def _info(self, broker: AccountBroker) -> dict[str, Any] | None:
         try:

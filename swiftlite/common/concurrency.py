@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import itertools
 import os
 import threading
 import warnings
@@ -55,6 +56,16 @@ def spawn(function: Callable[..., Any], *args: Any, **kwargs: Any) -> GreenThrea
     ContextVars are per greenlet: without the copy, a log line of the new thread would lose its transaction id.
     """
     return eventlet.spawn(contextvars.copy_context().run, function, *args, **kwargs)
+
+
+def in_turns(items: Iterable[T]) -> Iterator[T]:
+    """Give the items and let other green threads run between any two: for long work that is done in pieces."""
+    work = iter(items)
+    for item in itertools.islice(work, 1):
+        yield item
+    for item in work:
+        sleep()
+        yield item
 
 
 class GreenPool(eventlet.greenpool.GreenPool):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +11,6 @@ from swiftlite.core.listing import ListingQuery, Row
 from swiftlite.core.rows import DELETED_ETAG, DELETED_TYPE, ZERO_LIKE, ObjectReport, ObjectRow, is_storable, merge
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db.broker import DatabaseBroker, Refuse, dictionaries
-from swiftlite.db.connections import until_unlocked
 from swiftlite.db.listing import Page, walk
 from swiftlite.db.schema import CONTAINER_SCHEMA
 

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 from swiftlite import __version__
 from swiftlite.common import web
+from swiftlite.common.concurrency import in_turns
 from swiftlite.common.config import ServerOptions, option
 from swiftlite.common.log import log_line, transaction_id
 from swiftlite.common.request_log import storage_line
@@ -228,10 +229,13 @@ class DatabaseServer:
             raise web.HTTPNotAcceptable()
         return chosen
 
-    def listing_reply(self, media_type: str, name: str, entries: list[dict[str, Any]], headers: Headers) -> Reply:
-        """The answer to a GET: 200, or 204 where there is no text to send."""
+    def listing_reply(self, media_type: str, pieces: Iterable[bytes], headers: Headers) -> Reply:
+        """The answer to a GET: 200, or 204 where there is no text to send.
+
+        :param pieces: of the text; others may run while it is made
+        """
         headers.append(("Content-Type", f"{media_type}; charset=utf-8"))
-        body = listing_formats.render(media_type, self.kind, name, entries)
+        body = b"".join(in_turns(pieces))
         return Reply(200 if body else 204, headers, body)
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from swiftlite.common.concurrency import in_turns
 from swiftlite.common.config import is_true
 from swiftlite.common.log import Logger, get_logger
 from swiftlite.common.pipeline import WSGIApp
 from swiftlite.common.web import HTTPBadRequest, HTTPNotAcceptable
-from swiftlite.core.listing_formats import JSON, choose_format, render
+from swiftlite.core.listing_formats import JSON, choose_format, read_entries, render
 from swiftlite.core.names import RESERVED, wsgi_to_str
 
 API_VERSIONS = ("v1", "v1.0")
@@ -94,12 +95,12 @@ class ListingFormats:
     def _render(self, environ: dict[str, Any], whole: bytes, target: tuple[str, str, str]) -> bytes | None:
         kind, name, media_type = target
         try:
-            entries = json.loads(whole)
-            if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            entries = list(itertools.chain.from_iterable(in_turns(read_entries(whole))))
+            if not all(isinstance(entry, dict) for entry in entries):
                 return None
             if b"\\u0000" in whole and not is_true(environ.get("HTTP_X_BACKEND_ALLOW_RESERVED_NAMES")):
                 entries = self._without_reserved(name, entries)
-            return render(media_type, kind, name, entries)
+            return b"".join(in_turns(render(media_type, kind, name, entries)))
         except (ValueError, KeyError):
             return None
 

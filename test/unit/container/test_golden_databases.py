@@ -14,7 +14,7 @@ import pytest
 from swiftlite.account.backend import AccountBroker
 from swiftlite.container.backend import ContainerBroker
 from swiftlite.core.listing import ListingQuery
-from swiftlite.core.listing_formats import container_entries, object_entries
+from swiftlite.core.listing_formats import container_entry, object_entry
 from swiftlite.db import layout, pending
 from swiftlite.db.schema import chexor
 
@@ -65,7 +65,8 @@ def test_every_replica_lists_what_the_proxy_listed(devices: list[Path], listings
             continue
         seen.add(f"/{broker.container}")
         info = broker.get_info()
-        entries = object_entries(broker.list_objects(ListingQuery(), info["storage_policy_index"]))
+        rows = broker.list_objects(ListingQuery(), info["storage_policy_index"])
+        entries = [object_entry(row) for row in rows]
         expected = {entry["name"]: entry for entry in listings[f"/{broker.container}"]}
         late = [entry["name"] for entry in entries if entry["name"] not in expected]
         assert all(name.startswith("late") for name in late)  # put after the listing was taken
@@ -88,7 +89,8 @@ def test_every_account_replica_lists_what_the_proxy_listed(devices: list[Path], 
     ]
     assert len(brokers) == 3
     for broker in brokers:
-        assert container_entries(broker.list_containers(ListingQuery()), POLICY_NAMES) == listings[""]
+        entries = [container_entry(row, POLICY_NAMES) for row in broker.list_containers(ListingQuery())]
+        assert entries == listings[""]
         info = broker.get_info()
         assert (info["account"], info["container_count"]) == ("AUTH_test", 8)
         assert broker.policy_stats()[1]["container_count"] == 1

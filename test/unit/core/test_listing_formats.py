@@ -16,11 +16,14 @@ from swiftlite.core.listing_formats import (
     TEXT_XML,
     XML,
     choose_format,
-    container_entries,
+    container_entry,
     last_modified,
-    object_entries,
-    render,
+    object_entry,
+    read_entries,
+    render_containers,
+    render_objects,
 )
+from swiftlite.core.listing_formats import render as render_pieces
 from swiftlite.core.timestamp import Timestamp
 
 
@@ -62,6 +65,10 @@ def test_an_accept_header_that_makes_no_sense(accept: str) -> None:
         choose_format(None, accept)
 
 
+def render(media_type: str, kind: str, name: str, entries: list[dict]) -> bytes:
+    return b"".join(render_pieces(media_type, kind, name, entries))
+
+
 ROWS = [
     ("a<&>\"'", "1402464677.04188", 3, "text/plain; charset=utf-8", "h"),
     Subdir('d"<&\n/'),
@@ -87,14 +94,14 @@ OBJECTS = [
 
 
 def test_entries_of_a_container() -> None:
-    entries = object_entries(ROWS)
+    entries = [object_entry(row) for row in ROWS]
     assert entries == OBJECTS
     assert list(entries[0]) == ["bytes", "hash", "name", "content_type", "last_modified"]
 
 
 def test_entries_of_an_account() -> None:
     rows = [("c", 1, 2, "1402464677.04188", 1), ("d", 0, 0, "1402464677.04188", 9), Subdir("e/")]
-    assert container_entries(rows, {1: "silver"}) == [
+    assert [container_entry(row, {1: "silver"}) for row in rows] == [
         {
             "name": "c",
             "count": 1,
@@ -105,6 +112,72 @@ def test_entries_of_an_account() -> None:
         {"name": "d", "count": 0, "bytes": 0, "last_modified": "2014-06-11T05:31:17.041880"},
         {"subdir": "e/"},
     ]
+
+
+names = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=8)
+object_rows = st.tuples(
+    names,
+    st.sampled_from(
+        ["1402464677.04188", "1402464677.04188+0+a", "0000000000.00000", "1402464677.04188_000000000000000a"]
+    ),
+    st.integers(0, 2**63 - 1),
+    names | st.sampled_from(["text/plain; charset=utf-8", "a/b;swift_bytes=12", "a/b;c=d;swift_bytes=x"]),
+    names,
+)
+container_rows = st.tuples(names, st.integers(0), st.integers(0), st.just("1402464677.04188"), st.integers(0, 2))
+
+
+@given(st.sampled_from([JSON, PLAIN, XML, TEXT_XML]), st.lists(object_rows | st.builds(Subdir, names), max_size=5))
+def test_rows_of_a_container_are_rendered_as_their_entries_are(media_type: str, rows: list) -> None:
+    entries = [object_entry(row) for row in rows]
+    assert b"".join(render_objects(media_type, "c", rows)) == render(media_type, "container", "c", entries)
+
+
+@given(st.sampled_from([JSON, PLAIN, XML, TEXT_XML]), st.lists(container_rows | st.builds(Subdir, names), max_size=5))
+def test_rows_of_an_account_are_rendered_as_their_entries_are(media_type: str, rows: list) -> None:
+    policies = {0: "gold", 1: "silver"}
+    entries = [container_entry(row, policies) for row in rows]
+    assert b"".join(render_containers(media_type, "a", rows, policies)) == render(media_type, "account", "a", entries)
+
+
+@pytest.mark.parametrize("media_type", [JSON, PLAIN, XML])
+def test_a_long_listing_comes_in_pieces_that_join_without_a_seam(media_type: str) -> None:
+    rows = [(f"n{number}", "1402464677.04188", number, "a/b", "e") for number in range(2345)]
+    pieces = list(render_objects(media_type, "c", rows))
+    assert len(pieces) > 4
+    assert max(map(len, pieces)) < 2 * len(b"".join(pieces)) / len(pieces)
+    whole = b"".join(pieces)
+    assert whole == render(media_type, "container", "c", [object_entry(row) for row in rows])
+    found = {
+        JSON: lambda: [entry["name"] for entry in json.loads(whole)],
+        PLAIN: lambda: whole.decode().splitlines(),
+        XML: lambda: [element.text for element in xml.etree.ElementTree.fromstring(whole).iter("name")],
+    }[media_type]()
+    assert found == [row[0] for row in rows]
+
+
+nasty = st.text(alphabet='}{, "[]\\\n\x00é', max_size=12)
+
+
+@given(st.lists(st.dictionaries(nasty, nasty | st.integers(), min_size=1, max_size=3), max_size=6), st.integers(1, 90))
+def test_a_json_list_is_read_in_pieces(entries: list, at_once: int) -> None:
+    pieces = list(read_entries(json.dumps(entries).encode(), at_once))
+    assert [entry for piece in pieces for entry in piece] == entries
+
+
+def test_a_long_json_list_is_read_in_many_pieces() -> None:
+    entries = [{"name": '}, {"', "hash": "ends with }, {"} for _ in range(10000)]
+    pieces = list(read_entries(json.dumps(entries).encode()))
+    assert len(pieces) > 4
+    assert [entry for piece in pieces for entry in piece] == entries
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"[", b"]", b"[1]x", b"[1], [2]", b"[{]", b'[{"a": "}, {"]', b"\xff", b"null"]
+)
+def test_what_is_no_json_list(body: bytes) -> None:
+    with pytest.raises(ValueError):
+        list(read_entries(body))
 
 
 def test_plain_text() -> None:
