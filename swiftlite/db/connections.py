@@ -11,6 +11,8 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from swiftlite.common.concurrency import sleep
+from swiftlite.db.migrations import migrate
+from swiftlite.db.pending import LockTimeout
 from swiftlite.db.schema import register_functions
 
 T = TypeVar("T")
@@ -80,7 +82,7 @@ def file_identity(path: str) -> tuple[int, int]:
 
 
 def open_database(path: str) -> sqlite3.Connection:
-    """Open an existing database file; commits are explicit."""
+    """Open an existing database file, and bring an older one up to date; commits are explicit."""
     try:
         connection = sqlite3.connect(
             f"file:{quote(path)}?mode=rw", uri=True, timeout=0, isolation_level=None, check_same_thread=False
@@ -89,7 +91,12 @@ def open_database(path: str) -> sqlite3.Connection:
         if not os.path.exists(path):
             raise DatabaseMissing(path) from None
         raise
-    prepare(connection)
+    try:
+        prepare(connection)
+        until_unlocked(lambda: migrate(connection))
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -100,10 +107,11 @@ def prepare(connection: sqlite3.Connection) -> None:
         until_unlocked(lambda pragma=pragma: connection.execute(f"PRAGMA {pragma}"))  # type: ignore[misc]
 
 
-def until_unlocked(call: Callable[[], T]) -> T:
+def until_unlocked(call: Callable[[], T], timeout: float = LOCKED_TIMEOUT) -> T:
     """Repeat a call for as long as it fails because somebody else has the database locked.
 
-    :raises sqlite3.OperationalError: when that lasts longer than LOCKED_TIMEOUT
+    :param timeout: seconds to go on trying
+    :raises LockTimeout: when that is not enough
     """
     deadline = None
     delay = 0.001
@@ -111,9 +119,11 @@ def until_unlocked(call: Callable[[], T]) -> T:
         try:
             return call()
         except sqlite3.OperationalError as error:
-            now = time.monotonic()
-            deadline = deadline or now + LOCKED_TIMEOUT
-            if "locked" not in str(error) or now >= deadline:
+            if "locked" not in str(error):
                 raise
+            now = time.monotonic()
+            deadline = deadline or now + timeout
+            if now >= deadline:
+                raise LockTimeout("the database") from error
         sleep(delay)
         delay = min(delay * 2, 0.05)

@@ -18,12 +18,26 @@ def chexor(old: str | None, name: str, timestamp: str) -> str:
     return f"{int(old or '0', 16) ^ int(row, 16):032x}"
 
 
+def _columns(columns: dict[str, str]) -> str:
+    return ", ".join(f"{name} {kind}" for name, kind in columns.items())
+
+
+SYNC_TABLES = ("outgoing_sync", "incoming_sync")
+
+
+def sync_triggers(table: str) -> str:
+    """The triggers that tell when a sync point was last moved."""
+    touch = f"BEGIN UPDATE {table} SET updated_at = STRFTIME('%s', 'NOW') WHERE ROWID = new.ROWID; END;"
+    return f"""
+        CREATE TRIGGER {table}_insert AFTER INSERT ON {table} {touch}
+        CREATE TRIGGER {table}_update AFTER UPDATE ON {table} {touch}
+    """
+
+
 def _sync_table(name: str) -> str:
-    touch = f"BEGIN UPDATE {name} SET updated_at = STRFTIME('%s', 'NOW') WHERE ROWID = new.ROWID; END;"
     return f"""
         CREATE TABLE {name} (remote_id TEXT UNIQUE, sync_point INTEGER, updated_at TEXT DEFAULT 0);
-        CREATE TRIGGER {name}_insert AFTER INSERT ON {name} {touch}
-        CREATE TRIGGER {name}_update AFTER UPDATE ON {name} {touch}
+        {sync_triggers(name)}
     """
 
 
@@ -34,21 +48,16 @@ def _refuse_update(table: str) -> str:
     """
 
 
-_SYNC = _sync_table("outgoing_sync") + _sync_table("incoming_sync")
+_SYNC = "".join(map(_sync_table, SYNC_TABLES))
 
-_OBJECT = f"""
-    CREATE TABLE object (
-        ROWID INTEGER PRIMARY KEY AUTOINCREMENT,
-        name TEXT,
-        created_at TEXT,
-        size INTEGER,
-        content_type TEXT,
-        etag TEXT,
-        deleted INTEGER DEFAULT 0,
-        storage_policy_index INTEGER DEFAULT 0
+OBJECT_INDEX = "CREATE INDEX ix_object_deleted_name ON object (deleted, name);"
+
+OBJECT_COUNTS = """
+    CREATE TABLE policy_stat (
+        storage_policy_index INTEGER PRIMARY KEY,
+        object_count INTEGER DEFAULT 0,
+        bytes_used INTEGER DEFAULT 0
     );
-    CREATE INDEX ix_object_deleted_name ON object (deleted, name);
-    {_refuse_update("object")}
     CREATE TRIGGER object_insert_policy_stat AFTER INSERT ON object
         BEGIN
             INSERT OR IGNORE INTO policy_stat (storage_policy_index) VALUES (new.storage_policy_index);
@@ -64,14 +73,26 @@ _OBJECT = f"""
                 WHERE storage_policy_index = old.storage_policy_index;
             UPDATE container_info SET hash = chexor(hash, old.name, old.created_at);
         END;
-    CREATE TABLE policy_stat (
-        storage_policy_index INTEGER PRIMARY KEY,
-        object_count INTEGER DEFAULT 0,
-        bytes_used INTEGER DEFAULT 0
+"""
+"""How many objects of each policy there are, kept by triggers, with the hash of all rows."""
+
+_OBJECT = f"""
+    CREATE TABLE object (
+        ROWID INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT,
+        created_at TEXT,
+        size INTEGER,
+        content_type TEXT,
+        etag TEXT,
+        deleted INTEGER DEFAULT 0,
+        storage_policy_index INTEGER DEFAULT 0
     );
+    {OBJECT_INDEX}
+    {_refuse_update("object")}
+    {OBJECT_COUNTS}
 """
 
-_INFO_COLUMNS = {
+INFO_COLUMNS = {
     "account": "TEXT",
     "container": "TEXT",
     "created_at": "TEXT",
@@ -92,35 +113,38 @@ _INFO_COLUMNS = {
     "reconciler_sync_point": "INTEGER DEFAULT -1",
 }
 
+INFO_TABLE = f"CREATE TABLE container_info ({_columns(INFO_COLUMNS)});"
+
 # Older readers go through the view, so it keeps the name and the columns of the table that once held the counts.
-_INFO = f"""
-    CREATE TABLE container_info ({", ".join(f"{name} {kind}" for name, kind in _INFO_COLUMNS.items())});
+STAT_VIEW = f"""
     CREATE VIEW container_stat AS
-        SELECT {", ".join(f"info.{name} AS {name}" for name in _INFO_COLUMNS)},
+        SELECT {", ".join(f"info.{name} AS {name}" for name in INFO_COLUMNS)},
             coalesce(stat.object_count, 0) AS object_count, coalesce(stat.bytes_used, 0) AS bytes_used
         FROM container_info info LEFT JOIN policy_stat stat
         ON info.storage_policy_index = stat.storage_policy_index;
     CREATE TRIGGER container_stat_update INSTEAD OF UPDATE ON container_stat
-        BEGIN UPDATE container_info SET {", ".join(f"{name} = NEW.{name}" for name in _INFO_COLUMNS)}; END;
+        BEGIN UPDATE container_info SET {", ".join(f"{name} = NEW.{name}" for name in INFO_COLUMNS)}; END;
 """
 
-_SHARD_RANGE = f"""
-    CREATE TABLE shard_range (
-        ROWID INTEGER PRIMARY KEY AUTOINCREMENT,
-        name TEXT,
-        timestamp TEXT,
-        lower TEXT,
-        upper TEXT,
-        object_count INTEGER DEFAULT 0,
-        bytes_used INTEGER DEFAULT 0,
-        meta_timestamp TEXT,
-        deleted INTEGER DEFAULT 0,
-        state INTEGER,
-        state_timestamp TEXT,
-        epoch TEXT,
-        reported INTEGER DEFAULT 0,
-        tombstones INTEGER DEFAULT -1
-    );
+SHARD_RANGE_COLUMNS = {
+    "ROWID": "INTEGER PRIMARY KEY AUTOINCREMENT",
+    "name": "TEXT",
+    "timestamp": "TEXT",
+    "lower": "TEXT",
+    "upper": "TEXT",
+    "object_count": "INTEGER DEFAULT 0",
+    "bytes_used": "INTEGER DEFAULT 0",
+    "meta_timestamp": "TEXT",
+    "deleted": "INTEGER DEFAULT 0",
+    "state": "INTEGER",
+    "state_timestamp": "TEXT",
+    "epoch": "TEXT",
+    "reported": "INTEGER DEFAULT 0",
+    "tombstones": "INTEGER DEFAULT -1",
+}
+
+SHARD_RANGE = f"""
+    CREATE TABLE shard_range ({_columns(SHARD_RANGE_COLUMNS)});
     {_refuse_update("shard_range")}
 """
 
@@ -136,29 +160,18 @@ def _account_counts(row: str, sign: str) -> str:
                 bytes_used = bytes_used {sign} {row}.bytes_used"""
 
 
-_ACCOUNT = f"""
-    CREATE TABLE container (
-        ROWID INTEGER PRIMARY KEY AUTOINCREMENT,
-        name TEXT,
-        put_timestamp TEXT,
-        delete_timestamp TEXT,
-        object_count INTEGER,
-        bytes_used INTEGER,
-        deleted INTEGER DEFAULT 0,
-        storage_policy_index INTEGER DEFAULT 0
+CONTAINER_INDEX = "CREATE INDEX ix_container_deleted_name ON container (deleted, name);"
+
+CONTAINER_COUNTS = """
+    CREATE TABLE policy_stat (
+        storage_policy_index INTEGER PRIMARY KEY,
+        container_count INTEGER DEFAULT 0,
+        object_count INTEGER DEFAULT 0,
+        bytes_used INTEGER DEFAULT 0
     );
-    CREATE INDEX ix_container_deleted_name ON container (deleted, name);
-    CREATE TRIGGER container_insert AFTER INSERT ON container
-        BEGIN
-            UPDATE account_stat SET {_account_counts("new", "+")},
-                hash = chexor(hash, new.name, {_CONTAINER_ROW_TEXT.format(row="new")});
-        END;
-    {_refuse_update("container")}
-    CREATE TRIGGER container_delete AFTER DELETE ON container
-        BEGIN
-            UPDATE account_stat SET {_account_counts("old", "-")},
-                hash = chexor(hash, old.name, {_CONTAINER_ROW_TEXT.format(row="old")});
-        END;
+"""
+
+CONTAINER_COUNT_TRIGGERS = f"""
     CREATE TRIGGER container_insert_ps AFTER INSERT ON container
         BEGIN
             INSERT OR IGNORE INTO policy_stat (storage_policy_index) VALUES (new.storage_policy_index);
@@ -170,29 +183,52 @@ _ACCOUNT = f"""
             UPDATE policy_stat SET {_account_counts("old", "-")}
                 WHERE storage_policy_index = old.storage_policy_index;
         END;
-    CREATE TABLE account_stat (
-        account TEXT,
-        created_at TEXT,
-        put_timestamp TEXT DEFAULT '0',
-        delete_timestamp TEXT DEFAULT '0',
-        container_count INTEGER,
-        object_count INTEGER DEFAULT 0,
-        bytes_used INTEGER DEFAULT 0,
-        hash TEXT default '00000000000000000000000000000000',
-        id TEXT,
-        status TEXT DEFAULT '',
-        status_changed_at TEXT DEFAULT '0',
-        metadata TEXT DEFAULT ''
-    );
-    CREATE TABLE policy_stat (
-        storage_policy_index INTEGER PRIMARY KEY,
-        container_count INTEGER DEFAULT 0,
-        object_count INTEGER DEFAULT 0,
-        bytes_used INTEGER DEFAULT 0
-    );
 """
 
-CONTAINER_SCHEMA = _SYNC + _OBJECT + _INFO + _SHARD_RANGE
+STAT_COLUMNS = {
+    "account": "TEXT",
+    "created_at": "TEXT",
+    "put_timestamp": "TEXT DEFAULT '0'",
+    "delete_timestamp": "TEXT DEFAULT '0'",
+    "container_count": "INTEGER",
+    "object_count": "INTEGER DEFAULT 0",
+    "bytes_used": "INTEGER DEFAULT 0",
+    "hash": "TEXT default '00000000000000000000000000000000'",
+    "id": "TEXT",
+    "status": "TEXT DEFAULT ''",
+    "status_changed_at": "TEXT DEFAULT '0'",
+    "metadata": "TEXT DEFAULT ''",
+}
+
+_ACCOUNT = f"""
+    CREATE TABLE container (
+        ROWID INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT,
+        put_timestamp TEXT,
+        delete_timestamp TEXT,
+        object_count INTEGER,
+        bytes_used INTEGER,
+        deleted INTEGER DEFAULT 0,
+        storage_policy_index INTEGER DEFAULT 0
+    );
+    {CONTAINER_INDEX}
+    CREATE TRIGGER container_insert AFTER INSERT ON container
+        BEGIN
+            UPDATE account_stat SET {_account_counts("new", "+")},
+                hash = chexor(hash, new.name, {_CONTAINER_ROW_TEXT.format(row="new")});
+        END;
+    {_refuse_update("container")}
+    CREATE TRIGGER container_delete AFTER DELETE ON container
+        BEGIN
+            UPDATE account_stat SET {_account_counts("old", "-")},
+                hash = chexor(hash, old.name, {_CONTAINER_ROW_TEXT.format(row="old")});
+        END;
+    CREATE TABLE account_stat ({_columns(STAT_COLUMNS)});
+    {CONTAINER_COUNTS}
+    {CONTAINER_COUNT_TRIGGERS}
+"""
+
+CONTAINER_SCHEMA = _SYNC + _OBJECT + INFO_TABLE + STAT_VIEW + SHARD_RANGE
 ACCOUNT_SCHEMA = _SYNC + _ACCOUNT
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from swiftlite.db.connections import ConnectionCache, DatabaseMissing, open_database, until_unlocked
+from swiftlite.db.pending import LockTimeout
 
 
 @pytest.fixture
@@ -93,3 +94,13 @@ def test_a_locked_database_is_tried_again() -> None:
     assert until_unlocked(call) == "done"
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         until_unlocked(lambda: (_ for _ in ()).throw(sqlite3.OperationalError("no such table: x")))
+
+
+def test_a_database_that_stays_locked_is_told_of(path: str) -> None:
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    connection = sqlite3.connect(path, timeout=0)
+    with pytest.raises(LockTimeout):
+        until_unlocked(lambda: value(connection), timeout=0.02)
+    other.execute("ROLLBACK")
+    assert until_unlocked(lambda: value(connection), timeout=0.02) == "old"
