@@ -43,6 +43,7 @@ FILTERS = [
     "proxy_logging",
     "memcache",
     "listing_formats",
+    "container_sync",
     "tempauth",
     "copy",
     "slo",

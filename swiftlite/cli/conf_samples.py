@@ -19,6 +19,7 @@ from swiftlite.container.updater import UpdaterOptions as ContainerUpdaterOption
 from swiftlite.core.constraints import Constraints
 from swiftlite.db.controller import DatabaseServerOptions
 from swiftlite.middleware.catch_errors import CatchErrorsOptions
+from swiftlite.middleware.container_sync import ContainerSyncOptions
 from swiftlite.middleware.copy import CopyOptions
 from swiftlite.middleware.dlo import DLOOptions
 from swiftlite.middleware.gatekeeper import GatekeeperOptions
@@ -64,6 +65,7 @@ FILTER_OPTIONS = {
     "healthcheck": HealthCheckOptions,
     "proxy-logging": ProxyLoggingOptions,
     "cache": MemcachedOptions,
+    "container_sync": ContainerSyncOptions,
     "tempauth": TempAuthOptions,
     "copy": CopyOptions,
     "slo": SLOOptions,

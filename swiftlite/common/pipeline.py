@@ -27,6 +27,7 @@ FILTERS = {
     name: f"swiftlite.middleware.{name}:filter_factory"
     for name in (
         "catch_errors",
+        "container_sync",
         "copy",
         "dlo",
         "gatekeeper",

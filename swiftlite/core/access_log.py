@@ -18,6 +18,8 @@ DEFAULT_TEMPLATE = (
     "{log_info} {start_time} {end_time} {policy_index} {access_user_id}"
 )
 SENSITIVE_HEADERS = frozenset({"X-Auth-Token", "X-Storage-Token", "Authorization"})
+SECRET_HEADERS = frozenset({"X-Container-Sync-Key"})
+"""Of which a line shows nothing: clients choose short ones, and keep them for years."""
 SENSITIVE_PARAMETERS = ("temp_url_sig", "Signature", "X-Amz-Signature")
 _SENSITIVE_PARAMETER = re.compile(rf"(?<=[?&])((?:{'|'.join(SENSITIVE_PARAMETERS)})=)([^&]*)")
 _PLAIN = re.compile(r"[A-Za-z0-9_.~:/{}-]+").fullmatch
@@ -210,5 +212,7 @@ def _header_lines(environ: Mapping[str, Any], style: Style) -> str:
         if key.startswith("HTTP_") or key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             name = key.removeprefix("HTTP_").replace("_", "-").title()
             if not style.only_headers or name in style.only_headers:
+                if name in SECRET_HEADERS:
+                    value = "..."
                 lines.append(f"{name}: {shorten(value, style.reveal) if name in SENSITIVE_HEADERS else value}")
     return "\n".join(lines)

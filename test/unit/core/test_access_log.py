@@ -22,6 +22,7 @@ def entry(**changes):
         "HTTP_HOST": "store.example.com:8080",
         "HTTP_USER_AGENT": "curl/7.88 (x)",
         "HTTP_X_AUTH_TOKEN": "AUTH_tk0123456789abcdef",
+        "HTTP_X_CONTAINER_SYNC_KEY": "short",
         "swift.trans_id": "tx1",
         **changes.pop("environ", {}),
     }
@@ -128,5 +129,6 @@ def test_headers_are_logged_on_demand_without_secrets():
     everything = line("{headers}", {"headers": True})
     assert "User-Agent: curl".replace(" ", "%20") in everything
     assert "0123456789abcdef" not in everything
+    assert "short" not in everything
     only = line("{headers}", {"headers": True, "only_headers": frozenset({"Host"})})
     assert only == "Host:%20store.example.com:8080"
