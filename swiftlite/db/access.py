@@ -6,11 +6,11 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 from swiftlite.db import layout
-from swiftlite.db.connections import ConnectionCache, until_unlocked
+from swiftlite.db.connections import ConnectionCache, DatabaseMissing, file_identity, until_unlocked
 
 _CORRUPTION = (
     "database disk image is malformed",
@@ -54,6 +54,11 @@ class DatabaseFile:
         :raises DatabaseMissing: when there is no file
         :raises DatabaseQuarantined: when the file turned out to be corrupt
         """
+        with self._opened() as (connection, _, _):
+            yield connection
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[sqlite3.Connection, str, tuple[int, int]]]:
         path = layout.newest_file(self.path)
         try:
             identity, connection = _CONNECTIONS.take(path)
@@ -61,7 +66,7 @@ class DatabaseFile:
             self.possibly_quarantine(error)
             raise
         try:
-            yield connection
+            yield connection, path, identity
         except BaseException as error:
             connection.close()
             if isinstance(error, sqlite3.DatabaseError):
@@ -71,15 +76,29 @@ class DatabaseFile:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A connection inside a transaction that is committed at the end, or undone when anything is raised."""
-        with self.connection() as connection:
-            until_unlocked(lambda: connection.execute("BEGIN IMMEDIATE"))
-            try:
-                yield connection
-                until_unlocked(lambda: connection.execute("COMMIT"))
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+        """A connection inside a transaction that is committed at the end, or undone when anything is raised.
+
+        Whoever moves the file away, or another into its place, holds this lock meanwhile: a writer who waited for it
+        looks again which file is the current one, lest it writes to one that nobody will read.
+        """
+        begun = False
+        while not begun:
+            with self._opened() as (connection, path, identity):
+                until_unlocked(lambda: connection.execute("BEGIN IMMEDIATE"))
+                try:
+                    begun = layout.newest_file(self.path) == path and file_identity(path) == identity
+                    if begun:
+                        yield connection
+                        until_unlocked(lambda: connection.execute("COMMIT"))
+                finally:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Keep no connection for the next who comes: the file is about to go."""
+        with suppress(DatabaseMissing, sqlite3.DatabaseError):
+            _, connection = _CONNECTIONS.take(layout.newest_file(self.path))
+            connection.close()
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:

@@ -100,7 +100,7 @@ class DatabaseBroker(DatabaseFile):
         :raises DatabaseExists: when it exists already, also when it has just appeared
         """
         now = now or Timestamp(time.time())
-        _make_directories(self.directory)
+        make_directories(self.directory)
         descriptor, temporary = tempfile.mkstemp(suffix=".tmp", dir=self.directory)
         try:
             self._build(temporary, put_timestamp, policy_index, now.internal)
@@ -109,7 +109,7 @@ class DatabaseBroker(DatabaseFile):
                 if self.exists:
                     raise DatabaseExists(self.path)
                 os.rename(temporary, self.path)
-            _sync_directory(self.directory)
+            sync_directory(self.directory)
         finally:
             os.close(descriptor)
             if os.path.exists(temporary):
@@ -280,12 +280,17 @@ class DatabaseBroker(DatabaseFile):
             return
         try:
             with pending.directory_lock(self.directory, 0.1 if self.stale_reads else self.pending_timeout):
-                self._merge_pending([])
+                self.commit_pending_locked()
         except FileNotFoundError:
             raise DatabaseMissing(self.path) from None
         except pending.LockTimeout:
             if not self.stale_reads:
                 raise
+
+    def commit_pending_locked(self) -> None:
+        """Merge what is pending; the caller holds the directory's lock."""
+        if pending.size(self.pending_path):
+            self._merge_pending([])
 
     def _merge_pending(self, more: list[tuple[Any, ...]]) -> None:
         records, bad = pending.decode(pending.read(self.pending_path))
@@ -461,20 +466,21 @@ def load_metadata(text: str | None) -> Metadata:
     return {key: (value, timestamp) for key, (value, timestamp) in json.loads(text).items()} if text else {}
 
 
-def _make_directories(directory: str) -> None:
+def make_directories(directory: str) -> None:
     """Make a directory and its missing parents, durably."""
     if os.path.isdir(directory):
         return
     parent = os.path.dirname(directory)
-    _make_directories(parent)
+    make_directories(parent)
     try:
         os.mkdir(directory)
     except FileExistsError:
         return
-    _sync_directory(parent)
+    sync_directory(parent)
 
 
-def _sync_directory(directory: str) -> None:
+def sync_directory(directory: str) -> None:
+    """Make what was created, renamed or removed in a directory last."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

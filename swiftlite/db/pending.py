@@ -34,12 +34,26 @@ def directory_lock(directory: str, timeout: float) -> Iterator[None]:
     :raises LockTimeout: when it stays taken
     :raises FileNotFoundError: when the directory does not exist
     """
-    path = directory + "/.lock"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    descriptor = _locked(directory + "/.lock", timeout)
     try:
-        _wait_for(descriptor, path, timeout)
         yield
     finally:
+        os.close(descriptor)
+
+
+def _locked(path: str, timeout: float) -> int:
+    """Open and lock the file that is at ``path`` once we have the lock: while we waited, its directory may have been
+    moved away, and another one made."""
+    while True:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            _wait_for(descriptor, path, timeout)
+            held, there = os.fstat(descriptor), os.stat(path)
+            if (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
         os.close(descriptor)
 
 

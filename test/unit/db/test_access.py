@@ -1,0 +1,97 @@
+"""Writers and files that are replaced or moved away under them: what was written is where others read."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from swiftlite.container.backend import ContainerBroker
+from swiftlite.core.rows import ObjectReport
+from swiftlite.db import layout, pending
+from swiftlite.db.broker import DatabaseMissing
+
+LOGGER = logging.getLogger("test.access")
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> ContainerBroker:
+    path = layout.database_path(str(tmp_path / "sda"), "container", "7", "a" * 32)
+    made = ContainerBroker(path, "a", "c", logger=LOGGER)
+    made.initialize("0000000001.00000")
+    return made
+
+
+def while_held(broker: ContainerBroker, act: Callable[[], None], meanwhile: Callable[[], None]) -> list[object]:
+    """Start ``meanwhile`` in a thread while the database is locked, ``act`` once it waits; return what it raised."""
+    raised: list[object] = []
+    started = threading.Event()
+
+    def run() -> None:
+        started.set()
+        try:
+            meanwhile()
+        except Exception as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    with broker.transaction():
+        thread.start()
+        started.wait()
+        time.sleep(0.2)  # it cannot be seen from here that it waits; where it is late, the test proves less
+        act()
+    thread.join(20)
+    assert not thread.is_alive()
+    return raised
+
+
+def test_a_writer_who_waited_writes_to_the_file_that_took_the_place(broker: ContainerBroker, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copyfile(broker.path, other)
+    writer = ContainerBroker(broker.path, "a", "c", logger=LOGGER)
+    raised = while_held(
+        broker,
+        lambda: os.rename(other, broker.path),
+        lambda: writer.update_metadata({"X-Container-Meta-A": ("1", "0000000002.00000")}),
+    )
+    assert raised == []
+    assert ContainerBroker(broker.path, "a", "c", logger=LOGGER).metadata() == {
+        "X-Container-Meta-A": ("1", "0000000002.00000")
+    }
+
+
+def test_a_writer_who_waited_hears_that_the_database_is_gone(broker: ContainerBroker, tmp_path: Path) -> None:
+    writer = ContainerBroker(broker.path, "a", "c", logger=LOGGER)
+    raised = while_held(
+        broker,
+        lambda: os.rename(broker.directory, tmp_path / "gone"),
+        lambda: writer.update_put_timestamp("0000000002.00000"),
+    )
+    assert [type(error) for error in raised] == [DatabaseMissing]
+
+
+def test_who_waited_for_the_lock_of_a_directory_that_was_made_anew_locks_the_new_one(
+    broker: ContainerBroker, tmp_path: Path
+) -> None:
+    writer = ContainerBroker(broker.path, "a", "c", logger=LOGGER)
+    report = ObjectReport("o", "0000000003.00000", 1, "text/plain", "e")
+    thread = threading.Thread(target=lambda: writer.append(report))
+    with pending.directory_lock(broker.directory, 1):
+        thread.start()
+        time.sleep(0.2)
+        os.rename(broker.directory, tmp_path / "gone")
+        ContainerBroker(broker.path, "a", "c", logger=LOGGER).initialize("0000000002.00000")
+        new_lock = pending.directory_lock(broker.directory, 1)
+        new_lock.__enter__()
+    # The old lock is free now, but it is not the one that keeps appenders out of this directory.
+    thread.join(0.5)
+    assert thread.is_alive()
+    new_lock.__exit__(None, None, None)
+    thread.join(20)
+    assert pending.size(writer.pending_path) > 0
