@@ -1,15 +1,19 @@
-"""One request to one node: how a change of a row reaches the server that keeps it."""
+"""Requests that daemons send to nodes of their choice: how a change of a row reaches the server that keeps it."""
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from swiftlite.core.names import quote_path
+from swiftlite.core.quorum import Reply
 from swiftlite.http.client import Client
 from swiftlite.http.errors import Address, BackendError
 from swiftlite.http.exchange import Exchange
 from swiftlite.http.head import Headers
+from swiftlite.ring.ring import Node
+from swiftlite.wire.backend import BackendRequest, to_reply
 
 
 class RowRefused(Exception):
@@ -87,6 +91,40 @@ def send_row(
     """
     target = row_target(device, partition, quote_path(path))
     finish_row(start_row(client, address, target, operation, headers), target)
+
+
+def ask_all(
+    client: Client,
+    nodes: Sequence[Node],
+    request: BackendRequest,
+    headers: Mapping[str, str],
+    logger: logging.Logger,
+    body: bytes = b"",
+) -> list[Reply | None]:
+    """Send the same request to the replication addresses of several nodes at once, and wait for every answer.
+
+    :param headers: WSGI strings
+    :param logger: hears of the nodes that did not answer, or with a server error
+    :returns: one reply for each node, None where there was none
+    """
+    sent: list[Exchange | None] = []
+    for node in nodes:
+        try:
+            sent.append(client.start(node.replication_address, request.method, request.on(node), headers, body))
+        except BackendError as error:
+            logger.error("%s: %s", request, error)
+            sent.append(None)
+    replies: list[Reply | None] = []
+    for exchange in sent:
+        try:
+            reply = None if exchange is None else to_reply(exchange.response())
+        except BackendError as error:
+            logger.error("%s: %s", request, error)
+            reply = None
+        if exchange is not None and reply is not None and reply.is_server_error:
+            logger.error("%s: %s:%d answered %d", request, *exchange.address, reply.status)
+        replies.append(reply)
+    return replies
 
 
 def row_target(device: str, partition: str | int, path: str) -> str:
