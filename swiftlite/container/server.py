@@ -14,7 +14,6 @@ from swiftlite.common.sync_realms import SyncRealms
 from swiftlite.container import catch_up
 from swiftlite.container.account_update import AccountUpdates
 from swiftlite.container.backend import ContainerBroker, is_deleted
-from swiftlite.container.catch_up import Description
 from swiftlite.container.sync_store import SYNC_TO, update_link
 from swiftlite.core.container_sync import BadTarget, read_target
 from swiftlite.core.listing import ListingQuery
@@ -37,7 +36,7 @@ from swiftlite.db.controller import (
 )
 from swiftlite.db.listing import Page
 from swiftlite.db.pending import LockTimeout
-from swiftlite.wire.catch_up import Reach, SameRows, Stretch, asks_known, known_header
+from swiftlite.wire.catch_up import BUSY, Reach, SameRows, Stretch, known_header, speaks_of_known
 from swiftlite.wire.messages import POLICY_INDEX, ObjectRowUpdate
 
 VERSIONS_LOCATION = "X-Versions-Location"
@@ -281,9 +280,10 @@ class ContainerServer(DatabaseServer):
         """Timestamps, counts and metadata of a container."""
         place = self.place(request, 4, 4)
         media_type = self.media_type(request, request.query())
-        described = self._describe(request, place)
-        info = described.info if described else self._info(self._broker(place, stale_reads=True))
-        headers = self._info_headers(info) + _known_headers(described)
+        info, known = self._describe(request, place)
+        if info is None:
+            info = self._info(self._broker(place, stale_reads=True))
+        headers = self._info_headers(info) + known
         if not info or is_deleted(info):
             raise web.HTTPNotFound(headers=headers)
         headers.append(("Content-Type", f"{media_type}; charset=utf-8"))
@@ -298,9 +298,9 @@ class ContainerServer(DatabaseServer):
         query = request.query()
         media_type = self.media_type(request, query)
         asked = self.listing_query(request, query, self.swift.constraints.container_listing_limit)
-        described = self._describe(request, place)  # before the page: that shows at least as much, then
+        _, known = self._describe(request, place)  # before the page: so that shows at least as much
         page = self._page(self._broker(place, stale_reads=True), asked)
-        headers = self._info_headers(page.info) + _known_headers(described)
+        headers = self._info_headers(page.info) + known
         if not page.info or is_deleted(page.info):
             raise web.HTTPNotFound(headers=headers)
         if self._wants_shards(request):
@@ -328,16 +328,18 @@ class ContainerServer(DatabaseServer):
                 headers.append((VERSIONS_LOCATION, str_to_wsgi(location)))
         return headers
 
-    def _describe(self, request: Request, place: Place) -> Description | None:
-        """The container with all that is known of it here, where that is asked for and can be told."""
-        if asks_known(request):
+    def _describe(self, request: Request, place: Place) -> tuple[dict[str, Any] | None, Headers]:
+        """The container's info where all that is known of it is asked for and can be told, and the header that does."""
+        if speaks_of_known(request):
             try:
-                return catch_up.describe(self._broker(place, pending_timeout=catch_up.PATIENCE))
+                info, known = catch_up.describe(self._broker(place, pending_timeout=catch_up.PATIENCE))
+                return info, [known_header(known)]
             except DatabaseMissing:
-                return None
+                return None, [BUSY]
             except LockTimeout as error:
                 self.logger.warning("%s may lack its newest rows: others hold the lock: %s", request.wsgi_path, error)
-        return None
+                return None, [BUSY]
+        return None, []
 
     def _info(self, broker: ContainerBroker) -> dict[str, Any]:
         try:
@@ -356,10 +358,6 @@ class ContainerServer(DatabaseServer):
             stale_reads=stale_reads,
             pending_timeout=pending_timeout,
         )
-
-
-def _known_headers(described: Description | None) -> Headers:
-    return [] if described is None else [known_header(described.known)]
 
 
 def _unicode(text: str) -> str:

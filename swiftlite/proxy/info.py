@@ -20,6 +20,9 @@ from swiftlite.wire.backend import BackendRequest
 Info = dict[str, Any]
 Environ = dict[str, Any]
 
+CACHED = "swiftlite.cached"
+"""In the environ of a HEAD that is made for a cache, and so need not know the very last write."""
+
 MISSING_FACTOR = 0.1
 """How much of the usual time a 404 or 410 is believed: what is missing may be made any moment."""
 
@@ -262,6 +265,7 @@ def _head_app(environ: Environ, app: Callable[..., Any], path: str, source: str)
         if name in environ:
             subrequest[name] = environ[name]
     subrequest["swift.source"] = source
+    subrequest[CACHED] = True
     subrequest["swift.authorize"] = lambda _request: None
     subrequest["swift.authorize_override"] = True
     subrequest["swift_owner"] = True

@@ -152,9 +152,9 @@ class Search:
         response = source.response
         status = response.status
         if status >= 400 and not (self.is_object and status in GOOD_OBJECT_FAILURES):
-            self._note_failure(source.node, to_reply(response))
+            self.note_failure(source.node, to_reply(response))
             return None
-        if self._never_put(response):
+        if self.was_never_put(response):
             response.close()
             self._failures.append(Reply(404, "Not Found", response.headers))
             return None
@@ -173,12 +173,13 @@ class Search:
         """Whether all that were asked failed, or may know nothing for a reason of their own."""
         return all(reply.is_server_error for reply in self._failures)
 
-    def _never_put(self, response: Response) -> bool:
+    def was_never_put(self, response: Response) -> bool:
         """Whether a database is there that only replication, or an early update, has made so far."""
         put_timestamp = None if self.is_object else response.headers.get("X-Put-Timestamp")
         return put_timestamp is not None and not Timestamp(put_timestamp)
 
-    def _note_failure(self, node: Node, reply: Reply) -> None:
+    def note_failure(self, node: Node, reply: Reply) -> None:
+        """Count a node's answer among those that had nothing good to say."""
         if reply.status >= 500:
             self.nodes.refused(node, reply.status, str(self.request))
         known_since = Timestamp(reply.headers.get("X-Backend-Timestamp") or 0)

@@ -37,6 +37,7 @@ from swiftlite.proxy.controllers.info import InfoController
 from swiftlite.proxy.controllers.obj import ObjectController
 from swiftlite.proxy.info import InfoCache
 from swiftlite.proxy.options import ProxyOptions, read_policy_options
+from swiftlite.proxy.trusted_listing import Trust
 
 Environ = dict[str, Any]
 WSGIApp = Callable[..., Iterable[bytes]]
@@ -53,6 +54,7 @@ class Application:
         self.options: ProxyOptions = cluster.options
         self.log = log
         self.info = InfoCache(cluster)
+        self.trust = Trust(log)
         self.owner_headers = frozenset(self.options.swift_owner_headers)
         self._versions = frozenset(cluster.constraints.valid_api_versions)
 

@@ -23,14 +23,18 @@ ASK_KNOWN = (_KNOWN, "?")
 """The proxy's header of a GET or HEAD whose answer is to say what the replica knows."""
 
 
-def asks_known(headers: Headers) -> bool:
-    """Whether a request asks what the replica knows."""
-    return headers.get(_KNOWN) is not None
-
-
 def known_header(known: Known) -> tuple[str, str]:
     """The header of an answer that says what the replica knows."""
     return _KNOWN, json.dumps(known)
+
+
+BUSY = (_KNOWN, "busy")
+"""The header of an answer whose replica cannot say it now."""
+
+
+def speaks_of_known(headers: Headers) -> bool:
+    """Whether a request asks what the replica knows, or an answer comes from a server that understood the question."""
+    return headers.get(_KNOWN) is not None
 
 
 def known_of(headers: Headers) -> Known | None:
@@ -39,7 +43,7 @@ def known_of(headers: Headers) -> Known | None:
     :raises BadMessage: when it cannot be read
     """
     text = headers.get(_KNOWN)
-    if text is None:
+    if text is None or text == BUSY[1]:
         return None
     try:
         known = Known._make(json.loads(text))

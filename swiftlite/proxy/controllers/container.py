@@ -13,7 +13,7 @@ from swiftlite.common.web import (
     HTTPPreconditionFailed,
     HTTPServiceUnavailable,
 )
-from swiftlite.core.constraints import check_container_name, check_metadata
+from swiftlite.core.constraints import check_container_name, check_metadata, is_auto_create
 from swiftlite.core.names import EntityName
 from swiftlite.core.placement import deal_accounts
 from swiftlite.core.timestamp import Timestamp
@@ -22,8 +22,9 @@ from swiftlite.proxy.cluster import target
 from swiftlite.proxy.controllers.account import AccountController
 from swiftlite.proxy.controllers.base import Controller, listing_query, requested_limit
 from swiftlite.proxy.headers import HeaderList, database_headers, read_headers
-from swiftlite.proxy.info import account_key, container_info, container_key
-from swiftlite.proxy.search import Source
+from swiftlite.proxy.info import CACHED, account_key, container_info, container_key
+from swiftlite.proxy.search import Search, Source
+from swiftlite.proxy.trusted_listing import TrustedListing
 from swiftlite.wire.backend import BackendRequest
 from swiftlite.wire.messages import POLICY_INDEX, UpdateTargets
 
@@ -58,7 +59,7 @@ class ContainerController(Controller):
         request = BackendRequest(self.environ["REQUEST_METHOD"], self.partition, self.path + query)
         token = self.info.begin(self.environ, self.key)
         headers = read_headers(self.environ) + self.identification()
-        found = self.search(self.ring, request, headers, is_object=False).run()
+        found = self._reader(self.search(self.ring, request, headers, is_object=False)).run()
         reply = found.response if isinstance(found, Source) else found
         self.info.remember(self.environ, self.key, container_info(reply.headers, reply.status), token)
         try:
@@ -119,6 +120,17 @@ class ContainerController(Controller):
         return self.answer(best)
 
     # --- parts ---
+
+    def _reader(self, search: Search) -> Search | TrustedListing:
+        """Who finds the replica to read from.
+
+        The rows of hidden accounts are reported without anybody waiting for them; who asks on behalf of a cache will
+        be content with less again and again.
+        """
+        lags = is_auto_create(self.cluster.constraints, self.name.account) or CACHED in self.environ
+        if lags or self.options.listing_consistency != "quorum":
+            return search
+        return TrustedListing(self.app.trust, search)
 
     def _metadata(self) -> HeaderList:
         """The metadata of the request, its access lists cleaned.

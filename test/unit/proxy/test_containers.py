@@ -31,7 +31,7 @@ def test_listing_is_asked_for_as_json_with_the_other_parameters_kept(stage):
     stage.all_say(Say(200, HEADERS, LISTING))
     result = stage.call("GET", "/v1/a/c?prefix=x%20y&format=xml&limit=5")
     assert (result.status, result.body) == (200, LISTING)
-    assert stage.seen[0].query == "prefix=x%20y&limit=5&format=json"
+    assert {seen.query for seen in stage.seen if seen.method == "GET"} == {"prefix=x%20y&limit=5&format=json"}
     assert result.headers["x-storage-policy"] == "gold"
     assert "x-put-timestamp" not in result.headers
 
@@ -212,8 +212,9 @@ class TestWhatIsRemembered:
             backend.script = self.script
         cache = Cache()
         self.ask(stage, cache, "GET", "/v1/a/c")
+        before = paths(stage).count("a/c")
         self.ask(stage, cache)
-        assert paths(stage).count("a/c") == 0
+        assert paths(stage).count("a/c") == before
 
     def test_an_answer_older_than_a_write_is_not_kept(self, stage):
         cache = Cache()

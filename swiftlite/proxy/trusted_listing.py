@@ -1,0 +1,278 @@
+"""TrustedListing: a listing that shows every write that was acknowledged before it was asked for (doc/consistency.md)."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from swiftlite.common.concurrency import spawn
+from swiftlite.core.quorum import Reply
+from swiftlite.core.trusted_listing import Known, best_placed, replicas_to_ask
+from swiftlite.http.errors import BackendError
+from swiftlite.proxy.poll import Page, Poll, answer_of
+from swiftlite.proxy.search import Search, Source
+from swiftlite.ring.ring import Node
+from swiftlite.wire.backend import BackendRequest, HeaderList
+from swiftlite.wire.catch_up import ASK_KNOWN, Reach, SameRows, Stretch, known_of
+
+CATCH_UP_TIME = 2.0
+"""Seconds that one listing may spend on making a replica know what others know."""
+
+BUSY_FOR = 2.0
+"""Seconds for which a container counts as one that is written to all the time, once replicas have differed."""
+
+LONG_STRETCH = 300
+"""Rows that it is worth a request to spare the next catching up."""
+
+NOTICE_INTERVAL = 60.0
+"""Seconds for which a server that does not say what it knows is not asked again, and nothing more is logged of it."""
+
+_MOST_BUSY = 1000
+"""Containers that are remembered as being written to."""
+
+
+class ReplicaLost(Exception):
+    """A replica that had said what it knows does not go on; carries its node."""
+
+    def __init__(self, node: Node, problem: object) -> None:
+        super().__init__(f"{node.ip}:{node.port}/{node.device}: {problem}")
+        self.node = node
+
+
+class TooFarBehind(Exception):
+    """A replica lacks more of another one's rows than one listing can wait for."""
+
+
+@dataclass(slots=True)
+class Busy:
+    """A container whose replicas differed lately.
+
+    :param keeper: the replica that has been made to know what the others know
+    :param known: what each replica that was asked knew then, the keeper included
+    :param until: time after which the replicas are compared again
+    """
+
+    keeper: Node
+    known: dict[Node, Known]
+    until: float
+
+
+class Trust:
+    """What a proxy process remembers from one listing to the next: only how to be quick, nothing that must be true.
+
+    :param clock: seconds, steady
+    """
+
+    def __init__(self, log: logging.Logger, clock: Callable[[], float] = monotonic) -> None:
+        self.log = log
+        self.clock = clock
+        self.untrusted = 0
+        """Listings that could not be proven to be complete."""
+        self._busy: OrderedDict[str, Busy] = OrderedDict()
+        self._silent: dict[tuple[str, int], float] = {}
+        self._quiet_until = 0.0
+
+    def busy(self, path: str) -> Busy | None:
+        """What is remembered of a container that is written to."""
+        found = self._busy.get(path)
+        if found is not None and found.until <= self.clock():
+            del self._busy[path]
+            return None
+        return found
+
+    def remember(self, path: str, keeper: Node, known: dict[Node, Known]) -> None:
+        """Keep in mind which replica knows what."""
+        before = self.busy(path)
+        self._busy[path] = Busy(keeper, known, before.until if before else self.clock() + BUSY_FOR)
+        if len(self._busy) > _MOST_BUSY:
+            self._busy.popitem(last=False)
+
+    def forget(self, path: str) -> None:
+        """Begin anew with a container."""
+        self._busy.pop(path, None)
+
+    def is_silent(self, node: Node) -> bool:
+        """Whether the node's server did not understand lately what it was asked."""
+        return self._silent.get(node.address, 0.0) > self.clock()
+
+    def met_silent(self, node: Node) -> None:
+        """Leave the node's server alone with our questions for a while."""
+        if not self.is_silent(node):
+            self._silent[node.address] = self.clock() + NOTICE_INTERVAL
+            self.log.warning(
+                "The container server %s:%s does not say what it knows: listings may lag, as with "
+                "listing_consistency = eventual",
+                *node.address,
+            )
+
+    def count(self, path: str, problem: str) -> None:
+        """Count a listing that may lack something, and log one of them now and then."""
+        self.untrusted += 1
+        if self._quiet_until <= self.clock():
+            self._quiet_until = self.clock() + NOTICE_INTERVAL
+            self.log.warning("The listing of %s may lag: %s (%d such so far)", path, problem, self.untrusted)
+
+
+class TrustedListing:
+    """One GET or HEAD of a container.
+
+    It comes from a replica that knows all that so many others know that one of them has whatever a majority has taken.
+    Mostly that is so already, and a HEAD of each of those others shows it; where not, the replica is brought up to date.
+
+    :param search: the same as ``eventual`` would do it
+    """
+
+    def __init__(self, trust: Trust, search: Search) -> None:
+        self.trust = trust
+        self.search = search
+        self.client = search.cluster.client
+        self.path = search.request.path.partition("?")[0]
+        self.needed = replicas_to_ask(len(search.nodes.primaries))
+
+    def run(self) -> Source | Reply:
+        """The replica to read from, or the reply that speaks for all."""
+        primaries = self.search.nodes.primaries
+        if sum(not self.trust.is_silent(node) for node in primaries) < self.needed:
+            self.trust.untrusted += 1
+            return self.search.run()
+        found = self._straight()
+        if found is not None:
+            return found
+        poll = Poll(self.search, self.needed, self.trust.is_silent)
+        problem = ""
+        while poll.run():
+            if poll.verdict is not None:
+                return poll.verdict
+            try:
+                return self._complete(poll.known, poll.page)
+            except ReplicaLost as lost:
+                problem = str(lost)
+                poll.drop(lost.node)
+            except TooFarBehind as error:
+                problem = str(error)
+                break
+            except BaseException:
+                if poll.page is not None:
+                    poll.page.close()
+                raise
+        return self._eventually(poll, problem)
+
+    def _straight(self) -> Source | Reply | None:
+        """The answer for a container that is written to: what the others know is fetched at once. None: not this way."""
+        busy = self.trust.busy(self.path)
+        if busy is None:
+            return None
+        try:
+            return self._caught_up(busy.keeper, busy.known, [node for node in busy.known if node != busy.keeper], None)
+        except (ReplicaLost, TooFarBehind) as error:
+            self.search.cluster.log.debug("asking all replicas of %s again: %s", self.path, error)
+            self.trust.forget(self.path)
+            return None
+
+    def _complete(self, known: dict[Node, Known], page: Page | None) -> Source | Reply:
+        """The answer of the replica that knows the most, once it knows all.
+
+        :raises ReplicaLost, TooFarBehind: when it cannot be had
+        """
+        nodes = list(known)
+        keeper = nodes[best_placed([known[node] for node in nodes])]
+        lacking = [node for node in nodes if not known[keeper].includes(known[node])]
+        if lacking:
+            return self._caught_up(keeper, known, lacking, page)
+        self._shorten(keeper, known)
+        return self._page_of(keeper, page)
+
+    def _caught_up(
+        self, keeper: Node, known: dict[Node, Known], lacking: list[Node], page: Page | None
+    ) -> Source | Reply:
+        """Make the keeper know what others know, then let it answer."""
+        deadline = monotonic() + CATCH_UP_TIME
+        before = mine = known[keeper]
+        for node in lacking:
+            mine = self._bring(node, known[node], keeper, mine, deadline)
+        self.trust.remember(self.path, keeper, {**known, keeper: mine})
+        nothing_new = (mine.rows, mine.life) == (before.rows, before.life)
+        return self._page_of(keeper, page, page is not None and nothing_new)
+
+    def _bring(self, node: Node, theirs: Known, keeper: Node, mine: Known, deadline: float) -> Known:
+        """Bring one replica's changes to the keeper.
+
+        :returns: what the keeper knows then
+        """
+        since, more = mine.point(theirs), True
+        while more:
+            if monotonic() > deadline:
+                raise TooFarBehind(f"{keeper.ip}:{keeper.port}/{keeper.device} has too much to learn at once")
+            told = self._ask(node, "GET", Stretch(theirs.id, since).to_headers())
+            reach = Reach.from_headers(told.headers)
+            stretch = Stretch(theirs.id, since)
+            learned = self._ask(keeper, "UPDATE", [*stretch.to_headers(), *reach.to_headers()], told.body)
+            known = known_of(learned.headers)
+            if known is None:
+                raise ReplicaLost(keeper, "it does not say what it knows")
+            mine, since, more = known, reach.until, reach.more
+        return mine
+
+    def _page_of(self, keeper: Node, page: Page | None, is_good: bool = True) -> Source | Reply:
+        """The keeper's answer: the one at hand if it is good, or else another one."""
+        if page is not None:
+            if is_good and page.node == keeper:
+                return page.answer
+            page.close()
+        headers = [*self.search.headers, ASK_KNOWN]
+        request = self.search.request
+        try:
+            response = self.client.request(keeper.address, request.method, request.on(keeper), headers)
+            if known_of(response.headers) is None:
+                response.close()
+                raise ReplicaLost(keeper, f"{response.status} without what it knows")
+            return answer_of(self.search, Source(keeper, response))
+        except (BackendError, ValueError) as error:
+            self.search.nodes.failed(keeper, f"{request}: {error}")
+            raise ReplicaLost(keeper, error) from None
+
+    def _ask(self, node: Node, method: str, headers: HeaderList, body: bytes = b"") -> Reply:
+        """One request of catching up."""
+        request = BackendRequest(method, self.search.request.partition, self.path)
+        try:
+            response = self.client.request(
+                node.address, method, request.on(node), [*self.search.headers, *headers], body
+            )
+            reply = Reply(response.status, response.reason, response.headers, response.read())
+        except BackendError as error:
+            self.search.nodes.failed(node, f"{request}: {error}")
+            raise ReplicaLost(node, error) from None
+        if reply.status not in (200, 202):
+            raise ReplicaLost(node, f"{reply.status} to {request}")
+        return reply
+
+    def _shorten(self, keeper: Node, known: dict[Node, Known]) -> None:
+        """Tell replicas that have the same rows that they do, where their sync points have fallen behind."""
+        for other in known:
+            for one, another in ((keeper, other), (other, keeper)):
+                mine, theirs = known[one], known[another]
+                if mine.rows == theirs.rows and theirs.max_row - mine.point(theirs) > LONG_STRETCH and one != another:
+                    spawn(self._tell_same, one, SameRows(theirs.id, theirs.rows, theirs.max_row))
+
+    def _tell_same(self, node: Node, same: SameRows) -> None:
+        try:
+            self._ask(node, "UPDATE", same.to_headers())
+        except ReplicaLost as lost:
+            self.search.cluster.log.debug("%s", lost)
+
+    def _eventually(self, poll: Poll, problem: str) -> Source | Reply:
+        """What ``eventual`` answers, and a notice; none where nobody that should know the container does."""
+        for node in poll.foreign:
+            self.trust.met_silent(node)
+        if poll.known or poll.strangers < self.needed:
+            self.trust.count(
+                self.path, problem or f"{len(poll.known)} of the {self.needed} replicas needed said what they know"
+            )
+        if poll.page is not None and isinstance(poll.page.answer, Source):
+            return poll.page.answer
+        for node in [*poll.silent, *poll.known]:
+            self.search.ask_again(node)
+        return self.search.run()
