@@ -10,10 +10,10 @@ from swiftlite.core.listing import ListingQuery, Row
 from swiftlite.core.rows import ZERO_LIKE, ContainerRow, is_storable, merge_container
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db.broker import DatabaseBroker, Refuse
-from swiftlite.db.listing import Page, walk
+from swiftlite.db.listing import Listed, Page, walk
 from swiftlite.db.schema import ACCOUNT_SCHEMA
 
-_LISTED = "SELECT name, object_count, bytes_used, put_timestamp, storage_policy_index FROM container WHERE deleted = 0"
+_LISTED = Listed("name, object_count, bytes_used, put_timestamp, storage_policy_index", "container WHERE deleted = 0")
 _COLUMNS = "name, put_timestamp, delete_timestamp, object_count, bytes_used, deleted, storage_policy_index"
 
 
@@ -101,7 +101,7 @@ class AccountBroker(DatabaseBroker):
         """
         self.commit_pending()
         with self.snapshot() as connection:
-            return Page(self._stat(connection), *walk(connection, _LISTED, (), query))
+            return Page(self._stat(connection), *walk(connection, _LISTED, {}, query))
 
     def list_containers(self, query: ListingQuery) -> list[Row]:
         """The rows of a page alone."""

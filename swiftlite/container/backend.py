@@ -11,13 +11,13 @@ from swiftlite.core.listing import ListingQuery, Row
 from swiftlite.core.rows import DELETED_ETAG, DELETED_TYPE, ZERO_LIKE, ObjectReport, ObjectRow, is_storable, merge
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db.broker import DatabaseBroker, Refuse, dictionaries
-from swiftlite.db.listing import Page, walk
+from swiftlite.db.listing import Listed, Page, walk
 from swiftlite.db.schema import CONTAINER_SCHEMA
 
 _REPORTED = ("put_timestamp", "delete_timestamp", "object_count", "bytes_used")
 _LOOKED_UP_AT_ONCE = 400
-_LISTED = (
-    "SELECT name, created_at, size, content_type, etag FROM object WHERE deleted = 0 AND storage_policy_index = ?"
+_LISTED = Listed(
+    "name, created_at, size, content_type, etag", "object WHERE deleted = 0 AND storage_policy_index = :policy_index"
 )
 _COLUMNS = "name, created_at, size, content_type, etag, deleted, storage_policy_index"
 _KEPT_BY_DELETE = ("X-Container-Sysmeta-Sharding", "X-Container-Sysmeta-Shard-")
@@ -131,7 +131,7 @@ class ContainerBroker(DatabaseBroker):
         with self.snapshot() as connection:
             info = self._stat(connection) | {"db_state": "unsharded"}
             index = info["storage_policy_index"] if policy_index is None else policy_index
-            return Page(info, *walk(connection, _LISTED, (index,), query))
+            return Page(info, *walk(connection, _LISTED, {"policy_index": index}, query))
 
     def list_objects(self, query: ListingQuery, policy_index: int = 0) -> list[Row]:
         """The rows of a page alone."""
@@ -157,11 +157,14 @@ class ContainerBroker(DatabaseBroker):
         return super().is_reclaimable(now, reclaim_age) and self.is_reported()
 
     def set_storage_policy_index(self, policy_index: int, timestamp: str) -> None:
-        """Move the container to a policy; its status changes at that internal timestamp if it was another one."""
+        """Move the container to a policy; its status changes at that internal timestamp if it was another one.
+
+        Then other rows are misplaced than before, so that none of them counts as queued for the reconciler.
+        """
         self._execute("INSERT OR IGNORE INTO policy_stat (storage_policy_index) VALUES (?)", (policy_index,))
         self._execute(
-            "UPDATE container_stat SET storage_policy_index = ?, status_changed_at = MAX(?, status_changed_at) "
-            "WHERE storage_policy_index <> ?",
+            "UPDATE container_stat SET storage_policy_index = ?, status_changed_at = MAX(?, status_changed_at), "
+            "reconciler_sync_point = -1 WHERE storage_policy_index <> ?",
             (policy_index, timestamp, policy_index),
         )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 Row = Sequence[Any]
 """A row of a listing; its first field is the name."""
@@ -36,6 +37,42 @@ class Subdir(NamedTuple):
     """Names rolled up to their common beginning, which ends with the delimiter."""
 
     name: str
+
+
+class RollUp(NamedTuple):
+    """Which names are rolled up.
+
+    :param prefix: all names that are looked at begin with it
+    :param delimiter: names that hold it after the prefix are rolled up to it
+    :param children_only: a name that ends with its first delimiter is a child like others, and not rolled up
+    """
+
+    prefix: str
+    delimiter: str
+    children_only: bool
+
+    def subdir(self, name: str) -> str | None:
+        """What a name is rolled up to; None when it is not."""
+        cut = name.find(self.delimiter, len(self.prefix))
+        if cut < 0:
+            return None
+        end = cut + len(self.delimiter)
+        return None if self.children_only and end == len(name) else name[:end]
+
+
+class SortedNames(Protocol):
+    """Rows in the order of their names, or in the reverse order: what a listing is collected from."""
+
+    def rows(self, names: NameRange, count: int) -> Iterable[Row]:
+        """The rows of a range, at most so many; lazily, because not all may be wanted."""
+        ...
+
+    def firsts(self, names: NameRange, rule: RollUp, count: int) -> Iterable[str]:
+        """The first name of each roll-up of a range, up to and with the first name that is not rolled up.
+
+        :param count: most names to give; fewer will do, and none means that there are none
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,51 +132,76 @@ def first_range(query: ListingQuery) -> NameRange:
     return NameRange(low, inclusive, high)
 
 
-def collect(query: ListingQuery, fetch: Callable[[NameRange, int], Iterable[Row]]) -> list[Row]:
+def roll_up(query: ListingQuery) -> RollUp | None:
+    """The rule that a query's delimiter or path stands for; None when it has neither."""
+    if query.path is not None:
+        return RollUp(effective_prefix(query), "/", True)
+    return RollUp(query.prefix, query.delimiter, False) if query.delimiter else None
+
+
+def collect(query: ListingQuery, names: SortedNames) -> list[Row]:
     """Answer a query from sorted rows.
 
-    :param fetch: gives the rows of a range in the query's direction, at most so many; it is asked again whenever the
-        walk can leap over names that have been rolled up, so it should be lazy
+    :param names: where to look, in the query's direction
     :returns: rows, and a Subdir for each roll-up
     """
-    wanted = first_range(query)
+    rule = roll_up(query)
     if query.limit <= 0:
         return []
-    if query.path is None and not query.delimiter:
-        return list(fetch(wanted, query.limit))
-    return _collect_rolled(query, wanted, fetch)
+    if rule is None:
+        return list(names.rows(first_range(query), query.limit))
+    return list(itertools.islice(_walk(query, rule, names), query.limit))
 
 
-def _collect_rolled(
-    query: ListingQuery, wanted: NameRange | None, fetch: Callable[[NameRange, int], Iterable[Row]]
-) -> list[Row]:
-    prefix = effective_prefix(query)
-    delimiter = "/" if query.path is not None else query.delimiter
+def _walk(query: ListingQuery, rule: RollUp, names: SortedNames) -> Iterator[Row]:
+    rest: NameRange | None = first_range(query)
+    while rest is not None:
+        rest = yield from _leap(rest, query, rule, names)
+        if rest is not None:
+            rest = yield from _step(rest, query, rule, names)
+
+
+def _leap(
+    rest: NameRange | None, query: ListingQuery, rule: RollUp, names: SortedNames
+) -> Generator[Row, None, NameRange | None]:
+    """Go from roll-up to roll-up; return what begins with the first name that is not rolled up."""
     hidden = query.end_marker if query.reverse else query.marker  # a subdir equal to it was shown before
-    found: list[Row] = []
-    while wanted is not None and len(found) < query.limit:
-        remaining, wanted = wanted, None
-        for row in fetch(remaining, query.limit - len(found) + 1):
-            name = row[0]
-            cut = name.find(delimiter, len(prefix))
-            if cut >= 0 and not (query.path is not None and cut + len(delimiter) == len(name)):
-                subdir = name[: cut + len(delimiter)]
-                if query.path is None and subdir != hidden:
-                    found.append(Subdir(subdir))
-                wanted = _beyond(query, remaining, subdir)
-                break
-            if query.path is None or name != prefix:
-                found.append(row)
-            if len(found) >= query.limit:
-                break
-    return found
+    while rest is not None:
+        last = None
+        for name in names.firsts(rest, rule, query.limit + 1):
+            subdir = rule.subdir(name)
+            if subdir is None:
+                return _from(name, rest, query.reverse)
+            if not rule.children_only and subdir != hidden:
+                yield Subdir(subdir)
+            last = subdir
+        rest = None if last is None else beyond(last, rest, rule, query.reverse)
+    return None
 
 
-def _beyond(query: ListingQuery, remaining: NameRange, subdir: str) -> NameRange | None:
-    """What is left of a range once everything that begins with ``subdir`` has been dealt with."""
-    if query.reverse:
-        # With a path, an object that is named like the subdir is a child of its own and still to come.
-        high = subdir + "\x00" if query.path is not None and remaining.covers(subdir) else subdir
-        return NameRange(remaining.low, remaining.inclusive, high)
+def _step(
+    rest: NameRange, query: ListingQuery, rule: RollUp, names: SortedNames
+) -> Generator[Row, None, NameRange | None]:
+    """Go from row to row; return what begins with the first name that is rolled up."""
+    for row in names.rows(rest, query.limit + 1):
+        name = row[0]
+        if rule.subdir(name) is not None:
+            return _from(name, rest, query.reverse)
+        if not (rule.children_only and name == rule.prefix):
+            yield row
+    return None
+
+
+def beyond(subdir: str, names: NameRange, rule: RollUp, reverse: bool) -> NameRange | None:
+    """What is left of a range once everything that is rolled up to ``subdir`` has been dealt with."""
+    if reverse:
+        # An object that is named like the subdir is itself a child, and still to come.
+        high = subdir + "\x00" if rule.children_only and names.covers(subdir) else subdir
+        return NameRange(names.low, names.inclusive, high)
     low = next_after(subdir)
-    return None if low is None else NameRange(low, True, remaining.high)
+    return None if low is None else NameRange(low, True, names.high)
+
+
+def _from(name: str, names: NameRange, reverse: bool) -> NameRange:
+    """What of a range begins with a name that lies in it."""
+    return NameRange(names.low, names.inclusive, name + "\x00") if reverse else NameRange(name, True, names.high)

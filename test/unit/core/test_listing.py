@@ -9,7 +9,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from swiftlite.core.listing import ListingQuery, NameRange, Row, Subdir, collect, first_range, next_after
+from swiftlite.core.listing import (
+    ListingQuery,
+    NameRange,
+    RollUp,
+    Row,
+    Subdir,
+    beyond,
+    collect,
+    first_range,
+    next_after,
+)
 
 texts = st.text(alphabet="ab/-\x00\x01é😀\ud7ff\uffff\U0010ffff", max_size=6)
 short = st.text(alphabet="ab/-é\U0010ffff", max_size=3)
@@ -35,7 +45,7 @@ class Table:
         self.looks = 0
         self.read = 0
 
-    def fetch(self, wanted: NameRange, count: int) -> Iterator[Row]:
+    def rows(self, wanted: NameRange, count: int) -> Iterator[Row]:
         self.looks += 1
         find = bisect.bisect_left if wanted.inclusive else bisect.bisect_right
         low = find(self.names, wanted.low)
@@ -44,6 +54,19 @@ class Table:
         for name in (chosen[::-1] if self.reverse else chosen)[:count]:
             self.read += 1
             yield (name, "row")
+
+    def firsts(self, wanted: NameRange, rule: RollUp, count: int) -> Iterator[str]:
+        rest: NameRange | None = wanted
+        # Sometimes fewer than asked for: no walker may take that for the end.
+        for _ in range(min(count, 3)):
+            name = next((row[0] for row in self.rows(rest, 1)), None) if rest else None
+            if name is None:
+                return
+            yield name
+            subdir = rule.subdir(name)
+            if subdir is None:
+                return
+            rest = beyond(subdir, rest, rule, self.reverse)
 
 
 def naive(names: set[str], query: ListingQuery) -> list[str | Subdir]:
@@ -76,7 +99,7 @@ def naive(names: set[str], query: ListingQuery) -> list[str | Subdir]:
 @example({"\ud7ff"}, ListingQuery(prefix="\ud7ff"))
 def test_listing_equals_the_naive_model(names: set[str], query: ListingQuery) -> None:
     table = Table(names, query.reverse)
-    found = [row if isinstance(row, Subdir) else row[0] for row in collect(query, table.fetch)]
+    found = [row if isinstance(row, Subdir) else row[0] for row in collect(query, table)]
     assert found == naive(names, query)
 
 
@@ -85,12 +108,12 @@ def test_pages_together_are_the_whole_listing(names: set[str], query: ListingQue
     if query.path is not None or query.reverse:  # a reversed roll-up is no marker to go on from
         query = ListingQuery(marker=query.marker, prefix=query.prefix, delimiter=query.delimiter)
     whole = ListingQuery(1000, query.marker, query.end_marker, query.prefix, query.delimiter)
-    expected = [row[0] for row in collect(whole, Table(names, False).fetch)]
+    expected = [row[0] for row in collect(whole, Table(names, False))]
     found: list[str] = []
     marker = query.marker
     while True:
         page = ListingQuery(2, marker, query.end_marker, query.prefix, query.delimiter)
-        entries = [row[0] for row in collect(page, Table(names, False).fetch)]
+        entries = [row[0] for row in collect(page, Table(names, False))]
         if not entries:
             break
         found += entries
@@ -102,9 +125,9 @@ def test_pages_together_are_the_whole_listing(names: set[str], query: ListingQue
 @pytest.mark.parametrize("query", [{"delimiter": "/"}, {"path": ""}])
 def test_a_roll_up_is_leapt_over(query: dict[str, str], reverse: bool) -> None:
     table = Table({f"{first}/{second}" for first in "abc" for second in range(1000)}, reverse)
-    found = collect(ListingQuery(reverse=reverse, **query), table.fetch)
+    found = collect(ListingQuery(reverse=reverse, **query), table)
     assert len(found) == (3 if "delimiter" in query else 0)
-    assert table.looks == 4
+    assert table.looks <= 6
     assert table.read == 3
 
 
