@@ -63,16 +63,18 @@ class AccountBroker(DatabaseBroker):
 
     def _merge(self, connection: sqlite3.Connection, records: Iterable[tuple[Any, ...]], refuse: Refuse) -> None:
         for record in records:
-            if not _is_readable(record):
+            report = _readable(record)
+            if report is None:
                 refuse(record, "a field too many or too few, or of the wrong type")
                 continue
-            report = record if len(record) == 7 else (*record, 0)
             where = "FROM container WHERE deleted IN (0, 1) AND name = ?"
             found = connection.execute(f"SELECT {_COLUMNS} {where}", (record[0],)).fetchone()
             settled = merge_container(ContainerRow._make(found) if found else None, report)
-            if found:
+            if None in settled:
+                refuse(record, "a field that nobody has told yet")
+            elif settled != found:
                 connection.execute(f"DELETE {where}", (record[0],))
-            connection.execute(f"INSERT INTO container ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", settled)
+                connection.execute(f"INSERT INTO container ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", settled)
 
     # Reading ------------------------------------------------------------------------------------------------
 
@@ -108,7 +110,16 @@ class AccountBroker(DatabaseBroker):
         return self.page(query).rows
 
 
-def _is_readable(record: tuple[Any, ...]) -> bool:
-    if len(record) not in (6, 7) or not isinstance(record[0], str) or not is_storable(record):
-        return False
-    return all(text is None or isinstance(text, str) for text in record[1:3])
+def _readable(record: tuple[Any, ...]) -> ContainerRow | None:
+    """A record's fields, counts as numbers: other servers write down the text that they were sent."""
+    try:
+        name, put, deleted, count, used, *rest = record
+        row = ContainerRow(name, put, deleted, _number(count), _number(used), *rest)
+    except (TypeError, ValueError):
+        return None
+    texts = [text for text in row[1:3] if text is not None]
+    return row if all(isinstance(text, str) for text in (row.name, *texts)) and is_storable(row) else None
+
+
+def _number(count: Any) -> Any:
+    return int(count or 0) if isinstance(count, str) else count

@@ -153,15 +153,19 @@ def _report_times(report: ObjectReport) -> Times:
 def merge_container(row: ContainerRow | None, report: tuple[Any, ...]) -> ContainerRow:
     """Settle an account's row with what a container server says.
 
-    Each of put and delete timestamp keeps its greatest value, in any order of arrival; the counts are those of the
-    report, because containers have no clock for them. Fields that the report leaves None come from the row.
+    Each of put and delete timestamp keeps its greatest value, in any order of arrival. Counts have no clock of their
+    own: they are those of the report, unless it comes from a replica that has not heard of the container's last PUT or
+    DELETE. Fields that the report leaves None come from the row.
 
     :param report: the fields of a ContainerRow, any of the first five None
     """
     name, put, delete, count, used, _, policy_index = report
     if row is not None:
-        put = row.put_timestamp if put is None else max(put, row.put_timestamp)
-        delete = row.delete_timestamp if delete is None else max(delete, row.delete_timestamp)
+        put = row.put_timestamp if put is None else put
+        delete = row.delete_timestamp if delete is None else delete
+        if max(put, delete) < max(row.put_timestamp, row.delete_timestamp):
+            count, used, policy_index = row.object_count, row.bytes_used, row.storage_policy_index
+        put, delete = max(put, row.put_timestamp), max(delete, row.delete_timestamp)
         count = row.object_count if count is None else count
         used = row.bytes_used if used is None else used
     deleted = int((delete or "0") > (put or "0") and count in ZERO_LIKE)

@@ -70,7 +70,7 @@ class DatabaseFile:
         except BaseException as error:
             connection.close()
             if isinstance(error, sqlite3.DatabaseError):
-                self.possibly_quarantine(error)
+                self.possibly_quarantine(error, identity)
             raise
         _CONNECTIONS.give_back(path, identity, connection)
 
@@ -126,10 +126,7 @@ class DatabaseFile:
             connection.execute(sql, values)
 
     def quarantine(self, reason: object) -> None:
-        """Move the database's directory out of the way, and log why. A file that was only received has no such directory."""
-        if not layout.is_in_place(self.path, self.kind):
-            self.logger.error("%s is no good: %s", self.path, reason)
-            return
+        """Move the database's directory out of the way, and log why."""
         try:
             target = layout.quarantine_directory(self.path, self.kind)
         except OSError as failure:
@@ -137,13 +134,18 @@ class DatabaseFile:
         else:
             self.logger.error("quarantined %s to %s: %s", self.directory, target, reason)
 
-    def possibly_quarantine(self, error: sqlite3.DatabaseError) -> None:
+    def possibly_quarantine(self, error: sqlite3.DatabaseError, identity: tuple[int, int] | None = None) -> None:
         """Quarantine the database if that is what the error calls for.
 
+        A file that was received and is not in its place yet is left to its receiver.
+
+        :param identity: of the file that the error is about; when another has replaced it, that one stays
         :raises DatabaseQuarantined: when it did
         """
         text = str(error).lower()
-        if not any(sign in text for sign in _CORRUPTION):
+        if not any(sign in text for sign in _CORRUPTION) or not layout.is_in_place(self.path, self.kind):
             return
-        self.quarantine(error)
+        with suppress(DatabaseMissing):
+            if identity in (None, file_identity(layout.newest_file(self.path))):
+                self.quarantine(error)
         raise DatabaseQuarantined(self.path, str(error)) from error

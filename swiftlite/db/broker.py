@@ -241,6 +241,8 @@ class DatabaseBroker(DatabaseFile):
         """
         try:
             theirs = load_metadata(text)
+            if not all(isinstance(part, str) for item in theirs.items() for part in (item[0], *item[1])):
+                raise TypeError("a part that is no text")
         except (ValueError, TypeError, AttributeError) as error:
             raise BadRow(f"metadata that cannot be read: {error}") from None
         if not theirs:

@@ -143,14 +143,49 @@ container_reports = st.builds(
 
 
 @given(st.lists(container_reports, min_size=1, max_size=5))
-def test_an_account_keeps_the_greatest_timestamps_and_the_last_counts(many: list[ContainerRow]) -> None:
+def test_an_account_keeps_the_greatest_timestamps_and_the_last_counts_of_those_who_know_them(
+    many: list[ContainerRow],
+) -> None:
     row = functools.reduce(merge_container, many, None)
     assert row is not None
     assert row.put_timestamp == max(each.put_timestamp for each in many)
     assert row.delete_timestamp == max(each.delete_timestamp for each in many)
-    assert (row.object_count, row.bytes_used) == (many[-1].object_count, many[-1].bytes_used)
+    newest = max(max(each[1:3]) for each in many)
+    last = next(each for each in reversed(many) if max(each[1:3]) == newest)
+    assert (row.object_count, row.bytes_used, row.storage_policy_index) == (*last[3:5], last.storage_policy_index)
     assert row.deleted == (row.delete_timestamp > row.put_timestamp and row.object_count == 0)
     assert merge_container(row, many[-1]) == row
+
+
+def container_of_moment(put: str, delete: str) -> ContainerRow:
+    """A report whose counts follow from what its sender knows, as if nothing else changed them."""
+    count = int(max(put, delete)[-3:]) % 3
+    return ContainerRow("c", put, delete, count, 10 * count, 0, count)
+
+
+timely = st.builds(container_of_moment, moments, moments)
+
+
+@given(st.lists(timely, min_size=1, max_size=4))
+def test_rows_of_accounts_do_not_depend_on_the_order_of_arrival_or_repeats(many: list[ContainerRow]) -> None:
+    expected = functools.reduce(merge_container, many, None)
+    for order in itertools.permutations(many):
+        assert functools.reduce(merge_container, [*order, *order], None) == expected
+    assert expected is not None
+    assert merge_container(expected, expected) == expected
+
+
+@given(timely, timely, timely)
+def test_merging_rows_of_accounts_is_associative(
+    first: ContainerRow, second: ContainerRow, third: ContainerRow
+) -> None:
+    one_by_one = functools.reduce(merge_container, [first, second, third], None)
+    assert merge_container(merge_container(None, first), merge_container(second, third)) == one_by_one
+
+
+def test_a_replica_that_missed_the_deletion_brings_no_container_back() -> None:
+    row = ContainerRow("c", "0000000002.00000", "0000000009.00000", 0, 0, 1)
+    assert merge_container(row, ContainerRow("c", "0000000002.00000", "0", 5, 50)) == row
 
 
 def test_fields_that_an_account_is_not_told_stay() -> None:
