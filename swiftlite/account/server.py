@@ -28,6 +28,7 @@ from swiftlite.db.controller import (
 )
 from swiftlite.db.listing import Page
 from swiftlite.wire.messages import AccountUpdate, database_text
+from swiftlite.db.replication import Replication
 
 STATUS_DELETED = {"X-Account-Status": "Deleted"}
 
@@ -37,6 +38,15 @@ class AccountServer(DatabaseServer):
 
     kind = "account"
 
+    methods = (*DatabaseServer.methods, "REPLICATE")
+
+    def __init__(self, options: DatabaseServerOptions, swift: SwiftConf, logger: Any, **kwargs: Any) -> None:
+        super().__init__(options, swift, logger, **kwargs)
+        self.replication = Replication(self, AccountBroker)
+
+    def REPLICATE(self, request: Request) -> Reply:
+        """Do to a database what another replica of it asks for."""
+        return self.replication.serve(request)
     # Writing ------------------------------------------------------------------------------------------------
 
     def PUT(self, request: Request) -> Reply:

@@ -14,6 +14,7 @@ from swiftlite.common.sync_realms import SyncRealms
 from swiftlite.container import catch_up
 from swiftlite.container.account_update import AccountUpdates
 from swiftlite.container.backend import ContainerBroker, is_deleted
+from swiftlite.container.replication import ContainerReplication
 from swiftlite.container.sync_store import SYNC_TO, update_link
 from swiftlite.core.container_sync import BadTarget, read_target
 from swiftlite.core.listing import ListingQuery
@@ -60,7 +61,7 @@ class ContainerServer(DatabaseServer):
     """Serves the container databases of this node's devices."""
 
     kind = "container"
-    methods = ("DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT", "UPDATE")
+    methods = (*DatabaseServer.methods, "REPLICATE", "UPDATE")
 
     def __init__(self, options: ContainerOptions, swift: SwiftConf, logger: Any, **kwargs: Any) -> None:
         super().__init__(options, swift, logger, **kwargs)
@@ -69,6 +70,11 @@ class ContainerServer(DatabaseServer):
         self.sync_realms = SyncRealms.of(options.swift_dir, logger)
         self.account_updates = AccountUpdates(logger, options.conn_timeout, options.node_timeout)
 
+        self.replication = ContainerReplication(self, ContainerBroker)
+
+    def REPLICATE(self, request: Request) -> Reply:
+        """Do to a database what another replica of it asks for."""
+        return self.replication.serve(request)
     # Object rows --------------------------------------------------------------------------------------------
 
     def PUT(self, request: Request) -> Reply:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from swiftlite import __version__
 from swiftlite.common import web
 from swiftlite.common.concurrency import in_turns
-from swiftlite.common.config import ServerOptions, option
+from swiftlite.common.config import ServerOptions, is_true, option
 from swiftlite.common.log import log_line, transaction_id
 from swiftlite.common.request_log import storage_line
 from swiftlite.common.swift_conf import SwiftConf
@@ -51,6 +51,9 @@ class DatabaseServerOptions(ServerOptions):
     """Options of the account and container servers (formats.md 8.2)."""
 
     log_requests: bool = option(True, "log a line for every request")
+    replication_server: bool | None = option(
+        None, "false: refuse replication requests on this port", lambda text: is_true(text) if text.strip() else None
+    )
 
 
 @dataclass(slots=True)
@@ -112,7 +115,8 @@ class DatabaseServer:
         self.swift = swift
         self.logger = logger
         self.clock = clock
-        self.handlers = {method: getattr(self, method) for method in self.methods}
+        refused = ("REPLICATE",) if options.replication_server is False else ()
+        self.handlers = {method: getattr(self, method) for method in self.methods if method not in refused}
         self.server_name = f"{self.kind}-server/{__version__}"
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -132,7 +136,7 @@ class DatabaseServer:
         try:
             handler = self.handlers.get(request.environ["REQUEST_METHOD"])
             if handler is None:
-                raise web.HTTPMethodNotAllowed(headers={"Allow": ", ".join(self.methods)})
+                raise web.HTTPMethodNotAllowed(headers={"Allow": ", ".join(self.handlers)})
             check_path_text(request.wsgi_path, allow_reserved=True)
             return handler(request)
         except Answer as answer:
@@ -154,7 +158,7 @@ class DatabaseServer:
 
     def OPTIONS(self, request: Request) -> Reply:
         """Which verbs there are, and what this server is (tools check its name)."""
-        return Reply(200, [("Allow", ", ".join(self.methods)), ("Server", self.server_name)])
+        return Reply(200, [("Allow", ", ".join(self.handlers)), ("Server", self.server_name)])
 
     # For the verbs ------------------------------------------------------------------------------------------
 
