@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from swiftlite.common.concurrency import sleep
 from swiftlite.common.pipeline import WSGIApp, load_app
-from swiftlite.common.subrequest import Environ, SubResponse, call, make_environ
+from swiftlite.common.subrequest import BodyReader, Environ, SubResponse, call, make_environ
 from swiftlite.core.names import str_to_wsgi
 
 Names = tuple[str, ...]
@@ -94,6 +94,22 @@ class InternalClient:
                 break
             self.logger.warning("%s %s: %s, try %d of %d", method, path, response.status_line, attempt, self.tries)
         raise UnexpectedResponse(f"{method} {path}", response.status_line)
+
+    def upload(self, names: Names, body: Iterable[bytes], headers: Mapping[str, str]) -> int:
+        """Store an object; only once, for its body can be read only once.
+
+        :param headers: as for :meth:`request`, with a Content-Length; the Content-Type may say ``swift_bytes``
+        :returns: the status, a 2xx
+        :raises UnexpectedResponse: for all others
+        """
+        path = str_to_wsgi("/v1/" + "/".join(names))
+        environ = make_environ(self._base(), "PUT", path, headers=[*TRUSTED, *headers.items()], body=BodyReader(body))
+        environ["swift.content_type_overridden"] = True
+        response = call(self.app, environ)
+        response.read()
+        if not response.is_success:
+            raise UnexpectedResponse(f"PUT {path}", response.status_line)
+        return response.status
 
     def containers(self, account: str, prefix: str = "") -> Iterator[dict[str, Any]]:
         """The listing of an account, entry by entry; nothing for an account that is not there.
