@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from swiftlite.common import web
 from swiftlite.container.backend import ContainerBroker
+from swiftlite.container.policy_choice import take_policy
+from swiftlite.core.misplaced import Claim
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.core.trusted_listing import Known, life_digest
 from swiftlite.db.broker import BadRow, dictionaries
@@ -30,7 +32,7 @@ _DESCRIPTION = """
 # Of replicas that are no more the sync points stay for weeks.
 
 _LIFE = ("created_at", "put_timestamp", "delete_timestamp")
-_TOLD = (*_LIFE, "metadata", "storage_policy_index", "status_changed_at")
+_TOLD = (*_LIFE, "metadata", "storage_policy_index", "status_changed_at", "object_count")
 
 
 class Description(NamedTuple):
@@ -108,6 +110,7 @@ def _read(body: bytes) -> dict[str, Any]:
         changes = json.loads(body)
         for name in (*_LIFE, "status_changed_at"):
             changes[name] = Timestamp(changes[name] or 0).internal
+        Claim.from_info(changes)
         if not isinstance(changes["rows"], list) or not isinstance(changes["metadata"], str):
             raise TypeError("a field of the wrong type")
     except (ValueError, KeyError, TypeError) as error:
@@ -116,7 +119,9 @@ def _read(body: bytes) -> dict[str, Any]:
 
 
 def _learn_life(broker: ContainerBroker, mine: dict[str, Any], changes: dict[str, Any]) -> None:
-    """Take over timestamps and metadata, where they are new; a transaction that changes nothing is spared."""
+    """Take over policy, timestamps and metadata, where they are right; a transaction that changes nothing is spared."""
+    if changes["storage_policy_index"] != mine["storage_policy_index"]:
+        take_policy(broker, mine, changes)
     created, put, deleted = (changes[name] for name in _LIFE)
     my_created, my_put, my_deleted = (Timestamp(mine[name] or 0).internal for name in _LIFE)
     if created < my_created or put > my_put or deleted > my_deleted:

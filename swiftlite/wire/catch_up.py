@@ -18,6 +18,7 @@ _SINCE = "X-Backend-Container-Changes-Since"
 _UNTIL = "X-Backend-Container-Changes-Until"
 _MORE = "X-Backend-Container-Changes-More"
 _SAME = "X-Backend-Container-Same-Rows"
+_SAME_AS = "X-Backend-Container-Same-Rows-As"
 
 ASK_KNOWN = (_KNOWN, "?")
 """The proxy's header of a GET or HEAD whose answer is to say what the replica knows."""
@@ -115,7 +116,7 @@ class SameRows(NamedTuple):
 
     def to_headers(self) -> HeaderList:
         """The headers that carry it."""
-        return [(_SAME, self.rows), (_OF, self.of), (_UNTIL, str(self.until))]
+        return [(_SAME, self.rows), (_SAME_AS, self.of), (_UNTIL, str(self.until))]
 
     @classmethod
     def from_headers(cls, headers: Headers) -> SameRows | None:
@@ -124,7 +125,7 @@ class SameRows(NamedTuple):
         :raises BadMessage: when it cannot be read
         """
         rows = headers.get(_SAME)
-        return None if rows is None else cls(headers.get(_OF, ""), rows, _row(headers, _UNTIL))
+        return None if rows is None else cls(headers.get(_SAME_AS, ""), rows, _row(headers, _UNTIL))
 
 
 def _row(headers: Headers, name: str) -> int:

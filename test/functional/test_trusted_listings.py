@@ -1,0 +1,142 @@
+"""Specifies that a listing shows every write that was acknowledged before it, with any one container server down."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from functional.cluster import Cluster
+
+OPERATIONS = 10_000
+WRITERS = 16
+NAMES_AT_ONCE = 12
+"""Objects that a writer keeps, more or less."""
+LATE = "Listings may lag behind "
+"""The proxy says so of each write that it had to acknowledge before a majority had its row."""
+
+
+@dataclass
+class Tally:
+    """What the writers found."""
+
+    operations: int = 0
+    unacknowledged: int = 0
+    wrong: list[str] = field(default_factory=list)
+    failed_listings: list[int] = field(default_factory=list)
+
+
+class Writer(threading.Thread):
+    """Puts and deletes objects under a prefix of its own, and lists the prefix after each of them."""
+
+    def __init__(self, cluster: Cluster, token: str, number: int, tally: Tally, operations: int) -> None:
+        super().__init__(daemon=True)
+        self.cluster = cluster
+        self.headers = {"X-Auth-Token": token}
+        self.prefix = f"{number:02d}-"
+        self.random = random.Random(number)
+        self.tally = tally
+        self.left = operations
+        self.mine: set[str] = set()
+        self.made = 0
+        self.connection = http.client.HTTPConnection(*cluster.proxy_address, timeout=60)
+
+    def run(self) -> None:
+        while self.left > 0:
+            self.left -= 1
+            self.step()
+            self.look()
+        self.connection.close()
+
+    def step(self) -> None:
+        """Put a new object, or delete one."""
+        if self.random.random() < len(self.mine) / NAMES_AT_ONCE / 2:
+            name = self.random.choice(sorted(self.mine))
+            status, _ = self.ask("DELETE", name)
+            self.mine.discard(name)
+        else:
+            name = f"{self.prefix}{self.made:05d}"
+            self.made += 1
+            status, _ = self.ask("PUT", name, b"x")
+            if status == 201:
+                self.mine.add(name)
+        self.tally.operations += 1
+        if status not in (201, 204):  # Nobody knows whether it is there: away with it, and on with another prefix.
+            self.tally.unacknowledged += 1
+            self.prefix += "+"
+            self.mine.clear()
+
+    def look(self) -> None:
+        """List, and compare with what was acknowledged."""
+        status, body = self.ask("GET", "", query=f"?format=json&prefix={quote(self.prefix)}")
+        if status != 200:
+            self.tally.failed_listings.append(status)
+            return
+        seen = {entry["name"] for entry in json.loads(body)}
+        seen = {name for name in seen if "+" not in name.removeprefix(self.prefix)}
+        self.tally.wrong.extend(sorted(seen ^ self.mine))
+
+    def ask(self, method: str, name: str, body: bytes = b"", query: str = "") -> tuple[int, bytes]:
+        path = "/v1/AUTH_test/trusted" + (f"/{quote(name)}" if name else "") + query
+        try:
+            self.connection.request(method, path, body, self.headers)
+            answer = self.connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException):
+            self.connection.close()
+            return 0, b""
+
+
+@pytest.fixture
+def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cluster]:
+    """Three nodes with container servers of their own, and the proxy's option of the test."""
+    options = {"proxy": {"app:proxy-server": {"listing_consistency": request.param}}}
+    made = Cluster(tmp_path, nodes=3, devices=1, settings=options).start()
+    yield made
+    made.remove()
+
+
+def write_and_look(cluster: Cluster, operations: int) -> Tally:
+    """Let the writers work while one container server after the other is killed and started again."""
+    connection = cluster.connection()
+    connection.put_container("trusted")
+    tally = Tally()
+    writers = [Writer(cluster, cluster.token(), n, tally, operations // WRITERS) for n in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    number = 0
+    while any(writer.is_alive() for writer in writers):
+        server = cluster.server("container-server", number % 3 + 1)
+        server.kill()
+        time.sleep(0.3)  # let it be missed
+        server.start()
+        time.sleep(0.3)  # let it be used
+        number += 1
+    assert number > 3
+    return tally
+
+
+@pytest.mark.parametrize("cluster", ["quorum"], indirect=True)
+def test_every_acknowledged_write_is_in_the_very_next_listing(cluster: Cluster) -> None:
+    tally = write_and_look(cluster, OPERATIONS)
+    admitted = {line.partition(LATE)[2].partition(":")[0] for line in cluster.log_text().splitlines() if LATE in line}
+    wrong = [name for name in tally.wrong if f"/AUTH_test/trusted/{name}" not in admitted]
+    assert wrong == []
+    assert tally.operations >= OPERATIONS - WRITERS
+    assert tally.failed_listings == []
+    assert tally.unacknowledged < OPERATIONS / 100
+    assert len(admitted) < OPERATIONS / 100
+
+
+@pytest.mark.parametrize("cluster", ["eventual"], indirect=True)
+def test_without_a_quorum_the_same_writers_do_miss_writes(cluster: Cluster) -> None:
+    tally = write_and_look(cluster, OPERATIONS // 10)
+    assert tally.wrong
