@@ -42,7 +42,7 @@ class AccountUpdates:
         """Tell them all, at once.
 
         :param info: of the container, as its broker gives it
-        :returns: False when every one of them answered that there is no such account
+        :returns: False when every one of them answered that there is no such account, and there was one to ask
         """
         override = (request.header("X-Account-Override-Deleted") or "no").lower() == "yes"
         headers = {
@@ -53,32 +53,44 @@ class AccountUpdates:
             "User-Agent": user_agent("container-server"),
         }
         statuses = self.tell_all(_places(targets), targets.partition, f"/{account}/{container}", headers)
-        return override or any(status != 404 for status in statuses)
+        return override or not is_denied_by_all(statuses)
 
     def tell_all(
-        self, places: Sequence[tuple[Address, str]], partition: str | int, path: str, headers: Mapping[str, str]
+        self,
+        places: Sequence[tuple[Address, str]],
+        partition: str | int,
+        path: str,
+        headers: Mapping[str, str],
+        method: str = "PUT",
     ) -> list[int]:
         """Send one update to several account servers at once.
 
         :param places: address and device of each
         :param path: native ``/account/container``
-        :returns: the status that each answered, or 503 where it could not be asked
+        :param method: ``HEAD`` with the path of an account asks only whether it is there
+        :returns: the status that each answered, 201 for any success, or 503 where it could not be asked
         """
+
+        def tell(address: Address, device: str) -> int:
+            try:
+                send_row(self.client, address, device, partition, path, method, headers)
+            except RowUnsent as error:
+                self.logger.error("account update failed, will be tried again: %s", error)
+                return 503
+            except RowRefused as error:
+                if error.status != 404:
+                    self.logger.error("account update failed, will be tried again: %s", error)
+                return error.status
+            return 201
+
         pool = GreenPool(max(1, len(places)))
-        calls = [pool.spawn(self._tell, address, device, partition, path, headers) for address, device in places]
+        calls = [pool.spawn(tell, address, device) for address, device in places]
         return [call.wait() for call in calls]
 
-    def _tell(self, address: Address, device: str, partition: str | int, path: str, headers: Mapping[str, str]) -> int:
-        try:
-            send_row(self.client, address, device, partition, path, "PUT", headers)
-        except RowUnsent as error:
-            self.logger.error("account update failed, the updater will send it: %s", error)
-            return 503
-        except RowRefused as error:
-            if error.status != 404:
-                self.logger.error("account update failed, the updater will send it: %s", error)
-            return error.status
-        return 201
+
+def is_denied_by_all(statuses: Sequence[int]) -> bool:
+    """Whether every account server says that there is no such account; where none was asked, none has said so."""
+    return bool(statuses) and all(status == 404 for status in statuses)
 
 
 def _places(targets: UpdateTargets) -> list[tuple[Address, str]]:
