@@ -14,6 +14,7 @@ from swiftlite.account.reaper import ReaperOptions
 from swiftlite.cli.layout import FILTERS, INTERNAL_PIPELINE, PIPELINE, VERSIONING
 from swiftlite.common.config import ServerOptions
 from swiftlite.common.memcached import MemcachedOptions
+from swiftlite.container.reconciler import ReconcilerOptions
 from swiftlite.container.server import ContainerOptions
 from swiftlite.container.updater import UpdaterOptions as ContainerUpdaterOptions
 from swiftlite.core.constraints import Constraints
@@ -55,6 +56,8 @@ DELAYS = (
     "# delay_reaping_<account>[/<container>]: seconds for which expired objects are left in place; names percent-encoded",
     "# delay_reaping_AUTH_test = 0",
 )
+RECONCILER_PIPELINE = "catch_errors proxy-logging cache proxy-server"
+"""Nothing that follows links or joins segments: objects are moved as they are."""
 FILTER_LINES = {"tempauth": TEMPAUTH.strip().split("\n")}
 """What a filter's section says besides its options' defaults."""
 FILTER_SETTINGS = {"versioned_writes": VERSIONING}
@@ -131,25 +134,27 @@ def _filters(pipeline: str) -> list[Section]:
     return sections
 
 
-def _expirer() -> list[Section]:
+def _daemon(name: str, lines: Sequence[str], options: type, pipeline: str) -> list[Section]:
+    """A daemon with a conf file of its own, which has the pipeline that its requests go down."""
     proxy = ("use = egg:swiftlite#proxy", "account_autocreate = true")
     return [
         Section("DEFAULT", (), ServerOptions, frozenset(LISTENING_ONLY)),
-        Section("object-expirer", DELAYS, ExpirerOptions, _own(ExpirerOptions)),
-        Section("pipeline:main", (f"pipeline = {INTERNAL_PIPELINE}",)),
+        Section(name, lines, options, _own(options)),
+        Section("pipeline:main", (f"pipeline = {pipeline}",)),
         Section("app:proxy-server", proxy),
-        *_filters(INTERNAL_PIPELINE),
+        *_filters(pipeline),
     ]
 
 
 SAMPLES: dict[str, list[Section]] = {
     "proxy-server.conf-sample": _proxy(),
     "object-server.conf-sample": _storage("object", 6200, ObjectOptions, {"object-updater": ObjectUpdaterOptions}),
-    "object-expirer.conf-sample": _expirer(),
+    "object-expirer.conf-sample": _daemon("object-expirer", DELAYS, ExpirerOptions, INTERNAL_PIPELINE),
     "container-server.conf-sample": _storage(
         "container", 6201, ContainerOptions, {"container-updater": ContainerUpdaterOptions}
     ),
     "account-server.conf-sample": _storage("account", 6202, DatabaseServerOptions, {"account-reaper": ReaperOptions}),
+    "container-reconciler.conf-sample": _daemon("container-reconciler", (), ReconcilerOptions, RECONCILER_PIPELINE),
     "swift.conf-sample": [
         Section(
             "swift-hash",
