@@ -48,6 +48,8 @@ class Daemon:
     options_class: ClassVar[type[DaemonOptions]] = DaemonOptions
     switches: ClassVar[dict[str, str]] = {}
     """Options that the command line may set, too, as ``--<option>``, and what it says of them."""
+    switch_flags: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """How it spells those that it calls otherwise."""
 
     @classmethod
     def from_conf(cls, conf: ConfFile, texts: dict[str, str]) -> Daemon:
@@ -160,7 +162,8 @@ def _parse(cls: type[Daemon], argv: list[str]) -> argparse.Namespace:
     parser.add_argument("-o", "--once", action="store_true", help="make one pass and exit")
     parser.add_argument("-v", "--verbose", action="store_true", help="log more, and to standard error")
     for name, reason in cls.switches.items():
-        parser.add_argument("--" + name.replace("_", "-"), help=reason)
+        flags = cls.switch_flags.get(name) or ("--" + name.replace("_", "-"),)
+        parser.add_argument(*flags, dest=name, help=reason)
     return parser.parse_intermixed_args(argv)
 
 
