@@ -19,6 +19,7 @@ from swiftlite.container.server import ContainerOptions
 from swiftlite.container.updater import UpdaterOptions as ContainerUpdaterOptions
 from swiftlite.core.constraints import Constraints
 from swiftlite.db.controller import DatabaseServerOptions
+from swiftlite.db.replicator import ReplicatorOptions
 from swiftlite.middleware.catch_errors import CatchErrorsOptions
 from swiftlite.middleware.container_sync import ContainerSyncOptions
 from swiftlite.middleware.copy import CopyOptions
@@ -41,7 +42,7 @@ LISTENING_ONLY = STORAGE_ONLY | {
     *("client_timeout", "keepalive_timeout", "network_chunk_size"),
 }
 # What workers counts by itself depends on the machine; the sample says the word that means the same anywhere.
-DEFAULT_TEXTS = {"workers": "auto"}
+DEFAULT_TEXTS = {"workers": "auto", "handoff_delete": "auto"}
 TEMPAUTH = """
 # user_<account>_<user> = <key> [group...] [storage URL]; .admin may do all in its account, .reseller_admin in any,
 # .reseller_reader may read any
@@ -151,9 +152,17 @@ SAMPLES: dict[str, list[Section]] = {
     "object-server.conf-sample": _storage("object", 6200, ObjectOptions, {"object-updater": ObjectUpdaterOptions}),
     "object-expirer.conf-sample": _daemon("object-expirer", DELAYS, ExpirerOptions, INTERNAL_PIPELINE),
     "container-server.conf-sample": _storage(
-        "container", 6201, ContainerOptions, {"container-updater": ContainerUpdaterOptions}
+        "container",
+        6201,
+        ContainerOptions,
+        {"container-replicator": ReplicatorOptions, "container-updater": ContainerUpdaterOptions},
     ),
-    "account-server.conf-sample": _storage("account", 6202, DatabaseServerOptions, {"account-reaper": ReaperOptions}),
+    "account-server.conf-sample": _storage(
+        "account",
+        6202,
+        DatabaseServerOptions,
+        {"account-replicator": ReplicatorOptions, "account-reaper": ReaperOptions},
+    ),
     "container-reconciler.conf-sample": _daemon("container-reconciler", (), ReconcilerOptions, RECONCILER_PIPELINE),
     "swift.conf-sample": [
         Section(

@@ -22,7 +22,13 @@ VERSIONING = {"allow_versioned_writes": "true", "allow_object_versioning": "true
 """A container's owner may choose either kind of versions, where the defaults of OpenStack Swift allow neither."""
 FILTERS = {"proxy-logging": "proxy_logging", "cache": "memcache"}
 
-DAEMONS = {("object", "updater"): "5", ("container", "updater"): "5", ("account", "reaper"): "30"}
+DAEMONS = {
+    ("object", "updater"): "5",
+    ("container", "updater"): "5",
+    ("container", "replicator"): "30",
+    ("account", "replicator"): "30",
+    ("account", "reaper"): "30",
+}
 """The daemons of each storage node, by the kind of server whose devices they work on; seconds between their passes."""
 
 Conf = dict[str, dict[str, str]]
