@@ -16,6 +16,7 @@ from swiftlite.common.config import ServerOptions
 from swiftlite.common.memcached import MemcachedOptions
 from swiftlite.container.reconciler import ReconcilerOptions
 from swiftlite.container.server import ContainerOptions
+from swiftlite.container.sync import SyncOptions
 from swiftlite.container.updater import UpdaterOptions as ContainerUpdaterOptions
 from swiftlite.core.constraints import Constraints
 from swiftlite.db.controller import DatabaseServerOptions
@@ -155,7 +156,11 @@ SAMPLES: dict[str, list[Section]] = {
         "container",
         6201,
         ContainerOptions,
-        {"container-replicator": ReplicatorOptions, "container-updater": ContainerUpdaterOptions},
+        {
+            "container-replicator": ReplicatorOptions,
+            "container-updater": ContainerUpdaterOptions,
+            "container-sync": SyncOptions,
+        },
     ),
     "account-server.conf-sample": _storage(
         "account",

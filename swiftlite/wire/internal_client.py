@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -17,6 +18,27 @@ from swiftlite.core.names import str_to_wsgi
 
 Names = tuple[str, ...]
 """Account, container, object: as many as name what is meant, as native text."""
+
+BUILT_IN = """
+[pipeline:main]
+pipeline = catch_errors proxy-logging cache symlink proxy-server
+
+[app:proxy-server]
+use = egg:swiftlite#proxy
+account_autocreate = true
+
+[filter:catch_errors]
+use = egg:swiftlite#catch_errors
+
+[filter:proxy-logging]
+use = egg:swiftlite#proxy_logging
+
+[filter:cache]
+use = egg:swiftlite#memcache
+
+[filter:symlink]
+use = egg:swiftlite#symlink
+"""
 
 TRUSTED = (("X-Backend-Allow-Reserved-Names", "true"),)
 """On every request: it comes from one of our own."""
@@ -64,6 +86,21 @@ class InternalClient:
         :raises ConfigError: when the file cannot be used
         """
         return cls(load_app(path, allow_modify=False), user_agent, tries, logger)
+
+    @classmethod
+    def built_in(
+        cls, swift_dir: str, texts: Mapping[str, str], user_agent: str, tries: int, logger: logging.Logger
+    ) -> InternalClient:
+        """Load the usual pipeline (formats.md 8.4), for who has no conf file of it.
+
+        :param texts: the daemon's own conf, of which the pipeline's log takes where to write
+        """
+        default = {"swift_dir": swift_dir} | {key: value for key, value in texts.items() if key.startswith("log_")}
+        lines = ["[DEFAULT]", *(f"{key} = {value}" for key, value in default.items()), BUILT_IN]
+        with tempfile.NamedTemporaryFile("w", suffix=".conf", prefix="internal-client-") as file:
+            file.write("\n".join(lines))
+            file.flush()
+            return cls.from_conf(file.name, user_agent, tries, logger)
 
     def request(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ other = ignored
 
 [nothing]
 """
+SAMPLE = Path(__file__).resolve().parents[3] / "etc/container-sync-realms.conf-sample"
 LOGGER = logging.getLogger("test.sync_realms")
 
 
@@ -43,6 +45,16 @@ def test_a_file_is_read_as_openstack_swift_reads_it() -> None:
     assert (us.key, us.key2) == ("one%two", "three")
     assert us.clusters == {"EAST": "https://east/v1/", "WEST": "http://west/v1/"}
     assert (realms["NOTHING"].key, realms["NOTHING"].clusters) == (None, {})
+
+
+def test_the_sample_shows_a_realm() -> None:
+    text = SAMPLE.read_text()
+    assert parse(text) == ({}, 300)
+    options = re.sub(r"^# (?=\[|\w+ = \S+$)", "", text, flags=re.MULTILINE)
+    realms, _ = parse(options)
+    assert list(realms) == ["US"]
+    assert realms["US"].key
+    assert list(realms["US"].clusters) == ["EAST", "WEST"]
 
 
 @pytest.mark.parametrize(
