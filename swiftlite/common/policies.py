@@ -9,10 +9,19 @@ from dataclasses import dataclass
 from swiftlite.common.config import ConfFile, ConfigError, is_true
 
 _NAME = re.compile(r"^[A-Za-z0-9-]+$")
-_OPTIONS = frozenset(
-    {"name", "aliases", "default", "deprecated", "policy_type", "diskfile_module", "ec_type"}
-    | {"ec_num_data_fragments", "ec_num_parity_fragments", "ec_object_segment_size", "ec_duplication_factor"}
-)
+_OPTIONS = frozenset({"name", "aliases", "default", "deprecated", "policy_type", "diskfile_module"})
+_TYPES = {
+    "replication": _OPTIONS,
+    "erasure_coding": _OPTIONS
+    | {
+        "ec_type",
+        "ec_num_data_fragments",
+        "ec_num_parity_fragments",
+        "ec_object_segment_size",
+        "ec_duplication_factor",
+    },
+}
+"""The options of each type of policy."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +67,13 @@ class StoragePolicy:
 
 
 class StoragePolicies:
-    """The policies of a cluster.
+    """The policies of a cluster, in the order of swift.conf.
 
     :raises ValueError: when they contradict each other
     """
 
     def __init__(self, policies: list[StoragePolicy]) -> None:
-        self._by_index = {policy.index: policy for policy in sorted(policies, key=lambda policy: policy.index)}
+        self._by_index = {policy.index: policy for policy in policies}
         self._by_name = {name.lower(): policy for policy in policies for name in policy.all_names}
         _check_together(policies, self._by_index)
         defaults = [policy for policy in policies if policy.is_default]
@@ -138,14 +147,19 @@ def _read_policy(conf: ConfFile, section: str) -> StoragePolicy:
     def wrong(option: str | None, problem: str) -> ConfigError:
         return ConfigError(conf.path, section, option, problem, "correct it")
 
-    index_text = section.partition(":")[2]
+    index_text = section.partition(":")[2].strip()
     if not index_text.isdecimal():
         raise wrong(None, "the policy index is not a number")
+    policy_type = options.get("policy_type", "replication").strip()
+    if policy_type not in _TYPES:
+        raise wrong("policy_type", f"{policy_type!r} is none of {', '.join(_TYPES)}")
     for name in options:
-        if name not in _OPTIONS:
+        if name not in _TYPES[policy_type]:
             raise wrong(name, "no such policy option")
     aliases = [alias.strip() for alias in options.get("aliases", "").split(",") if alias.strip()]
-    names = list(dict.fromkeys([options.get("name", "").strip(), *aliases]))
+    names = [options.get("name", "").strip(), *aliases]
+    if names[0] in aliases:
+        aliases.remove(names[0])
     for name in names:
         if not _NAME.match(name):
             raise wrong("name", f"{name!r} is not made of letters, digits and dashes")
@@ -154,8 +168,8 @@ def _read_policy(conf: ConfFile, section: str) -> StoragePolicy:
     return StoragePolicy(
         index=int(index_text),
         name=names[0],
-        aliases=tuple(names[1:]),
+        aliases=tuple(aliases),
         is_default=is_true(options.get("default")),
         is_deprecated=is_true(options.get("deprecated")),
-        policy_type=options.get("policy_type", "replication").strip(),
+        policy_type=policy_type,
     )
