@@ -104,9 +104,9 @@ class ContainerBroker(DatabaseBroker):
         """
         return super().get_info() | {"db_state": "unsharded"}
 
-    def replication_info(self) -> dict[str, Any]:
-        """What replicas tell each other, ``shard_max_row`` included."""
-        return super().replication_info() | {"shard_max_row": self._sequence("shard_range")}
+    def _replication_info(self, connection: sqlite3.Connection) -> dict[str, Any]:
+        more = {"db_state": "unsharded", "shard_max_row": self._sequence(connection, "shard_range")}
+        return super()._replication_info(connection) | more
 
     def policy_stats(self) -> dict[int, tuple[int, int]]:
         """Policy index -> (object count, bytes used) of every policy that has had rows here."""

@@ -317,19 +317,27 @@ class DatabaseBroker(DatabaseFile):
     # Replication (formats.md 4.8) ---------------------------------------------------------------------------
 
     def replication_info(self) -> dict[str, Any]:
-        """What replicas tell each other: ``get_info`` with the rows' ``count``, ``max_row`` and ``metadata`` (JSON)."""
-        info = self.get_info()
+        """What replicas tell each other: ``get_info`` with the rows' ``count``, ``max_row`` and ``metadata`` (JSON).
+
+        All of one moment: a peer that has the same hash takes all rows up to ``max_row`` for known.
+        """
+        self.commit_pending()
+        with self.snapshot() as connection:
+            return self._replication_info(connection)
+
+    def _replication_info(self, connection: sqlite3.Connection) -> dict[str, Any]:
+        info = self._stat(connection)
         info["count"] = info.pop(f"{self.row_table}_count")
-        info["max_row"] = self.max_row()
+        info["max_row"] = self._sequence(connection, self.row_table)
         return info
 
     def max_row(self) -> int:
         """The highest row number that was ever given; -1 before the first."""
-        return self._sequence(self.row_table)
-
-    def _sequence(self, table: str) -> int:
         with self.connection() as connection:
-            found = self._select(connection, "SELECT seq FROM SQLITE_SEQUENCE WHERE name = ?", (table,)).fetchall()
+            return self._sequence(connection, self.row_table)
+
+    def _sequence(self, connection: sqlite3.Connection, table: str) -> int:
+        found = self._select(connection, "SELECT seq FROM SQLITE_SEQUENCE WHERE name = ?", (table,)).fetchall()
         return found[0][0] if found else -1
 
     def items_since(self, row: int, count: int) -> list[dict[str, Any]]:

@@ -160,8 +160,27 @@ class Replication:
 
     def _merge_items(self, place: Place, *arguments: Any) -> Reply:
         rows, source = _of_types(arguments, list, str)
-        self._existing(place).merge_rows(rows, source)
+        broker = self._existing(place)
+        try:
+            broker.merge_rows(rows, source)
+        except BadRow:
+            self._merge_good_rows(broker, rows, source)
         return Reply(202)
+
+    def _merge_good_rows(self, broker: DatabaseBroker, rows: list[Any], source: str) -> None:
+        """Merge rows one by one: one that nobody can keep is not to hold up all that come after it for ever.
+
+        :raises BadRow: when all are bad
+        """
+        bad = 0
+        for row in rows:
+            try:
+                broker.merge_rows([row], source)
+            except BadRow as error:
+                self._logger.error("%s: dropped what a replica sent: %s", broker.path, error)
+                bad += 1
+                if bad == len(rows):
+                    raise
 
     def _merge_syncs(self, place: Place, *arguments: Any) -> Reply:
         (points,) = _of_types(arguments, list)

@@ -301,6 +301,27 @@ def test_a_third_replica_learns_what_was_told_already(site: Site) -> None:
     assert site.replicate(0)[0]["diff"] == 0
 
 
+def test_a_peer_is_not_said_to_know_what_came_after_the_last_row_it_got(site: Site) -> None:
+    """A third replica's rows arrive between the last batch and the word on whose rows the peer has now."""
+    for number in range(3):
+        site.made(number)
+    add(site.broker(0), "abc")
+    third = site.made(3, "xyz", 30)
+    known = third.get_info()["id"]
+
+    class Visited(site.broker_class):  # type: ignore[misc, name-defined]
+        def items_since(self, row: int, count: int) -> list[dict[str, Any]]:
+            found = super().items_since(row, count)
+            site.broker(0).merge_rows(third.items_since(-1, 10), known)
+            return found
+
+    replicator = site.replicator(0)
+    replicator.broker_class = Visited
+    replicator.run_once()
+    assert site.broker(0).sync_point(known) == 3
+    assert (names_of(site.broker(1)), site.broker(1).sync_point(known)) == (set("abc"), -1)
+
+
 def test_a_database_restored_from_an_old_copy_takes_a_new_name(site: Site, tmp_path: Path) -> None:
     for number in range(3):
         site.made(number)

@@ -180,6 +180,15 @@ def test_rows_are_merged_and_how_far_is_remembered(site: Site, other: Path) -> N
     assert ours.sync_point(theirs.get_info()["id"]) == 3
 
 
+def test_one_bad_row_does_not_hold_up_the_others(site: Site, other: Path) -> None:
+    ours, theirs = site.made(), site.made(other, "abc")
+    sent = theirs.items_since(-1, 100)
+    sent[1]["name"] = 5
+    assert site.ask("merge_items", sent, theirs.get_info()["id"]).status == 202
+    assert rows(ours) == ["a", "c"]
+    assert ours.sync_point(theirs.get_info()["id"]) == 3
+
+
 def test_what_others_know_is_remembered(site: Site) -> None:
     ours = site.made()
     points = [{"remote_id": "x", "sync_point": 5}, {"remote_id": "y", "sync_point": 6}]
