@@ -131,7 +131,8 @@ class Poll:
                 self.search.nodes.failed(asked.node, f"{self.search.request}: silent for {self._timeout} s")
             if now >= impatient_at:  # somebody hangs: ask one more
                 more, impatient_at = more + 1, now + self._patience
-            self._ask(self.needed + more - len(self.known) - len(self._pending))
+            if self.verdict is None:
+                self._ask(self.needed + more - len(self.known) - len(self._pending))
 
     def _ask(self, count: int) -> None:
         """Ask so many more replicas, as far as there are any."""

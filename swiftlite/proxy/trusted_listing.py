@@ -177,7 +177,8 @@ class TrustedListing:
 
         :raises ReplicaLost, TooFarBehind: when it cannot be had
         """
-        nodes = list(known)
+        # Who has sent the page stands first: among equals it is to be the one.
+        nodes = sorted(known, key=lambda node: page is None or node != page.node)
         keeper = nodes[best_placed([known[node] for node in nodes])]
         lacking = [node for node in nodes if not known[keeper].includes(known[node])]
         if lacking:

@@ -86,6 +86,8 @@ class Backend:
         self.name = f"d{number}"
         self.seen: list[Seen] = []
         self.problems: list[Exception] = []
+        self.reads_first = False
+        """Whether the script wants to see the body before it says anything."""
         self.script: Script = lambda seen: Say(404)
         self.thread = ServerThread(self)
 
@@ -103,10 +105,12 @@ class Backend:
         path = environ["PATH_INFO"].encode("latin-1").decode()
         seen = Seen(environ["REQUEST_METHOD"], path, headers, environ["QUERY_STRING"])
         self.seen.append(seen)
+        if self.reads_first:
+            seen.body = environ["wsgi.input"].read()
         say = self.script(seen)
         if say.hang:
             sleep(600)
-        if say.read:
+        if say.read and not self.reads_first:
             try:
                 environ["wsgi.input"].set_hundred_continue_response_headers(say.interim.items())
                 seen.body = environ["wsgi.input"].read(say.read_only)
