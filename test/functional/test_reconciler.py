@@ -351,3 +351,40 @@ def test_what_cannot_be_understood_stays_and_disturbs_nobody(site: Site, user) -
         "7:/AUTH_test/fine/no such policy",
         "junk",
     ]
+
+
+def test_a_container_that_was_made_twice_ends_up_with_one_policy_and_all_objects(site: Site, user) -> None:
+    """Two of its servers have made it with one policy, the third with another one before; replicators settle that."""
+    partition, nodes = site.ring.get_nodes(ACCOUNT, "twice")
+    started = time.time() - 100
+    for node, policy in zip(nodes, (SILVER, GOLD, GOLD), strict=True):
+        headers = {
+            "X-Backend-Storage-Policy-Index": str(policy),
+            "X-Timestamp": spelled(started + (policy == GOLD)),
+        }
+        path = f"/{node.device}/{partition}/{ACCOUNT}/twice"
+        answer = site.queue.client.request(node.address, "PUT", path, headers)
+        answer.read()
+        assert answer.status == 201
+    site.put(GOLD, "twice", "o", b"from gold", started + 10)
+    site.put(GOLD, "twice", "older", b"loses", started + 10)
+    site.put(SILVER, "twice", "older", b"wins", started + 20)
+    site.put(GOLD, "twice", "gone", b"x", started + 30)
+    site.put(SILVER, "twice", "gone", b"x", started + 20)
+    site.delete(GOLD, "twice", "gone", started + 40)
+    for _ in range(2):  # the second time every replica knows what the others agree on
+        site.cluster.run_once("container-replicator")
+    databases = site.databases("twice")
+    assert [broker.get_info()["storage_policy_index"] for broker in databases] == [SILVER] * 3
+    assert len({broker.get_info()["hash"] for broker in databases}) == 1
+    assert len(site.queued("twice")) == 3
+    site.reconcile()
+    assert site.queued("twice") == []
+    assert {name: user.get_object("twice", name)[1] for name in site.listing("twice")} == {
+        "o": b"from gold",
+        "older": b"wins",
+    }
+    assert user.head_container("twice")["x-storage-policy"] == "silver"
+    site.cluster.run_once("container-replicator")
+    assert site.queued("twice") == []
+    assert [broker.policy_stats()[GOLD] for broker in databases] == [(0, 0)] * 3
