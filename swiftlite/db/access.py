@@ -111,6 +111,12 @@ class DatabaseFile:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
+    def file_problems(self) -> list[str]:
+        """What SQLite finds wrong with the file, all of which it reads; writers wait meanwhile."""
+        with self.connection() as connection:
+            found = [text for (text,) in self._select(connection, "PRAGMA quick_check(5)").fetchall()]
+        return [] if found == ["ok"] else found
+
     def _select(self, connection: sqlite3.Connection, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         return until_unlocked(lambda: connection.execute(sql, values))
 

@@ -348,10 +348,12 @@ class DatabaseBroker(DatabaseFile):
             return dictionaries(self._select(connection, sql, (row, count)))
 
     def merge_rows(self, rows: Sequence[Mapping[str, Any]], source: str | None = None) -> None:
-        """Merge what :meth:`items_since` gave of another replica; all of it or, if one row is bad, nothing.
+        """Merge what :meth:`items_since` gave of another replica, in one transaction.
+
+        Rows that no database can keep are logged and dropped: they must not hold up the others for ever.
 
         :param source: the identity of that replica: how far its rows are known here is remembered
-        :raises BadRow: for rows that no database can keep
+        :raises BadRow: for what are no rows at all; nothing is merged then
         """
         try:
             records = [self._record(row) for row in rows]
@@ -359,7 +361,7 @@ class DatabaseBroker(DatabaseFile):
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadRow(f"a row lacks a column, or is no mapping: {error!r}") from None
         with self.transaction() as connection:
-            self._merge(connection, records, _refuse)
+            self._merge(connection, records, self._drop)
             if source and rows:
                 _raise_sync_point(connection, "incoming_sync", source, last)
 
@@ -447,10 +449,6 @@ class DatabaseBroker(DatabaseFile):
         kept = {key: pair for key, pair in metadata.items() if pair[0] or pair[1] >= age}
         if kept != metadata:
             connection.execute(f"UPDATE {self.stat_table} SET metadata = ?", (json.dumps(kept),))
-
-
-def _refuse(record: Any, problem: Exception | str) -> None:
-    raise BadRow(f"a row cannot be kept: {problem}: {record!r}")
 
 
 def _sync_table(incoming: bool) -> str:

@@ -83,47 +83,56 @@ def test_a_late_batch_moves_no_sync_point_back(tmp_path: Path, kind: str) -> Non
     assert second.sync_points() == [{"remote_id": "first", "sync_point": 3}]
 
 
-ODD: list[Any] = [
-    "no row",
-    None,
-    {},
+NO_ROWS: list[Any] = ["no row", None, {}, {"ROWID": "five", "name": "o"}, 5]
+ODD_VALUES: list[dict[str, Any]] = [
     {"name": 1},
     {"name": "\ud800"},
     {"name": None},
-    {"ROWID": "five"},
     {"storage_policy_index": 2**63},
 ]
 
 
 @both
-@pytest.mark.parametrize("odd", ODD, ids=repr)
-def test_a_bad_row_is_refused_with_its_whole_batch(tmp_path: Path, kind: str, odd: Any) -> None:
+@pytest.mark.parametrize("odd", NO_ROWS, ids=repr)
+def test_what_is_no_row_is_refused_with_its_whole_batch(tmp_path: Path, kind: str, odd: Any) -> None:
     first, second = make_replicas(tmp_path, kind)
     put(first, "good")
-    put(first, "odd")
-    good, row = first.items_since(-1, 10)
-    bad = {**row, **odd} if odd and isinstance(odd, dict) else odd
     with pytest.raises(BadRow):
-        second.merge_rows([good, bad], "first")
+        second.merge_rows([*first.items_since(-1, 10), odd], "first")
     assert (second.items_since(-1, 10), second.sync_points()) == ([], [])
+
+
+def merge_with_odd(tmp_path: Path, kind: str, odd: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    """See that a batch with one row that cannot be kept is merged but for that row."""
+    first, second = make_replicas(tmp_path, kind)
+    for name in ("a", "odd", "z"):
+        put(first, name)
+    rows = first.items_since(-1, 10)
+    rows[1] |= odd
+    second.merge_rows(rows, "first")
+    assert [row["name"] for row in second.items_since(-1, 10)] == ["a", "z"]
+    assert second.sync_point("first") == 3
+    assert sum("dropped a bad row" in message for message in caplog.messages) == 1
+
+
+@both
+@pytest.mark.parametrize("odd", ODD_VALUES, ids=repr)
+def test_a_bad_row_does_not_hold_up_the_others(
+    tmp_path: Path, kind: str, odd: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    merge_with_odd(tmp_path, kind, odd, caplog)
 
 
 @pytest.mark.parametrize(
     "odd", [{"created_at": "yesterday"}, {"size": "3"}, {"size": None}, {"etag": 5}, {"deleted": 7}], ids=repr
 )
-def test_bad_rows_of_objects(tmp_path: Path, odd: dict[str, Any]) -> None:
-    first, second = make_replicas(tmp_path, "container")
-    put(first, "o")
-    with pytest.raises(BadRow):
-        second.merge_rows([{**first.items_since(-1, 1)[0], **odd}], "first")
+def test_bad_rows_of_objects(tmp_path: Path, odd: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    merge_with_odd(tmp_path, "container", odd, caplog)
 
 
 @pytest.mark.parametrize("odd", [{"put_timestamp": 5}, {"object_count": "x"}, {"bytes_used": None}], ids=repr)
-def test_bad_rows_of_containers(tmp_path: Path, odd: dict[str, Any]) -> None:
-    first, second = make_replicas(tmp_path, "account")
-    put(first, "c")
-    with pytest.raises(BadRow):
-        second.merge_rows([{**first.items_since(-1, 1)[0], **odd}], "first")
+def test_bad_rows_of_containers(tmp_path: Path, odd: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    merge_with_odd(tmp_path, "account", odd, caplog)
 
 
 @both
