@@ -18,6 +18,8 @@ from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout
 from swiftlite.db.broker import DatabaseExists, DatabaseMissing, load_metadata
 from swiftlite.db.controller import (
+    FORMAT,
+    LISTING,
     DatabaseServer,
     DatabaseServerOptions,
     Headers,
@@ -126,7 +128,7 @@ class AccountServer(DatabaseServer):
     def HEAD(self, request: Request) -> Reply:
         """Counts and metadata of an account."""
         place = self.place(request, 3, 3)
-        media_type = self.media_type(request, request.query())
+        media_type = self.media_type(request, request.query(FORMAT))
         broker = self._broker(place, stale_reads=True)
         info = self._info(broker)
         if info is None or is_deleted(info):
@@ -138,7 +140,7 @@ class AccountServer(DatabaseServer):
     def GET(self, request: Request) -> Reply:
         """An account's listing."""
         place = self.place(request, 3, 3)
-        query = request.query()
+        query = request.query(LISTING)
         media_type = self.media_type(request, query)
         asked = self.listing_query(request, query, self.swift.constraints.account_listing_limit)
         broker = self._broker(place, stale_reads=True)

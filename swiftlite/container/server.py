@@ -25,6 +25,8 @@ from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout
 from swiftlite.db.broker import DatabaseExists, DatabaseMissing, load_metadata
 from swiftlite.db.controller import (
+    FORMAT,
+    LISTING,
     DatabaseServer,
     DatabaseServerOptions,
     Headers,
@@ -285,7 +287,7 @@ class ContainerServer(DatabaseServer):
     def HEAD(self, request: Request) -> Reply:
         """Timestamps, counts and metadata of a container."""
         place = self.place(request, 4, 4)
-        media_type = self.media_type(request, request.query())
+        media_type = self.media_type(request, request.query(FORMAT))
         info, known = self._describe(request, place)
         if info is None:
             info = self._info(self._broker(place, stale_reads=True))
@@ -301,11 +303,12 @@ class ContainerServer(DatabaseServer):
         stretch = Stretch.from_headers(request)
         if stretch is not None:
             return catch_up.tell(self._broker(place), stretch)
-        query = request.query()
+        query = request.query((*LISTING, "path", "states", "includes"))
         media_type = self.media_type(request, query)
         asked = self.listing_query(request, query, self.swift.constraints.container_listing_limit)
         _, known = self._describe(request, place)  # before the page: so that shows at least as much
-        page = self._page(self._broker(place, stale_reads=True), asked)
+        policy_index = self._policy_index(request, POLICY_INDEX)
+        page = self._page(self._broker(place, stale_reads=True), asked, policy_index)
         headers = self._info_headers(page.info) + known
         if not page.info or is_deleted(page.info):
             raise web.HTTPNotFound(headers=headers)
@@ -314,12 +317,13 @@ class ContainerServer(DatabaseServer):
             headers.append(("X-Backend-Record-Type", "shard"))
             return self.listing_reply(JSON, [b"[]"], headers)
         headers.append(("X-Backend-Record-Type", "object"))
-        headers.append(("X-Backend-Record-Storage-Policy-Index", str(page.info["storage_policy_index"])))
+        index = page.info["storage_policy_index"] if policy_index is None else policy_index
+        headers.append(("X-Backend-Record-Storage-Policy-Index", str(index)))
         return self.listing_reply(media_type, render_objects(media_type, place.container or "", page.rows), headers)
 
-    def _page(self, broker: ContainerBroker, query: ListingQuery) -> Page:
+    def _page(self, broker: ContainerBroker, query: ListingQuery, policy_index: int | None) -> Page:
         try:
-            return broker.page(query)
+            return broker.page(query, policy_index)
         except DatabaseMissing:
             return Page(EMPTY, [], True)
 

@@ -61,12 +61,12 @@ def choose_format(format_parameter: str | None, accept: str | None) -> str | Non
 @functools.lru_cache(maxsize=256)
 def _choose_accepted(accept: str) -> str | None:
     ranges = []
-    for text in filter(None, (part.strip() for part in accept.split(","))):
-        match = _MEDIA_RANGE.match(text)
+    for text in accept.split(","):
+        match = _MEDIA_RANGE.match(text.strip())
         if not match:
             raise ValueError("Invalid Accept header")
         quality = _QUALITY.search(match[3])
-        if (quality and not _NUMBER.match(quality[1])) or (match[1] == "*" and match[2] != "*"):
+        if quality and not _NUMBER.match(quality[1]):
             raise ValueError("Invalid Accept header")
         weight = float(quality[1]) if quality else 1.0
         ranges.append((-weight, "*" in (match[1], match[2]), match[1].lower(), match[2].lower()))

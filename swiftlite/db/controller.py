@@ -43,6 +43,10 @@ ANSWERS: dict[type[Exception], Callable[[Exception], Answer]] = {
 
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 
+FORMAT = ("format",)
+LISTING = ("format", "limit", "marker", "end_marker", "prefix", "delimiter", "reverse")
+"""The parameters of a listing."""
+
 Headers = list[tuple[str, str]]
 
 
@@ -70,15 +74,15 @@ class Request(web.Request):
 
     get = web.Request.header
 
-    def query(self) -> dict[str, str]:
-        """The query's parameters as native text; of a repeated one the last.
+    def query(self, names: Iterable[str]) -> dict[str, str]:
+        """Those of some parameters that the query has, as native text; of a repeated one the last.
 
-        :raises Answer: 400 when one is no UTF-8
+        :raises Answer: 400 when one is no UTF-8; others are none of our business
         """
+        # Some clients percent-encode what is beyond ASCII, and some do not: either way these are bytes of UTF-8.
+        found = dict(parse_qsl(self.environ.get("QUERY_STRING", ""), keep_blank_values=True, encoding="latin-1"))
         try:
-            # Some clients percent-encode what is beyond ASCII, and some do not: either way these are bytes of UTF-8.
-            pairs = parse_qsl(self.environ.get("QUERY_STRING", ""), keep_blank_values=True, encoding="latin-1")
-            return {name: value.encode("latin-1").decode("utf-8") for name, value in pairs}
+            return {name: found[name].encode("latin-1").decode("utf-8") for name in names if name in found}
         except UnicodeDecodeError:
             raise web.HTTPBadRequest("Query parameters must be valid UTF-8", content_type="text/plain") from None
 

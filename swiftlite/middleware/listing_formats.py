@@ -39,9 +39,13 @@ class ListingFormats:
         if name is None:
             return self.app(environ, start_response)
         query = environ.get("QUERY_STRING", "")
-        wanted, others = split_format(query)
         try:
+            wanted, others = split_format(query)
             media_type = choose_format(wanted, environ.get("HTTP_ACCEPT"))
+        except UnicodeDecodeError:
+            return HTTPBadRequest('"format" parameter not valid UTF-8', content_type="text/plain")(
+                environ, start_response
+            )
         except ValueError:
             return HTTPBadRequest("Invalid Accept header")(environ, start_response)
         if media_type is None:
@@ -127,13 +131,16 @@ def listed_name(path: str) -> tuple[str, str] | None:
 
 
 def split_format(query: str) -> tuple[str | None, str]:
-    """The query's ``format``, None where it has none, and the query without it."""
+    """The query's ``format``, None where it has none, and the query without it.
+
+    :raises UnicodeDecodeError: when the format is no UTF-8
+    """
     if "format" not in query:
         return None, query
     pairs = parse_qsl(query, keep_blank_values=True, encoding="latin-1")
     wanted = [value for key, value in pairs if key == "format"]
     others = [pair for pair in pairs if pair[0] != "format"]
-    return (wanted[-1] if wanted else None), urlencode(others, encoding="latin-1")
+    return (wanted[-1].encode("latin-1").decode() if wanted else None), urlencode(others, encoding="latin-1")
 
 
 def _join(body: Iterable[bytes]) -> bytes:

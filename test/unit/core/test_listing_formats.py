@@ -41,6 +41,7 @@ from swiftlite.core.timestamp import Timestamp
         (None, "*/*", PLAIN),
         (None, "text/*", PLAIN),
         (None, "application/*", JSON),
+        (None, "*/xml", XML),
         (None, "text/xml", TEXT_XML),
         (None, "Text/XML", TEXT_XML),
         (None, "application/xml;q=0.5,application/json;q=0.4", XML),
@@ -58,7 +59,7 @@ def test_choosing_a_format(parameter: str | None, accept: str | None, chosen: st
 
 
 @pytest.mark.parametrize(
-    "accept", ["bad", "text/plain;q=foo", "text/plain/foo", "*", "*/xml", "text/plain;q", "a b/c", "a/b;q=nan"]
+    "accept", ["bad", "text/plain;q=foo", "text/plain/foo", "*", "text/plain;q", "a b/c", "a/b;q=nan", ",", "a/b,"]
 )
 def test_an_accept_header_that_makes_no_sense(accept: str) -> None:
     with pytest.raises(ValueError, match="Invalid Accept header"):
