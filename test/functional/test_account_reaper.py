@@ -18,6 +18,7 @@ import pytest
 from functional.cluster import Cluster
 from swiftlite.account.backend import AccountBroker
 from swiftlite.account.reaper import AccountReaper, ReaperOptions
+from swiftlite.cli.layout import StorageNode
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.core.reaping import share_of
 from swiftlite.core.timestamp import Timestamp
@@ -45,6 +46,7 @@ class Site:
         self.rings = {
             name: Ring(etc, name, hash_path=self.swift.hash_path)
             for name in ("account", "container", "object", "object-1")
+            if (cluster.layout.etc / f"{name}.ring.gz").exists()
         }
         self.token = cluster.token("admin:admin")
 
@@ -59,14 +61,14 @@ class Site:
         """A request to a storage server."""
         return request(node.address, method, f"/{node.device}/{partition}{path}", headers)
 
-    def reaper(self, **options: Any) -> AccountReaper:
-        """A reaper of all devices of the cluster's only node."""
-        node = self.cluster.layout.nodes[0]
+    def reaper(self, node: StorageNode | None = None, **options: Any) -> AccountReaper:
+        """A reaper of all devices of a node, by default of the first."""
+        node = node or self.cluster.layout.nodes[0]
         settings = {
             "bind_ip": node.ip,
             "bind_port": node.ports[2],
             "swift_dir": str(self.cluster.layout.etc),
-            "devices": str(self.root),
+            "devices": str(node.root),
             "mount_check": False,
         }
         return AccountReaper(ReaperOptions(**settings | options), self.swift, LOGGER)
