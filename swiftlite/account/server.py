@@ -26,6 +26,7 @@ from swiftlite.db.controller import (
     Place,
     Reply,
     Request,
+    accepted,
     metadata_headers,
 )
 from swiftlite.db.listing import Page
@@ -85,10 +86,10 @@ class AccountServer(DatabaseServer):
         created = not broker.exists and self._create(broker, timestamp)
         if not created:
             if is_marked_deleted(broker.get_info()):
-                raise web.HTTPForbidden("Recently deleted", headers=STATUS_DELETED, content_type="text/plain")
+                raise web.HTTPForbidden("Recently deleted", headers=STATUS_DELETED)
             broker.update_put_timestamp(timestamp.internal)
         broker.update_metadata(metadata, self.check_metadata)
-        return Reply(201 if created else 202)
+        return Reply(201) if created else accepted([])
 
     def _create(self, broker: AccountBroker, timestamp: Timestamp) -> bool:
         try:

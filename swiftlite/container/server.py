@@ -33,6 +33,7 @@ from swiftlite.db.controller import (
     Place,
     Reply,
     Request,
+    accepted,
     bad_request,
     http_date,
     metadata_headers,
@@ -176,7 +177,8 @@ class ContainerServer(DatabaseServer):
         self._update_metadata(broker, metadata)
         info = broker.get_info()
         self._tell_account(request, targets, place, info)
-        return Reply(201 if created else 202, [(POLICY_INDEX, str(info["storage_policy_index"]))])
+        headers = [(POLICY_INDEX, str(info["storage_policy_index"]))]
+        return Reply(201, headers) if created else accepted(headers)
 
     def _create_or_touch(self, broker: ContainerBroker, timestamp: Timestamp, wanted: int | None, default: int) -> bool:
         """Bring a container into being, or renew it.
@@ -273,10 +275,10 @@ class ContainerServer(DatabaseServer):
         """Change a container's metadata."""
         place = self.place(request, 4, 4)
         timestamp = request.timestamp()
+        metadata = self._checked_metadata(request, timestamp)
         broker = self._broker(place)
         if is_deleted(broker.get_info()):
             raise web.HTTPNotFound()
-        metadata = self._checked_metadata(request, timestamp)
         if not request.is_true("X-Backend-No-Timestamp-Update"):
             broker.update_put_timestamp(timestamp.internal)
         self._update_metadata(broker, metadata)

@@ -132,7 +132,7 @@ def read_account_acl(text: str) -> Mapping[str, list[str]]:
         return {}
     try:
         lists = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter for lists in lists in lists
         lists = None
     if not isinstance(lists, dict):
         raise ValueError(f"Syntax error in input ({text!r})")

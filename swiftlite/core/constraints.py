@@ -130,6 +130,8 @@ def _name_factor(constraints: Constraints, account: str) -> int:
 def check_metadata(constraints: Constraints, headers: Iterable[tuple[str, str]], kind: Kind) -> None:
     """Refuse user metadata beyond the limits; lengths are those of the WSGI strings, so bytes.
 
+    What databases store is text: no header of an account or container may be anything but UTF-8.
+
     :raises Violation: 400
     """
     prefix = USER_PREFIX[kind]
@@ -137,6 +139,8 @@ def check_metadata(constraints: Constraints, headers: Iterable[tuple[str, str]],
     for key, value in headers:
         if len(value) > constraints.max_header_size:
             raise Violation(400, f"Header value too long: {key[: constraints.max_meta_name_length]}")
+        if kind != "object":
+            _check_utf8_metadata(key, value)
         if not key.lower().startswith(prefix):
             continue
         name = key[len(prefix) :]
@@ -159,8 +163,6 @@ def _check_one(constraints: Constraints, name: str, value: str, kind: Kind) -> N
             400,
             f"Metadata value longer than {constraints.max_meta_value_length}: {USER_PREFIX[kind]}{name}",
         )
-    if kind != "object":
-        _check_utf8_metadata(name, value)
 
 
 def _check_utf8_metadata(name: str, value: str) -> None:

@@ -258,6 +258,11 @@ def http_date(timestamp: Timestamp) -> str:
     return timestamp.http_date
 
 
+def accepted(headers: Headers) -> Reply:
+    """A 202, with Swift's standard body."""
+    return Reply(202, [*headers, ("Content-Type", "text/html; charset=UTF-8")], web.default_body(202))
+
+
 def bad_request(message: str) -> Answer:
     """A 400 whose body says why."""
     return web.HTTPBadRequest(message, content_type="text/plain")

@@ -129,7 +129,7 @@ def database_headers(kind: str, environ: Environ) -> HeaderList:
         if not key.startswith("HTTP_X_"):
             continue
         name = lower_case(header_name(key))
-        if name.startswith(removed):
+        if name.startswith(removed) and name != removed:
             found.setdefault("x-" + name[len("x-remove-") :], "")
         elif name.startswith("x-remove-") and kind == "container" and "x-" + name[9:] in PASSED_CONTAINER_HEADERS:
             found.setdefault("x-" + name[9:], "")

@@ -1,43 +1,8 @@
-"""Where swiftlite answers object requests otherwise than OpenStack Swift on purpose; doc/differences.md is made of it."""
+"""Where swiftlite answers object requests otherwise than OpenStack Swift on purpose."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
-
-INTRODUCTION = """\
-# Where swiftlite differs from OpenStack Swift
-
-An application written for OpenStack Swift should notice nothing of what stands here. It is all that differs in what
-clients hear of objects: `test/interop/test_peer_differences.py` sends the requests of `test/functional/object_cases`
-to both, side by side, and fails when an answer differs in status, any header or body and is not listed, and when
-something is listed that does not differ any more; only the last part tells of what no single request can show.
-Not compared are times, transaction ids, the order of names in `Allow` and in the lists of CORS, `Connection` and the
-like, the length of a body that a HEAD does not send, and the words of a standard error body, the text in
-`<html><h1>Not Found</h1><p>…</p></html>`, which are our own.
-
-This file is generated: `python test/interop/object_differences.py > doc/differences.md`.
-"""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One difference: what either side does, and why ours does otherwise.
-
-    `shows`: where the tables show it, as patterns of ``table/case: METHOD facet`` with ``*``; none for what no single
-    request can show.
-    """
-
-    title: str
-    ours: str
-    theirs: str
-    why: str
-    shows: tuple[str, ...] = ()
-
-    def covers(self, place: str) -> bool:
-        """Tell whether this is the difference seen at `place`."""
-        return any(fnmatchcase(place, pattern) for pattern in self.shows)
-
+from interop.known_differences import Difference
 
 SUBJECTS: dict[str, tuple[Difference, ...]] = {
     "Conditions": (
@@ -426,28 +391,3 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
         ),
     ),
 }
-
-
-def explain(place: str) -> Difference | None:
-    """Return the listed difference that `place`, as ``table/case: METHOD facet``, shows; None when there is none."""
-    return next((found for found in all_differences() if found.covers(place)), None)
-
-
-def all_differences() -> list[Difference]:
-    """Return every listed difference."""
-    return [difference for differences in SUBJECTS.values() for difference in differences]
-
-
-def document() -> str:
-    """Return the text of doc/differences.md."""
-    parts = [INTRODUCTION]
-    for subject, differences in SUBJECTS.items():
-        parts.append(f"\n## {subject}\n")
-        for one in differences:
-            parts.append(f"\n**{one.title}.**\n")
-            parts.append(f"- swiftlite: {one.ours}\n- OpenStack Swift: {one.theirs}\n- Why: {one.why}\n")
-    return "".join(parts)
-
-
-if __name__ == "__main__":
-    print(document(), end="")

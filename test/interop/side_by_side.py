@@ -13,7 +13,6 @@ from typing import Any
 from fakes.ports import free_port
 from functional.cluster import Cluster, Server
 from functional.object_cases.notation import DATE, HTML, TIMESTAMP, Case, Step, Table
-from functional.object_cases.settings import SETTINGS
 from functional.object_cases.site import Answer, Site, site_of, without_boundary
 from interop import peer
 from swiftlite.cli import children
@@ -71,26 +70,52 @@ class PeerCluster(Cluster):
             conf.write_text(text.replace("log_address = \n", "log_address = /dev/nonexistent\n"))
         self.servers = {name: PeerServer(server.process, server.log) for name, server in self.servers.items()}
 
+    def run_once(self, name: str, *arguments: str) -> None:
+        """Make one pass of a daemon."""
+        process = self.servers[name].process
+        swift_dir, program = self.layout.etc, peer.tool(process.program.replace("swiftlite-", "swift-"))
+        command = peer.command(swift_dir, program, process.conf, "once", *arguments)
+        with open(self.servers[name].log, "ab") as log:
+            subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                timeout=300,
+                env=peer.environment(),
+                check=True,
+            )
+
 
 @contextmanager
-def two_sites(directory: Path) -> Iterator[dict[str, Site]]:
-    """Start both clusters, and one memcached that only the peer uses; yield the sites "ours" and "theirs"."""
+def two_clusters(
+    directory: Path,
+    settings: Mapping[str, Mapping[str, Mapping[str, str]]],
+    swift_conf: Mapping[str, Mapping[str, str]] | None = None,
+) -> Iterator[dict[str, Cluster]]:
+    """Start both clusters, and one memcached that only the peer uses; yield them as "ours" and "theirs"."""
     port = free_port()
     user = ["-u", "root"] if directory.owner() == "root" else []
     memcached = subprocess.Popen(["memcached", *user, "-l", "127.0.0.1", "-p", str(port), "-m", "64"])
-    with_memcached = {"proxy": {**SETTINGS["proxy"], "filter:cache": {"memcache_servers": f"127.0.0.1:{port}"}}}
+    cache = {"filter:cache": {"memcache_servers": f"127.0.0.1:{port}"}}
+    with_memcached = {**settings, "proxy": {**settings.get("proxy", {}), **cache}}
     clusters: dict[str, Cluster] = {}
     try:
         # One after the other: a port is free as long as nobody listens.
-        clusters["ours"] = Cluster(directory / "ours", settings=SETTINGS).start()
-        clusters["theirs"] = PeerCluster(directory / "theirs", settings=with_memcached)
+        clusters["ours"] = Cluster(directory / "ours", settings=settings, swift_conf=swift_conf).start()
+        clusters["theirs"] = PeerCluster(directory / "theirs", settings=with_memcached, swift_conf=swift_conf)
         clusters["theirs"].start()
-        yield {"ours": site_of(clusters["ours"]), "theirs": site_of(clusters["theirs"], repeats=3)}
+        yield clusters
     finally:
         for cluster in clusters.values():
             cluster.remove()
         memcached.kill()
         memcached.wait()
+
+
+def sites_of(clusters: Mapping[str, Cluster]) -> dict[str, Site]:
+    """Return the sites of both clusters."""
+    return {"ours": site_of(clusters["ours"]), "theirs": site_of(clusters["theirs"], repeats=3)}
 
 
 @dataclass(frozen=True)

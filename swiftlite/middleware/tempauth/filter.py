@@ -185,14 +185,16 @@ def _take_account_acl(environ: dict[str, Any]) -> Answer | None:
         read_account_acl(wsgi_to_str(sent))
     except ValueError as error:
         body = f"X-Account-Access-Control invalid: {error}\n\nInput: {wsgi_to_str(sent)}\n"
-        return HTTPBadRequest(body, content_type="text/plain")
+        refusal = HTTPBadRequest(body, content_type="text/plain")
+        refusal.charset = "UTF-8"
+        return refusal
     environ[STORED_ACCOUNT_ACL] = environ.pop(ACCOUNT_ACL)
     return None
 
 
 def _has_sync_key(environ: dict[str, Any]) -> bool:
-    """Whether another cluster's container sync shows the container's key."""
+    """Whether another cluster's container sync shows the container's key; the proxy gives it to writes of objects."""
     key, shown = environ.get("swift_sync_key"), environ.get("HTTP_X_CONTAINER_SYNC_KEY")
-    if not key or shown is None or "HTTP_X_TIMESTAMP" not in environ:
+    if not key or shown is None:
         return False
     return hmac.compare_digest(key.encode("latin-1", "replace"), shown.encode("latin-1", "replace"))

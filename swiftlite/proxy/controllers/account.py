@@ -143,8 +143,8 @@ class AccountController(Controller):
             ("X-Account-Object-Count", "0"),
             ("X-Account-Bytes-Used", "0"),
             ("X-Timestamp", now),
+            ("X-PUT-Timestamp", now),
             ("X-Backend-Fake-Account-Listing", "yes"),
-            ("Accept-Ranges", "bytes"),
         ]
         return PlainAnswer(status_line(200), headers, body)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from swiftlite.common.config import is_true
 from swiftlite.common.web import (
     HTTPBadRequest,
     HTTPForbidden,
@@ -13,7 +14,13 @@ from swiftlite.common.web import (
     HTTPPreconditionFailed,
     HTTPServiceUnavailable,
 )
-from swiftlite.core.constraints import check_container_name, check_metadata, is_auto_create
+from swiftlite.core.constraints import (
+    Violation,
+    check_account_name,
+    check_container_name,
+    check_metadata,
+    is_auto_create,
+)
 from swiftlite.core.names import EntityName
 from swiftlite.core.placement import deal_accounts
 from swiftlite.core.timestamp import Timestamp
@@ -32,6 +39,8 @@ if TYPE_CHECKING:
     from swiftlite.proxy.server import Application
 
 ACL_HEADERS = ("X-Container-Read", "X-Container-Write")
+SHARDING = "X-Container-Sysmeta-Sharding"
+"""What a reseller sets and sees as X-Container-Sharding: that the container may be split."""
 
 
 class ContainerController(Controller):
@@ -74,6 +83,8 @@ class ContainerController(Controller):
         policy = self.cluster.policies.by_index(found.response.headers.get(POLICY_INDEX))
         if policy is not None:
             answer.headers.append(("X-Storage-Policy", policy.name))
+        if self.environ.get("reseller_request"):
+            answer.headers.append(("X-Container-Sharding", str(is_true(found.response.headers.get(SHARDING)))))
         return answer
 
     HEAD = GET
@@ -144,9 +155,12 @@ class ContainerController(Controller):
                 try:
                     value = clean(name.lower(), value)
                 except ValueError as error:
-                    raise HTTPBadRequest(str(error)) from None
+                    raise HTTPBadRequest(str(error), content_type="text/plain") from None
             headers.append((name, value))
         check_metadata(self.cluster.constraints, headers, "container")
+        sharding = self.environ.get("HTTP_X_CONTAINER_SHARDING")
+        if sharding is not None and self.environ.get("reseller_request"):
+            headers.append((SHARDING, str(is_true(sharding))))
         return self.hide_owner_headers(headers)
 
     def _policy_headers(self) -> HeaderList:
@@ -170,6 +184,10 @@ class ContainerController(Controller):
         :raises Answer: 404 or 500 when it does not
         """
         account = self.name.account
+        try:
+            check_account_name(self.cluster.constraints, account)
+        except Violation:
+            raise HTTPNotFound() from None  # as for every other request below such a name
         if self.info.account_exists(self.environ, account):
             if not self.options.account_autocreate or self._account_really_exists():
                 return

@@ -177,7 +177,8 @@ class ObjectController(Controller):
         return self.options.allow_open_expired and is_true(self.environ.get("HTTP_X_OPEN_EXPIRED"))
 
     def _authorize_write(self) -> None:
-        self.environ["swift_sync_key"] = self.container["sync_key"]
+        if self.environ["REQUEST_METHOD"] != "POST":  # container sync only puts and deletes
+            self.environ["swift_sync_key"] = self.container["sync_key"]
         self.authorize(self.container["write_acl"])
         if self.container["status"] // 100 != 2:
             raise HTTPNotFound()

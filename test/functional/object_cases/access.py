@@ -1,15 +1,25 @@
 """Who may do what with objects: access lists of containers, and of both ends of copies, links and large objects."""
 
-from functional.object_cases.notation import ANY_BODY, COPY, DELETE, GET, HEAD, POST, PUT, Case, Step, case, etag
+from functional.object_cases.notation import (
+    ANY_BODY,
+    COPY,
+    DELETE,
+    GET,
+    GUEST,
+    HEAD,
+    NOBODY,
+    POST,
+    PUT,
+    STRANGER,
+    Case,
+    Step,
+    by,
+    case,
+    etag,
+)
 
-GUEST, STRANGER, NOBODY = ({"X-Auth-Token": token} for token in ("{guest}", "{stranger}", ""))
 READ, WRITE, NONE = "{v1}/access-read", "{v1}/access-write", "{v1}/access-none"
 PUBLIC, BOTH = "{v1}/access-public", "{v1}/access-both"
-
-
-def by(who: dict[str, str], step: Step) -> Step:
-    """Return the request as somebody else's."""
-    return Step(step.method, step.target, step.body, (*step.headers, *who.items()), step.framing)
 
 
 def every(name: str, who: dict[str, str], container: str, *statuses: int) -> Case:

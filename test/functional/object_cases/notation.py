@@ -3,7 +3,7 @@
 Placeholders in targets, headers, bodies and expectations: ``{o}`` the case's own object, ``{c}`` the container its
 table shares, ``{own}`` a container of the case's own, ``{v1}`` the account (all as paths on the wire); ``{name}`` is
 ``{o}`` below the account, ``{now+5}`` the seconds since 1970 in five seconds, ``{date-5}`` the same as an HTTP date;
-``{guest}`` and ``{stranger}`` tokens of others; and what earlier answers said, kept by `saves`. What is in no such list stays as it is.
+``{guest}``, ``{stranger}`` and ``{admin}`` tokens of others; ``{fresh}`` an account of the case's own; and what earlier answers said, kept by `saves`. What is in no such list stays as it is.
 """
 
 from __future__ import annotations
@@ -73,6 +73,15 @@ class Table:
     name: str
     setup: tuple[Step, ...]
     cases: tuple[Case, ...]
+
+
+def by(who: dict[str, str], step: Step) -> Step:
+    """Return the request as somebody else's: of the `who` below."""
+    return replace(step, headers=(*step.headers, *who.items()))
+
+
+OWNER: dict[str, str] = {}
+GUEST, STRANGER, ADMIN, NOBODY = ({"X-Auth-Token": token} for token in ("{guest}", "{stranger}", "{admin}", ""))
 
 
 def eventually(step: Step) -> Step:

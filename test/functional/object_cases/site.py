@@ -59,12 +59,13 @@ class Site:
         The steps come back with their placeholders filled in; `now`: what ``{now}`` is counted from.
         """
         variables = dict(self._prepare(table))
-        slug = f"{table.name}-{table.cases.index(case)}-" + re.sub(r"\W+", "-", case.name)
+        slug = f"{table.name}-{table.cases.index(case)}-" + re.sub(r"\W+", "-", case.name, flags=re.ASCII)
         variables |= {
             "now": str(now or int(time.time())),
             "name": f"{table.name}/{slug}",
             "o": f"{variables['c']}/{slug}",
             "own": f"{variables['v1']}/own-{slug}",
+            "fresh": f"/v1/AUTH_fresh-{slug}",
             "slug": slug,
         }
         return [(fill(step, variables), answer) for step, answer in self._steps(case.steps, variables)]
@@ -237,6 +238,8 @@ def _expected_body(step: Step) -> bytes | re.Pattern[bytes] | None:
 
 
 def site_of(cluster: Cluster, repeats: int = 0) -> Site:
-    """Return the site of a cluster that runs: ``{guest}`` of the same account without rights, ``{stranger}`` of another."""
-    others = {"guest": cluster.token("test:tester3"), "stranger": cluster.token("test2:tester2")}
+    """Return the site of a cluster that runs: ``{guest}`` of the same account without rights, ``{stranger}`` of another,
+    ``{admin}`` of the reseller."""
+    users = {"guest": "test:tester3", "stranger": "test2:tester2", "admin": "admin:admin"}
+    others = {name: cluster.token(user) for name, user in users.items()}
     return Site(cluster.proxy_address, cluster.token(), others, repeats=repeats)

@@ -1,0 +1,127 @@
+"""Where swiftlite answers requests for accounts and containers otherwise than OpenStack Swift on purpose."""
+
+from __future__ import annotations
+
+from interop.known_differences import Difference
+
+SUBJECTS: dict[str, tuple[Difference, ...]] = {
+    "Accounts and containers: refusals": (
+        Difference(
+            "The type of a refusal in words of its own",
+            "`text/plain`.",
+            "Often `text/html`, though it is no HTML and repeats what the client sent.",
+            "No browser runs what somebody put into a header.",
+            (
+                "accounts/limits hold *: * 400 content-type",
+                "accounts/long names: * 400 content-type",
+                "container_life/of 257 letters*: PUT 400 content-type",
+                "container_metadata/* all that is kept: POST 400 content-type",
+                "container_metadata/policy deprecated: PUT 400 content-type",
+                "container_metadata/policy changed: PUT 400 content-type",
+                "container_metadata/sync target *: * 400 content-type",
+                "container_metadata/sync key no UTF-8: PUT 400 content-type",
+                "container_access/*: * 400 content-type",
+                "account_access/list 24 refused: POST 400 content-type",
+            ),
+        ),
+        Difference(
+            "The words of refused access lists and sync targets",
+            "Are our own; they say which element is wrong.",
+            "Are theirs.",
+            "As for every standard body.",
+            (
+                "container_access/*: * 400 body",
+                "container_access/*: * 400 content-length",
+                "container_metadata/sync target *: * 400 body",
+                "container_metadata/sync target *: * 400 content-length",
+            ),
+        ),
+        Difference(
+            "What is wrong is said",
+            "DELETE of a container with objects in it, and DELETE of an account with a query, say so in `text/plain`.",
+            "The standard body of the status.",
+            "The standard words do not tell which rule was broken.",
+            ("container_life/not empty: DELETE 409 *", "accounts/DELETE with a query: DELETE 400 *"),
+        ),
+        Difference(
+            "Deleted and missing accounts",
+            "404 and 410 have the standard body.",
+            "An empty one.",
+            "An error says what is wrong.",
+            ("accounts/*: * 404 body", "accounts/*: GET 410 body"),
+        ),
+    ),
+    "Accounts and containers: metadata": (
+        Difference(
+            "Names of metadata beyond ASCII",
+            "Any name in UTF-8 is stored and shown as it was sent, only its ASCII letters change case.",
+            "Names of which some byte looks like a letter of Latin-1 are refused as no UTF-8.",
+            "They are UTF-8.",
+            ("accounts/name of UTF-8: *", "container_metadata/* name of UTF-8: *"),
+        ),
+        Difference(
+            "Headers that are no UTF-8",
+            "400, and nothing is made.",
+            "400, but the container or account has been made.",
+            "A refused request must leave nothing behind.",
+            (
+                "account_access/list 24 refused: HEAD status",
+                "container_metadata/sync key no UTF-8: HEAD status",
+                "container_access/* 'ÿ': HEAD status",
+            ),
+        ),
+        Difference(
+            "Sync targets",
+            "Name exactly a host, an account and a container; else 400.",
+            "A target without a container, with an empty one, with an object, or `//` is stored, and fails later and for "
+            "ever in the log of the container-sync daemon; `http://[` is 503.",
+            "Who mistypes it learns of it.",
+            (
+                "container_metadata/sync target without a container*: *",
+                "container_metadata/sync target with an object: *",
+                "container_metadata/sync target with an empty container: *",
+                "container_metadata/sync target of slashes: *",
+                "container_metadata/sync target with a bad bracket: *",
+            ),
+        ),
+    ),
+    "Accounts and containers: who may": (
+        Difference(
+            "An empty name in an account's access list",
+            "Is nobody.",
+            "Is everybody without a token, who gets all rights of the list, to delete the account among them.",
+            "A list must not open more than it names.",
+            ("account_access/nobody and an empty name: *",),
+        ),
+        Difference(
+            "UTF-8 in an account's access list",
+            "Is shown as what it is.",
+            "Each of its bytes is shown as a letter, so that a client that writes back what it reads changes the list.",
+            "What is read can be written back.",
+            ("account_access/list 4: HEAD 204 x-account-access-control",),
+        ),
+        Difference(
+            "Lists in lists in lists, as an account's access list",
+            "400 that says what is wrong.",
+            "500.",
+            "Bad input is the client's fault, and told so.",
+            ("account_access/list 26 refused: POST status",),
+        ),
+        Difference(
+            "A Referer that is no URL",
+            "Comes from an unknown host.",
+            "500.",
+            "A browser's mistake is no failure of the server.",
+            ("container_access/referrer with a bad bracket: *",),
+        ),
+    ),
+    "Accounts and containers: life": (
+        Difference(
+            "Containers in a deleted account",
+            "PUT is 404.",
+            "503, where accounts are made by themselves.",
+            "Trying again does not help.",
+            ("accounts/deleted: PUT status",),
+        ),
+    ),
+}
