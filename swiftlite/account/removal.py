@@ -104,7 +104,7 @@ class Removal:
             if answer.status // 100 != 2:
                 return False
             names = [entry["name"] for entry in json.loads(answer.body or b"[]")]
-            if not names:
+            if not names or names[-1] <= marker:  # The latter would be a server that goes round in circles.
                 return True
             self._delete_objects(doomed, names, int(answer.headers.get(POLICY_INDEX) or 0), (partition, nodes), counts)
             marker = names[-1]
