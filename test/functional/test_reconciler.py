@@ -16,7 +16,9 @@ from functional.cluster import PROGRAMS, Cluster
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.container.backend import ContainerBroker
 from swiftlite.container.misplaced import MisplacedQueue
+from swiftlite.container.reconciler import ContainerReconciler, ReconcilerOptions
 from swiftlite.core import misplaced
+from swiftlite.core.misplaced import Entry
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout as places
 from swiftlite.http.client import Client
@@ -109,9 +111,10 @@ class Site:
         assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
         self.said = done.stderr
 
-    def queued(self, container: str) -> list[str]:
-        """The queue's rows about a container."""
-        self.cluster.run_updaters(["container-updater"])
+    def queued(self, container: str, tell: bool = True) -> list[str]:
+        """The queue's rows about a container; `tell`: its account of new containers first."""
+        if tell:
+            self.cluster.run_updaters(["container-updater"])
         queues = {entry["name"] for entry in self.client.containers(misplaced.ACCOUNT)}
         queues.add(misplaced.queue_container(Timestamp(time.time()).internal))
         rows = [row["name"] for queue in sorted(queues) for row in self.client.objects(misplaced.ACCOUNT, queue)]
@@ -351,6 +354,73 @@ def test_what_cannot_be_understood_stays_and_disturbs_nobody(site: Site, user) -
         "7:/AUTH_test/fine/no such policy",
         "junk",
     ]
+
+
+class PowerCut(BaseException):
+    """The reconciler's machine is off."""
+
+
+def cut_power(reconciler: ContainerReconciler, steps: int) -> None:
+    """Let a reconciler send so many requests, and no more."""
+    left = iter(range(steps))
+    app, start = reconciler.client.app, reconciler.direct.start
+
+    def counted(send: Callable[..., object]) -> Callable[..., object]:
+        def sent(*arguments: object, **options: object) -> object:
+            if next(left, None) is None:
+                raise PowerCut
+            return send(*arguments, **options)
+
+        return sent
+
+    reconciler.client.app, reconciler.direct.start = counted(app), counted(start)  # type: ignore[method-assign, assignment]
+
+
+def in_process(site: Site) -> ContainerReconciler:
+    made = ContainerReconciler(ReconcilerOptions(swift_dir=str(site.cluster.layout.etc)), site.swift, LOGGER)
+    made.client = InternalClient(site.client.app, "test", 1, LOGGER)
+    return made
+
+
+def test_power_may_fail_before_any_request(site: Site, user) -> None:
+    """Wherever that is, the object is whole in one of the policies, and the next pass finishes the work."""
+    user.put_container("dark", headers={"X-Storage-Policy": "gold"})
+    moment, is_cut, steps = time.time() - 100, True, 0
+    while is_cut:
+        kept, gone = f"kept {steps}", f"gone {steps}"
+        site.put(SILVER, "dark", kept, b"x", moment)
+        site.put(GOLD, "dark", gone, b"x", moment)
+        site.delete(SILVER, "dark", gone, moment + 1)
+        site.feed("dark")
+        entries = [
+            Entry.from_listing(queue, row)
+            for queue in {misplaced.queue_container(spelled(moment + later)) for later in (0, 1)}
+            for row in site.client.objects(misplaced.ACCOUNT, queue)
+            if row["name"].startswith(f"1:/{ACCOUNT}/dark/")
+        ]
+        assert len(entries) == 2
+        for entry in entries:
+            reconciler = in_process(site)
+            cut_power(reconciler, steps)
+            try:
+                reconciler.work(entry)
+                is_cut = False
+            except PowerCut:
+                is_cut = True
+            copies = [
+                site.files(policy, "dark", kept).count(spelled(moment, 3 * (policy == GOLD)) + ".data")
+                for policy in (GOLD, SILVER)
+            ]
+            assert max(copies) == 3, f"cut before request {steps}"
+            again = in_process(site)
+            again.work(entry)
+            assert again.counts["success"] == 1
+        assert site.queued("dark", tell=False) == []
+        assert user.get_object("dark", kept)[1] == b"x"
+        assert site.files(GOLD, "dark", gone) == [spelled(moment + 1, 1) + ".ts"] * 3
+        steps += 1
+    assert steps > 10
+    assert site.listing("dark") == sorted(f"kept {step}" for step in range(steps))
 
 
 def test_a_container_that_was_made_twice_ends_up_with_one_policy_and_all_objects(site: Site, user) -> None:
