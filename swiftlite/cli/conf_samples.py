@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from swiftlite.account.auditor import AccountAuditorOptions
 from swiftlite.account.reaper import ReaperOptions
 from swiftlite.cli.layout import FILTERS, INTERNAL_PIPELINE, PIPELINE, VERSIONING
 from swiftlite.common.config import ServerOptions
 from swiftlite.common.memcached import MemcachedOptions
+from swiftlite.container.auditor import ContainerAuditorOptions
 from swiftlite.container.reconciler import ReconcilerOptions
 from swiftlite.container.server import ContainerOptions
 from swiftlite.container.sync import SyncOptions
@@ -160,13 +162,18 @@ SAMPLES: dict[str, list[Section]] = {
             "container-replicator": ReplicatorOptions,
             "container-updater": ContainerUpdaterOptions,
             "container-sync": SyncOptions,
+            "container-auditor": ContainerAuditorOptions,
         },
     ),
     "account-server.conf-sample": _storage(
         "account",
         6202,
         DatabaseServerOptions,
-        {"account-replicator": ReplicatorOptions, "account-reaper": ReaperOptions},
+        {
+            "account-replicator": ReplicatorOptions,
+            "account-reaper": ReaperOptions,
+            "account-auditor": AccountAuditorOptions,
+        },
     ),
     "container-reconciler.conf-sample": _daemon("container-reconciler", (), ReconcilerOptions, RECONCILER_PIPELINE),
     "swift.conf-sample": [
