@@ -1,4 +1,4 @@
-"""Give account and container listings the format that the client wants; inside they are always JSON (formats.md 7.7)."""
+"""Give account and container listings the format that the client wants; inside they are mostly JSON (formats.md 7.7)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from swiftlite.common.config import is_true
 from swiftlite.common.log import Logger, get_logger
 from swiftlite.common.pipeline import WSGIApp
 from swiftlite.common.web import HTTPBadRequest, HTTPNotAcceptable
-from swiftlite.core.listing_formats import JSON, choose_format, read_entries, render
+from swiftlite.core.listing_formats import JSON, PLAIN, choose_format, read_entries, render
 from swiftlite.core.names import RESERVED, wsgi_to_str
+from swiftlite.proxy.controllers.base import LISTING_AS_TEXT
 
 API_VERSIONS = ("v1", "v1.0")
 MAXIMUM_BYTES = 2 * 1024 * 10000
@@ -31,6 +32,7 @@ class ListingFormats:
     def __init__(self, app: WSGIApp, log: Logger) -> None:
         self.app = app
         self.log = log
+        self.may_be_text = are_all_ours(app)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
@@ -54,6 +56,8 @@ class ListingFormats:
             environ["HTTP_ACCEPT"] = media_type  # for filters to the right: the query's format wins
         environ["QUERY_STRING"] = others + "&format=json" if others else "format=json"
         environ.setdefault("swift.format_listing", True)
+        if media_type == PLAIN and self.may_be_text and name[0] == "container" and not _is_of_versions(query):
+            environ[LISTING_AS_TEXT] = True
         return self._answer(environ, start_response, (name, media_type, wanted is None))
 
     def _answer(
@@ -115,6 +119,15 @@ class ListingFormats:
         return kept
 
 
+def are_all_ours(app: Any) -> bool:
+    """Whether a filter and all behind it are of this project; others may rely on it that listings are JSON inside."""
+    while type(app).__module__.startswith("swiftlite."):
+        if not hasattr(app, "app"):
+            return True
+        app = app.app
+    return False
+
+
 def listed_name(path: str) -> tuple[str, str] | None:
     """``("account" | "container", native name)`` if the path is of a listing, else None.
 
@@ -141,6 +154,10 @@ def split_format(query: str) -> tuple[str | None, str]:
     wanted = [value for key, value in pairs if key == "format"]
     others = [pair for pair in pairs if pair[0] != "format"]
     return (wanted[-1].encode("latin-1").decode() if wanted else None), urlencode(others, encoding="latin-1")
+
+
+def _is_of_versions(query: str) -> bool:
+    return any(key == "versions" for key, _ in parse_qsl(query, keep_blank_values=True))
 
 
 def _join(body: Iterable[bytes]) -> bytes:

@@ -15,6 +15,7 @@ from swiftlite.common.web import Answer, HTTPBadRequest, HTTPConflict, from_viol
 from swiftlite.core import links
 from swiftlite.core.constraints import Violation
 from swiftlite.core.links import Link
+from swiftlite.core.listing_formats import JSON
 from swiftlite.core.names import quote_wsgi
 from swiftlite.middleware.client_body import read_body
 
@@ -161,7 +162,7 @@ class Symlink:
         if not answer.is_success:
             return answer.forward(start_response)
         body = answer.read()
-        if links.MARK in body:
+        if links.MARK in body and (answer.header("content-type") or "").startswith(JSON):
             _, version, account, _ = environ["PATH_INFO"].split("/", 3)
             entries = json.loads(body)
             for entry in entries:

@@ -63,6 +63,16 @@ def test_a_type_is_guessed_from_the_objects_own_name(tester: Client, container: 
         assert tester.ask("HEAD", f"{container}/{name}").headers["content-type"] == "text/plain"
 
 
+@pytest.mark.parametrize(
+    "name", ['"symlink_bytes"', "symlink_target=", '[{"symlink_bytes": 1, "hash": "; symlink_target=c/o"}]']
+)
+def test_names_that_look_like_the_marks_of_links(tester: Client, container: str, name: str) -> None:
+    put(tester, f"{container}/{name}", b"x")
+    assert tester.ask("GET", container).body == f"{name}\n".encode()
+    assert [entry["name"] for entry in tester.ask("GET", container, query="format=json").json()] == [name]
+    assert [listed[0] for listed in versions(tester, container)] == [name]
+
+
 def test_nobody_names_a_hidden_container(tester: Client, container: str) -> None:
     identity = put(tester, f"{container}/o", b"secret")
     for path in (f"/\0versions\0{container[1:]}", f"/\0versions\0{container[1:]}/\0o\0{identity}"):

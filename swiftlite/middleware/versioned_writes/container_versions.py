@@ -11,6 +11,7 @@ from swiftlite.common.config import is_true
 from swiftlite.common.subrequest import Environ, StartResponse, SubResponse, call, query_of
 from swiftlite.common.web import HTTPBadRequest, HTTPConflict, HTTPInternalServerError, HTTPNotAcceptable, Request
 from swiftlite.core import object_versions
+from swiftlite.core.listing_formats import JSON
 from swiftlite.core.names import quote_wsgi, wsgi_to_str
 from swiftlite.middleware.versioned_writes.versioning_requests import SOURCE, VersioningRequests
 from swiftlite.proxy.controllers.base import Denied
@@ -146,7 +147,8 @@ class ContainerVersions(VersioningRequests):
             hidden = object_versions.hidden_container(container)
         body = answer.read()
         listing: list[dict[str, Any]] | None = None
-        if "versions" in query or b'"symlink_bytes"' in body:
+        is_json = (answer.header("content-type") or "").startswith(JSON)
+        if is_json and ("versions" in query or b'"symlink_bytes"' in body):
             listing = json.loads(body)
             for entry in listing or ():
                 object_versions.show_target(entry, wsgi_to_str(container), wsgi_to_str(hidden), "versions" in query)

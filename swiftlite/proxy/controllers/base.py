@@ -151,10 +151,17 @@ class Controller:
         return PlainAnswer(status_line(response.status), headers, body)
 
 
-def listing_query(query: str) -> str:
-    """A client's query as the backends get it: always JSON, which the pipeline turns into what the client wants."""
+LISTING_AS_TEXT = "swiftlite.listing_as_text"
+"""Set in the environ of a listing that the client wants as plain text, where no filter needs to see it as JSON."""
+
+
+def listing_query(query: str, as_text: bool = False) -> str:
+    """A client's query as the backends get it: for JSON, which the pipeline turns into what the client wants.
+
+    :param as_text: ask for plain text instead, which is a fifth of the work
+    """
     kept = [part for part in query.split("&") if part and not part.startswith("format=")]
-    return "?" + "&".join([*kept, "format=json"])
+    return "?" + "&".join([*kept, "format=plain" if as_text else "format=json"])
 
 
 def requested_limit(query: str) -> int | None:

@@ -14,6 +14,7 @@ from swiftlite.common.config import ConfigError
 from swiftlite.common.log import transaction_id
 from swiftlite.common.pipeline import FILTERS
 from swiftlite.middleware import catch_errors, gatekeeper, healthcheck, listing_formats, memcache, proxy_logging
+from swiftlite.proxy.controllers.base import LISTING_AS_TEXT
 
 
 def answering(status="200 OK", headers=(), body=b"hello"):
@@ -492,6 +493,54 @@ def test_a_filter_inside_may_make_its_own_listing():
         return [b"[]"]
 
     assert request(listing_formats.filter_factory({})(app), "GET", "/v1/a/c").body == b"[]"
+
+
+def standing_before(*modules):
+    """The filter before others, each of a module, the last of them the proxy; that one notes what it is asked."""
+    app = None
+    for module in reversed(modules):
+        app = type("Inner", (), {"__module__": module, "__call__": lambda self, *wsgi: self.app(*wsgi), "app": app})()
+    seen = []
+
+    def proxy(self, environ, start_response):
+        seen.append(LISTING_AS_TEXT in environ)
+        start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", "4")])
+        return [b"a\nb\n"]
+
+    last = app
+    while last.app is not None:
+        last = last.app
+    type(last).__call__ = proxy
+    del type(last).app
+    return listing_formats.filter_factory({})(app), seen
+
+
+@pytest.mark.parametrize(
+    ("path", "as_text"),
+    [
+        ("/v1/a/c", True),
+        ("/v1/a/c?format=plain&limit=3", True),
+        ("/v1/a/c?format=json", False),
+        ("/v1/a/c?versions", False),
+        ("/v1/a/c?%76ersions=", False),
+        ("/v1/a", False),  # the filter for versions merges accounts' listings
+    ],
+)
+def test_text_is_asked_for_where_nobody_needs_json(path, as_text):
+    app, seen = standing_before("swiftlite.middleware.slo", "swiftlite.proxy.server")
+    answered = request(app, "GET", path)
+    assert seen == [as_text]
+    assert (answered.status, answered.body) == (200, b"a\nb\n")
+    assert answered.headers.get("vary") == (None if "format" in path else "Accept")
+
+
+@pytest.mark.parametrize(
+    "modules", [("theirs.filter", "swiftlite.proxy.server"), ("swiftlite.middleware.slo", "theirs")]
+)
+def test_filters_of_others_may_rely_on_json(modules):
+    app, seen = standing_before(*modules)
+    request(app, "GET", "/v1/a/c")
+    assert seen == [False]
 
 
 @pytest.mark.parametrize("vary", ["Origin", "Origin, Accept"])
