@@ -27,7 +27,7 @@ from swiftlite.core.timestamp import Timestamp
 from swiftlite.proxy.answers import PlainAnswer
 from swiftlite.proxy.cluster import target
 from swiftlite.proxy.controllers.account import AccountController
-from swiftlite.proxy.controllers.base import Controller, listing_query, requested_limit
+from swiftlite.proxy.controllers.base import LISTING_AS_TEXT, Controller, listing_query, requested_limit
 from swiftlite.proxy.headers import HeaderList, database_headers, read_headers
 from swiftlite.proxy.info import CACHED, account_key, container_info, container_key
 from swiftlite.proxy.search import Search, Source
@@ -64,7 +64,7 @@ class ContainerController(Controller):
         limit = requested_limit(self.environ.get("QUERY_STRING", ""))
         if limit is not None and limit > self.cluster.constraints.container_listing_limit:
             raise HTTPPreconditionFailed(f"Maximum limit is {self.cluster.constraints.container_listing_limit}")
-        query = listing_query(self.environ.get("QUERY_STRING", ""))
+        query = listing_query(self.environ.get("QUERY_STRING", ""), LISTING_AS_TEXT in self.environ)
         request = BackendRequest(self.environ["REQUEST_METHOD"], self.partition, self.path + query)
         token = self.info.begin(self.environ, self.key)
         headers = read_headers(self.environ) + self.identification()

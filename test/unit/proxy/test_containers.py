@@ -8,6 +8,7 @@ from fakes.backends import Say
 from swiftlite.common.cache import Cache
 from swiftlite.common.web import HTTPForbidden
 from swiftlite.core.acl import clean_acl
+from swiftlite.proxy.controllers.base import LISTING_AS_TEXT
 
 LISTING = json.dumps([{"name": "o", "bytes": 1}]).encode()
 HEADERS = {
@@ -34,6 +35,13 @@ def test_listing_is_asked_for_as_json_with_the_other_parameters_kept(stage):
     assert {seen.query for seen in stage.seen if seen.method == "GET"} == {"prefix=x%20y&limit=5&format=json"}
     assert result.headers["x-storage-policy"] == "gold"
     assert "x-put-timestamp" not in result.headers
+
+
+def test_a_listing_is_asked_for_as_text_where_the_pipeline_says_so(stage):
+    stage.all_say(Say(200, {**HEADERS, "Content-Type": "text/plain; charset=utf-8"}, b"a\n"))
+    result = stage.call("GET", "/v1/a/c?format=json&limit=5", **{LISTING_AS_TEXT: True})
+    assert (result.status, result.body) == (200, b"a\n")
+    assert {seen.query for seen in stage.seen if seen.method == "GET"} == {"limit=5&format=plain"}
 
 
 def test_what_only_owners_see(stage):
