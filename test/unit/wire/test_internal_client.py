@@ -94,3 +94,26 @@ def test_a_listing_that_fails_half_way_says_so() -> None:
     assert next(found)["name"] == "a"
     with pytest.raises(UnexpectedResponse):
         next(found)
+
+
+def test_an_upload_is_sent_once_for_its_body_can_be_read_once() -> None:
+    def read_it(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        bodies.append(b"".join(iter(lambda: environ["wsgi.input"].read(3), b"")))
+        environs.append(environ)
+        start_response(statuses.pop(0), [])
+        return []
+
+    bodies: list[bytes] = []
+    environs: list[dict[str, Any]] = []
+    statuses = ["201 Created", "202 Accepted", "503 Busy"]
+    uploader = InternalClient(read_it, "tester", 3, logging.getLogger("test.internal"))
+    headers = {"Content-Length": "4", "Content-Type": "text/plain; swift_bytes=5", "X-Timestamp": "1.00000"}
+    assert uploader.upload(("a", "c", "o/é"), iter([b"ab", b"cd"]), headers) == 201
+    assert bodies == [b"abcd"]
+    (environ,) = environs
+    assert (environ["REQUEST_METHOD"], environ["PATH_INFO"]) == ("PUT", "/v1/a/c/o/Ã©")
+    assert environ["CONTENT_TYPE"] == "text/plain; swift_bytes=5" and environ["swift.content_type_overridden"]
+    assert uploader.upload(("a", "c", "o"), [b"abcd"], headers) == 202
+    with pytest.raises(UnexpectedResponse):
+        uploader.upload(("a", "c", "o"), [b"abcd"], headers)
+    assert len(environs) == 3
