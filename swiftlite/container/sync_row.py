@@ -131,6 +131,9 @@ class RowSender:
                     upload.send(chunk)
                 except PeerClosed:  # it may have said why before
                     break
+            else:
+                if length:
+                    raise NotHereYet(f"{length} bytes of the object are missing")
             response = upload.response()
         except BaseException:
             upload.close()
