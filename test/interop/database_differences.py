@@ -124,4 +124,39 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
             ("accounts/deleted: PUT status",),
         ),
     ),
+    "Accounts and containers: what no single request shows": (
+        Difference(
+            "Counts of a container from a replica that slept",
+            "An account does not take the counts of a report whose PUT and DELETE of the container are older than those "
+            "it knows.",
+            "It takes the counts of whatever report comes last.",
+            "A container server that was away must not bring back what was.",
+        ),
+        Difference(
+            "Emptying a deleted account",
+            "The account reaper begins only when every primary replica of the account is there and calls it deleted, asks them again "
+            "every 30 s, and stops when one does not; an account with a newer PUT is never emptied, whatever its status.",
+            "Each reaper goes by its own replica; one whose status is DELETED is emptied although it was created anew.",
+            "A deletion that a replica has not heard of, or that was overtaken, must not cost data; it can wait for replication.",
+        ),
+        Difference(
+            "Objects that only some replicas of a container list",
+            "The reaper lists the last replica that answers, and each one that says after it that it is not empty.",
+            "It lists the last one only, and counts a 404 as a failure.",
+            "An account is emptied in one pass although a replica was lost.",
+        ),
+        Difference(
+            "A container that an account lists and that is nowhere",
+            "The reaper takes it out of the account when all its primaries and as many handoffs say 404.",
+            "Stays; the account is never reclaimed.",
+            "Nobody else can remove the row.",
+        ),
+        Difference(
+            "A container of an account that nobody has",
+            "The container updater quarantines it when as many handoffs as there are primaries say 404, too; one that "
+            "cannot be asked may have the account.",
+            "When all primaries say 404.",
+            "Right after a rebalance all replicas of the account may be on handoffs.",
+        ),
+    ),
 }
