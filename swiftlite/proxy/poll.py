@@ -99,8 +99,19 @@ class Poll:
         """Count a replica no more: it failed since it answered."""
         self.known.pop(node, None)
         if self.page is not None and self.page.node == node:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the page."""
+        if self.page is not None:
             self.page.close()
             self.page = None
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether too few have said what they know because some could not be asked."""
+        heard = len(self.known) + len(self.silent) + self.strangers
+        return len(self.known) < self.needed and heard < len(self.search.nodes.primaries)
 
     def _in_order(self, is_silent: Callable[[Node], bool]) -> Iterator[Node]:
         """The primaries: those that had errors lately come last."""

@@ -122,15 +122,18 @@ class TrustedListing:
     It comes from a replica that knows all that so many others know that one of them has whatever a majority has taken.
     Mostly that is so already, and a HEAD of each of those others shows it; where not, the replica is brought up to date.
 
-    :param search: the same as ``eventual`` would do it
+    :param begin_search: begins the same as ``eventual`` would do it
     """
 
-    def __init__(self, trust: Trust, search: Search) -> None:
+    def __init__(self, trust: Trust, begin_search: Callable[[], Search]) -> None:
         self.trust = trust
-        self.search = search
-        self.client = search.cluster.client
-        self.path = search.request.path.partition("?")[0]
-        self.needed = replicas_to_ask(len(search.nodes.primaries))
+        self.begin_search = begin_search
+        self.search = begin_search()
+        self.client = self.search.cluster.client
+        self.path = self.search.request.path.partition("?")[0]
+        self.needed = replicas_to_ask(len(self.search.nodes.primaries))
+        self.poll: Poll
+        self.problem = ""
 
     def run(self) -> Source | Reply:
         """The replica to read from, or the reply that speaks for all."""
@@ -138,27 +141,32 @@ class TrustedListing:
         if sum(not self.trust.is_silent(node) for node in primaries) < self.needed:
             self.trust.untrusted += 1
             return self.search.run()
-        found = self._straight()
-        if found is not None:
-            return found
-        poll = Poll(self.search, self.needed, self.trust.is_silent)
-        problem = ""
+        found = self._straight() or self._round()
+        if found is None and self.poll.is_incomplete:
+            # A server that was down may be back, now that another one is not.
+            self.poll.close()
+            self.search = self.begin_search()
+            found = self._round()
+        return found or self._eventually()
+
+    def _round(self) -> Source | Reply | None:
+        """The answer that the primaries' answers prove to be right; None where they do not."""
+        poll = self.poll = Poll(self.search, self.needed, self.trust.is_silent)
         while poll.run():
             if poll.verdict is not None:
                 return poll.verdict
             try:
                 return self._complete(poll.known, poll.page)
             except ReplicaLost as lost:
-                problem = str(lost)
+                self.problem = str(lost)
                 poll.drop(lost.node)
             except TooFarBehind as error:
-                problem = str(error)
+                self.problem = str(error)
                 break
             except BaseException:
-                if poll.page is not None:
-                    poll.page.close()
+                poll.close()
                 raise
-        return self._eventually(poll, problem)
+        return None
 
     def _straight(self) -> Source | Reply | None:
         """The answer for a container that is written to: what the others know is fetched at once. None: not this way."""
@@ -264,14 +272,14 @@ class TrustedListing:
         except ReplicaLost as lost:
             self.search.cluster.log.debug("%s", lost)
 
-    def _eventually(self, poll: Poll, problem: str) -> Source | Reply:
+    def _eventually(self) -> Source | Reply:
         """What ``eventual`` answers, and a notice; none where nobody that should know the container does."""
+        poll = self.poll
         for node in poll.foreign:
             self.trust.met_silent(node)
         if poll.known or poll.strangers < self.needed:
-            self.trust.count(
-                self.path, problem or f"{len(poll.known)} of the {self.needed} replicas needed said what they know"
-            )
+            reason = f"{len(poll.known)} of the {self.needed} replicas needed said what they know"
+            self.trust.count(self.path, self.problem or reason)
         if poll.page is not None and isinstance(poll.page.answer, Source):
             return poll.page.answer
         for node in [*poll.silent, *poll.known]:

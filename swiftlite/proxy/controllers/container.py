@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from swiftlite.common.config import is_true
@@ -23,6 +24,7 @@ from swiftlite.core.constraints import (
 )
 from swiftlite.core.names import EntityName
 from swiftlite.core.placement import deal_accounts
+from swiftlite.core.quorum import Reply
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.proxy.answers import PlainAnswer
 from swiftlite.proxy.cluster import target
@@ -68,7 +70,7 @@ class ContainerController(Controller):
         request = BackendRequest(self.environ["REQUEST_METHOD"], self.partition, self.path + query)
         token = self.info.begin(self.environ, self.key)
         headers = read_headers(self.environ) + self.identification()
-        found = self._reader(self.search(self.ring, request, headers, is_object=False)).run()
+        found = self._find(lambda: self.search(self.ring, request, headers, is_object=False))
         reply = found.response if isinstance(found, Source) else found
         self.info.remember(self.environ, self.key, container_info(reply.headers, reply.status), token)
         try:
@@ -132,16 +134,16 @@ class ContainerController(Controller):
 
     # --- parts ---
 
-    def _reader(self, search: Search) -> Search | TrustedListing:
-        """Who finds the replica to read from.
+    def _find(self, begin_search: Callable[[], Search]) -> Source | Reply:
+        """The replica to read from, or the reply that speaks for all.
 
         The rows of hidden accounts are reported without anybody waiting for them; who asks on behalf of a cache will
         be content with less again and again.
         """
         lags = is_auto_create(self.cluster.constraints, self.name.account) or CACHED in self.environ
         if lags or self.options.listing_consistency != "quorum":
-            return search
-        return TrustedListing(self.app.trust, search)
+            return begin_search().run()
+        return TrustedListing(self.app.trust, begin_search).run()
 
     def _metadata(self) -> HeaderList:
         """The metadata of the request, its access lists cleaned.

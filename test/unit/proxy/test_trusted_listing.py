@@ -302,3 +302,13 @@ def test_eventual_asks_one(staged):
         Replica(backend)
     assert stage.call("GET", "/v1/a/c").status == 200
     assert len(stage.seen) == 1
+
+
+def test_a_server_that_was_down_may_be_back_when_the_next_one_is(cluster, caplog):
+    first, second, _ = cluster.replicas
+    second.take("a")
+    left = [Say(503)]
+    cluster.primaries[0].script = lambda seen: left.pop() if left else first.answer(seen)
+    cluster.primaries[2].says(503)
+    assert names(cluster.call("GET", "/v1/a/c")) == ["a"]
+    assert "may lag" not in caplog.text
