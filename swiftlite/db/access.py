@@ -9,8 +9,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
-from swiftlite.db import layout
-from swiftlite.db.connections import ConnectionCache, DatabaseMissing, file_identity, until_unlocked
+from swiftlite.db import layout, retired
+from swiftlite.db.connections import (
+    ConnectionCache,
+    DatabaseMissing,
+    file_identity,
+    is_at,
+    open_database,
+    until_unlocked,
+)
 
 _CORRUPTION = (
     "database disk image is malformed",
@@ -78,21 +85,52 @@ class DatabaseFile:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """A connection inside a transaction that is committed at the end, or undone when anything is raised.
 
-        Whoever moves the file away, or another into its place, holds this lock meanwhile: a writer who waited for it
-        looks again which file is the current one, lest it writes to one that nobody will read.
+        Whoever moves the file away, or another into its place, has the write lock meanwhile: others look again which
+        file is the current one, lest they write to one that nobody will read.
         """
         begun = False
         while not begun:
             with self._opened() as (connection, path, identity):
-                until_unlocked(lambda: connection.execute("BEGIN IMMEDIATE"))
-                try:
-                    begun = layout.newest_file(self.path) == path and file_identity(path) == identity
-                    if begun:
+                begun = self._begin(connection, path, identity)
+                if begun:
+                    try:
                         yield connection
                         until_unlocked(lambda: connection.execute("COMMIT"))
-                finally:
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
+                    finally:
+                        if connection.in_transaction:
+                            connection.execute("ROLLBACK")
+
+    @contextmanager
+    def write_locked(self) -> Iterator[None]:
+        """Let nobody else write, so that one can move the file away, or another into its place.
+
+        :raises DatabaseMissing: when there is no file, or it is moved already
+        """
+        path = layout.newest_file(self.path)
+        identity, connection = file_identity(path), open_database(path)
+        try:
+            if not self._begin(connection, path, identity):
+                raise DatabaseMissing(path)
+            yield
+        finally:
+            if connection.in_transaction and not is_at(path, identity):
+                retired.keep(connection)
+            else:
+                connection.close()
+
+    def _begin(self, connection: sqlite3.Connection, path: str, identity: tuple[int, int]) -> bool:
+        """Take the write lock, however long that takes; return whether the file is the current one then."""
+
+        def attempt() -> bool:
+            if layout.newest_file(self.path) != path or not is_at(path, identity):
+                return False
+            connection.execute("BEGIN IMMEDIATE")
+            if layout.newest_file(self.path) == path and is_at(path, identity):
+                return True
+            connection.execute("ROLLBACK")
+            return False
+
+        return until_unlocked(attempt)
 
     def close(self) -> None:
         """Keep no connection for the next who comes: the file is about to go."""
@@ -151,7 +189,6 @@ class DatabaseFile:
         text = str(error).lower()
         if not any(sign in text for sign in _CORRUPTION) or not layout.is_in_place(self.path, self.kind):
             return
-        with suppress(DatabaseMissing):
-            if identity in (None, file_identity(layout.newest_file(self.path))):
-                self.quarantine(error)
+        if identity is None or is_at(layout.newest_file(self.path), identity):
+            self.quarantine(error)
         raise DatabaseQuarantined(self.path, str(error)) from error

@@ -81,6 +81,14 @@ def file_identity(path: str) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
+def is_at(path: str, identity: tuple[int, int]) -> bool:
+    """Whether a file is what is at a path now."""
+    try:
+        return file_identity(path) == identity
+    except DatabaseMissing:
+        return False
+
+
 def open_database(path: str) -> sqlite3.Connection:
     """Open an existing database file, and bring an older one up to date; commits are explicit."""
     try:

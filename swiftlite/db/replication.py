@@ -215,7 +215,7 @@ class Replication:
             last = _merge_rows(existing, received, -1)
             with pending.directory_lock(existing.directory, existing.pending_timeout):
                 existing.commit_pending_locked()
-                with existing.transaction():
+                with existing.write_locked():
                     _merge_rows(existing, received, last)
                     self.merge_rest(existing, received)
                     os.rename(received.path, layout.newest_file(existing.path))

@@ -269,7 +269,7 @@ class DatabaseReplicator(daemon.Daemon):
         os.makedirs(os.path.dirname(grave), exist_ok=True)
         with pending.directory_lock(broker.directory, broker.pending_timeout):
             broker.commit_pending_locked()
-            with broker.transaction():
+            with broker.write_locked():
                 if not may_go(broker.replication_info()):
                     return False
                 self.before_removal(broker)
