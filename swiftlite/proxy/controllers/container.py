@@ -26,6 +26,7 @@ from swiftlite.core.names import EntityName
 from swiftlite.core.placement import deal_accounts
 from swiftlite.core.quorum import Reply
 from swiftlite.core.timestamp import Timestamp
+from swiftlite.http.errors import BackendError
 from swiftlite.proxy.answers import PlainAnswer
 from swiftlite.proxy.cluster import target
 from swiftlite.proxy.controllers.account import AccountController
@@ -70,7 +71,11 @@ class ContainerController(Controller):
         request = BackendRequest(self.environ["REQUEST_METHOD"], self.partition, self.path + query)
         token = self.info.begin(self.environ, self.key)
         headers = read_headers(self.environ) + self.identification()
-        found = self._find(lambda: self.search(self.ring, request, headers, is_object=False))
+
+        def find() -> Source | Reply:
+            return self._find(lambda: self.search(self.ring, request, headers, is_object=False))
+
+        found = find()
         reply = found.response if isinstance(found, Source) else found
         self.info.remember(self.environ, self.key, container_info(reply.headers, reply.status), token)
         try:
@@ -81,7 +86,7 @@ class ContainerController(Controller):
             raise
         if not isinstance(found, Source):
             return self.answer(found)
-        answer = self.listing(found)
+        answer = self._whole(found, find)
         policy = self.cluster.policies.by_index(found.response.headers.get(POLICY_INDEX))
         if policy is not None:
             answer.headers.append(("X-Storage-Policy", policy.name))
@@ -133,6 +138,15 @@ class ContainerController(Controller):
         return self.answer(best)
 
     # --- parts ---
+
+    def _whole(self, found: Source, find: Callable[[], Source | Reply]) -> PlainAnswer:
+        """The listing; if its server dies on the way, another one."""
+        try:
+            return self.listing(found)
+        except BackendError as error:
+            self.cluster.limits.failed(found.node, f"{self.path}: {error}")
+        again = find()
+        return self.listing(again) if isinstance(again, Source) else self.answer(again)
 
     def _find(self, begin_search: Callable[[], Search]) -> Source | Reply:
         """The replica to read from, or the reply that speaks for all.

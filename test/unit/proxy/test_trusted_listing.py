@@ -312,3 +312,25 @@ def test_a_server_that_was_down_may_be_back_when_the_next_one_is(cluster, caplog
     cluster.primaries[2].says(503)
     assert names(cluster.call("GET", "/v1/a/c")) == ["a"]
     assert "may lag" not in caplog.text
+
+
+@pytest.mark.parametrize("consistency", ["quorum", "eventual"])
+def test_a_server_that_dies_while_it_sends_the_page_is_done_without(staged, consistency):
+    stage = staged(listing_consistency=consistency)
+    replicas = [Replica(backend) for backend in stage.primaries]
+    for replica in replicas:
+        replica.take("a", "b")
+    left = [1]
+
+    def die_once(replica):
+        def script(seen):
+            say = replica.answer(seen)
+            if left and seen.method == "GET":
+                say.die_after = left.pop()
+            return say
+
+        replica.backend.script = script
+
+    for replica in replicas:
+        die_once(replica)
+    assert names(stage.call("GET", "/v1/a/c")) == ["a", "b"]
