@@ -39,6 +39,8 @@ NOT_FORWARDED = frozenset(
         "HTTP_UPGRADE",
         "HTTP_USER_AGENT",
         "HTTP_X_AUTH_TOKEN",
+        "HTTP_X_CONTAINER_SYNC_AUTH",
+        "HTTP_X_CONTAINER_SYNC_KEY",
         "HTTP_X_DELETE_AFTER",
         "HTTP_X_NEWEST",
         "HTTP_X_SERVICE_TOKEN",

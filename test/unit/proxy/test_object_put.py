@@ -56,6 +56,13 @@ def test_each_replica_tells_another_container_server(stage):
     assert cleaning == ["false", "t", "t"]
 
 
+def test_secrets_stay_in_the_proxy(stage):
+    secrets = {"X-Auth-Token": "t", "X-Container-Sync-Key": "k", "X-Container-Sync-Auth": "realm nonce signature"}
+    stage.call("PUT", body=SMALL, headers=secrets)
+    for backend in stage.primaries:
+        assert not {name.lower() for name in secrets} & backend.seen[0].headers.keys()
+
+
 def test_the_content_type_is_guessed_from_the_name(stage):
     stage.all_say(stored())
     stage.call("PUT", "/v1/a/c/page.html", body=SMALL)
