@@ -158,8 +158,7 @@ class ContainerSync(daemon.Daemon):
         metadata = {key: value for key, (value, _) in load_metadata(info["metadata"]).items()}
         to, key = metadata.get(SYNC_TO), metadata.get(SYNC_KEY)
         if is_deleted(info) or not to or not key:
-            remove_link(broker.path)
-            return None
+            return None  # The container server is about to remove the link.
         if metadata.get(VERSIONS):
             self.logger.warning("%s: %s/%s has versions, it is not synced", self.section, account, container)
             return None
