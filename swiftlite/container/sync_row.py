@@ -103,7 +103,9 @@ class RowSender:
         # Of a link and of a manifest we want to know how old they are themselves, not what they lead to.
         response = self._ask(link, "HEAD", name, newest.internal, "?symlink=get&multipart-manifest=get")
         if 200 <= response.status < 300:
-            return _timestamp(response.headers.get("X-Timestamp")) >= Timestamp(newest.normal)
+            theirs = _timestamp(response.headers.get("X-Timestamp"))
+            # An offset is not shown: what has one might be there without, older than the row of its old place's tombstone.
+            return theirs > newest or (theirs == newest and not newest.offset)
         # With the container's key alone one may write, not read.
         if response.status == 404 or (link.target.realm is None and response.status in (401, 403)):
             return False

@@ -139,13 +139,14 @@ def test_what_is_there_is_not_sent(there: There, send: Any, theirs: str | None, 
     assert there.methods == methods
 
 
-def test_what_the_reconciler_has_moved_is_sent_once(here: Here, there: There, send: Any) -> None:
-    """Such a timestamp has an offset, which clients are not shown."""
-    moved = f"{MOMENT}_0000000000000001"
+def test_what_the_reconciler_has_moved_is_sent_in_any_case(here: Here, there: There, send: Any) -> None:
+    """The offset of its timestamp makes it newer than the tombstone in its old place; nobody is shown whether it is."""
+    moved = f"{MOMENT}_0000000000000002"
     here.headers["X-Backend-Timestamp"] = moved
+    there.answers["HEAD"] = "200 OK", [("X-Timestamp", MOMENT)]
     assert send(created_at=moved) == "puts"
     assert there.requests[-1]["HTTP_X_TIMESTAMP"] == moved
-    there.answers["HEAD"] = "200 OK", [("X-Timestamp", MOMENT)]
+    there.answers["HEAD"] = "200 OK", [("X-Timestamp", NEWER)]
     assert send(created_at=moved) == "present"
 
 
