@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 
 from swiftlite.common.concurrency import spawn
@@ -14,6 +14,7 @@ from swiftlite.core.trusted_listing import Known, best_placed, replicas_to_ask
 from swiftlite.http.errors import BackendError
 from swiftlite.proxy.poll import Page, Poll, answer_of
 from swiftlite.proxy.search import Search, Source
+from swiftlite.proxy.turns import TurnLost, Turns
 from swiftlite.ring.ring import Node
 from swiftlite.wire.backend import BackendRequest, HeaderList
 from swiftlite.wire.catch_up import ASK_KNOWN, Reach, SameRows, Stretch, known_of
@@ -58,6 +59,8 @@ class Busy:
     keeper: Node
     known: dict[Node, Known]
     until: float
+    turns: Turns[Known] = field(default_factory=Turns)
+    """Many who list it at once catch up together."""
 
 
 class Trust:
@@ -85,8 +88,7 @@ class Trust:
 
     def remember(self, path: str, keeper: Node, known: dict[Node, Known]) -> None:
         """Keep in mind which replica knows what."""
-        before = self.busy(path)
-        self._busy[path] = Busy(keeper, known, before.until if before else self.clock() + BUSY_FOR)
+        self._busy[path] = Busy(keeper, known, self.clock() + BUSY_FOR)
         if len(self._busy) > _MOST_BUSY:
             self._busy.popitem(last=False)
 
@@ -174,8 +176,10 @@ class TrustedListing:
         if busy is None:
             return None
         try:
-            return self._caught_up(busy.keeper, busy.known, [node for node in busy.known if node != busy.keeper], None)
-        except (ReplicaLost, TooFarBehind) as error:
+            others = [node for node in busy.known if node != busy.keeper]
+            busy.turns.take(lambda: self._learn(busy.keeper, busy.known, others))
+            return self._page_of(busy.keeper, None)
+        except (ReplicaLost, TooFarBehind, TurnLost) as error:
             self.search.cluster.log.debug("asking all replicas of %s again: %s", self.path, error)
             self.trust.forget(self.path)
             return None
@@ -189,22 +193,23 @@ class TrustedListing:
         nodes = sorted(known, key=lambda node: page is None or node != page.node)
         keeper = nodes[best_placed([known[node] for node in nodes])]
         lacking = [node for node in nodes if not known[keeper].includes(known[node])]
-        if lacking:
-            return self._caught_up(keeper, known, lacking, page)
-        self._shorten(keeper, known)
-        return self._page_of(keeper, page)
+        if not lacking:
+            self._shorten(keeper, known)
+            return self._page_of(keeper, page)
+        before = known[keeper]
+        after = self._learn(keeper, known, lacking)
+        self.trust.remember(self.path, keeper, dict(known))
+        return self._page_of(keeper, page, (before.rows, before.life) == (after.rows, after.life))
 
-    def _caught_up(
-        self, keeper: Node, known: dict[Node, Known], lacking: list[Node], page: Page | None
-    ) -> Source | Reply:
-        """Make the keeper know what others know, then let it answer."""
+    def _learn(self, keeper: Node, known: dict[Node, Known], lacking: list[Node]) -> Known:
+        """Make the keeper know what others know.
+
+        :param known: what they knew; of the keeper it is renewed
+        """
         deadline = monotonic() + CATCH_UP_TIME
-        before = mine = known[keeper]
         for node in lacking:
-            mine = self._bring(node, known[node], keeper, mine, deadline)
-        self.trust.remember(self.path, keeper, {**known, keeper: mine})
-        nothing_new = (mine.rows, mine.life) == (before.rows, before.life)
-        return self._page_of(keeper, page, page is not None and nothing_new)
+            known[keeper] = self._bring(node, known[node], keeper, known[keeper], deadline)
+        return known[keeper]
 
     def _bring(self, node: Node, theirs: Known, keeper: Node, mine: Known, deadline: float) -> Known:
         """Bring one replica's changes to the keeper.
