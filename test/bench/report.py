@@ -19,7 +19,10 @@ def lines_of(row: Row, measures: Mapping[str, Measure]) -> list[tuple[str, ...]]
     for name, measure in measures.items():
         base = measures.get(BASE)
         rate_ratio = cpu_ratio = owed = ""
-        if base and base is not measure:
+        if not measure.requests:  # a loaded machine, and a row that takes seconds
+            found.append((row.title, name, "0/s", "", "", "", "", "", "", str(measure.failed)))
+            continue
+        if base and base.requests and base is not measure:
             rate_ratio = f"{measure.rate / base.rate:.1f}"
             cpu_ratio = f"{base.cost(row) / measure.cost(row):.1f}" if measure.cpu else "-"
             owed = f"{row.owed:g}" if row.owed and name == "swiftlite" else ""

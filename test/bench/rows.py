@@ -81,7 +81,16 @@ ROWS = (
     Row("copy1k", "COPY 1 KiB", "COPY", SMALL, cycle=True, headers=(("Destination", "c/copy-{number}"),)),
     Row("put64k", "PUT 64 KiB", "PUT", MEDIUM, 4, also=("nginx",)),
     Row("get64k", "GET 64 KiB", "GET", MEDIUM, 6, tool="wrk", also=("nginx",)),
-    Row("listing", "list 100 of 10,000", "GET", 0, 4, tool="wrk", listing=("listed", "limit=100&marker=name-04999")),
+    Row(
+        "listing",
+        "list 100 of 10,000",
+        "GET",
+        0,
+        4,
+        tool="wrk",
+        also=("eventual",),
+        listing=("listed", "limit=100&marker=name-04999"),
+    ),
     *(
         Row(
             f"page{limit}{key}",
