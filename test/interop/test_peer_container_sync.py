@@ -286,6 +286,25 @@ def test_bad_targets_are_answered_alike(world: World) -> None:
     assert statuses["ours"] == statuses["theirs"]
 
 
+def test_versions_and_sync_exclude_each_other_alike(world: World) -> None:
+    told = {}
+    for side, user in world.users.items():
+        target = {"X-Container-Sync-To": "//world/theirs/AUTH_test/c", "X-Container-Sync-Key": KEY}
+        assert user.ask("PUT", "/versioned", {"X-Versions-Enabled": "true"}).status == 201
+        assert user.ask("PUT", "/synced", target).status == 201
+        tries = [("/versioned", target), ("/synced", {"X-Versions-Enabled": "true"}), ("/synced", target)]
+        told[side] = [
+            (answer.status, answer.headers.get("content-type"), answer.body)
+            for method in ("PUT", "POST")
+            for path, headers in tries
+            for answer in [user.ask(method, path, headers)]
+            if answer.status >= 400
+        ]
+        user.ask("POST", "/synced", {"X-Container-Sync-To": ""})
+    assert told["ours"] == told["theirs"]
+    assert [status for status, *_ in told["ours"]] == [400] * 4
+
+
 def test_clients_are_told_the_same_realms(world: World) -> None:
     told = []
     for cluster in world.clusters.values():
