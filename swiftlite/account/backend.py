@@ -103,7 +103,7 @@ class AccountBroker(DatabaseBroker):
         """
         self.commit_pending()
         with self.snapshot() as connection:
-            return Page(self._stat(connection), *walk(connection, _LISTED, {}, query))
+            return Page(self._stat(connection), walk(connection, _LISTED, {}, query))
 
     def list_containers(self, query: ListingQuery) -> list[Row]:
         """The rows of a page alone."""

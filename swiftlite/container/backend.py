@@ -131,7 +131,7 @@ class ContainerBroker(DatabaseBroker):
         with self.snapshot() as connection:
             info = self._stat(connection) | {"db_state": "unsharded"}
             index = info["storage_policy_index"] if policy_index is None else policy_index
-            return Page(info, *walk(connection, _LISTED, {"policy_index": index}, query))
+            return Page(info, walk(connection, _LISTED, {"policy_index": index}, query))
 
     def list_objects(self, query: ListingQuery, policy_index: int = 0) -> list[Row]:
         """The rows of a page alone."""

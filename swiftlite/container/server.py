@@ -78,6 +78,7 @@ class ContainerServer(DatabaseServer):
     def REPLICATE(self, request: Request) -> Reply:
         """Do to a database what another replica of it asks for."""
         return self.replication.serve(request)
+
     # Object rows --------------------------------------------------------------------------------------------
 
     def PUT(self, request: Request) -> Reply:
@@ -327,7 +328,7 @@ class ContainerServer(DatabaseServer):
         try:
             return broker.page(query, policy_index)
         except DatabaseMissing:
-            return Page(EMPTY, [], True)
+            return Page(EMPTY, [])
 
     def _wants_shards(self, request: Request) -> bool:
         return (request.header("X-Backend-Record-Type") or "").lower() == "shard"

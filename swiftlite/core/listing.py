@@ -67,10 +67,10 @@ class SortedNames(Protocol):
         """The rows of a range, at most so many; lazily, because not all may be wanted."""
         ...
 
-    def firsts(self, names: NameRange, rule: RollUp, count: int) -> Iterable[str]:
-        """The first name of each roll-up of a range, up to and with the first name that is not rolled up.
+    def firsts(self, names: NameRange, rule: RollUp) -> Iterable[str]:
+        """The first name of each roll-up of a range, up to and with the first name that is not rolled up; lazily.
 
-        :param count: most names to give; fewer will do, and none means that there are none
+        They may be fewer, but none means that there are none.
         """
         ...
 
@@ -168,7 +168,7 @@ def _leap(
     hidden = query.end_marker if query.reverse else query.marker  # a subdir equal to it was shown before
     while rest is not None:
         last = None
-        for name in names.firsts(rest, rule, query.limit + 1):
+        for name in names.firsts(rest, rule):
             subdir = rule.subdir(name)
             if subdir is None:
                 return _from(name, rest, query.reverse)

@@ -1,4 +1,4 @@
-"""Walks the sorted names of a database for a listing: within one state of it, by leaps, with pauses (formats.md 5.2)."""
+"""Walks the sorted names of a database for a listing: by leaps, and with pauses for others (formats.md 5.2)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ COST_AT_ONCE = 1000
 """Rows to read before others may run, a millisecond or two; other work counts as so many rows:"""
 COST_OF_A_QUERY = 10
 COST_OF_A_LEAP = 3
+MOST_LEAPS = 10_000
+"""Leaps of one query: between two of them a walk can let go of the lock."""
 HELD_AT_MOST = 1.0
 """Seconds after which a walk lets go of the database's lock, because writers wait for it."""
 
@@ -23,14 +25,12 @@ HELD_AT_MOST = 1.0
 class Page(NamedTuple):
     """A page of a listing, and the state of the database that it was read from.
 
-    :param info: as of ``get_info``, of the same moment as the rows
+    :param info: as of ``get_info``, of the same moment as the rows; only a walk that takes long goes on in later ones
     :param rows: rows, and a Subdir for each roll-up
-    :param one_moment: False where the walk took so long that others were let in meanwhile
     """
 
     info: dict[str, Any]
     rows: list[Row]
-    one_moment: bool
 
 
 class Listed(NamedTuple):
@@ -44,17 +44,15 @@ class Listed(NamedTuple):
     source: str
 
 
-def walk(
-    connection: sqlite3.Connection, listed: Listed, values: Mapping[str, Any], query: ListingQuery
-) -> tuple[list[Row], bool]:
-    """The rows and Subdirs that answer a query, and whether all are of one moment.
+def walk(connection: sqlite3.Connection, listed: Listed, values: Mapping[str, Any], query: ListingQuery) -> list[Row]:
+    """The rows and Subdirs that answer a query.
 
     :param connection: inside a transaction of its own
     :param values: the parameters of ``listed``
     """
     names = _Names(connection, listed, values, query.reverse)
     try:
-        return collect(query, names), names.one_moment
+        return collect(query, names)
     finally:
         names.cursor.close()  # a statement that is not finished would keep the file locked
 
@@ -70,7 +68,6 @@ class _Names:
         self.listed = listed
         self.values = values
         self.reverse = reverse
-        self.one_moment = True
         self._cost = 0
         self._began = time.monotonic()
 
@@ -78,7 +75,7 @@ class _Names:
         sql = _rows_sql(self.listed, names.inclusive, names.high is not None, self.reverse)
         return self._run(sql, {"low": names.low, "high": names.high, "count": count}, 1)
 
-    def firsts(self, names: NameRange, rule: RollUp, count: int) -> Iterator[str]:
+    def firsts(self, names: NameRange, rule: RollUp) -> Iterator[str]:
         last = rule.delimiter[-1]
         after = "" if self.reverse else next_after(last)
         if after is None:  # what sorts after the last character of all is no matter of one character
@@ -86,7 +83,7 @@ class _Names:
         values = {
             "low": names.low,
             "high": names.high,
-            "count": count,
+            "count": MOST_LEAPS,
             "delimiter": rule.delimiter.encode(),
             "start": len(rule.prefix.encode()) + 1,
             "kept": len(rule.delimiter.encode()) - (0 if self.reverse else len(last.encode())),
@@ -121,7 +118,6 @@ class _Names:
         sleep(held / 10)
         self.connection.execute("BEGIN")
         self.cursor = self.connection.cursor()
-        self.one_moment = False
         self._began = time.monotonic()
 
 

@@ -55,10 +55,10 @@ class Table:
             self.read += 1
             yield (name, "row")
 
-    def firsts(self, wanted: NameRange, rule: RollUp, count: int) -> Iterator[str]:
+    def firsts(self, wanted: NameRange, rule: RollUp) -> Iterator[str]:
         rest: NameRange | None = wanted
         # Sometimes fewer than asked for: no walker may take that for the end.
-        for _ in range(min(count, 3)):
+        for _ in range(3):
             name = next((row[0] for row in self.rows(rest, 1)), None) if rest else None
             if name is None:
                 return
