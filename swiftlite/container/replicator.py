@@ -12,7 +12,9 @@ from swiftlite.container import sync_store
 from swiftlite.container.backend import ContainerBroker
 from swiftlite.container.misplaced import MisplacedQueue
 from swiftlite.container.policy_choice import take_policy
+from swiftlite.container.shard_rows import merge_shard_ranges, own_name, shard_ranges
 from swiftlite.core.quorum import majority
+from swiftlite.core.shard_ranges import ShardRange, is_sharding
 from swiftlite.db.broker import DatabaseBroker
 from swiftlite.db.peer import Peer
 from swiftlite.db.replicator import DatabaseReplicator, ReplicatorOptions
@@ -38,8 +40,18 @@ class ContainerReplicator(DatabaseReplicator):
         return super().sync_arguments(info) + more
 
     def settle(self, broker: DatabaseBroker, info: dict[str, Any], theirs: dict[str, Any], peer: Peer) -> None:
-        """Take over the peer's policy, where it is right (formats.md 1.8)."""
+        """Take over the peer's policy, where it is right (formats.md 1.8), and exchange shard ranges."""
         take_policy(broker, info, theirs)
+        if theirs.get("shard_max_row", -1) >= 0:
+            told = peer.tell("get_shard_ranges").json()
+            merge_shard_ranges(broker, [ShardRange.from_mapping(row) for row in told])
+        if info["shard_max_row"] >= 0:
+            ranges = [range_._asdict() for range_ in shard_ranges(broker)]
+            peer.tell("merge_shard_ranges", ranges, info["id"])
+
+    def defers_rows(self, broker: DatabaseBroker, info: dict[str, Any]) -> bool:
+        """Whether the container's rows go to shards, and the sharder sees to them."""
+        return info["shard_max_row"] >= 0 and is_sharding(shard_ranges(broker), own_name(broker))
 
     def after_replication(self, broker: DatabaseBroker, info: dict[str, Any], successes: Sequence[bool]) -> None:
         """Queue misplaced rows once most replicas agree on the policy, and mark the container if it is to be synced."""

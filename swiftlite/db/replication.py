@@ -137,7 +137,7 @@ class Replication:
     def _sync(self, place: Place, *arguments: Any) -> Reply:
         """Learn what the other side says of itself, and say the same of this one."""
         theirs = _described(arguments)
-        broker = self._existing(place)
+        broker = self.existing(place)
         info = self.settle(broker, broker.replication_info(), theirs)
         self._merge_metadata(broker, theirs["metadata"])
         if any(info[name] != theirs[name] for name in _TIMES):
@@ -160,7 +160,7 @@ class Replication:
 
     def _merge_items(self, place: Place, *arguments: Any) -> Reply:
         rows, source = _of_types(arguments, list, str)
-        broker = self._existing(place)
+        broker = self.existing(place)
         try:
             broker.merge_rows(rows, source)
         except BadRow:
@@ -184,7 +184,7 @@ class Replication:
 
     def _merge_syncs(self, place: Place, *arguments: Any) -> Reply:
         (points,) = _of_types(arguments, list)
-        self._existing(place).merge_sync_points(points)
+        self.existing(place).merge_sync_points(points)
         return Reply(202)
 
     # A received file takes its place --------------------------------------------------------------------------
@@ -208,7 +208,7 @@ class Replication:
     def _rsync_then_merge(self, place: Place, *arguments: Any) -> Reply:
         """Merge the database that is here into the received one, which takes its place."""
         (name,) = _of_types(arguments[:1], str)
-        existing = self._existing(place)
+        existing = self.existing(place)
         with self._claimed(place, name) as received:
             # First of all: what comes after this was not known to the sender, whose rows these are.
             received.renew_id(name)
@@ -255,7 +255,11 @@ class Replication:
             with suppress(FileNotFoundError):
                 os.unlink(claimed)
 
-    def _existing(self, place: Place) -> DatabaseBroker:
+    def existing(self, place: Place) -> DatabaseBroker:
+        """The database of a place.
+
+        :raises DatabaseMissing: when there is none
+        """
         broker = self._broker(place)
         if not broker.exists:
             raise DatabaseMissing(place.path)

@@ -203,7 +203,8 @@ class DatabaseReplicator(daemon.Daemon):
         peers = replicas.in_turn(self.ring.primaries(partition), place)
         successes, answers = self._tell(broker, info, job.node, peers, partition)
         self.after_replication(broker, info, [*successes, True] if place is not None else successes)
-        if place is None and replicas.enough_succeeded(successes, self.options.handoff_delete):
+        may_go = place is None and not self.defers_rows(broker, info)
+        if may_go and replicas.enough_succeeded(successes, self.options.handoff_delete):
             self.remove(broker, lambda now: replicas.all_is_told(now, info, answers))
 
     def _prepare(self, broker: DatabaseBroker) -> dict[str, Any] | None:
@@ -293,8 +294,8 @@ class DatabaseReplicator(daemon.Daemon):
         fields = ("max_row", "hash", "id", "created_at", "put_timestamp", "delete_timestamp", "metadata")
         return [info[field] for field in fields]
 
-    def defers_rows(self, info: dict[str, Any]) -> bool:
-        """Whether rows are not to be sent, because others see to them."""
+    def defers_rows(self, broker: DatabaseBroker, info: dict[str, Any]) -> bool:
+        """Whether rows are not to be sent, nor a handoff to be removed, because others see to them."""
         return False
 
 
@@ -333,7 +334,7 @@ class Session:
         theirs = answer.json()
         self.answers.append(theirs)
         self._learn(theirs)
-        if self.replicator.defers_rows(self.info):
+        if self.replicator.defers_rows(self.broker, self.info):
             self.counts["deferred"] += 1
             return True
         return self._take_step(theirs, replicas.next_step(self.info, theirs, self.options.per_diff))

@@ -19,9 +19,11 @@ from fakes.http_server import ServerThread
 from fakes.ports import free_port
 from swiftlite.account.backend import AccountBroker
 from swiftlite.account.replicator import AccountReplicator
+from swiftlite.container import shard_rows
 from swiftlite.container.backend import ContainerBroker
 from swiftlite.container.replicator import ContainerReplicator
 from swiftlite.core.rows import ContainerRow, ObjectReport
+from swiftlite.core.shard_ranges import ShardRange
 from swiftlite.db import layout
 from swiftlite.db.replicator import DatabaseReplicator, ReplicatorOptions
 from swiftlite.ring.format import RingData, dump_v1
@@ -563,6 +565,36 @@ def test_replicas_agree_on_a_policy_and_queue_what_lies_in_another(containers: S
             if queue.get_info()["account"] == ".misplaced_objects":
                 queued |= {row["name"] for row in queue.items_since(-1, 100)}
     assert queued == {"1:/a/c/o1", "1:/a/c/o2"}
+
+
+# Shard ranges ---------------------------------------------------------------------------------------------------------
+
+
+def shard(name: str, state: int, moment: int) -> ShardRange:
+    return ShardRange(name, at(4), "", "", 1, 2, at(moment), 0, state, at(moment), at(4))
+
+
+def test_replicas_exchange_shard_ranges(containers: Site) -> None:
+    for number in range(3):
+        containers.made(number)
+    shard_rows.merge_shard_ranges(containers.broker(0), [shard(".shards_a/1", 20, 5), shard(".shards_a/2", 20, 5)])
+    shard_rows.merge_shard_ranges(containers.broker(1), [shard(".shards_a/1", 40, 6), shard(".shards_a/3", 20, 5)])
+    containers.replicate(0)
+    containers.replicate(0)
+    expected = {shard(".shards_a/1", 40, 6), shard(".shards_a/2", 20, 5), shard(".shards_a/3", 20, 5)}
+    for number in range(3):
+        assert set(shard_rows.shard_ranges(containers.broker(number))) == expected
+
+
+def test_rows_that_go_to_shards_are_left_where_they_are(containers: Site) -> None:
+    for number in range(3):
+        containers.made(number)
+    containers.made(3, "abc")
+    shard_rows.merge_shard_ranges(containers.broker(3), [shard("a/c", 60, 5), shard(".shards_a/1", 20, 5)])
+    (counts,) = containers.replicate(3)
+    assert (counts["deferred"], counts["remove"]) == (3, 0)
+    assert names_of(containers.broker(3)) == set("abc")
+    assert len(shard_rows.shard_ranges(containers.broker(0))) == 2
 
 
 def test_the_files_stay_sound(site: Site) -> None:

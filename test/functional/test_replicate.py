@@ -343,3 +343,62 @@ def test_the_file_is_the_database_bit_for_bit_sound(site: Site, other: Path) -> 
     assert site.ask("complete_rsync", "x").status == 204
     with sqlite3.connect(site.broker().path) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+# Shard ranges ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def container(tmp_path: Path):
+    made = Site("container", tmp_path)
+    yield made
+    made.thread.__exit__()
+
+
+def shard(name: str, **changes: Any) -> dict[str, Any]:
+    """A shard range as OpenStack Swift's replicators send it."""
+    shared = {
+        "object_count": 1,
+        "bytes_used": 2,
+        "meta_timestamp": at(5),
+        "deleted": 0,
+        "reported": 0,
+        "tombstones": -1,
+    }
+    times = {"timestamp": at(4), "state": 20, "state_timestamp": at(5), "epoch": None}
+    return {"name": name, "lower": "", "upper": "m", **shared, **times, **changes}
+
+
+def test_shard_ranges_are_merged_and_told(container: Site) -> None:
+    container.made(names="a")
+    assert json.loads(container.ask("get_shard_ranges").body) == []
+    first, second = shard(".shards_a/c-1"), shard(".shards_a/c-2", lower="m", upper="")
+    assert container.ask("merge_shard_ranges", [first, second], "sender").status == 202
+    newer = second | {"state": 40, "state_timestamp": at(6)}
+    assert container.ask("merge_shard_ranges", [newer], "sender").status == 202
+    assert container.ask("merge_shard_ranges", [second], "sender").status == 202
+    assert json.loads(container.ask("get_shard_ranges").body) == [first, newer]
+
+
+@pytest.mark.parametrize("arguments", [[], [[]], ["x", "y"], [[{"name": "x"}], "y"], [[shard("\ud800")], "y"]])
+def test_nonsense_about_shards_is_refused(container: Site, arguments: list[Any]) -> None:
+    container.made(names="a")
+    assert container.ask("merge_shard_ranges", *arguments).status == 400
+
+
+def test_no_file_takes_the_place_of_a_container_whose_rows_go_to_shards(container: Site, other: Path) -> None:
+    container.made(names="a")
+    own = shard("a/c", state=60, epoch=at(5))
+    container.ask("merge_shard_ranges", [own, shard(".shards_a/c-1")], "sender")
+    container.send(container.made(other, "b"), "x")
+    assert container.ask("rsync_then_merge", "x").status == 404
+    assert rows(container.broker()) == ["a"]
+
+
+def test_shard_ranges_outlive_the_file_that_takes_their_place(container: Site, other: Path) -> None:
+    container.made(names="a")
+    known = shard(".shards_a/c-1")
+    container.ask("merge_shard_ranges", [known], "sender")
+    container.send(container.made(other, "b"), "x")
+    assert container.ask("rsync_then_merge", "x").status == 204
+    assert json.loads(container.ask("get_shard_ranges").body) == [known]

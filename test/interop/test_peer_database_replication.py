@@ -19,8 +19,10 @@ from interop import peer
 from interop.lab import SIDES, Lab, wait_until
 from swiftlite.account.backend import AccountBroker
 from swiftlite.container.backend import ContainerBroker
+from swiftlite.container.shard_rows import merge_shard_ranges, shard_ranges
 from swiftlite.core.names import HashPath
 from swiftlite.core.rows import ContainerRow, ObjectReport
+from swiftlite.core.shard_ranges import ShardRange
 from swiftlite.db import layout
 from swiftlite.ring.ring import Ring
 
@@ -268,3 +270,20 @@ def test_a_conflict_of_policies_is_settled_alike(lab: Lab, rsync: Any, server: s
             if connection.execute("SELECT account FROM container_info").fetchone() == (".misplaced_objects",):
                 queued |= {name for (name,) in connection.execute("SELECT name FROM object")}
     assert queued == {f"0:/{'/'.join(NAMES)}/a", f"0:/{'/'.join(NAMES)}/c"}
+
+
+@PAIRS
+def test_shard_ranges_are_exchanged(lab: Lab, rsync: Any, server: str, replicator: str) -> None:
+    site = rsync(Site(lab, "container", [server] * 4))
+    first, second, _ = site.primaries
+    for number in site.primaries:
+        site.made(number, ["a"])
+    ranges = {
+        number: ShardRange(f".shards_AUTH_t/x-{number}", at(2), "", "", 1, 2, at(3), 0, 20, at(3), None)
+        for number in (first, second)
+    }
+    for number, found in ranges.items():
+        merge_shard_ranges(site.broker(number), [found])
+    site.replicate(replicator, first)
+    site.replicate(replicator, first)
+    assert [set(shard_ranges(site.broker(number))) for number in site.primaries] == [set(ranges.values())] * 3
