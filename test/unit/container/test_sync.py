@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fakes.database_servers import SWIFT
+from swiftlite.common.config import ConfFile, ConfigError
 from swiftlite.container.backend import ContainerBroker
 from swiftlite.container.sync import PAGE, ContainerSync, SyncOptions
 from swiftlite.container.sync_row import Link, NotHereYet, Refused
@@ -258,3 +259,12 @@ def test_keys_are_not_logged(make_sync: Any, make_container: Any, caplog: pytest
     assert "a bug" in caplog.text
     assert "very-secret" not in caplog.text
     assert "very-secret" not in repr(sync._task(broker, broker.get_info()))
+
+
+def test_a_conf_that_wants_an_http_proxy_is_refused(tmp_path: Path) -> None:
+    """Silently going another way than the operator has said would be worse."""
+    path = tmp_path / "container-server.conf"
+    path.write_text("[container-sync]\nsync_proxy = http://10.0.0.1:8888\n")
+    conf = ConfFile.load(str(path))
+    with pytest.raises(ConfigError, match="sync_proxy"):
+        ContainerSync.from_conf(conf, conf.section("container-sync"))
