@@ -257,6 +257,26 @@ def test_what_is_not_to_be_found_is_looked_for_again(site: Site, user) -> None:
     assert site.queued("missing") == [] and user.get_object("missing", "o")[1] == b"x"
 
 
+@pytest.mark.parametrize("kind", ["object-server", "container-server"])
+def test_while_servers_are_down_all_stays_as_it_is(site: Site, user, kind: str) -> None:
+    container = f"down-{kind}"
+    user.put_container(container, headers={"X-Storage-Policy": "gold"})
+    moment = time.time() - 100
+    site.put(SILVER, container, "o", b"x", moment)
+    site.feed(container)
+    server = site.cluster.server(kind)
+    server.kill()
+    try:
+        site.reconcile()
+    finally:
+        server.start()
+    assert len(site.queued(container)) == 1
+    assert site.files(SILVER, container, "o") == [f"{spelled(moment)}.data"] * 3
+    assert site.files(GOLD, container, "o") == []
+    site.reconcile()
+    assert site.queued(container) == [] and user.get_object(container, "o")[1] == b"x"
+
+
 def test_nothing_is_deleted_before_the_right_policy_has_it(site: Site, user) -> None:
     """A pass that was cut short has brought the object to one replica: it counts for nothing."""
     user.put_container("cut", headers={"X-Storage-Policy": "gold"})
