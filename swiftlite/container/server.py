@@ -40,7 +40,7 @@ from swiftlite.db.controller import (
 )
 from swiftlite.db.listing import Page
 from swiftlite.db.pending import LockTimeout
-from swiftlite.wire.catch_up import BUSY, Reach, SameRows, Stretch, known_header, speaks_of_known
+from swiftlite.wire.catch_up import BUSY, Reach, SameRows, Stretch, asks_only_known, known_header, speaks_of_known
 from swiftlite.wire.messages import POLICY_INDEX, ObjectRowUpdate
 
 VERSIONS_LOCATION = "X-Versions-Location"
@@ -292,6 +292,8 @@ class ContainerServer(DatabaseServer):
         place = self.place(request, 4, 4)
         media_type = self.media_type(request, request.query(FORMAT))
         info, known = self._describe(request, place)
+        if info is not None and asks_only_known(request):
+            return Reply(404 if is_deleted(info) else 204, known)
         if info is None:
             info = self._info(self._broker(place, stale_reads=True))
         headers = self._info_headers(info) + known

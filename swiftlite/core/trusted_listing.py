@@ -62,11 +62,12 @@ def life_digest(info: Mapping[str, Any]) -> str:
 
     :param info: a row of ``container_stat``
     """
-    metadata = json.loads(info["metadata"]) if info["metadata"] else {}
-    parts = (
-        Timestamp(info["put_timestamp"] or 0).internal,
-        Timestamp(info["delete_timestamp"] or 0).internal,
-        info["storage_policy_index"],
-        sorted(metadata.items()),
-    )
-    return hashlib.md5(json.dumps(parts).encode(), usedforsecurity=False).hexdigest()
+    metadata = sorted(json.loads(info["metadata"]).items()) if info["metadata"] else ""
+    put, delete = _spelled(info["put_timestamp"]), _spelled(info["delete_timestamp"])
+    life = f"{put} {delete} {info['storage_policy_index']} {metadata and json.dumps(metadata)}"
+    return hashlib.md5(life.encode(), usedforsecurity=False).hexdigest()
+
+
+def _spelled(timestamp: str) -> str:
+    """One spelling for a timestamp: databases have ``0``, too."""
+    return timestamp if len(timestamp) == 16 else Timestamp(timestamp or 0).internal

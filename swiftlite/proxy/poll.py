@@ -15,7 +15,7 @@ from swiftlite.http.exchange import Exchange, wait_any
 from swiftlite.proxy.search import Search, Source
 from swiftlite.ring.ring import Node
 from swiftlite.wire.backend import BackendRequest, to_reply
-from swiftlite.wire.catch_up import ASK_KNOWN, known_of, speaks_of_known
+from swiftlite.wire.catch_up import ASK_KNOWN, ASK_ONLY_KNOWN, known_of, speaks_of_known
 
 
 @dataclass(slots=True)
@@ -81,7 +81,8 @@ class Poll:
         self._timeout = options.node_timeout
         path = search.request.path.partition("?")[0]
         self._probe = BackendRequest("HEAD", search.request.partition, path)
-        self._headers = [*search.headers, ASK_KNOWN]
+        self._headers = {True: [*search.headers, ASK_KNOWN], False: [*search.headers, ASK_ONLY_KNOWN]}
+        """By whether the page is asked for."""
         self._pending: list[_Asked] = []
         self._primaries = self._in_order(is_silent)
 
@@ -152,7 +153,7 @@ class Poll:
             request = self.search.request if for_page else self._probe
             try:
                 exchange = self.search.cluster.client.start(
-                    node.address, request.method, request.on(node), self._headers, node_timeout=self._timeout
+                    node.address, request.method, request.on(node), self._headers[for_page], node_timeout=self._timeout
                 )
             except BackendError as error:
                 self.search.nodes.failed(node, f"{request}: {error}")

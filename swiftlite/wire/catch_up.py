@@ -23,6 +23,14 @@ _SAME_AS = "X-Backend-Container-Same-Rows-As"
 ASK_KNOWN = (_KNOWN, "?")
 """The proxy's header of a GET or HEAD whose answer is to say what the replica knows."""
 
+ASK_ONLY_KNOWN = (_KNOWN, "only")
+"""The same of a HEAD whose answer need not say anything else."""
+
+
+def asks_only_known(headers: Headers) -> bool:
+    """Whether a request asks what the replica knows and nothing else."""
+    return headers.get(_KNOWN) == ASK_ONLY_KNOWN[1]
+
 
 def known_header(known: Known) -> tuple[str, str]:
     """The header of an answer that says what the replica knows."""

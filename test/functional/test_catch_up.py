@@ -9,7 +9,7 @@ import pytest
 
 from fakes.database_servers import BackendServer, container_server
 from swiftlite.core.timestamp import Timestamp
-from swiftlite.wire.catch_up import ASK_KNOWN, Reach, SameRows, Stretch, known_of
+from swiftlite.wire.catch_up import ASK_KNOWN, ASK_ONLY_KNOWN, Reach, SameRows, Stretch, known_of
 
 ASK = dict([ASK_KNOWN])
 CONTAINER = "/sda/7/a/c"
@@ -97,6 +97,17 @@ def test_only_who_asks_is_told(made):
     for method in ("GET", "HEAD"):
         assert known_of(Folded(one.ask(method).headers)) is None
         assert known_of(Folded(one.ask(method, headers=ASK).headers)).id == one.known().id
+
+
+def test_who_wants_to_know_nothing_else_is_told_nothing_else(made):
+    one, _ = made
+    only = dict([ASK_ONLY_KNOWN])
+    answer = one.ask("HEAD", headers=only)
+    assert (answer.status, known_of(Folded(answer.headers))) == (204, one.known())
+    assert not [name for name in answer.headers if name.startswith("x-container-")]
+    one.ask("DELETE", headers={"X-Timestamp": now()})
+    answer = one.ask("HEAD", headers=only)
+    assert (answer.status, known_of(Folded(answer.headers))) == (404, one.known())
 
 
 def test_replicas_know_the_same_once_the_same_rows_have_come_in_whatever_order(made):
