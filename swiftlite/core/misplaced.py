@@ -167,7 +167,8 @@ class Entry(NamedTuple):
     :param queue: the queue's container
     :param row: the row's name
     :param timestamp: when the change was made
-    :param queued: the row's own time, later than that where an operator has queued it anew
+    :param newest: when the object's metadata were set last; what the row's own time is, too,
+    :param queued: but where an operator has queued it anew
     """
 
     queue: str
@@ -176,6 +177,7 @@ class Entry(NamedTuple):
     target: EntityName
     is_deletion: bool
     timestamp: Timestamp
+    newest: Timestamp
     queued: Timestamp
 
     @classmethod
@@ -191,16 +193,23 @@ class Entry(NamedTuple):
         content_type = listed.get("content_type")
         if content_type not in (PUT_TYPE, DELETE_TYPE):
             raise ValueError(f"{content_type!r} is neither {PUT_TYPE} nor {DELETE_TYPE}")
-        timestamp = decode_timestamps(str(listed["hash"]))[0]
+        timestamp, _, newest = decode_timestamps(str(listed["hash"]))
+        assert newest is not None
         steps = (datetime.fromisoformat(str(listed["last_modified"])) - _EPOCH) // timedelta(microseconds=10)
         deletes = content_type == DELETE_TYPE
         target = EntityName(*names)  # type: ignore[arg-type]
-        return cls(queue, str(listed["name"]), int(index), target, deletes, timestamp, Timestamp(0, delta=steps))
+        return cls(
+            queue, str(listed["name"]), int(index), target, deletes, timestamp, newest, Timestamp(0, delta=steps)
+        )
 
     @property
     def removed_at(self) -> Timestamp:
-        """The timestamp of the DELETE that takes the row out of the queue."""
-        return Timestamp(max(self.timestamp, self.queued), offset=2)
+        """The timestamp of the DELETE that takes the row out of the queue.
+
+        A POST does not make it later: a change between the data and the POST may yet have to be queued.
+        """
+        is_queued_anew = self.queued.raw != self.newest.raw
+        return Timestamp(max(self.timestamp, self.queued) if is_queued_anew else self.timestamp, offset=2)
 
 
 # What to do with an object --------------------------------------------------------------------------------------------

@@ -155,10 +155,11 @@ def test_an_entry_is_read_from_a_listing() -> None:
         EntityName("AUTH_a", "c", "o/é"),
         False,
         stamp,
+        Timestamp(f"{NOW}.04198"),
         Timestamp(f"{NOW + 5}.00001"),
     )
     assert entry.removed_at == Timestamp(f"{NOW + 5}.00001_2")
-    assert entry._replace(queued=ZERO).removed_at == Timestamp(f"{NOW}.04188_5")
+    assert entry._replace(queued=entry.newest).removed_at == Timestamp(f"{NOW}.04188_5")
     assert Entry.from_listing("q", LISTED | {"content_type": "application/x-delete"}).is_deletion
 
 
@@ -184,7 +185,7 @@ def test_what_is_no_entry_is_refused(wrong: dict[str, str]) -> None:
 
 
 def entry_at(moment: Timestamp, is_deletion: bool = False) -> Entry:
-    return Entry("q", "1:/a/c/o", 1, EntityName("a", "c", "o"), is_deletion, moment, moment)
+    return Entry("q", "1:/a/c/o", 1, EntityName("a", "c", "o"), is_deletion, moment, moment, moment)
 
 
 @pytest.mark.parametrize(
