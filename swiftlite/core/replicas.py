@@ -13,7 +13,8 @@ Info = Mapping[str, Any]
 """What a replica says of itself: the reply to ``sync``, or the broker's ``replication_info``."""
 
 _TIMES = ("put_timestamp", "delete_timestamp")
-_RSYNC_FIELDS = ("ip", "port", "replication_ip", "replication_port", "region", "zone", "device", "meta")
+RSYNC_FIELDS = ("ip", "port", "replication_ip", "replication_port", "region", "zone", "device", "meta")
+"""What of a ring's device the template of an rsync module may name."""
 _SENT_IN_FULL = 0.5
 """Of the rows that we have had, a peer that has had less than this share gets the whole file."""
 
@@ -92,7 +93,7 @@ def rsync_module(template: str, node: Mapping[str, Any]) -> str:
     :param node: the ring's fields of the peer's device
     :raises ValueError: when the template has other variables
     """
-    fields = {name: node[name] for name in _RSYNC_FIELDS}
+    fields = {name: node[name] for name in RSYNC_FIELDS}
     for name in ("ip", "replication_ip"):
         fields[name] = f"[{fields[name]}]" if ":" in fields[name] else fields[name]
     try:

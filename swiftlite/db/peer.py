@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from swiftlite.core.names import quote_path
 from swiftlite.http.client import Client
 from swiftlite.http.errors import BackendError
 from swiftlite.http.reply import Response
@@ -19,12 +20,16 @@ _CHUNK = 262144
 class PeerFailed(Exception):
     """A peer could not be asked, or refused; says which and why.
 
-    :ivar status: what it answered; 0 when there was no answer
+    :ivar status: what it answered to that; 0 where no such answer is to blame
     """
 
     def __init__(self, problem: str, status: int = 0) -> None:
         super().__init__(problem)
         self.status = status
+
+
+class PeerSilent(PeerFailed):
+    """A peer did not answer."""
 
 
 class Answer(NamedTuple):
@@ -64,7 +69,7 @@ class Peer:
 
         :param timeout: seconds to wait for the answer; None: the client's
         :returns: the answer, whatever its status
-        :raises PeerFailed: when there is none
+        :raises PeerSilent: when there is none
         """
         body = json.dumps([operation, *arguments]).encode("ascii")
         headers = {"Content-Type": "application/json", "User-Agent": f"replicator {os.getpid()}"}
@@ -74,7 +79,7 @@ class Peer:
             )
             return _read(response)
         except BackendError as error:
-            raise PeerFailed(str(error)) from None
+            raise PeerSilent(str(error)) from None
 
     def tell(self, operation: str, *arguments: Any, timeout: float | None = None) -> Answer:
         """Ask for an operation that is to succeed.
@@ -101,7 +106,9 @@ class Peer:
             "User-Agent": f"replicator {os.getpid()}",
         }
         try:
-            upload = self._client.open(self.node.replication_address, "REPLICATE", f"{self._target}/{name}", headers)
+            upload = self._client.open(
+                self.node.replication_address, "REPLICATE", f"{self._target}/{quote_path(name)}", headers
+            )
             response = upload.expect_continue()
             if response is None:
                 with open(path, "rb", buffering=0) as file:
@@ -110,7 +117,7 @@ class Peer:
                 response = upload.response()
             answer = _read(response)
         except BackendError as error:
-            raise PeerFailed(str(error)) from None
+            raise PeerSilent(str(error)) from None
         if answer.status in (400, 405, 501):
             return False
         if answer.status >= 300:

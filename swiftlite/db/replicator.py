@@ -23,13 +23,18 @@ from swiftlite.core.replicas import Step
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout, pending
 from swiftlite.db.broker import BadRow, DatabaseBroker, DatabaseMissing, sync_directory
-from swiftlite.db.peer import Peer, PeerFailed
+from swiftlite.db.peer import Peer, PeerFailed, PeerSilent
 from swiftlite.db.whole_file import Rsync, make_copy
 from swiftlite.http.client import Client
+from swiftlite.http.errors import Address
 from swiftlite.ring.ring import Node, Ring
 
 MERGED_PER_SECOND = 2000
 """Rows that a peer is given a second to merge, when it merges its own into a file of ours."""
+
+SILENCES = 3
+"""So many times in a row a server may not answer before it is left alone for LEFT_ALONE seconds."""
+LEFT_ALONE = 30.0
 
 _COUNTED = (
     *("attempted", "success", "failure", "no_change", "hashmatch", "rsync", "diff", "remove", "empty"),
@@ -43,6 +48,25 @@ def parse_handoff_delete(text: str) -> int:
     return 0 if text.strip().lower() == "auto" else int(text)
 
 
+def parse_sync_method(text: str) -> str:
+    """One of the two methods.
+
+    :raises ValueError: for any other word
+    """
+    if text.strip() not in ("auto", "rsync"):
+        raise ValueError("it is neither auto nor rsync")
+    return text.strip()
+
+
+def parse_rsync_module(text: str) -> str:
+    """A template of what a ring tells of a device.
+
+    :raises ValueError: for one with other variables
+    """
+    replicas.rsync_module(text, dict.fromkeys(replicas.RSYNC_FIELDS, ""))
+    return text.strip()
+
+
 @dataclass(frozen=True)
 class ReplicatorOptions(daemon.DaemonOptions):
     """Options of ``[account-replicator]`` and ``[container-replicator]`` (formats.md 8.3)."""
@@ -54,10 +78,14 @@ class ReplicatorOptions(daemon.DaemonOptions):
     per_diff: int = option(1000, "rows of one message; a peer that lacks fewer is never sent the whole file")
     max_diffs: int = option(100, "messages for one database and peer in a pass; the rest waits for the next pass")
     reclaim_age: float = option(604800.0, "seconds after which what was deleted is forgotten")
-    rsync_module: str = option("", "rsync module of the peers; default: {replication_ip}:: and the kind of database")
+    rsync_module: str = option(
+        "", "rsync module of the peers; default: {replication_ip}:: and the kind of database", parse_rsync_module
+    )
     rsync_compress: bool = option(False, "compress what is sent by rsync to other regions")
     sync_method: str = option(
-        "auto", "how whole files are sent: rsync, or auto: over HTTP to servers that take them so, by rsync to others"
+        "auto",
+        "how whole files are sent: rsync, or auto: over HTTP to servers that take them so, by rsync to others",
+        parse_sync_method,
     )
     handoffs_only: bool = option(False, "only send home what is on a handoff")
     handoff_delete: int = option(
@@ -102,13 +130,17 @@ class DatabaseReplicator(daemon.Daemon):
         """The ring's devices that are this machine's, and usable."""
         self.failures: dict[str, Counter[str]] = {}
         """By address and device how often a peer failed in this pass."""
+        self.silent: Counter[Address] = Counter()
+        """How often in a row a server has not answered."""
+        self.left_alone: dict[Address, float] = {}
+        """``time.monotonic()`` until which a server that does not answer is not asked again."""
 
     # A pass -----------------------------------------------------------------------------------------------------------
 
     def run_once(self) -> Counter[str]:
         """Make one pass, and tell the recon cache of it."""
         started = time.time()
-        self.failures = {}
+        self.failures, self.silent, self.left_alone = {}, Counter(), {}
         self.local = self.local_nodes()
         super().run_once()
         self.finish_pass()
@@ -239,8 +271,11 @@ class DatabaseReplicator(daemon.Daemon):
             node = waiting.pop(0)
             session = Session(self, broker, info, Peer(self.client, node, partition, name_hash), own)
             try:
+                if self.left_alone.get(node.replication_address, 0.0) > time.monotonic():
+                    raise PeerFailed(f"{session.peer} did not answer lately")
                 successes.append(session.run())
                 answers += session.answers
+                del self.silent[node.replication_address]
             except PeerFailed as error:
                 successes.append(False)
                 self._count_failure(node, error)
@@ -254,8 +289,16 @@ class DatabaseReplicator(daemon.Daemon):
         # A node that is down fails for every database: one line a pass is enough.
         self.logger.log(logging.DEBUG if devices[node.device] else logging.ERROR, "%s: %s", self.section, error)
         devices[node.device] += 1
+        if isinstance(error, PeerSilent):
+            self._count_silence(node.replication_address)
         self.counts["failure"] += 1
         self.counts["failures"] += 1
+
+    def _count_silence(self, address: Address) -> None:
+        """Leave a server alone for a while that has not answered several times in a row: each time takes long."""
+        self.silent[address] += 1
+        if self.silent[address] >= SILENCES:
+            self.left_alone[address] = time.monotonic() + LEFT_ALONE
 
     def remove(self, broker: DatabaseBroker, may_go: Callable[[dict[str, Any]], bool]) -> bool:
         """Remove a database, unless something came in meanwhile.

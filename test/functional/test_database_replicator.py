@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import shutil
+import socket
 import sqlite3
+import threading
 import time
 from array import array
 from pathlib import Path
@@ -543,6 +546,31 @@ def test_a_peer_that_is_down_is_complained_of_once(site: Site, caplog) -> None:
     site.replicate(0)
     complaints = [record for record in caplog.records if str(site.ports[2]) in record.getMessage()]
     assert len([record for record in complaints if record.levelno >= logging.WARNING]) == 1
+
+
+def test_a_peer_that_does_not_answer_is_left_alone(site: Site) -> None:
+    """Or every database would wait for it."""
+    for number in range(8):
+        path = layout.database_path(
+            str(site.node(0) / "sda"), site.kind, "0", SWIFT.hash_path.hex(f"b{number}", *site.names[1:])
+        )
+        site.broker_class(path, f"b{number}", *site.names[1:], logger=LOGGER).initialize(at(1))
+    site.stop(2)
+    asked = []
+    with socket.create_server(("127.0.0.1", site.ports[2])) as listener:
+        listener.settimeout(20)
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    asked.append(listener.accept()[0].close())
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        (counts,) = site.replicate(0, concurrency=1)
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert (counts["success"], counts["failure"], len(asked)) == (8, 8, 3)
 
 
 # Policies -------------------------------------------------------------------------------------------------------------
