@@ -129,7 +129,11 @@ class DatabaseServer:
         request = Request(environ)
         reply = self._reply(request)
         if self.options.log_requests:
-            log_line(self.logger, storage_line(environ, reply.status, str(len(reply.body)), started, self.clock()))
+            line = storage_line(environ, reply.status, str(len(reply.body)), started, self.clock())
+            if environ["REQUEST_METHOD"] == "REPLICATE":  # some for every database in every pass
+                self.logger.debug("%s", line)
+            else:
+                log_line(self.logger, line)
         headers = reply.headers
         if reply.status != 204:
             headers.append(("Content-Length", str(len(reply.body))))
