@@ -81,10 +81,14 @@ class Request(web.Request):
         """
         # Some clients percent-encode what is beyond ASCII, and some do not: either way these are bytes of UTF-8.
         found = dict(parse_qsl(self.environ.get("QUERY_STRING", ""), keep_blank_values=True, encoding="latin-1"))
-        try:
-            return {name: found[name].encode("latin-1").decode("utf-8") for name in names if name in found}
-        except UnicodeDecodeError:
-            raise web.HTTPBadRequest("Query parameters must be valid UTF-8", content_type="text/plain") from None
+        return {name: _utf_8(name, found[name]) for name in names if name in found}
+
+
+def _utf_8(name: str, value: str) -> str:
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        raise bad_request(f'"{name}" parameter not valid UTF-8') from None
 
 
 class Place(NamedTuple):

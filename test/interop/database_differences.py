@@ -22,6 +22,7 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
                 "container_metadata/sync key no UTF-8: PUT 400 content-type",
                 "container_access/*: * 400 content-type",
                 "account_access/list 24 refused: POST 400 content-type",
+                "listings/v1 *=%*: GET 400 content-type",
             ),
         ),
         Difference(
@@ -122,6 +123,23 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
             "503, where accounts are made by themselves.",
             "Trying again does not help.",
             ("accounts/deleted: PUT status",),
+        ),
+    ),
+    "Accounts and containers: listings": (
+        Difference(
+            "Listings with a path",
+            "All children of the path.",
+            "Loses names: one that is a child's name and a `0` where the child has children, and backwards one that ends with "
+            "`/` and has children.",
+            "What is not listed is lost to whoever lists to copy or to delete.",
+            ("listings/path=*: GET 200 body", "listings/path=*: GET 200 content-length"),
+        ),
+        Difference(
+            "Accept headers",
+            "Of media types and of `q` the case does not matter, and `q=0` refuses a type.",
+            "Media types and `q` are in lower case or unknown; `q=0` comes last, but is taken.",
+            "RFC 9110 8.3.1, 5.6.6 and 12.4.2.",
+            ("listings/Accept text/plain;q=0, *: *", "listings/Accept APPLICATION/JSON: *"),
         ),
     ),
     "Accounts and containers: what no single request shows": (

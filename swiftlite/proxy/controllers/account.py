@@ -9,7 +9,6 @@ from swiftlite.common.web import (
     HTTPBadRequest,
     HTTPGone,
     HTTPMethodNotAllowed,
-    HTTPPreconditionFailed,
     status_line,
 )
 from swiftlite.core.acl import format_account_acl, read_account_acl
@@ -18,7 +17,7 @@ from swiftlite.core.names import EntityName, wsgi_to_str
 from swiftlite.core.quorum import Reply
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.proxy.answers import PlainAnswer
-from swiftlite.proxy.controllers.base import Controller, listing_query, requested_limit
+from swiftlite.proxy.controllers.base import Controller, listing_query
 from swiftlite.proxy.headers import HeaderList, database_headers, read_headers
 from swiftlite.proxy.info import account_info, account_key, is_marked_deleted, missing_account_info
 from swiftlite.proxy.search import Source
@@ -46,9 +45,7 @@ class AccountController(Controller):
         """The account's containers; HEAD its metadata."""
         self.authorize()
         self._check_name()
-        limit = requested_limit(self.environ.get("QUERY_STRING", ""))
-        if limit is not None and limit > self.cluster.constraints.account_listing_limit:
-            raise HTTPPreconditionFailed(f"Maximum limit is {self.cluster.constraints.account_listing_limit}")
+        self.check_limit(self.cluster.constraints.account_listing_limit)
         query = listing_query(self.environ.get("QUERY_STRING", ""))
         request = BackendRequest(self.environ["REQUEST_METHOD"], self.partition, self.path + query)
         token = self.info.begin(self.environ, self.key)

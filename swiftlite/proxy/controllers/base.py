@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from swiftlite.common.config import is_true
-from swiftlite.common.web import HTTPServiceUnavailable, Request, status_line
+from swiftlite.common.web import HTTPPreconditionFailed, HTTPServiceUnavailable, Request, status_line
 from swiftlite.core.names import EntityName, quote_path, wsgi_to_str
 from swiftlite.core.quorum import Reply, Tally, quorum_size
 from swiftlite.proxy.answers import PlainAnswer, standard
@@ -131,11 +131,24 @@ class Controller:
 
     # --- answering ---
 
+    def check_limit(self, most: int) -> None:
+        """Refuse a GET of a longer page than any may be.
+
+        :raises Answer: 412
+        """
+        limit = requested_limit(self.environ.get("QUERY_STRING", ""))
+        if self.environ["REQUEST_METHOD"] == "GET" and limit is not None and limit > most:
+            raise HTTPPreconditionFailed(f"Maximum limit is {most}")
+
     def answer(self, reply: Reply) -> PlainAnswer:
         """What a client hears of a backend's reply."""
         if reply.is_server_error:
             return standard(reply.status)
         headers = self.hide_owner_headers(returned_headers(reply.headers.items()))
+        if reply.status == 404 and not reply.body and self.environ["REQUEST_METHOD"] == "GET":  # it was a HEAD's answer
+            return standard(
+                404, [pair for pair in headers if pair[0].lower() not in ("content-type", "content-length")]
+            )
         headers.append(("Content-Length", str(len(reply.body))))
         if "Content-Type" not in reply.headers:
             headers.append(("Content-Type", "text/html; charset=UTF-8"))

@@ -12,7 +12,6 @@ from swiftlite.common.web import (
     HTTPForbidden,
     HTTPInternalServerError,
     HTTPNotFound,
-    HTTPPreconditionFailed,
     HTTPServiceUnavailable,
 )
 from swiftlite.core.constraints import (
@@ -30,7 +29,7 @@ from swiftlite.http.errors import BackendError
 from swiftlite.proxy.answers import PlainAnswer
 from swiftlite.proxy.cluster import target
 from swiftlite.proxy.controllers.account import AccountController
-from swiftlite.proxy.controllers.base import LISTING_AS_TEXT, Controller, listing_query, requested_limit
+from swiftlite.proxy.controllers.base import LISTING_AS_TEXT, Controller, listing_query
 from swiftlite.proxy.headers import HeaderList, database_headers, read_headers
 from swiftlite.proxy.info import CACHED, account_key, container_info, container_key
 from swiftlite.proxy.search import Search, Source
@@ -64,9 +63,7 @@ class ContainerController(Controller):
         if not self.info.account_exists(self.environ, self.name.account):
             self.authorize()
             raise HTTPNotFound()
-        limit = requested_limit(self.environ.get("QUERY_STRING", ""))
-        if limit is not None and limit > self.cluster.constraints.container_listing_limit:
-            raise HTTPPreconditionFailed(f"Maximum limit is {self.cluster.constraints.container_listing_limit}")
+        self.check_limit(self.cluster.constraints.container_listing_limit)
         query = listing_query(self.environ.get("QUERY_STRING", ""), LISTING_AS_TEXT in self.environ)
         request = BackendRequest(self.environ["REQUEST_METHOD"], self.partition, self.path + query)
         token = self.info.begin(self.environ, self.key)
