@@ -171,6 +171,8 @@ def test_an_account_counts_by_policy(store: Cluster) -> None:
         "silver-bytes-used": 30,
     }
     assert (headers["x-account-container-count"], headers["x-account-object-count"]) == ("3", "5")
+    listed = {entry["name"]: entry["storage_policy"] for entry in other.get_account()[1]}
+    assert listed == {"g1": "gold", "g2": "gold", "s": "silver"}
     other.delete_object("g1", "o0")
     store.run_updaters()
     assert other.head_account()["x-account-storage-policy-gold-bytes-used"] == "10"
