@@ -88,13 +88,9 @@ class AccountBroker(DatabaseBroker):
 
     def policy_stats(self) -> dict[int, dict[str, int]]:
         """Policy index -> container_count, object_count and bytes_used."""
-        self.commit_pending()
         columns = ("container_count", "object_count", "bytes_used")
-        with self.connection() as connection:
-            rows = self._select(
-                connection, f"SELECT storage_policy_index, {', '.join(columns)} FROM policy_stat"
-            ).fetchall()
-        return {index: dict(zip(columns, counts, strict=True)) for index, *counts in rows}
+        counted = self._policy_counts(", ".join(columns))
+        return {index: dict(zip(columns, counts, strict=True)) for index, counts in counted.items()}
 
     def page(self, query: ListingQuery) -> Page:
         """Rows ``(name, object_count, bytes_used, put_timestamp, policy index)`` and Subdirs, with the info.
@@ -103,7 +99,7 @@ class AccountBroker(DatabaseBroker):
         """
         self.commit_pending()
         with self.snapshot() as connection:
-            return Page(self._stat(connection), walk(connection, _LISTED, {}, query))
+            return Page(self._info(connection), walk(connection, _LISTED, {}, query))
 
     def list_containers(self, query: ListingQuery) -> list[Row]:
         """The rows of a page alone."""

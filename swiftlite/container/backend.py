@@ -97,25 +97,17 @@ class ContainerBroker(DatabaseBroker):
 
     # Reading ------------------------------------------------------------------------------------------------
 
-    def get_info(self) -> dict[str, Any]:
-        """Timestamps, counts, reported counts, hash, identity, policy and metadata text of the container.
-
-        :raises DatabaseMissing: when there is no database
-        """
-        return super().get_info() | {"db_state": "unsharded"}
+    def _info(self, connection: sqlite3.Connection) -> dict[str, Any]:
+        return self._stat(connection) | {"db_state": "unsharded"}
 
     def _replication_info(self, connection: sqlite3.Connection) -> dict[str, Any]:
-        more = {"db_state": "unsharded", "shard_max_row": self._sequence(connection, "shard_range")}
-        return super()._replication_info(connection) | more
+        return super()._replication_info(connection) | {"shard_max_row": self._sequence(connection, "shard_range")}
 
     def policy_stats(self) -> dict[int, tuple[int, int]]:
         """Policy index -> (object count, bytes used) of every policy that has had rows here."""
-        self.commit_pending()
-        with self.connection() as connection:
-            rows = self._select(
-                connection, "SELECT storage_policy_index, object_count, bytes_used FROM policy_stat"
-            ).fetchall()
-        return {index: (count, used) for index, count, used in rows}
+        return {
+            index: (count, used) for index, (count, used) in self._policy_counts("object_count, bytes_used").items()
+        }
 
     def empty(self) -> bool:
         """Whether no policy has an object here."""
@@ -129,7 +121,7 @@ class ContainerBroker(DatabaseBroker):
         """
         self.commit_pending()
         with self.snapshot() as connection:
-            info = self._stat(connection) | {"db_state": "unsharded"}
+            info = self._info(connection)
             index = info["storage_policy_index"] if policy_index is None else policy_index
             return Page(info, walk(connection, _LISTED, {"policy_index": index}, query))
 
@@ -161,12 +153,13 @@ class ContainerBroker(DatabaseBroker):
 
         Then other rows are misplaced than before, so that none of them counts as queued for the reconciler.
         """
-        self._execute("INSERT OR IGNORE INTO policy_stat (storage_policy_index) VALUES (?)", (policy_index,))
-        self._execute(
-            "UPDATE container_stat SET storage_policy_index = ?, status_changed_at = MAX(?, status_changed_at), "
-            "reconciler_sync_point = -1 WHERE storage_policy_index <> ?",
-            (policy_index, timestamp, policy_index),
-        )
+        with self.transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO policy_stat (storage_policy_index) VALUES (?)", (policy_index,))
+            connection.execute(
+                "UPDATE container_stat SET storage_policy_index = ?, status_changed_at = MAX(?, status_changed_at), "
+                "reconciler_sync_point = -1 WHERE storage_policy_index <> ?",
+                (policy_index, timestamp, policy_index),
+            )
 
     def misplaced_since(self, row: int, count: int) -> list[dict[str, Any]]:
         """Rows numbered above ``row`` that are not of the container's policy, at most ``count``, in order."""

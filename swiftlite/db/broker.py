@@ -18,6 +18,7 @@ from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout, pending
 from swiftlite.db.access import DatabaseFile, DatabaseQuarantined
 from swiftlite.db.connections import DatabaseMissing, prepare
+from swiftlite.db.layout import make_directories, sync_directory
 
 __all__ = ["BadRow", "DatabaseBroker", "DatabaseExists", "DatabaseMissing", "DatabaseQuarantined"]
 
@@ -204,7 +205,17 @@ class DatabaseBroker(DatabaseFile):
         """
         self.commit_pending()
         with self.connection() as connection:
-            return self._stat(connection)
+            return self._info(connection)
+
+    def _info(self, connection: sqlite3.Connection) -> dict[str, Any]:
+        return self._stat(connection)
+
+    def _policy_counts(self, columns: str) -> dict[int, tuple[int, ...]]:
+        """Policy index -> these columns of ``policy_stat``."""
+        self.commit_pending()
+        with self.connection() as connection:
+            rows = self._select(connection, f"SELECT storage_policy_index, {columns} FROM policy_stat").fetchall()
+        return {index: tuple(counts) for index, *counts in rows}
 
     # Metadata -----------------------------------------------------------------------------------------------
 
@@ -326,7 +337,7 @@ class DatabaseBroker(DatabaseFile):
             return self._replication_info(connection)
 
     def _replication_info(self, connection: sqlite3.Connection) -> dict[str, Any]:
-        info = self._stat(connection)
+        info = self._info(connection)
         info["count"] = info.pop(f"{self.row_table}_count")
         info["max_row"] = self._sequence(connection, self.row_table)
         return info
@@ -472,25 +483,3 @@ def dictionaries(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
 def load_metadata(text: str | None) -> Metadata:
     """Read the metadata column: native key -> (native value, internal timestamp)."""
     return {key: (value, timestamp) for key, (value, timestamp) in json.loads(text).items()} if text else {}
-
-
-def make_directories(directory: str) -> None:
-    """Make a directory and its missing parents, durably."""
-    if os.path.isdir(directory):
-        return
-    parent = os.path.dirname(directory)
-    make_directories(parent)
-    try:
-        os.mkdir(directory)
-    except FileExistsError:
-        return
-    sync_directory(parent)
-
-
-def sync_directory(directory: str) -> None:
-    """Make what was created, renamed or removed in a directory last."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -102,3 +102,25 @@ def usable_device(devices: str, device: str, mount_check: bool) -> str | None:
     path = f"{devices}/{device}"
     usable = os.path.ismount(path) if mount_check else os.path.isdir(path)
     return path if usable else None
+
+
+def make_directories(directory: str) -> None:
+    """Make a directory and its missing parents, durably."""
+    if os.path.isdir(directory):
+        return
+    parent = os.path.dirname(directory)
+    make_directories(parent)
+    try:
+        os.mkdir(directory)
+    except FileExistsError:
+        return
+    sync_directory(parent)
+
+
+def sync_directory(directory: str) -> None:
+    """Make what was created, renamed or removed in a directory last."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

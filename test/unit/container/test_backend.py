@@ -271,6 +271,26 @@ def test_a_corrupt_file_is_quarantined(broker: ContainerBroker, device: Path, da
         broker.get_info()
 
 
+def test_a_truncated_file_is_quarantined_when_what_is_missing_is_read(broker: ContainerBroker, device: Path) -> None:
+    for number in range(1000):
+        broker.put_object(row(f"{number:06d}"))
+    broker.commit_pending()
+    broker.close()
+    os.truncate(broker.path, os.path.getsize(broker.path) // 2)
+    with pytest.raises(DatabaseQuarantined):
+        names(broker)
+    assert (device / f"quarantined/containers/{HASH}/{HASH}.db").exists()
+
+
+def test_a_file_that_has_been_replaced_is_not_quarantined_in_its_place(broker: ContainerBroker, device: Path) -> None:
+    with pytest.raises(DatabaseQuarantined), broker.connection():
+        sound = Path(broker.path).read_bytes()
+        os.rename(broker.path, device / "bad")
+        Path(broker.path).write_bytes(sound)
+        raise sqlite3.DatabaseError("database disk image is malformed")
+    assert broker.get_info()["put_timestamp"] == at(10)
+
+
 def test_a_database_without_its_row_is_quarantined(broker: ContainerBroker) -> None:
     with sqlite3.connect(broker.path) as connection:
         connection.execute("DELETE FROM container_info")
