@@ -118,7 +118,7 @@ def test_a_row_without_a_mandatory_header_is_refused(container: BackendServer, m
         ("DELETE", "/sda/0/a/c/o", {"X-Timestamp": "1", POLICY: "x"}, 400, "Invalid X-Backend-Storage-Policy-Index"),
         ("PUT", "/sdz/0/a/c", {"X-Timestamp": "1"}, 507, "Drive: sdz"),
         ("HEAD", "/../0/a/c", {}, 507, ""),
-        ("REPLICATE", "/sda/0/a", {}, 405, ""),
+        ("SSYNC", "/sda/0/a", {}, 405, ""),
         ("SMASH", "/sda/0/a/c", {}, 405, ""),
         ("PUT", "/sda/0/a/c", {"X-Timestamp": "1", "X-Container-Meta-" + "a" * 129: "b"}, 400, "name too long"),
         ("PUT", "/sda/0/a/c", {"X-Timestamp": "1", "X-Container-Meta-A": "b" * 257}, 400, "value longer than 256"),
@@ -414,7 +414,7 @@ def test_a_failing_disk_and_a_taken_lock_are_told(
 def test_options_names_the_server(server: BackendServer) -> None:
     answer = server.request("OPTIONS", "/")
     assert answer.status == 200
-    assert answer.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, POST, PUT, UPDATE"
+    assert answer.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, POST, PUT, REPLICATE, UPDATE"
     assert answer.headers["server"].startswith("container-server/")
 
 
