@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import random
 import threading
 import time
@@ -13,10 +14,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import swiftclient
 
 from functional.cluster import Cluster
 
-OPERATIONS = 10_000
+OPERATIONS = int(os.environ.get("OPERATIONS", "10000"))
 WRITERS = 16
 NAMES_AT_ONCE = 12
 """Objects that a writer keeps, more or less."""
@@ -136,7 +138,49 @@ def test_every_acknowledged_write_is_in_the_very_next_listing(cluster: Cluster) 
     assert len(admitted) < OPERATIONS / 100
 
 
+@pytest.mark.parametrize("cluster", ["quorum"], indirect=True)
+def test_replicas_that_were_away_in_turn_miss_nothing_that_a_listing_shows(cluster: Cluster) -> None:
+    connection = cluster.connection()
+    connection.put_container("trusted")
+    expected = []
+    for number in range(1, 7):
+        server = cluster.server("container-server", (number - 1) % 3 + 1)
+        server.kill()
+        for name in ("a", "b", "c"):
+            connection.put_object("trusted", f"{number}{name}", b"x")
+            expected.append(f"{number}{name}")
+        connection.delete_object("trusted", f"{number}b")
+        expected.remove(f"{number}b")
+        connection.post_container("trusted", {"X-Container-Meta-Number": str(number)})
+        for _ in range(3):
+            headers, listing = connection.get_container("trusted")
+            assert [entry["name"] for entry in listing] == expected
+            assert headers["x-container-object-count"] == str(len(expected))
+            assert headers["x-container-meta-number"] == str(number)
+        server.start()
+    assert "may lag" not in cluster.log_text()
+
+
+@pytest.mark.parametrize("cluster", ["quorum"], indirect=True)
+def test_a_container_that_is_deleted_or_created_again_is_so_at_once(cluster: Cluster) -> None:
+    connection = cluster.connection()
+    for number in range(1, 4):
+        server = cluster.server("container-server", number)
+        connection.put_container("trusted")
+        server.kill()
+        for _ in range(2):
+            connection.delete_container("trusted")
+            for _ in range(3):
+                with pytest.raises(swiftclient.ClientException) as caught:
+                    connection.head_container("trusted")
+                assert caught.value.http_status == 404
+            connection.put_container("trusted")
+            assert [connection.get_container("trusted")[1] for _ in range(3)] == [[], [], []]
+        server.start()
+        connection.delete_container("trusted")
+
+
 @pytest.mark.parametrize("cluster", ["eventual"], indirect=True)
 def test_without_a_quorum_the_same_writers_do_miss_writes(cluster: Cluster) -> None:
-    tally = write_and_look(cluster, OPERATIONS // 10)
+    tally = write_and_look(cluster, 1000)
     assert tally.wrong
