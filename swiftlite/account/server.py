@@ -16,7 +16,7 @@ from swiftlite.core.listing_formats import render_containers
 from swiftlite.core.rows import ContainerRow
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout
-from swiftlite.db.broker import DatabaseExists, DatabaseMissing, load_metadata
+from swiftlite.db.broker import DatabaseMissing, load_metadata
 from swiftlite.db.controller import (
     FORMAT,
     LISTING,
@@ -30,8 +30,8 @@ from swiftlite.db.controller import (
     metadata_headers,
 )
 from swiftlite.db.listing import Page
-from swiftlite.wire.messages import AccountUpdate, database_text
 from swiftlite.db.replication import Replication
+from swiftlite.wire.messages import AccountUpdate, database_text
 
 STATUS_DELETED = {"X-Account-Status": "Deleted"}
 
@@ -50,6 +50,7 @@ class AccountServer(DatabaseServer):
     def REPLICATE(self, request: Request) -> Reply:
         """Do to a database what another replica of it asks for."""
         return self.replication.serve(request)
+
     # Writing ------------------------------------------------------------------------------------------------
 
     def PUT(self, request: Request) -> Reply:
@@ -62,7 +63,7 @@ class AccountServer(DatabaseServer):
         broker = self._broker(place)
         if is_auto_create(self.swift.constraints, place.account) and not broker.exists:
             timestamp = request.timestamp() if request.header("X-Timestamp") else Timestamp(self.clock())
-            self._create(broker, timestamp)
+            self.create(broker, timestamp)
         if not update.override_deleted and is_deleted(broker.get_info()):
             raise web.HTTPNotFound()
         assert place.container is not None
@@ -81,9 +82,8 @@ class AccountServer(DatabaseServer):
     def _put_account(self, request: Request, place: Place) -> Reply:
         timestamp = request.timestamp()
         broker = self._broker(place)
-        metadata = self.metadata_of(request, timestamp)
-        self.check_metadata({key: value for key, (value, _) in metadata.items() if value})
-        created = not broker.exists and self._create(broker, timestamp)
+        metadata = self.checked_metadata(request, timestamp)
+        created = not broker.exists and self.create(broker, timestamp)
         if not created:
             if is_marked_deleted(broker.get_info()):
                 raise web.HTTPForbidden("Recently deleted", headers=STATUS_DELETED)
@@ -91,24 +91,15 @@ class AccountServer(DatabaseServer):
         broker.update_metadata(metadata, self.check_metadata)
         return Reply(201) if created else accepted([])
 
-    def _create(self, broker: AccountBroker, timestamp: Timestamp) -> bool:
-        try:
-            broker.initialize(timestamp.internal, now=Timestamp(self.clock()))
-        except DatabaseExists:
-            self.logger.debug("another request created %s first", broker.path)
-            return False
-        return True
-
     def POST(self, request: Request) -> Reply:
         """Change an account's metadata."""
         place = self.place(request, 3, 3)
         timestamp = request.timestamp()
         broker = self._broker(place)
-        info = self._info(broker)
-        if info is None or is_deleted(info):
+        info = self.info(broker)
+        if not info or is_deleted(info):
             raise _not_found(info)
-        metadata = self.metadata_of(request, timestamp)
-        self.check_metadata({key: value for key, (value, _) in metadata.items() if value})
+        metadata = self.checked_metadata(request, timestamp)
         broker.update_metadata(metadata, self.check_metadata)
         return Reply(204)
 
@@ -117,8 +108,8 @@ class AccountServer(DatabaseServer):
         place = self.place(request, 3, 3)
         timestamp = request.timestamp()
         broker = self._broker(place)
-        info = self._info(broker)
-        if info is None or is_deleted(info):
+        info = self.info(broker)
+        if not info or is_deleted(info):
             raise _not_found(info)
         broker.delete(timestamp.internal)
         info = broker.get_info()
@@ -131,8 +122,8 @@ class AccountServer(DatabaseServer):
         place = self.place(request, 3, 3)
         media_type = self.media_type(request, request.query(FORMAT))
         broker = self._broker(place, stale_reads=True)
-        info = self._info(broker)
-        if info is None or is_deleted(info):
+        info = self.info(broker)
+        if not info or is_deleted(info):
             raise _not_found(info)
         headers = self._info_headers(broker, info)
         headers.append(("Content-Type", f"{media_type}; charset=utf-8"))
@@ -147,7 +138,7 @@ class AccountServer(DatabaseServer):
         broker = self._broker(place, stale_reads=True)
         page = self._page(broker, asked)
         if page is None or is_deleted(page.info):
-            raise _not_found(page and page.info)
+            raise _not_found(page.info if page else {})
         policies = {policy.index: policy.name for policy in self.swift.policies}
         pieces = render_containers(media_type, place.account, page.rows, policies)
         return self.listing_reply(media_type, pieces, self._info_headers(broker, page.info))
@@ -155,12 +146,6 @@ class AccountServer(DatabaseServer):
     def _page(self, broker: AccountBroker, query: ListingQuery) -> Page | None:
         try:
             return broker.page(query)
-        except DatabaseMissing:
-            return None
-
-    def _info(self, broker: AccountBroker) -> dict[str, Any] | None:
-        try:
-            return broker.get_info()
         except DatabaseMissing:
             return None
 
@@ -185,9 +170,8 @@ class AccountServer(DatabaseServer):
         return AccountBroker(path, place.account, logger=self.logger, stale_reads=stale_reads)
 
 
-def _not_found(info: dict[str, Any] | None) -> Answer:
-    marked = info is not None and is_marked_deleted(info)
-    return web.HTTPNotFound(headers=STATUS_DELETED if marked else None)
+def _not_found(info: dict[str, Any]) -> Answer:
+    return web.HTTPNotFound(headers=STATUS_DELETED if info and is_marked_deleted(info) else None)
 
 
 def app_factory(global_conf: dict[str, str], **local_conf: str) -> AccountServer:

@@ -23,7 +23,7 @@ from swiftlite.core.names import str_to_wsgi, wsgi_to_str
 from swiftlite.core.rows import ObjectReport, is_storable
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout
-from swiftlite.db.broker import DatabaseExists, DatabaseMissing, load_metadata
+from swiftlite.db.broker import DatabaseMissing, load_metadata
 from swiftlite.db.controller import (
     FORMAT,
     LISTING,
@@ -132,10 +132,7 @@ class ContainerServer(DatabaseServer):
         if not broker.exists and self._creates_by_itself(request, place.account):
             if policy_index is None:
                 raise bad_request(f"{POLICY_INDEX} header is required")
-            try:
-                broker.initialize(Timestamp(timestamp.normal).internal, policy_index)
-            except DatabaseExists:
-                self.logger.debug("another request created %s first", broker.path)
+            self.create(broker, Timestamp(timestamp.normal), policy_index)
         broker.merge_items(reports)
         return Reply(202)
 
@@ -148,10 +145,7 @@ class ContainerServer(DatabaseServer):
         except DatabaseMissing:
             if not self._creates_by_itself(request, place.account):
                 raise
-            try:
-                broker.initialize(report.created_at, report.storage_policy_index)
-            except DatabaseExists:
-                self.logger.debug("another request created %s first", broker.path)
+            self.create(broker, Timestamp(Timestamp(report.created_at).normal), report.storage_policy_index)
             broker.append(report)
 
     def _creates_by_itself(self, request: Request, account: str) -> bool:
@@ -173,7 +167,7 @@ class ContainerServer(DatabaseServer):
         fallback = self._policy_index(request, "X-Backend-Storage-Policy-Default")
         default = self.swift.policies.default.index if fallback is None else fallback
         broker = self._broker(place)
-        metadata = self._checked_metadata(request, timestamp)
+        metadata = self.checked_metadata(request, timestamp)
         created = self._create_or_touch(broker, timestamp, wanted, default)
         self._update_metadata(broker, metadata)
         info = broker.get_info()
@@ -189,12 +183,8 @@ class ContainerServer(DatabaseServer):
         :returns: whether it is new, or was deleted before
         """
         new_policy = default if wanted is None else wanted
-        try:
-            if not broker.exists:
-                broker.initialize(timestamp.internal, new_policy, Timestamp(self.clock()))
-                return True
-        except DatabaseExists:
-            self.logger.debug("another request created %s first", broker.path)
+        if not broker.exists and self.create(broker, timestamp, new_policy):
+            return True
         info = broker.get_info()
         recreated = is_deleted(info)
         if recreated:
@@ -208,9 +198,12 @@ class ContainerServer(DatabaseServer):
             broker.update_status_changed_at(timestamp.internal)
         return recreated
 
-    def _checked_metadata(self, request: Request, timestamp: Timestamp) -> dict[str, tuple[str, str]]:
-        metadata = self.metadata_of(request, timestamp)
-        self.check_metadata({key: value for key, (value, _) in metadata.items() if value})
+    def checked_metadata(self, request: Request, timestamp: Timestamp) -> dict[str, tuple[str, str]]:
+        """The metadata that a request sets, a target of container sync among them.
+
+        :raises Answer, Violation: 400
+        """
+        metadata = super().checked_metadata(request, timestamp)
         target = metadata.get(SYNC_TO, ("", ""))[0]
         if target:
             try:
@@ -276,7 +269,7 @@ class ContainerServer(DatabaseServer):
         """Change a container's metadata."""
         place = self.place(request, 4, 4)
         timestamp = request.timestamp()
-        metadata = self._checked_metadata(request, timestamp)
+        metadata = self.checked_metadata(request, timestamp)
         broker = self._broker(place)
         if is_deleted(broker.get_info()):
             raise web.HTTPNotFound()
@@ -295,7 +288,7 @@ class ContainerServer(DatabaseServer):
         if info is not None and asks_only_known(request):
             return Reply(404 if is_deleted(info) else 204, known)
         if info is None:
-            info = self._info(self._broker(place, stale_reads=True))
+            info = self.info(self._broker(place, stale_reads=True))
         headers = self._info_headers(info) + known
         if not info or is_deleted(info):
             raise web.HTTPNotFound(headers=headers)
@@ -355,12 +348,6 @@ class ContainerServer(DatabaseServer):
                 self.logger.warning("%s may lack its newest rows: others hold the lock: %s", request.wsgi_path, error)
                 return None, [BUSY]
         return None, []
-
-    def _info(self, broker: ContainerBroker) -> dict[str, Any]:
-        try:
-            return broker.get_info()
-        except DatabaseMissing:
-            return EMPTY
 
     def _broker(self, place: Place, stale_reads: bool = False, pending_timeout: float = 10.0) -> ContainerBroker:
         name_hash = self.swift.hash_path.hex(place.account, place.container)

@@ -26,7 +26,7 @@ from swiftlite.core.metadata import stored_database_headers, title_case
 from swiftlite.core.names import reserved_names_problem, str_to_wsgi, wsgi_to_str
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout
-from swiftlite.db.broker import BadRow, DatabaseExists, DatabaseMissing, DatabaseQuarantined
+from swiftlite.db.broker import BadRow, DatabaseBroker, DatabaseExists, DatabaseMissing, DatabaseQuarantined
 from swiftlite.db.pending import LockTimeout
 from swiftlite.wire.messages import BadMessage
 
@@ -194,6 +194,34 @@ class DatabaseServer:
         if device_path is None:
             raise web.HTTPInsufficientStorage(drive=device)
         return Place(device_path, partition, account, container, object_name)
+
+    def create(self, broker: DatabaseBroker, timestamp: Timestamp, policy_index: int = 0) -> bool:
+        """Make a database; tell whether it was this request that did.
+
+        :param timestamp: of the request
+        """
+        try:
+            broker.initialize(timestamp.internal, policy_index, Timestamp(self.clock()))
+        except DatabaseExists:
+            self.logger.debug("another request created %s first", broker.path)
+            return False
+        return True
+
+    def info(self, broker: DatabaseBroker) -> dict[str, Any]:
+        """What the broker's ``get_info`` tells; nothing where there is no database."""
+        try:
+            return broker.get_info()
+        except DatabaseMissing:
+            return {}
+
+    def checked_metadata(self, request: Request, timestamp: Timestamp) -> dict[str, tuple[str, str]]:
+        """The metadata that a request sets: native key -> (native value, internal timestamp).
+
+        :raises Violation: 400 where it breaks a limit even by itself
+        """
+        metadata = self.metadata_of(request, timestamp)
+        self.check_metadata({key: value for key, (value, _) in metadata.items() if value})
+        return metadata
 
     def metadata_of(self, request: Request, timestamp: Timestamp) -> dict[str, tuple[str, str]]:
         """The metadata that a request sets: native key -> (native value, internal timestamp)."""

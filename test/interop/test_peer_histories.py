@@ -85,7 +85,12 @@ def container_request(rng: random.Random, number: int) -> Request:
             ("DELETE", row, stamp),
             ("PUT", path, {**stamp, "X-Backend-Storage-Policy-Index": "9"}),
             ("PUT", path, {**meta}),
-            ("PUT", f"/d1/0/.x/c{rng.randrange(2)}/o", {**stamp, **policy, **size}),
+            (
+                "PUT",
+                f"/d1/0/.x/c{rng.randrange(2)}/o",
+                {**policy, **size, "X-Timestamp": f"{stamp['X-Timestamp']}_{7:016x}"},
+            ),
+            ("PUT", f"{row}2", {**stamp, **policy, **size, "X-Backend-Auto-Create": rng.choice(("yes", "no"))}),
         ]
     )
 
