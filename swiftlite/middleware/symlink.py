@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote
@@ -18,6 +17,7 @@ from swiftlite.core.links import Link
 from swiftlite.core.listing_formats import JSON
 from swiftlite.core.names import quote_wsgi
 from swiftlite.middleware.client_body import read_body
+from swiftlite.middleware.listed import change_entries
 
 DEFAULT_SYMLOOP_MAX = 2
 LISTED_ETAG = "HTTP_X_OBJECT_SYSMETA_CONTAINER_UPDATE_OVERRIDE_ETAG"
@@ -164,10 +164,7 @@ class Symlink:
         body = answer.read()
         if links.MARK in body and (answer.header("content-type") or "").startswith(JSON):
             _, version, account, _ = environ["PATH_INFO"].split("/", 3)
-            entries = json.loads(body)
-            for entry in entries:
-                links.show_link(entry, version, quote_wsgi(account))
-            body = json.dumps(entries).encode("ascii")
+            body = change_entries(body, lambda entry: links.show_link(entry, version, quote_wsgi(account)))
         kept = [pair for pair in answer.headers if pair[0].lower() != "content-length"]
         start_response(answer.status_line, [*kept, ("Content-Length", str(len(body)))])
         return [body]

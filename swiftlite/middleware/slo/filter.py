@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +14,7 @@ from swiftlite.common.web import Answer, HTTPBadRequest, from_violation
 from swiftlite.core.constraints import Violation
 from swiftlite.core.listing_formats import JSON
 from swiftlite.core.names import HashPath
+from swiftlite.middleware.listed import change_entries
 from swiftlite.middleware.slo import delete, download, upload
 from swiftlite.middleware.slo.asked import mean_large_etag
 from swiftlite.middleware.slo.options import SLOOptions
@@ -100,16 +100,14 @@ class StaticLargeObjects:
 def split_etags(body: bytes) -> bytes:
     """A JSON listing with the parameter ``slo_etag`` of hashes as a field of its own; other JSON as it is."""
     try:
-        entries = json.loads(body)
+        return change_entries(body, _split_etag)
     except ValueError:
         return body
-    for entry in entries:
-        if isinstance(entry, dict) and "slo_etag=" in entry.get("hash", ""):
-            _split_etag(entry)
-    return json.dumps(entries).encode("ascii")
 
 
-def _split_etag(entry: dict[str, Any]) -> None:
+def _split_etag(entry: Any) -> None:
+    if not isinstance(entry, dict) or "slo_etag=" not in entry.get("hash", ""):
+        return
     etag, *parameters = (part.strip() for part in entry["hash"].split(";"))
     kept = [etag]
     for parameter in parameters:

@@ -13,6 +13,7 @@ from swiftlite.common.web import HTTPBadRequest, HTTPConflict, HTTPInternalServe
 from swiftlite.core import object_versions
 from swiftlite.core.listing_formats import JSON
 from swiftlite.core.names import quote_wsgi, wsgi_to_str
+from swiftlite.middleware.listed import change_entries
 from swiftlite.middleware.versioned_writes.versioning_requests import SOURCE, VersioningRequests
 from swiftlite.proxy.controllers.base import Denied
 from swiftlite.proxy.info import get_container_info
@@ -146,15 +147,17 @@ class ContainerVersions(VersioningRequests):
             # The replica that has answered may not have heard yet that there are versions.
             hidden = object_versions.hidden_container(container)
         body = answer.read()
-        listing: list[dict[str, Any]] | None = None
-        is_json = (answer.header("content-type") or "").startswith(JSON)
-        if is_json and ("versions" in query or b'"symlink_bytes"' in body):
-            listing = json.loads(body)
-            for entry in listing or ():
-                object_versions.show_target(entry, wsgi_to_str(container), wsgi_to_str(hidden), "versions" in query)
+
+        def show(entry: dict[str, Any]) -> None:
+            object_versions.show_target(entry, wsgi_to_str(container), wsgi_to_str(hidden), "versions" in query)
+
         if "versions" in query:
-            return self._versions(environ, (answer, listing or []), f"/v1/{account}/{hidden}", query)
-        return _with_body(answer, body if listing is None else json.dumps(listing).encode("ascii"))
+            listing = json.loads(body or b"[]")
+            for entry in listing:
+                show(entry)
+            return self._versions(environ, (answer, listing), f"/v1/{account}/{hidden}", query)
+        is_json = (answer.header("content-type") or "").startswith(JSON)
+        return _with_body(answer, change_entries(body, show) if is_json and b'"symlink_bytes"' in body else body)
 
     def _add_bytes(self, environ: Environ, answer: SubResponse, path: str) -> None:
         versions = self.ask_and_close(environ, "HEAD", path)
