@@ -113,7 +113,7 @@ class AccountReaper(daemon.Daemon):
             if device_path is None:
                 self.logger.warning("%s: skipping %s: it is not a usable device", self.section, device)
                 continue
-            for path in layout.databases(device_path, "account"):
+            for path in layout.databases(device_path, "account", failed=self.pass_over):
                 case = self._case(device, path)
                 if case is not None:
                     yield case

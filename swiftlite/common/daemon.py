@@ -111,6 +111,11 @@ class Daemon:
             self.counts["failures"] += 1
             self.logger.exception("%s: %r failed", self.section, job)
 
+    def pass_over(self, error: OSError) -> None:
+        """Count and log a directory that cannot be read: the walk goes on with the next one."""
+        self.counts["failures"] += 1
+        self.logger.error("%s: %s cannot be read: %s", self.section, error.filename, error.strerror)
+
     def run_forever(self) -> None:
         """Make a pass every ``interval`` seconds; one that fails, say because the devices are away, ends no others."""
         while True:

@@ -88,7 +88,8 @@ class ContainerUpdater(daemon.Daemon):
 
     def jobs(self) -> Iterator[str]:
         """The container databases of the devices, no faster than the options allow."""
-        found = (path for device in self._devices for path in layout.databases(device, "container"))
+        walks = (layout.databases(device, "container", failed=self.pass_over) for device in self._devices)
+        found = (path for walk in walks for path in walk)
         return daemon.at_rate(found, self.options.containers_per_second)
 
     # One container --------------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ class DatabaseAuditor(daemon.Daemon):
             if device_path is None:
                 self.logger.warning("%s: skipping %s: it is not a usable device", self.section, device)
                 continue
-            yield from layout.databases(device_path, self.kind)
+            yield from layout.databases(device_path, self.kind, failed=self.pass_over)
 
     def work(self, path: str) -> None:
         """Look at one database."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 Kind = Literal["account", "container"]
@@ -65,25 +65,33 @@ def quarantine_directory(path: str, kind: Kind) -> str:
     return target
 
 
-def databases(device_path: str, kind: Kind, tree: str | None = None) -> Iterator[str]:
+def databases(
+    device_path: str, kind: Kind, tree: str | None = None, failed: Callable[[OSError], None] | None = None
+) -> Iterator[str]:
     """The databases of a device: their paths in the form without an epoch, whatever form the files have.
 
     :param tree: directory of the device that is walked, where it is not ``<kind>s``
+    :param failed: is told of directories that cannot be read, and the walk goes on; without it, it ends there
     """
+
+    def names(directory: str) -> list[str]:
+        try:
+            return sorted(os.listdir(directory))
+        except (FileNotFoundError, NotADirectoryError):  # a stray file, or somebody was faster
+            return []
+        except OSError as error:
+            if failed is None:
+                raise
+            failed(error)
+            return []
+
     root = f"{device_path}/{tree or f'{kind}s'}"
-    for partition in _names(root):
-        for suffix in _names(f"{root}/{partition}") if partition.isdecimal() else ():
-            for name_hash in _names(f"{root}/{partition}/{suffix}"):
+    for partition in names(root):
+        for suffix in names(f"{root}/{partition}") if partition.isdecimal() else ():
+            for name_hash in names(f"{root}/{partition}/{suffix}"):
                 directory = f"{root}/{partition}/{suffix}/{name_hash}"
-                if any(name.startswith(name_hash) and name.endswith(".db") for name in _names(directory)):
+                if any(name.startswith(name_hash) and name.endswith(".db") for name in names(directory)):
                     yield f"{directory}/{name_hash}.db"
-
-
-def _names(directory: str) -> list[str]:
-    try:
-        return sorted(os.listdir(directory))
-    except (FileNotFoundError, NotADirectoryError):  # a stray file, or somebody was faster
-        return []
 
 
 def is_valid_partition(partition: str) -> bool:

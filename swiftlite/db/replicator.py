@@ -191,7 +191,7 @@ class DatabaseReplicator(daemon.Daemon):
     def _databases(self, node: Node) -> Iterator[Job]:
         device_path = f"{self.options.devices}/{node.device}"
         self._tidy(f"{device_path}/tmp")
-        for path in layout.databases(device_path, self.kind):
+        for path in layout.databases(device_path, self.kind, failed=self.pass_over):
             job = Job(path, node)
             wanted = self.options.only_partitions
             if wanted and str(job.partition) not in wanted:

@@ -203,6 +203,17 @@ def test_a_database_in_a_place_of_another_is_told_of_and_left(
     assert any("does not belong there" in message for message in caplog.messages)
 
 
+def test_a_directory_that_cannot_be_read_is_told_of(
+    tmp_path: Path, make_auditor: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_database(tmp_path, "container", "a")
+    loop = tmp_path / "node/sda/containers/7/000"
+    loop.symlink_to(loop)
+    counts = make_auditor("container").run_once()
+    assert (counts["passed"], counts["failures"]) == (1, 1)
+    assert any(str(loop) in message for message in caplog.messages)
+
+
 def test_a_device_that_is_not_mounted_is_skipped(
     tmp_path: Path, make_auditor: Make, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -53,6 +53,21 @@ def test_walking_finds_databases_and_nothing_else(tmp_path: Path) -> None:
     assert list(layout.databases(str(tmp_path), "account")) == []
 
 
+def test_a_directory_that_cannot_be_read_ends_no_walk(tmp_path: Path) -> None:
+    for name_hash in ("1" * 32, "3" * 32):
+        path = Path(layout.database_path(str(tmp_path), "container", "7", name_hash))
+        path.parent.mkdir(parents=True)
+        path.touch()
+    loop = tmp_path / "containers/7/222"
+    loop.symlink_to(loop)
+    told: list[OSError] = []
+    found = list(layout.databases(str(tmp_path), "container", failed=told.append))
+    assert [os.path.basename(path)[0] for path in found] == ["1", "3"]
+    assert [error.filename for error in told] == [str(loop)]
+    with pytest.raises(OSError, match="symbolic links"):
+        list(layout.databases(str(tmp_path), "container"))
+
+
 @pytest.mark.parametrize("device", ["..", ".", "", "a b", "a%2f", "a/b", "sdz"])
 def test_devices_that_cannot_be_used(tmp_path: Path, device: str) -> None:
     assert layout.usable_device(str(tmp_path), device, mount_check=False) is None
