@@ -339,6 +339,7 @@ def test_a_database_restored_from_an_old_copy_takes_a_new_name(site: Site, tmp_p
     add(site.broker(0), "xyz")  # rows 1 to 3, which the others believe to know
     site.replicate(0)
     assert site.broker(0).get_info()["id"] != old_id
+    assert site.broker(0).sync_point(old_id) == -1
     site.replicate()
     assert len(set(site.hashes())) == 1
     assert names_of(site.broker(2)) == set("abcdefxyz")
