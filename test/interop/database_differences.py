@@ -176,5 +176,43 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
             "When all primaries say 404.",
             "Right after a rebalance all replicas of the account may be on handoffs.",
         ),
+        Difference(
+            "Reports that say nothing new",
+            "An account's row keeps its number in the database.",
+            "The row is written anew, under a new number, and replicated again.",
+            "Nothing has changed that anybody would have to learn.",
+        ),
+        Difference(
+            "Two values of one metadata key that were set at one moment",
+            "Replicas that meet settle on the greater one.",
+            "Each keeps its own.",
+            "They would differ for ever.",
+        ),
+        Difference(
+            "Rows of a replica that no database can keep",
+            "They are logged and left out; the rest of the batch is merged.",
+            "The batch fails, and is sent again in each pass.",
+            "One bad row must not end the replication of a database.",
+        ),
+        Difference(
+            "Older databases",
+            "All that their schema lacks is added in one transaction when they are opened, the index of listings too.",
+            "Columns are added when they are first written to; a database without the index stays so. When policies are "
+            "added, the time of the deletion that the account was last told of is lost.",
+            "One shape of database everywhere else in the code; nothing is lost.",
+        ),
+        Difference(
+            "What the auditors of databases look at",
+            "Each pass opens every database and sees whether it lies in its place; one pass in 48 (`whole_file_passes`) reads "
+            "it whole, and corrects counts and hash that its rows do not bear out.",
+            "Each pass reads the row of counts.",
+            "Damage that nobody has read yet is found while other replicas are sound; replicas whose hash is wrong never agree.",
+        ),
+        Difference(
+            "A database that stays locked by others",
+            "503 after 25 s.",
+            "500 after 25 s.",
+            "It may work the next time.",
+        ),
     ),
 }
