@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -95,3 +96,31 @@ def test_who_waited_for_the_lock_of_a_directory_that_was_made_anew_locks_the_new
     new_lock.__exit__(None, None, None)
     thread.join(20)
     assert pending.size(writer.pending_path) > 0
+
+
+def test_who_opened_the_old_file_does_not_touch_the_journal_of_the_new_one(
+    broker: ContainerBroker, tmp_path: Path
+) -> None:
+    shutil.copyfile(broker.path, tmp_path / "other")
+    stale = sqlite3.connect(broker.path)
+    with broker.write_locked():
+        os.rename(tmp_path / "other", broker.path)
+    journal = Path(broker.path + "-journal")
+    writer = sqlite3.connect(broker.path, isolation_level=None)
+    writer.execute("PRAGMA synchronous = OFF")  # its journal looks at once as it does otherwise during the commit
+    writer.execute("BEGIN IMMEDIATE")
+    writer.execute("UPDATE container_info SET put_timestamp = ?", ("0000000009.00000",))
+    assert journal.exists()
+    assert stale.execute("SELECT put_timestamp FROM container_info").fetchone() == ("0000000001.00000",)
+    assert journal.exists()
+    writer.execute("COMMIT")
+    for connection in (stale, writer):
+        connection.close()
+    assert broker.get_info()["put_timestamp"] == "0000000009.00000"
+
+
+def test_a_file_that_stayed_in_place_can_be_written_to_again(broker: ContainerBroker) -> None:
+    with broker.write_locked():
+        pass
+    broker.update_put_timestamp("0000000009.00000")
+    assert broker.get_info()["put_timestamp"] == "0000000009.00000"
