@@ -192,8 +192,8 @@ def facets(status: int, headers: dict[str, str], body: bytes) -> tuple[Any, ...]
 def test_listings_of_containers(swift_dir: Path, devices: Path) -> None:
     random = Random(SEED)
     site = Site(swift_dir, devices)
-    names = fill_container(random, site, "c", 400)
-    calm = fill_container(random, site, "calm", 300, CALM)
+    names = fill_container(random, site, "c", 160)
+    calm = fill_container(random, site, "calm", 120, CALM)
     asked = requests(random, names, "c", COUNT) + requests(random, calm, "calm", COUNT // 2, with_paths=True)
     assert compare(swift_dir, devices, asked) == []
 
@@ -202,7 +202,7 @@ def test_listings_with_a_path_lose_nothing(swift_dir: Path, devices: Path) -> No
     """Where a pseudo-directory is leapt over, OpenStack Swift loses the name that comes just behind; see LOST."""
     random = Random(SEED)
     site = Site(swift_dir, devices)
-    names = fill_container(random, site, "c", 400)
+    names = fill_container(random, site, "c", 160)
     asked = path_requests(random, names, "c", COUNT // 4)
     theirs = their_answers(swift_dir, devices, asked)
     lost = 0
@@ -219,7 +219,7 @@ def test_listings_with_a_path_lose_nothing(swift_dir: Path, devices: Path) -> No
 
 def test_listings_of_accounts(swift_dir: Path, devices: Path) -> None:
     random = Random(SEED + 1)
-    names = fill_account(random, Site(swift_dir, devices), 300)
+    names = fill_account(random, Site(swift_dir, devices), 160)
     assert compare(swift_dir, devices, requests(random, names, "", COUNT)) == []
 
 
