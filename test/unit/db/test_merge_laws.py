@@ -20,7 +20,7 @@ from swiftlite.core.rows import ContainerRow, ObjectReport, split_swift_bytes
 moments = st.integers(20, 30)
 names = st.sampled_from(["a", "b/é"])
 Event = Callable[[Any], None]
-MANY = settings(max_examples=40, deadline=None)
+MANY = settings(max_examples=25, deadline=None)
 
 
 def object_row(name: str, data: int, content_type: int | None, metadata: int | None, policy: int) -> Event:

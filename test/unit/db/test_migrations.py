@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -139,8 +140,10 @@ def test_a_container_with_an_older_shard_table(container_path: Path, column: str
     broker = container_at(container_path)
     broker.initialize("0000000010.00000")
     with sqlite3.connect(container_path) as connection:
-        connection.execute("DROP TRIGGER shard_range_update")
-        connection.execute(f"ALTER TABLE shard_range DROP COLUMN {column}")
+        (sql,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'shard_range'").fetchone()
+        connection.execute("DROP TABLE shard_range")
+        connection.execute(re.sub(rf", {column} INTEGER DEFAULT [-0-9]+", "", sql))
+        assert column not in {row[1] for row in connection.execute("PRAGMA table_info(shard_range)")}
     connection.close()
     broker.get_info()
     with broker.connection() as connection:
