@@ -88,7 +88,7 @@ class Application:
         if "swift.trans_id" not in environ:
             environ["swift.trans_id"] = new_transaction_id(self.options.trans_id_suffix, environ)
         method = environ["REQUEST_METHOD"]
-        if method not in type(controller).methods and not _is_private(controller, method, environ):
+        if method not in controller.methods and not _is_private(controller, method, environ):
             raise HTTPMethodNotAllowed(headers={"Allow": ", ".join(controller.methods)})
         if method == "OPTIONS":
             return self._options(environ, controller)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from swiftlite.common.web import (
     HTTPBadRequest,
     HTTPGone,
-    HTTPMethodNotAllowed,
     status_line,
 )
 from swiftlite.core.acl import format_account_acl, read_account_acl
@@ -63,7 +62,6 @@ class AccountController(Controller):
     def PUT(self) -> PlainAnswer:
         """Make the account."""
         self.authorize()
-        self._need_management()
         self._check_name()
         return self._change("PUT", self._metadata())
 
@@ -84,7 +82,6 @@ class AccountController(Controller):
         if self.environ.get("QUERY_STRING"):
             # Most likely meant for a filter that is not there: too much is at stake to ignore it.
             raise HTTPBadRequest("An account DELETE takes no query.")
-        self._need_management()
         return self._change("DELETE", self._metadata())
 
     def create(self) -> bool:
@@ -100,11 +97,6 @@ class AccountController(Controller):
         return False
 
     # --- parts ---
-
-    def _need_management(self) -> None:
-        """Refuse to make or delete accounts where the operator keeps that to himself; only who may hears so."""
-        if not self.options.allow_account_management:
-            raise HTTPMethodNotAllowed(headers={"Allow": ", ".join(self.methods)})
 
     def _check_name(self) -> None:
         check_account_name(self.cluster.constraints, self.name.account)

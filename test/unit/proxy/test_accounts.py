@@ -78,11 +78,11 @@ def test_a_change_is_seen_at_once(stage):
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_management_is_off_by_default_and_says_so_only_to_who_may_ask(stage, method):
+def test_management_is_off_by_default_and_says_so_to_everybody(stage, method):
     result = stage.call(method, "/v1/a")
     assert result.status == 405
     assert result.headers["allow"] == "GET, HEAD, POST, OPTIONS"
-    assert stage.call(method, "/v1/a", **{"swift.authorize": lambda request: HTTPForbidden()}).status == 403
+    assert stage.call(method, "/v1/a", **{"swift.authorize": lambda request: HTTPForbidden()}).status == 405
     assert not stage.seen
 
 
