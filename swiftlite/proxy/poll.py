@@ -103,7 +103,7 @@ class Poll:
             self.close()
 
     def close(self) -> None:
-        """Let go of the page."""
+        """Let go of the page: nobody may have it any more."""
         if self.page is not None:
             self.page.close()
             self.page = None

@@ -12,7 +12,7 @@ from swiftlite.common.concurrency import spawn
 from swiftlite.core.quorum import Reply
 from swiftlite.core.trusted_listing import Known, best_placed, replicas_to_ask
 from swiftlite.http.errors import BackendError
-from swiftlite.proxy.poll import Page, Poll, answer_of
+from swiftlite.proxy.poll import Poll, answer_of
 from swiftlite.proxy.search import Search, Source
 from swiftlite.proxy.turns import TurnLost, Turns
 from swiftlite.ring.ring import Node
@@ -158,7 +158,7 @@ class TrustedListing:
             if poll.verdict is not None:
                 return poll.verdict
             try:
-                return self._complete(poll.known, poll.page)
+                return self._complete(poll)
             except ReplicaLost as lost:
                 self.problem = str(lost)
                 poll.drop(lost.node)
@@ -178,28 +178,34 @@ class TrustedListing:
         try:
             others = [node for node in busy.known if node != busy.keeper]
             busy.turns.take(lambda: self._learn(busy.keeper, busy.known, others))
-            return self._page_of(busy.keeper, None)
+            return self._page_of(busy.keeper)
         except (ReplicaLost, TooFarBehind, TurnLost) as error:
             self.search.cluster.log.debug("asking all replicas of %s again: %s", self.path, error)
             self.trust.forget(self.path)
             return None
 
-    def _complete(self, known: dict[Node, Known], page: Page | None) -> Source | Reply:
+    def _complete(self, poll: Poll) -> Source | Reply:
         """The answer of the replica that knows the most, once it knows all.
 
         :raises ReplicaLost, TooFarBehind: when it cannot be had
         """
+        known, page = poll.known, poll.page
         # Who has sent the page stands first: among equals it is to be the one.
         nodes = sorted(known, key=lambda node: page is None or node != page.node)
         keeper = nodes[best_placed([known[node] for node in nodes])]
         lacking = [node for node in nodes if not known[keeper].includes(known[node])]
-        if not lacking:
-            self._shorten(keeper, known)
-            return self._page_of(keeper, page)
         before = known[keeper]
-        after = self._learn(keeper, known, lacking)
-        self.trust.remember(self.path, keeper, dict(known))
-        return self._page_of(keeper, page, (before.rows, before.life) == (after.rows, after.life))
+        if lacking:
+            after = self._learn(keeper, known, lacking)
+            self.trust.remember(self.path, keeper, dict(known))
+            learned = (before.rows, before.life) != (after.rows, after.life)
+        else:
+            self._shorten(keeper, known)
+            learned = False
+        if page is not None and page.node == keeper and not learned:
+            return page.answer
+        poll.close()
+        return self._page_of(keeper)
 
     def _learn(self, keeper: Node, known: dict[Node, Known], lacking: list[Node]) -> Known:
         """Make the keeper know what others know.
@@ -230,12 +236,8 @@ class TrustedListing:
             mine, since, more = known, reach.until, reach.more
         return mine
 
-    def _page_of(self, keeper: Node, page: Page | None, is_good: bool = True) -> Source | Reply:
-        """The keeper's answer: the one at hand if it is good, or else another one."""
-        if page is not None:
-            if is_good and page.node == keeper:
-                return page.answer
-            page.close()
+    def _page_of(self, keeper: Node) -> Source | Reply:
+        """The keeper's answer, now that it knows all."""
         headers = [*self.search.headers, ASK_KNOWN]
         request = self.search.request
         try:

@@ -334,3 +334,14 @@ def test_a_server_that_dies_while_it_sends_the_page_is_done_without(staged, cons
     for replica in replicas:
         die_once(replica)
     assert names(stage.call("GET", "/v1/a/c")) == ["a", "b"]
+
+
+def test_a_page_that_was_let_go_of_is_no_answer_when_the_better_replica_is_lost(cluster):
+    first, second, _ = cluster.replicas
+    second.take(*"abcdefgh")
+    first.take("x")
+    refusing = second.answer
+    cluster.primaries[1].script = lambda seen: (
+        Say(503) if seen.method == "GET" and len(second.asked) > 1 else refusing(seen)
+    )
+    assert names(cluster.call("GET", "/v1/a/c")) == ["x"]
