@@ -58,7 +58,7 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
             "Any name in UTF-8 is stored and shown as it was sent, only its ASCII letters change case.",
             "Names of which some byte looks like a letter of Latin-1 are refused as no UTF-8.",
             "They are UTF-8.",
-            ("accounts/name of UTF-8: *", "container_metadata/* name of UTF-8: *"),
+            ("accounts/metadata name of UTF-8: *", "container_metadata/* name of UTF-8: *"),
         ),
         Difference(
             "Headers that are no UTF-8",

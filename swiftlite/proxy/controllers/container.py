@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from swiftlite.common.config import is_true
@@ -82,14 +82,12 @@ class ContainerController(Controller):
                 found.response.close()
             raise
         if not isinstance(found, Source):
-            return self.answer(found)
+            return self._show_sharding(self.answer(found), reply.headers)
         answer = self._whole(found, find)
         policy = self.cluster.policies.by_index(found.response.headers.get(POLICY_INDEX))
         if policy is not None:
             answer.headers.append(("X-Storage-Policy", policy.name))
-        if self.environ.get("reseller_request"):
-            answer.headers.append(("X-Container-Sharding", str(is_true(found.response.headers.get(SHARDING)))))
-        return answer
+        return self._show_sharding(answer, reply.headers)
 
     HEAD = GET
 
@@ -135,6 +133,12 @@ class ContainerController(Controller):
         return self.answer(best)
 
     # --- parts ---
+
+    def _show_sharding(self, answer: PlainAnswer, headers: Mapping[str, str]) -> PlainAnswer:
+        """Tell a reseller whether the container may be split; `headers`: those of its server."""
+        if self.environ.get("reseller_request") and self._account_really_exists():
+            answer.headers.append(("X-Container-Sharding", str(is_true(headers.get(SHARDING)))))
+        return answer
 
     def _whole(self, found: Source, find: Callable[[], Source | Reply]) -> PlainAnswer:
         """The listing; if its server dies on the way, another one."""

@@ -180,8 +180,8 @@ CASES = [
         **{f"{META}{n:02}": "v" * (254 if n else 255) for n in range(16)},
     ),
     limit("value no UTF-8", 400, "Metadata must be valid UTF-8", **{META + "A": "\xff"}),
-    limit("name no UTF-8", 400, "Metadata must be valid UTF-8", **{META + "\xff": "1"}),
-    limit("name of UTF-8", 204, None, **{META + "\xc3\xa9": "\xe2\x82\xac"}),
+    limit("metadata name no UTF-8", 400, "Metadata must be valid UTF-8", **{META + "\xff": "1"}),
+    limit("metadata name of UTF-8", 204, None, **{META + "\xc3\xa9": "\xe2\x82\xac"}),
     admin(
         "limits hold for all that is kept",
         PUT("{fresh}", more={f"{META}A{n}": "v" for n in range(60)}),

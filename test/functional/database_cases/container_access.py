@@ -1,6 +1,7 @@
 """Containers' access lists: their grammar, and who may do what with a container and its listing."""
 
 from functional.object_cases.notation import (
+    ADMIN,
     ANY_BODY,
     DELETE,
     GET,
@@ -57,12 +58,13 @@ READ_LISTS = {
 
 def list_case(kind: str, sent: str, kept: str | None) -> Case:
     header = f"X-Container-{kind}"
-    put = PUT("{own}", more={header: sent})
     if kept is None or (kind == "Write" and ".r:" in kept):
-        return case(f"{kind} {sent!r}", put.gives(400, ANY_BODY), HEAD("{own}").gives(404))
-    return case(
-        f"{kind} {sent!r}", put.gives(201), HEAD("{own}").gives(204, **{header.replace("-", "_"): kept or None})
-    )
+        # In an account of its own: what the peer makes in spite of its answer must not show elsewhere.
+        put = by(ADMIN, PUT("{fresh}/c", more={header: sent}))
+        return case(f"{kind} {sent!r}", put.gives(400, ANY_BODY), by(ADMIN, HEAD("{fresh}/c")).gives(404))
+    shown = {header.replace("-", "_"): kept or None}
+    put = PUT("{own}", more={header: sent})
+    return case(f"{kind} {sent!r}", put.gives(201), HEAD("{own}").gives(204, **shown))
 
 
 def grid(title: str, who: dict[str, str], lists: dict[str, str], *statuses: int) -> Case:
