@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +12,7 @@ from urllib.parse import quote
 
 from swiftlite.account.asking import Asker
 from swiftlite.common.concurrency import GreenPool
+from swiftlite.core.json_text import load_json
 from swiftlite.core.placement import Target, deal_accounts, spread_updates
 from swiftlite.core.quorum import quorum_size
 from swiftlite.core.reaping import is_gone, outcome
@@ -103,7 +103,7 @@ class Removal:
             (answer,) = self.asker.ask("GET", partition, doomed.path, [(node, {})], query)
             if answer.status // 100 != 2:
                 return False
-            names = [entry["name"] for entry in json.loads(answer.body or b"[]")]
+            names = [entry["name"] for entry in load_json(answer.body or b"[]")]
             if not names or names[-1] <= marker:  # The latter would be a server that goes round in circles.
                 return True
             self._delete_objects(doomed, names, int(answer.headers.get(POLICY_INDEX) or 0), (partition, nodes), counts)

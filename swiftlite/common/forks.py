@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from swiftlite.common.concurrency import reset_after_fork
+from swiftlite.core.json_text import load_json
 
 PR_SET_PDEATHSIG = 1
 
@@ -67,4 +68,4 @@ def _reap(running: dict[int, int]) -> Counter[str]:
         return Counter()
     with open(pipe, "rb") as reader:
         said = reader.read()
-    return Counter(json.loads(said)) if status == 0 and said else Counter(failures=1)
+    return Counter(load_json(said)) if status == 0 and said else Counter(failures=1)

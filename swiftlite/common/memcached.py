@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from swiftlite.common.cache import CacheUnreachable
 from swiftlite.common.concurrency import Semaphore, Timeout, socket
 from swiftlite.common.config import ConfFile, ConfigError, option, read_options
+from swiftlite.core.json_text import load_json
 
 T = TypeVar("T")
 
@@ -77,7 +78,7 @@ class _Serde:
     def deserialize(self, key: bytes, value: bytes, flags: int) -> Any:
         if flags & PICKLE_FLAG:
             return None
-        return json.loads(value) if flags & JSON_FLAG else value
+        return load_json(value) if flags & JSON_FLAG else value
 
 
 class _Server:

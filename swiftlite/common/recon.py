@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from swiftlite.common.concurrency import sleep
+from swiftlite.core.json_text import load_json
 
 DEFAULT_PATH = "/var/cache/swift"
 OBJECT_CACHE = "object.recon"
@@ -48,7 +49,7 @@ def load(path: str) -> Values:
     """
     try:
         with open(path, encoding="utf-8") as file:
-            found = json.loads(file.readline() or "{}")
+            found = load_json(file.readline() or "{}")
     except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

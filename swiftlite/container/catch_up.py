@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from swiftlite.common import web
 from swiftlite.container.backend import ContainerBroker
 from swiftlite.container.policy_choice import take_policy
+from swiftlite.core.json_text import load_json
 from swiftlite.core.misplaced import Claim
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.core.trusted_listing import Known, life_digest
@@ -107,7 +108,7 @@ def learn(broker: ContainerBroker, stretch: Stretch, reach: Reach, body: bytes) 
 
 def _read(body: bytes) -> dict[str, Any]:
     try:
-        changes = json.loads(body)
+        changes = load_json(body)
         for name in (*_LIFE, "status_changed_at"):
             changes[name] = Timestamp(changes[name] or 0).internal
         Claim.from_info(changes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from swiftlite.container.backend import ContainerBroker, is_deleted
 from swiftlite.container.replication import ContainerReplication
 from swiftlite.container.sync_store import SYNC_TO, update_link
 from swiftlite.core.container_sync import BadTarget, read_target
+from swiftlite.core.json_text import load_json
 from swiftlite.core.listing import ListingQuery
 from swiftlite.core.listing_formats import JSON, render_objects
 from swiftlite.core.names import str_to_wsgi, wsgi_to_str
@@ -131,7 +131,7 @@ class ContainerServer(DatabaseServer):
         timestamp = request.timestamp()
         policy_index = self._policy_index(request, POLICY_INDEX)
         try:
-            reports = row_reports(json.loads(request.environ["wsgi.input"].read()))
+            reports = row_reports(load_json(request.environ["wsgi.input"].read()))
         except ValueError as error:
             raise bad_request(str(error)) from None
         broker = self._broker(place)

@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urlparse
 
+from swiftlite.core.json_text import load_json
+
 REFERRER_WORDS = frozenset({".r", ".ref", ".referer", ".referrer"})
 LISTINGS = ".rlistings"
 """The element that extends referrer access from objects to the listing."""
@@ -131,8 +133,8 @@ def read_account_acl(text: str) -> Mapping[str, list[str]]:
     if not text:
         return {}
     try:
-        lists = json.loads(text)
-    except (ValueError, RecursionError):  # the latter for lists in lists in lists
+        lists = load_json(text)
+    except ValueError:
         lists = None
     if not isinstance(lists, dict):
         raise ValueError(f"Syntax error in input ({text!r})")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
+from swiftlite.core.json_text import load_json
 from swiftlite.core.listing import Row, Subdir
 from swiftlite.core.rows import split_swift_bytes
 from swiftlite.core.timestamp import Timestamp, decode_timestamps
@@ -146,7 +147,7 @@ def read_entries(body: bytes, at_once: int = READ_AT_ONCE) -> Iterator[list[Any]
         found = text.find('}, {"', max(start + at_once, cut))
         cut = found + 1 if found >= 0 else last
         try:
-            entries = json.loads(f"[{text[start:cut]}]")
+            entries = load_json(f"[{text[start:cut]}]")
         except ValueError:
             if cut == last:
                 raise

@@ -10,6 +10,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
+from swiftlite.core.json_text import load_json
 from swiftlite.core.names import quote_path
 from swiftlite.core.ranges import RangeRequest
 from swiftlite.core.rows import split_swift_bytes
@@ -117,8 +118,8 @@ def parse_manifest(body: bytes, own_path: str) -> list[Wanted]:
     :raises ManifestError: with a line for every entry that cannot be
     """
     try:
-        listed = json.loads(body)
-    except (ValueError, RecursionError):
+        listed = load_json(body)
+    except ValueError:
         raise ManifestError("Manifest must be valid JSON.\n") from None
     if not isinstance(listed, list):
         raise ManifestError("Manifest must be a list.\n")
@@ -290,7 +291,7 @@ def read_entries(body: bytes) -> list[Entry]:
     :raises ManifestError: when it is none
     """
     try:
-        entries = json.loads(body)
+        entries = load_json(body)
     except ValueError as error:
         raise ManifestError(f"Unable to load SLO manifest: {error}") from None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):

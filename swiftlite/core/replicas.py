@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
+
+from swiftlite.core.json_text import load_json
 
 T = TypeVar("T")
 
@@ -76,7 +77,7 @@ def all_is_told(now: Info, before: Info, answers: Iterable[Info]) -> bool:
 
 def _metadata(info: Info) -> set[tuple[str, str, str]]:
     text = info["metadata"]
-    return {(key, *pair) for key, pair in json.loads(text).items()} if text else set()
+    return {(key, *pair) for key, pair in load_json(text).items()} if text else set()
 
 
 def enough_succeeded(successes: Sequence[bool], wanted: int) -> bool:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from swiftlite.core.json_text import load_json
 from swiftlite.core.quorum import majority
 from swiftlite.core.timestamp import Timestamp
 
@@ -62,7 +63,7 @@ def life_digest(info: Mapping[str, Any]) -> str:
 
     :param info: a row of ``container_stat``
     """
-    metadata = sorted(json.loads(info["metadata"]).items()) if info["metadata"] else ""
+    metadata = sorted(load_json(info["metadata"]).items()) if info["metadata"] else ""
     put, delete = _spelled(info["put_timestamp"]), _spelled(info["delete_timestamp"])
     life = f"{put} {delete} {info['storage_policy_index']} {metadata and json.dumps(metadata)}"
     return hashlib.md5(life.encode(), usedforsecurity=False).hexdigest()

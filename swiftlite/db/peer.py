@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from swiftlite.core.json_text import load_json
 from swiftlite.core.names import quote_path
 from swiftlite.http.client import Client
 from swiftlite.http.errors import BackendError
@@ -44,7 +45,7 @@ class Answer(NamedTuple):
         :raises PeerFailed: when it spells none
         """
         try:
-            return json.loads(self.body)
+            return load_json(self.body)
         except ValueError as error:
             raise PeerFailed(f"an answer that is no JSON: {error}") from None
 

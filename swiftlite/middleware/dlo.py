@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from swiftlite.common.subrequest import Environ, Headers, StartResponse, SubResp
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.web import Answer, HTTPBadRequest, HTTPConflict, HTTPNotFound, default_body, status_line
 from swiftlite.core import preconditions
+from swiftlite.core.json_text import load_json
 from swiftlite.core.names import str_to_wsgi
 from swiftlite.core.ranges import ByteRange, RangeRequest
 from swiftlite.middleware.segments import (
@@ -187,7 +187,7 @@ class _Reading:
         response = call(self.dlo.app, made)
         if not response.is_success:
             return response
-        return json.loads(response.read() or b"[]")
+        return load_json(response.read() or b"[]")
 
     def _pages(self, first: list[Entry]) -> Iterator[list[Entry]]:
         """All pages, asked for as they are needed.

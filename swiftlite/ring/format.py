@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from swiftlite.common.config import StartError
+from swiftlite.core.json_text import load_json
 
 MAGIC = b"R1NG"
 GZIP_TIME = 1300507380
@@ -153,7 +154,7 @@ def _parse(data: bytes, origin: str) -> RingData:
 
 def _parse_v1(payload: bytes) -> RingData:
     (length,) = struct.unpack_from(">I", payload, 6)
-    facts = json.loads(payload[10 : 10 + length])
+    facts = load_json(payload[10 : 10 + length])
     ring = _ring_without_rows(facts, facts["devs"])
     rows = memoryview(payload)[10 + length :]
     ring.rows = _parse_rows(ring, rows, facts["replica_count"], 2, facts.get("byteorder", sys.byteorder))
@@ -162,8 +163,8 @@ def _parse_v1(payload: bytes) -> RingData:
 
 def _parse_v2(payload: bytes) -> RingData:
     sections = _sections_v2(payload)
-    facts = json.loads(bytes(sections["swift/ring/metadata"]))
-    ring = _ring_without_rows(facts, json.loads(bytes(sections["swift/ring/devices"])))
+    facts = load_json(bytes(sections["swift/ring/metadata"]))
+    ring = _ring_without_rows(facts, load_json(bytes(sections["swift/ring/devices"])))
     rows = sections["swift/ring/assignments"]
     ring.rows = _parse_rows(ring, rows, facts["replica_count"], facts["dev_id_bytes"], "big")
     return ring
@@ -173,7 +174,7 @@ def _sections_v2(payload: bytes) -> dict[str, memoryview]:
     """Sections by name, from the index that the end of the payload points at, checksums verified."""
     (index_at,) = struct.unpack_from(">Q", payload, len(payload) - 16)
     (index_length,) = struct.unpack_from(">Q", payload, index_at)
-    index = json.loads(payload[index_at + 8 : index_at + 8 + index_length])
+    index = load_json(payload[index_at + 8 : index_at + 8 + index_length])
     view = memoryview(payload)
     sections = {}
     for name, (_, start, _, end, algorithm, checksum) in index.items():

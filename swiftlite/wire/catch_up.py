@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from swiftlite.core.json_text import load_json
 from swiftlite.core.trusted_listing import Known
 from swiftlite.wire.messages import BadMessage
 
@@ -55,7 +56,7 @@ def known_of(headers: Headers) -> Known | None:
     if text is None or text == BUSY[1]:
         return None
     try:
-        known = Known._make(json.loads(text))
+        known = Known._make(load_json(text))
         if not (isinstance(known.max_row, int) and all(isinstance(row, int) for row in known.points.values())):
             raise ValueError
     except (ValueError, TypeError, AttributeError):

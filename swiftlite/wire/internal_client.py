@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from urllib.parse import urlencode
 from swiftlite.common.concurrency import sleep
 from swiftlite.common.pipeline import WSGIApp, load_app
 from swiftlite.common.subrequest import BodyReader, Environ, SubResponse, call, make_environ
+from swiftlite.core.json_text import load_json
 from swiftlite.core.names import str_to_wsgi
 
 Names = tuple[str, ...]
@@ -183,7 +183,7 @@ class InternalClient:
             }
             response = self.request("GET", names, query=query, accept=(404,))
             body = response.read()
-            page = json.loads(body) if response.status == 200 and body else []
+            page = load_json(body) if response.status == 200 and body else []
             if not page:
                 return
             yield from page

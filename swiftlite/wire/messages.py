@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
+from swiftlite.core.json_text import load_json
 from swiftlite.core.timestamp import Timestamp
 
 POLICY_INDEX = "X-Backend-Storage-Policy-Index"
@@ -267,7 +268,7 @@ class RowReport(NamedTuple):
         if told is None:
             return None
         try:
-            row = json.loads(headers.get("X-Backend-Container-Row", "null"))
+            row = load_json(headers.get("X-Backend-Container-Row", "null"))
         except ValueError:
             row = None
         return cls(tuple(filter(None, told.split(","))), row if isinstance(row, dict) else None)

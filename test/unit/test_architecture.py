@@ -70,6 +70,17 @@ def test_eventlet_is_imported_in_one_place():
     assert importers == {"swiftlite/common/concurrency.py"}
 
 
+def test_json_is_read_in_one_place():
+    """``json.loads`` raises RecursionError for what somebody has nested deeply enough, and nobody thinks of that."""
+    readers = {
+        relative(path)
+        for path in FILES
+        for node in ast.walk(TREES[path])
+        if isinstance(node, ast.Attribute) and node.attr in ("load", "loads") and ast.unparse(node.value) == "json"
+    }
+    assert readers == {"swiftlite/core/json_text.py"}
+
+
 @pytest.mark.parametrize("path", FILES, ids=relative)
 def test_a_file_says_its_job_and_can_be_read_in_one_sitting(path):
     lines = path.read_text().count("\n")

@@ -11,6 +11,7 @@ from swiftlite.common.config import is_true
 from swiftlite.common.subrequest import Environ, StartResponse, SubResponse, call, query_of
 from swiftlite.common.web import HTTPBadRequest, HTTPConflict, HTTPInternalServerError, HTTPNotAcceptable, Request
 from swiftlite.core import object_versions
+from swiftlite.core.json_text import load_json
 from swiftlite.core.listing_formats import JSON
 from swiftlite.core.names import quote_wsgi, wsgi_to_str
 from swiftlite.middleware.listed import change_entries
@@ -152,7 +153,7 @@ class ContainerVersions(VersioningRequests):
             object_versions.show_target(entry, wsgi_to_str(container), wsgi_to_str(hidden), "versions" in query)
 
         if "versions" in query:
-            listing = json.loads(body or b"[]")
+            listing = load_json(body or b"[]")
             for entry in listing:
                 show(entry)
             return self._versions(environ, (answer, listing), f"/v1/{account}/{hidden}", query)
@@ -191,7 +192,7 @@ class ContainerVersions(VersioningRequests):
             return versions
         else:
             _, _, account, hidden = wsgi_to_str(path).split("/", 3)
-            merged.add_versions(json.loads(versions.read() or b"[]"), account, hidden)
+            merged.add_versions(load_json(versions.read() or b"[]"), account, hidden)
         entries = merged.entries(is_true(asked.reverse), _limit(query))
         return _with_body(answer, json.dumps(entries).encode("ascii"))
 
@@ -208,11 +209,11 @@ class ContainerVersions(VersioningRequests):
             query=urlencode(object_versions.hidden_listing_query(query), encoding="latin-1"),
         )
         found = hidden.read() if hidden.is_success else b""
-        entries = json.loads(found) if found.startswith(b"[{") else []
+        entries = load_json(found) if found.startswith(b"[{") else []
         if not entries:
             hidden.close()
             return answer.forward(start_response)
-        listing = object_versions.with_hidden_bytes(json.loads(answer.read() or b"[]"), entries)
+        listing = object_versions.with_hidden_bytes(load_json(answer.read() or b"[]"), entries)
         listing = object_versions.in_order(listing, is_true(query.get("reverse")), _limit(query))
         return _with_body(answer, json.dumps(listing).encode("ascii")).forward(start_response)
 

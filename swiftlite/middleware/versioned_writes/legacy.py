@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from swiftlite.common.web import Answer, HTTPPreconditionFailed, HTTPServiceUnav
 from swiftlite.core import versions
 from swiftlite.core.constraints import Violation
 from swiftlite.core.copies import exact_headers
+from swiftlite.core.json_text import load_json
 from swiftlite.core.names import quote_wsgi, str_to_wsgi
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.middleware.copy import SourceBody
@@ -223,7 +223,7 @@ class LegacyVersioning:
                 answer.close()
                 return
             self._check(listing, answer)
-            page = json.loads(answer.read() or b"[]")
+            page = load_json(answer.read() or b"[]")
             if not page:
                 return
             yield from page
