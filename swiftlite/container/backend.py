@@ -180,6 +180,20 @@ class ContainerBroker(DatabaseBroker):
         """Remember up to which row number misplaced rows have been queued for the reconciler."""
         self._execute("UPDATE container_stat SET reconciler_sync_point = ?", (row,))
 
+    def move_reconciler_sync_point(self, known: tuple[int, int], row: int) -> bool:
+        """The same, if nobody has moved the point or the container to another policy meanwhile.
+
+        :param known: policy index and point that were found before the rows were queued
+        :returns: whether it has been moved
+        """
+        with self.transaction() as connection:
+            moved = connection.execute(
+                "UPDATE container_info SET reconciler_sync_point = ? "
+                "WHERE storage_policy_index = ? AND reconciler_sync_point = ?",
+                (row, *known),
+            )
+            return moved.rowcount == 1
+
     def container_sync_points(self) -> tuple[int, int]:
         """How far container sync has come: the row numbers ``x_container_sync_point1`` and ``2``; -1: nowhere."""
         with self.connection() as connection:

@@ -39,23 +39,23 @@ class MisplacedQueue:
         """Queue the misplaced rows of a container that have not been queued yet.
 
         For the replicator to call once most of the other replicas have been told all that this one knows: by then they
-        agree on the container's policy. How far it came is remembered in the database as ``reconciler_sync_point``.
+        agree on the container's policy. How far it came is remembered in the database as ``reconciler_sync_point``,
+        unless the policy has changed meanwhile: then other rows are misplaced, and the next pass begins anew.
 
         :returns: whether there is nothing left to queue
         """
         info = broker.get_info()
         if info["account"] == misplaced.ACCOUNT:
             return True
-        point, end = broker.reconciler_sync_point(), broker.max_row()
+        point, end = info["reconciler_sync_point"], broker.max_row()
         start = point
         while start < end:
             rows = broker.misplaced_since(start, PAGE) if len(broker.policy_stats()) > 1 else []
             if not self.add(rows, info["account"], info["container"]):
                 break
             start = rows[-1]["ROWID"] if len(rows) == PAGE else end
-        if start > point:
-            broker.set_reconciler_sync_point(start)
-        return start >= end
+        settled = start == point or broker.move_reconciler_sync_point((info["storage_policy_index"], point), start)
+        return settled and start >= end
 
     def add(self, rows: Sequence[Mapping[str, Any]], account: str, container: str) -> bool:
         """Queue rows of a container.

@@ -116,6 +116,28 @@ def test_a_majority_is_enough_and_less_is_not(
     assert broker.reconciler_sync_point() == point  # so that it comes again
 
 
+@pytest.mark.parametrize("queued_before", [False, True])
+def test_a_policy_that_changes_while_rows_are_queued_makes_others_misplaced(
+    servers: Servers, broker: ContainerBroker, monkeypatch: pytest.MonkeyPatch, queued_before: bool
+) -> None:
+    """A peer's policy is taken over by the server at any moment."""
+    add(broker, "zero", policy=0)
+    if queued_before:
+        assert servers.queue.feed(broker)
+    add(broker, "one")
+    send = servers.queue.add
+
+    def change_policy_and_send(*arguments: Any) -> bool:
+        broker.set_storage_policy_index(1, "1700006600.00000")
+        return send(*arguments)
+
+    monkeypatch.setattr(servers.queue, "add", change_policy_and_send)
+    assert not servers.queue.feed(broker)  # not all
+    assert broker.reconciler_sync_point() == -1
+    assert servers.queue.feed(broker)
+    assert [row["name"] for row in servers.rows()] == ["0:/a/c/zero", "1:/a/c/one"]
+
+
 def test_another_policy_makes_other_rows_misplaced(servers: Servers, broker: ContainerBroker) -> None:
     add(broker, "zero", policy=0)
     add(broker, "one", policy=1)
