@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,6 +14,8 @@ Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Any]
 WSGIApp = Callable[..., Iterable[bytes]]
+
+_ESCAPED_NAME = re.compile(r"(?:^|&)[^=&]*%").search
 
 POST_AS_COPY = "swift.post_as_copy"
 """Set where a GET and a PUT do a POST's work: no version is made of what is replaced, a manifest is read and written
@@ -91,6 +94,11 @@ def query_of(environ: Environ) -> dict[str, str]:
     """The parameters of a request's query as WSGI strings; of a repeated one the last."""
     query = environ.get("QUERY_STRING")
     return dict(parse_qsl(query, keep_blank_values=True, encoding="latin-1")) if query else {}
+
+
+def may_have(query: str, parameter: str) -> bool:
+    """Whether a query may have a parameter: a quick look, for most have none and need not be decoded."""
+    return parameter in query or ("%" in query and _ESCAPED_NAME(query) is not None)
 
 
 def trust(environ: Environ) -> Environ:

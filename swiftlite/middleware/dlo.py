@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 from swiftlite.common.config import option
 from swiftlite.common.log import Logger, get_logger
 from swiftlite.common.pipeline import WSGIApp, factory_options
-from swiftlite.common.subrequest import Environ, Headers, StartResponse, SubResponse, call, make_environ
+from swiftlite.common.subrequest import Environ, Headers, StartResponse, SubResponse, call, make_environ, query_of
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.web import Answer, HTTPBadRequest, HTTPConflict, HTTPNotFound, default_body, status_line
 from swiftlite.core import preconditions
@@ -80,7 +80,7 @@ class DynamicLargeObjects:
             parts = environ["PATH_INFO"].split("/", 4)
             if len(parts) < 5 or not (parts[2] and parts[3] and parts[4]):
                 return self.app(environ, start_response)
-            if "multipart-manifest=get" in environ.get("QUERY_STRING", ""):
+            if environ.get("QUERY_STRING") and query_of(environ).get("multipart-manifest") == "get":
                 return self.app(environ, start_response)
             return self._read(environ, start_response)
         if method == "PUT" and PUT_MARK in environ and not is_valid_manifest(environ[PUT_MARK]):

@@ -11,6 +11,7 @@ from swiftlite.common.concurrency import in_turns
 from swiftlite.common.config import is_true
 from swiftlite.common.log import Logger, get_logger
 from swiftlite.common.pipeline import WSGIApp
+from swiftlite.common.subrequest import may_have
 from swiftlite.common.web import HTTPBadRequest, HTTPNotAcceptable
 from swiftlite.core.listing_formats import JSON, PLAIN, choose_format, read_entries, render
 from swiftlite.core.names import RESERVED, wsgi_to_str
@@ -148,7 +149,7 @@ def split_format(query: str) -> tuple[str | None, str]:
 
     :raises UnicodeDecodeError: when the format is no UTF-8
     """
-    if "format" not in query:
+    if not may_have(query, "format"):
         return None, query
     pairs = parse_qsl(query, keep_blank_values=True, encoding="latin-1")
     wanted = [value for key, value in pairs if key == "format"]

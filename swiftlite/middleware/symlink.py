@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote
 from swiftlite.common import swift_info
 from swiftlite.common.config import is_true, option
 from swiftlite.common.pipeline import WSGIApp, factory_options
-from swiftlite.common.subrequest import Environ, StartResponse, SubResponse, call, make_environ, trust
+from swiftlite.common.subrequest import Environ, StartResponse, SubResponse, call, make_environ, may_have, trust
 from swiftlite.common.web import Answer, HTTPBadRequest, HTTPConflict, from_violation
 from swiftlite.core import links
 from swiftlite.core.constraints import Violation
@@ -96,7 +96,7 @@ class Symlink:
     def get(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """The target of a link, or the link itself for ``?symlink=get``."""
         query = environ.get("QUERY_STRING", "")
-        if "symlink" in query and parse_qs(query).get("symlink", [""])[-1] == "get":
+        if may_have(query, "symlink") and parse_qs(query).get("symlink", [""])[-1] == "get":
             answer = call(self.app, environ)
             answer.headers = [(links.CLIENT_NAMES.get(name.lower(), name), value) for name, value in answer.headers]
             return answer.forward(start_response)
@@ -206,6 +206,8 @@ class Symlink:
         """
         environ[TARGET_ETAG] = link.etag
         if environ.get(AS_IT_IS):  # container sync may bring a link before its target
+            if not environ.get(LINK_BYTES, "").isdecimal():
+                raise HTTPBadRequest("X-Symlink-Target-Bytes is missing, or no number", content_type="text/plain")
             environ[TARGET_BYTES] = environ[LINK_BYTES]
             return
         path = link.path("v1", environ["PATH_INFO"].split("/", 3)[2])

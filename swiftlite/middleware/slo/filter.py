@@ -8,7 +8,7 @@ from typing import Any
 
 from swiftlite.common.log import Logger
 from swiftlite.common.pipeline import WSGIApp
-from swiftlite.common.subrequest import POST_AS_COPY, Environ, StartResponse, call, query_of
+from swiftlite.common.subrequest import POST_AS_COPY, Environ, StartResponse, call, may_have, query_of
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.web import Answer, HTTPBadRequest, from_violation
 from swiftlite.core.constraints import Violation
@@ -48,7 +48,7 @@ class StaticLargeObjects:
         reads = method == "GET" or method == "HEAD"
         if not reads:
             mean_large_etag(environ)
-            if "multipart-manifest" not in environ.get("QUERY_STRING", "") and RESERVED not in environ:
+            if not may_have(environ.get("QUERY_STRING", ""), "multipart-manifest") and RESERVED not in environ:
                 return self.app(environ, start_response)
         parts = environ["PATH_INFO"].split("/", 4)
         if len(parts) < 4 or not (parts[1] and parts[2] and parts[3]):

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote
 from swiftlite.common.config import is_true
 from swiftlite.common.log import Logger
 from swiftlite.common.pipeline import WSGIApp
-from swiftlite.common.subrequest import Environ, StartResponse
+from swiftlite.common.subrequest import Environ, StartResponse, may_have
 from swiftlite.common.web import Answer
 from swiftlite.core.constraints import Violation
 from swiftlite.core.names import RESERVED
@@ -68,6 +68,6 @@ class ObjectVersioning:
 
 
 def _version_id(query: str) -> str:
-    if "version-id" not in query:
+    if not may_have(query, "version-id"):
         return ""
     return dict(parse_qsl(query, encoding="latin-1")).get("version-id", "")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from urllib.parse import parse_qsl
 
-from swiftlite.common.subrequest import BodyReader, call, make_environ, object_path, trust
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swiftlite.common.subrequest import BodyReader, call, make_environ, may_have, object_path, trust
 
 CLIENT = {
     "REQUEST_METHOD": "PUT",
@@ -131,3 +135,17 @@ def test_a_header_s_name_may_hold_bytes_of_utf_8() -> None:
     made = make_environ(CLIENT, "PUT", "/v1/a/c/o", headers=[(name, "x"), ("content-type", "text/plain")])
     assert made["HTTP_X_OBJECT_META_漢ÿ".encode().decode("latin-1")] == "x"
     assert made["CONTENT_TYPE"] == "text/plain"
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["ab", "a%62", "%61b", "%61%62", "a", "x"]), st.sampled_from(["", "=", "=%61b"]))
+    )
+)
+def test_no_parameter_is_overlooked_however_its_name_is_spelled(pairs: list[tuple[str, str]]) -> None:
+    query = "&".join(map("".join, pairs))
+    assert may_have(query, "ab") or "ab" not in dict(parse_qsl(query, keep_blank_values=True))
+
+
+def test_a_query_without_a_parameter_is_not_decoded() -> None:
+    assert not any(may_have(query, "ab") for query in ("", "a=b", "a=%61%62", "a=b&c=%61&d"))

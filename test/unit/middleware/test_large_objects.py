@@ -115,6 +115,16 @@ def test_conditions_hold_of_old_manifests_too(store, slo, method):
     assert ask(slo, method, "/v1/a/c/old", If_Unmodified_Since=BEFORE).status == 412
 
 
+@pytest.mark.parametrize("parameter", ["multipart-manifest", "multipart%2Dmanifest", "%6Dultipart-manifest"])
+def test_a_parameter_is_known_however_it_is_spelled(store, slo, parameter):
+    store.add_old_manifest()
+    assert ask(slo, "PUT", f"/v1/a/c/o?{parameter}=put", b"nonsense").status == 400
+    assert ask(slo, "DELETE", f"/v1/a/c/old?{parameter}=%64elete", If_Match="x").status == 412
+    dlo = DynamicLargeObjects(store, DLOOptions(), logging.getLogger("test"))
+    store.objects["dlo"] = ({"X-Object-Manifest": "c/s"}, b"stored")
+    assert ask(dlo, "GET", f"/v1/a/c/dlo?{parameter}=%67et").body == b"stored"
+
+
 def test_a_server_that_held_a_condition_against_an_old_manifest_itself_is_asked_again(store, slo):
     etag = store.add_old_manifest()
     headers, body = store.objects["old"]
