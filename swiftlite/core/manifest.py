@@ -306,7 +306,7 @@ def read_segments(entries: Iterable[Entry]) -> list[Segment]:
     """
     try:
         return [_read_segment(entry) for entry in entries]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ManifestError(f"Unable to load SLO manifest: {error!r}") from None
 
 

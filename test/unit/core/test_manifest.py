@@ -197,13 +197,15 @@ def test_a_raw_manifest_can_be_sent_again():
     assert manifest.check_segment(again[0], found(is_manifest=True), False)[0] == entry
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"{}", b"[5]"])
+@pytest.mark.parametrize("body", [b"", b"{", b"{}", b"[5]", b"[" * 200_000], ids=range(5))
 def test_a_stored_manifest_that_is_none_is_refused(body):
     with pytest.raises(ManifestError):
         manifest.read_entries(body)
 
 
-@pytest.mark.parametrize("entry", [{}, {"name": "/c/o", "hash": "e"}, {"name": "/c/o", "hash": "e", "bytes": "x"}])
+@pytest.mark.parametrize(
+    "entry", [{}, *({"name": "/c/o", "hash": "e", **size} for size in ({}, {"bytes": "x"}, {"bytes": 1e999}))]
+)
 def test_a_stored_entry_that_is_none_is_refused(entry):
     with pytest.raises(ManifestError):
         manifest.read_segments([entry])
