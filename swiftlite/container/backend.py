@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from swiftlite.core.listing import ListingQuery, Row
-from swiftlite.core.rows import DELETED_ETAG, DELETED_TYPE, ZERO_LIKE, ObjectReport, ObjectRow, is_storable, merge
+from swiftlite.core.rows import DELETED_ETAG, DELETED_TYPE, ZERO_LIKE, ObjectReport, ObjectRow, check_report, merge
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db.broker import DatabaseBroker, Refuse, dictionaries
 from swiftlite.db.listing import Listed, Page, walk
@@ -245,14 +245,9 @@ def _readable(records: Iterable[tuple[Any, ...]], refuse: Refuse) -> Iterator[Ob
     for record in records:
         try:
             report = ObjectReport(*record)
-        except TypeError as error:
+            check_report(report)
+        except (TypeError, ValueError) as error:
             refuse(record, error)
-            continue
-        texts = (*report[:2], *report[3:5])
-        if not all(isinstance(text, str) for text in texts) or not is_storable(report):
-            refuse(record, "a field of the wrong type")
-        elif not isinstance(report.size, int) or report.deleted not in (0, 1):
-            refuse(record, "a size that is no number, or a deletion that is neither 0 nor 1")
         else:
             yield report
 

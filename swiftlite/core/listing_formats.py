@@ -41,6 +41,8 @@ _NUMBER = re.compile(r"^(\d+(\.\d*)?|\.\d+)$")
 _XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _OBJECT_FIELDS = ("name", "hash", "bytes", "content_type", "last_modified")
 _CONTAINER_FIELDS = ("name", "count", "bytes", "last_modified")
+_DIGITS = 19
+"""Of the largest size that a database could keep; Python reads no number of thousands."""
 _SIXTY = [f"{number:02d}" for number in range(60)]
 
 
@@ -222,7 +224,8 @@ def _object_json(row: Row) -> str:
 def _type_and_size(content_type: str) -> tuple[str, int | None]:
     """A content type without ``swift_bytes``, and those where there are any."""
     shown, swift_bytes = split_swift_bytes(content_type)
-    return shown, int(swift_bytes) if swift_bytes is not None and swift_bytes.isdecimal() else None
+    is_number = swift_bytes is not None and swift_bytes.isdecimal() and len(swift_bytes) <= _DIGITS
+    return shown, int(swift_bytes) if is_number else None
 
 
 def container_entry(row: Row, policy_names: Mapping[int, str]) -> dict[str, Any]:

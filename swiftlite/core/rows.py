@@ -20,6 +20,7 @@ Metadata = dict[str, tuple[str, str]]
 ZERO_LIKE = (None, "", 0, "0")
 """What counts as no objects at all (formats.md 0)."""
 
+_PLAIN_TIME = re.compile(r"[0-9]{10}\.[0-9]{5}").fullmatch
 _PARAMETER = re.compile(r';\s*([^\s/;=]+)[^;="]*(?:=\s*("(?:[^"\\]|\\.)*"|[^;\s]*))?')
 
 
@@ -76,6 +77,23 @@ def is_storable(fields: Iterable[Any]) -> bool:
     return True
 
 
+def check_report(report: ObjectReport) -> None:
+    """Refuse a report that no container can keep, or show.
+
+    :raises ValueError: saying why
+    """
+    texts, numbers = (*report[:2], *report[3:5]), (report.size, report.deleted, report.storage_policy_index)
+    moments = [text for text in report[7:] if text is not None]
+    if not all(isinstance(text, str) for text in (*texts, *moments)) or not all(isinstance(n, int) for n in numbers):
+        raise ValueError("a field of the wrong type")
+    if not is_storable(report):
+        raise ValueError("text that is no Unicode, or too large a number")
+    if report.deleted not in (0, 1):
+        raise ValueError("a deletion that is neither 0 nor 1")
+    if moments or not _PLAIN_TIME(report.created_at):
+        _report_times(report)
+
+
 def split_swift_bytes(content_type: str) -> tuple[str, str | None]:
     """Take the ``swift_bytes`` parameter out of a content type.
 
@@ -95,7 +113,7 @@ def split_swift_bytes(content_type: str) -> tuple[str, str | None]:
 
 def first_row(report: ObjectReport) -> ObjectRow:
     """The row of a name that the container has not heard of before."""
-    if report.ctype_timestamp is None and report.meta_timestamp is None and len(report.created_at) == 16:
+    if report.ctype_timestamp is None and report.meta_timestamp is None and _PLAIN_TIME(report.created_at):
         return ObjectRow._make(report[:7])
     return ObjectRow(report.name, encode_timestamps(*_report_times(report)), *report[2:7])
 

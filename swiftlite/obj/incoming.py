@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from swiftlite.common import web
 from swiftlite.core import metadata as rules
+from swiftlite.core.rows import split_swift_bytes
 from swiftlite.core.timestamp import Timestamp, normal_delete_at
 from swiftlite.obj.answers import Request, bad_request
 from swiftlite.obj.container_update import Change
@@ -189,7 +190,12 @@ def posted_metadata(
 
 
 def with_swift_bytes(content_type: str, of_data: str) -> str:
-    """A posted content type with the ``swift_bytes`` of the PUT's: a manifest keeps its size in the listing."""
+    """A posted content type with the ``swift_bytes`` of the PUT's: a manifest keeps its size in the listing.
+
+    Those of a client are left out: listings would show them on replicas that had not heard of the object before.
+    """
+    if "swift_bytes" in content_type:
+        content_type, _ = split_swift_bytes(content_type)
     for parameter in of_data.split(";")[1:]:
         if parameter.strip().startswith("swift_bytes="):
             return f"{content_type};{parameter.strip()}"

@@ -102,6 +102,15 @@ def test_a_manifest_keeps_its_size_through_a_post(node: ObjectNode, containers: 
     assert node.request("HEAD", PATH).headers["content-type"] == "x/new"
 
 
+def test_a_client_cannot_post_the_size_that_is_listed(node: ObjectNode, containers: list[BackendServer]) -> None:
+    """Least of all where the container hears of the object by the POST."""
+    put(node, 1)
+    tell = telling(containers[0].host)
+    posted = {"X-Timestamp": at(2), "Content-Type": f"x/new;a=b;swift_bytes={'9' * 100}", **tell}
+    assert node.request("POST", PATH, posted).status == 202
+    assert rows(containers[0]) == [("o", 5, "x/new;a=b", MD5_OF_HELLO)]
+
+
 def test_what_nobody_took_is_spooled(node: ObjectNode, containers: list[BackendServer]) -> None:
     put(node, 1, **telling(containers[0].host, "127.0.0.1:1"), X_Trans_Id="tx1", X_Container_Root_Db_State="unsharded")
     assert rows(containers[0]) == [HELLO]

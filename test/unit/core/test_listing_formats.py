@@ -242,3 +242,10 @@ def test_last_modified_is_the_iso_form(raw: int) -> None:
     except OverflowError:
         return
     assert last_modified(moment.internal) == expected
+
+
+@pytest.mark.parametrize(("digits", "shown"), [("9" * 19, int("9" * 19)), ("9" * 20, 5), ("9" * 5000, 5), ("x", 5)])
+def test_a_size_that_nobody_can_keep_is_not_shown(digits: str, shown: int) -> None:
+    rows = [("o", "1402464677.04188", 5, f"a/b;swift_bytes={digits}", "e")]
+    (entry,) = json.loads(b"".join(render_objects(JSON, "c", rows)))
+    assert (entry["bytes"], entry["content_type"]) == (shown, "a/b")

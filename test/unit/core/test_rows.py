@@ -13,6 +13,7 @@ from swiftlite.core.rows import (
     ContainerRow,
     ObjectReport,
     ObjectRow,
+    check_report,
     first_row,
     merge,
     merge_container,
@@ -192,3 +193,50 @@ def test_fields_that_an_account_is_not_told_stay() -> None:
     row = ContainerRow("c", "0000000002.00000", "0", 3, 4)
     merged = merge_container(row, ("c", None, "0000000005.00000", None, None, 0, 1))
     assert merged == ContainerRow("c", "0000000002.00000", "0000000005.00000", 3, 4, 0, 1)
+
+
+GOOD = ObjectReport("o", "0000000002.00000", 1, "t", "e")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"created_at": "0000000002.00000_1+2-1"},
+        {"created_at": "0", "deleted": 1},
+        {"ctype_timestamp": "0000000003.00000", "meta_timestamp": "0000000004.00000"},
+        {"size": 2**63 - 1, "storage_policy_index": 7},
+    ],
+)
+def test_reports_that_are_good(change: dict) -> None:
+    check_report(GOOD._replace(**change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": None},
+        {"name": "\ud800"},
+        {"etag": 5},
+        {"size": None},
+        {"size": "1"},
+        {"size": 2**63},
+        {"deleted": 2},
+        {"deleted": "1"},
+        {"deleted": None},
+        {"storage_policy_index": None},
+        {"created_at": "yesterday"},
+        {"created_at": "x" * 16},
+        {"created_at": 2.0},
+        {"ctype_timestamp": "x"},
+        {"meta_timestamp": 5},
+    ],
+    ids=repr,
+)
+def test_reports_that_no_container_can_keep(change: dict) -> None:
+    with pytest.raises(ValueError):
+        check_report(GOOD._replace(**change))
+
+
+def test_a_row_has_its_timestamp_in_the_one_spelling() -> None:
+    assert first_row(GOOD._replace(created_at="1.00000000000e09")).created_at == "1000000000.00000"
