@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote, unquote_to_bytes, urlparse
+from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlparse
 
 from swiftlite.core.rows import split_swift_bytes
 
@@ -19,6 +19,13 @@ _OF_THE_ANSWER = frozenset(
 """Headers that belong to the answer to a GET, not to the object in it."""
 _INTERNAL = ("x-backend", "x-object-sysmeta-", "x-object-transient-sysmeta-", "x-timestamp")
 """What no other cluster may be told, or is told in another way."""
+
+AS_STORED = "symlink=get&multipart-manifest=get"
+"""The query of a request for links and manifests themselves, not for what they lead to."""
+_QUERIES = {"HEAD": frozenset(parse_qsl(AS_STORED)), "GET": frozenset(parse_qsl(AS_STORED))}
+_METHODS = ("GET", "HEAD", "PUT", "DELETE")
+MAX_AHEAD = 86400.0
+"""Seconds that the other cluster's clock may be ahead of ours."""
 
 HeaderList = list[tuple[str, str]]
 
@@ -94,8 +101,10 @@ def read_target(text: str, allowed_hosts: Collection[str], realms: Mapping[str, 
     if host is None or host not in allowed_hosts:
         raise BadTarget(f"X-Container-Sync-To: syncing to host {host!r} is not allowed")
     target = _at(stripped)
-    # A storage server reads another meaning into other paths; some run on hosts that are allowed.
-    if target.path.split("/")[-3] not in API_VERSIONS:
+    # A storage server, which asks nobody for a token, reads another meaning into longer paths: device, partition…; some
+    # run on hosts that are allowed.
+    version, *names = target.path[1:].split("/")
+    if version not in API_VERSIONS or len(names) != 2 or "@" in parts.netloc:
         raise BadTarget(FORM)
     return target
 
@@ -133,6 +142,22 @@ def _at(url: str, realm: str | None = None, realm_key: str | None = None) -> Tar
         raise BadTarget(FORM)
     quoted = "".join(f"/{quote(name)}" for name in names)
     return Target(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), quoted, realm, realm_key)
+
+
+def asks_for_more(method: str, is_object: bool, query: str, copies: bool) -> str | None:
+    """What a request that another cluster's sync is let in for asks beyond what sync itself does; None: nothing.
+
+    A signature covers neither query nor headers, and who knows one container's key shall reach nothing else.
+
+    :param is_object: whether its path names an object
+    :param query: of its URL
+    :param copies: whether it has a header that makes it a copy
+    """
+    if not is_object or method not in _METHODS:
+        return "Container sync may GET, HEAD, PUT and DELETE objects, nothing else."
+    if not _QUERIES.get(method, frozenset()).issuperset(parse_qsl(query, keep_blank_values=True)):
+        return f"A {method} of container sync cannot have this query."
+    return "Container sync cannot copy." if copies else None
 
 
 def sends_first(digest: bytes, replicas: int, ordinal: int) -> bool:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from swiftlite.core.container_sync import (
     BadTarget,
     Realm,
+    asks_for_more,
     object_headers,
     read_target,
     sends_first,
@@ -28,7 +29,7 @@ REALMS = {
         ("http://127.0.0.1/v1/a/c", "http://127.0.0.1:80/v1/a/c"),
         ("http://127.0.0.1/v1/a/c//", "http://127.0.0.1:80/v1/a/c"),
         ("https://other:8080/v1.0/AUTH_t/c%20d", "https://other:8080/v1.0/AUTH_t/c%20d"),
-        ("http://OTHER/swift/v1/a/é%c3%a9", "http://other:80/swift/v1/a/%C3%A9%C3%A9"),
+        ("http://OTHER/v1/a/é%c3%a9", "http://other:80/v1/a/%C3%A9%C3%A9"),
         ("http://[::1]:8080/v1/a/c", "http://[::1]:8080/v1/a/c"),
         ("//us/east/AUTH_t/c", "https://east:8443/v1/AUTH_t/c"),
         ("//US/West/AUTH_t/c%2520/", "http://west:80/swift/v1/AUTH_t/c%2520"),
@@ -71,8 +72,12 @@ def test_good_targets(text: str, url: str) -> None:
         ("http://evil#@127.0.0.1/v1/a/c", "neither"),
         ("http://127.0.0.1.evil/v1/a/c", "'127.0.0.1.evil' is not allowed"),
         ("http:///v1/a/c", "None is not allowed"),
-        # The path of a storage server: it asks nobody for a token.
+        ("http://user:word@127.0.0.1/v1/a/c", "of the form"),
+        # The path of a storage server, which asks nobody for a token, and of other services.
         ("http://127.0.0.1:6200/sda/0/AUTH_victim", "of the form"),
+        ("http://127.0.0.1:6200/sda/0/v1/a/c", "of the form"),
+        ("http://127.0.0.1:6200/v1/sda/v1/a/c", "of the form"),
+        ("http://other/swift/v1/a/c", "of the form"),
     ],
 )
 def test_bad_targets(text: str, says: str) -> None:
@@ -95,6 +100,33 @@ def test_nothing_else_is_raised_and_no_other_host_reached(text: str) -> None:
 def test_keys_are_not_shown() -> None:
     assert "secret" not in repr(REALMS)
     assert "secret" not in repr(read_target("//us/east/a/c", ALLOWED, REALMS))
+
+
+@pytest.mark.parametrize(
+    ("method", "query"),
+    [
+        *(("PUT", ""), ("DELETE", ""), ("HEAD", ""), ("GET", "")),
+        *((method, "multipart-manifest=get&symlink=get") for method in ("HEAD", "GET")),
+        ("HEAD", "symlink=%67et"),
+    ],
+)
+def test_sync_may_do_what_it_does(method: str, query: str) -> None:
+    assert asks_for_more(method, True, query, copies=False) is None
+    assert "copy" in (asks_for_more(method, True, query, copies=True) or "")
+    assert "objects" in (asks_for_more(method, False, query, copies=False) or "")
+
+
+@pytest.mark.parametrize(
+    ("method", "query"),
+    [
+        *((method, "") for method in ("POST", "COPY", "OPTIONS", "PATCH", "UPDATE", "put")),
+        *(("PUT", query) for query in ("multipart-manifest=put", "symlink=get", "extract-archive=tar", "x")),
+        *(("DELETE", query) for query in ("multipart-manifest=delete", "version-id=1", "multipart%2Dmanifest=delete")),
+        *(("HEAD", query) for query in ("symlink", "symlink=", "symlink=get&version-id=null", "part-number=1")),
+    ],
+)
+def test_sync_may_do_nothing_else(method: str, query: str) -> None:
+    assert asks_for_more(method, True, query, copies=False)
 
 
 @given(st.binary(min_size=16, max_size=16), st.integers(1, 7))
