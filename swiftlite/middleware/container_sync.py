@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +13,17 @@ from swiftlite.common.log import Logger, get_logger
 from swiftlite.common.pipeline import WSGIApp, factory_options
 from swiftlite.common.subrequest import Environ, StartResponse
 from swiftlite.common.sync_realms import SyncRealms
-from swiftlite.common.web import Answer, HTTPBadRequest, HTTPUnauthorized
-from swiftlite.core.container_sync import API_VERSIONS
+from swiftlite.common.web import Answer, HTTPBadRequest, HTTPForbidden, HTTPUnauthorized, Request
+from swiftlite.core.container_sync import API_VERSIONS, AS_STORED, MAX_AHEAD, asks_for_more
 from swiftlite.core.names import quote_wsgi, split_path, wsgi_to_str
 from swiftlite.core.signature import container_sync_signature, is_one_of
+from swiftlite.core.timestamp import Timestamp
 from swiftlite.proxy.info import get_container_info
 
 SYNC_TO = "HTTP_X_CONTAINER_SYNC_TO"
 SYNC_AUTH = "HTTP_X_CONTAINER_SYNC_AUTH"
+SYNC_KEY = "HTTP_X_CONTAINER_SYNC_KEY"
+COPIES = ("HTTP_X_COPY_FROM", "HTTP_X_COPY_FROM_ACCOUNT", "HTTP_DESTINATION", "HTTP_DESTINATION_ACCOUNT")
 TIMESTAMP = "HTTP_X_TIMESTAMP"
 SENT_TIMESTAMP = "HTTP_X_BACKEND_INBOUND_X_TIMESTAMP"
 """Where the gatekeeper puts a client's timestamp."""
@@ -57,7 +61,7 @@ class ContainerSync:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/info":
             self.tell_realms()
-        elif SYNC_AUTH in environ or SYNC_TO in environ:
+        elif SYNC_AUTH in environ or SYNC_TO in environ or SYNC_KEY in environ:
             try:
                 self._check(environ)
             except Answer as answer:
@@ -99,8 +103,14 @@ class ContainerSync:
             environ.setdefault("swift.log_info", []).append(f"cs:{problem or 'valid'}")
             if problem:
                 raise _unauthorized(account)
+            _check_extent(environ, is_object=name is not None)
+            if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+                environ["QUERY_STRING"] = AS_STORED  # what a link or manifest leads to is none of sync's business
+            environ["swift.authorize"] = _only(environ["PATH_INFO"], account)
             for key in TRUSTED:
                 environ[key] = True
+        elif environ.get(SYNC_KEY) and name is not None and environ["REQUEST_METHOD"] in ("PUT", "DELETE"):
+            self._check_key(environ)
 
     def _check_target(self, environ: Environ, is_container: bool) -> None:
         if is_container and environ["REQUEST_METHOD"] in ("PUT", "POST"):
@@ -115,6 +125,16 @@ class ContainerSync:
             )
             raise HTTPBadRequest(text)
 
+    def _check_key(self, environ: Environ) -> None:
+        """Believe the timestamp of who knows the container's key; the auth filter decides whether to let it in.
+
+        Rows are sent more than once: they must not happen anew each time, and overwrite what has come since.
+        """
+        key = get_container_info(environ, self.app, SOURCE)["sync_key"]
+        if key and is_one_of(environ[SYNC_KEY], [key]):
+            _believe_timestamp(environ)
+            _check_extent(environ, is_object=True)
+
     def _problem(self, environ: Environ) -> str | None:
         """What is wrong with a request's X-Container-Sync-Auth, for our log alone; None: it is good."""
         words = environ[SYNC_AUTH].split()
@@ -127,13 +147,41 @@ class ContainerSync:
         user_key = get_container_info(environ, self.app, SOURCE)["sync_key"]
         if not user_key:
             return "no-local-user-key"
-        if SENT_TIMESTAMP in environ:
-            environ[TIMESTAMP] = environ.pop(SENT_TIMESTAMP)
+        _believe_timestamp(environ)
         path = quote_wsgi(environ.get("SCRIPT_NAME", "") + environ["PATH_INFO"])
         signed = (environ["REQUEST_METHOD"], path, environ.get(TIMESTAMP, "0"), nonce)
         keys = [key for key in (realm.key, realm.key2) if key]
         expected = [container_sync_signature(*signed, key, wsgi_to_str(user_key)) for key in keys]
         return None if is_one_of(signature, expected) else "invalid-sig"
+
+
+def _believe_timestamp(environ: Environ) -> None:
+    if SENT_TIMESTAMP in environ:
+        environ[TIMESTAMP] = environ.pop(SENT_TIMESTAMP)
+
+
+def _check_extent(environ: Environ, is_object: bool) -> None:
+    """Let a request do what sync does, and no more.
+
+    :raises Answer: 403; 400 for a timestamp that would keep everybody from changing the object for long
+    """
+    copies = any(key in environ for key in COPIES)
+    refusal = asks_for_more(environ["REQUEST_METHOD"], is_object, environ.get("QUERY_STRING", ""), copies)
+    if refusal:
+        raise HTTPForbidden(refusal, content_type="text/plain")
+    given = environ.get(TIMESTAMP, "0")
+    try:
+        moment = float(Timestamp(given))
+    except ValueError:
+        text = f"X-Timestamp should be a UNIX timestamp float value; was {given!r}"
+        raise HTTPBadRequest(text, content_type="text/plain") from None
+    if moment > time.time() + MAX_AHEAD:
+        raise HTTPBadRequest("X-Timestamp is more than a day ahead of this cluster's clock.", content_type="text/plain")
+
+
+def _only(path: str, account: str) -> Callable[[Request], Answer | None]:
+    """A ``swift.authorize`` that lets a request do what it was signed for: filters ask for more on its behalf."""
+    return lambda request: None if request.environ["PATH_INFO"] == path else _unauthorized(account)
 
 
 def _unauthorized(account: str) -> Answer:

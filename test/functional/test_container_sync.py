@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from functional.client import Client
+from functional.client import Client, Heard
 from functional.cluster import PROGRAMS, Cluster, wait_until
 from swiftlite.cli import layout
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.container.backend import ContainerBroker
+from swiftlite.core.signature import container_sync_signature
 
 LOGGER = logging.getLogger("test.container_sync")
 REALM_KEY = "realm-secret"
@@ -328,7 +329,71 @@ def test_a_url_will_do_where_the_host_is_allowed(store: Cluster, ours: Client, t
     for target in (
         "http://10.0.0.1/v1/a/c",
         "http://127.0.0.1:6200/d1/0/AUTH_test2",
+        "http://127.0.0.1:6200/d1/0/v1/a/c",
         "//there/this/a/c",
         "//here/x/a/c",
     ):
         assert ours.ask("POST", "/url", {"X-Container-Sync-To": target}).status == 400
+
+
+def test_rows_that_are_sent_again_to_a_url_overwrite_nothing(store: Cluster, ours: Client, theirs: Client) -> None:
+    link(ours, theirs, "again")
+    assert ours.ask("POST", "/again", {"X-Container-Sync-To": f"{store.url}/v1/AUTH_test2/again"}).status == 204
+    ours.ask("PUT", "/again/deleted", {}, b"old")
+    ours.ask("DELETE", "/again/deleted")
+    ours.ask("PUT", "/again/put", {}, b"old")
+    assert sync(store, "again")["puts"] == 1
+    assert (
+        theirs.ask("GET", "/again/put").headers["x-timestamp"] == ours.ask("GET", "/again/put").headers["x-timestamp"]
+    )
+    for name in ("deleted", "put"):
+        assert theirs.ask("PUT", f"/again/{name}", {}, b"precious").status == 201
+    for _ in range(2):
+        assert "failures" not in sync(store, "again")
+    for name in ("deleted", "put"):
+        assert theirs.ask("GET", f"/again/{name}").body == b"precious"
+
+
+def signed(nobody: Client, method: str, path: str, query: str = "", body: bytes = b"", **headers: str) -> Heard:
+    """A request as another cluster's daemon signs it, dated to now."""
+    moment, place = f"{time.time():.5f}", f"/v1/{nobody.account}{path}"
+    signature = container_sync_signature(method, place, moment, "nonce", REALM_KEY, USER_KEY)
+    shown = {"X-Container-Sync-Auth": f"here nonce {signature}", "X-Timestamp": moment}
+    more = {name.replace("_", "-"): value for name, value in headers.items()}
+    return nobody.ask(method, path, {**shown, **more}, body, query)
+
+
+def test_a_signature_reaches_nothing_of_others(store: Cluster, ours: Client, theirs: Client) -> None:
+    ours.ask("PUT", "/private")
+    ours.ask("PUT", "/private/secret", {}, b"SECRET")
+    assert theirs.ask("PUT", "/open", {"X-Container-Sync-Key": KEY_HEADER}).status == 201
+    nobody = Client(store, None, "AUTH_test2")
+    copied = signed(nobody, "PUT", "/open/o", X_Copy_From="/private/secret", X_Copy_From_Account="AUTH_test")
+    assert copied.status == 403
+    shown = {"X-Container-Sync-Key": KEY_HEADER, "X-Copy-From": "/private/secret", "X-Copy-From-Account": "AUTH_test"}
+    assert nobody.ask("PUT", "/open/o", shown).status == 403
+    target = {"X_Symlink_Target": "private/secret", "X_Symlink_Target_Account": "AUTH_test"}
+    assert signed(nobody, "PUT", "/open/link", **target).status == 201
+    for method in ("GET", "HEAD"):
+        answer = signed(nobody, method, "/open/link")
+        assert (answer.status, answer.body) == (200, b"")
+        assert answer.headers["x-symlink-target"] == "private/secret"
+    for method in ("GET", "HEAD", "PUT", "POST", "DELETE"):
+        assert signed(nobody, method, "/open").status == 403
+    assert signed(nobody, "POST", "/open/link").status == 403
+    assert signed(nobody, "DELETE", "/open/link", "multipart-manifest=delete").status == 403
+    assert names(theirs, "open") == ["link"]
+
+
+def test_containers_with_versions_may_be_followers(store: Cluster, theirs: Client) -> None:
+    """What versioning does for a signed request, it does on its own account."""
+    key = {"X-Container-Sync-Key": KEY_HEADER}
+    assert theirs.ask("PUT", "/versions", {**key, "X-Versions-Enabled": "true"}).status == 201
+    nobody = Client(store, None, "AUTH_test2")
+    for body in (b"1", b"2"):
+        assert signed(nobody, "PUT", "/versions/o", body=body).status == 201
+    assert signed(nobody, "HEAD", "/versions/o").status == 200
+    assert theirs.ask("GET", "/versions/o").body == b"2"
+    assert signed(nobody, "DELETE", "/versions/o").status == 204
+    assert theirs.ask("GET", "/versions/o").status == 404
+    assert len(theirs.ask("GET", "/versions", query="versions&format=json").json()) == 3

@@ -193,8 +193,14 @@ def _take_account_acl(environ: dict[str, Any]) -> Answer | None:
 
 
 def _has_sync_key(environ: dict[str, Any]) -> bool:
-    """Whether another cluster's container sync shows the container's key; the proxy gives it to writes of objects."""
+    """Whether another cluster's container sync shows the container's key; the proxy gives it to writes of objects.
+
+    It must have gone through the filter container_sync, which believes its timestamp: else it would happen now, however
+    old it is, and overwrite what is newer.
+    """
     key, shown = environ.get("swift_sync_key"), environ.get("HTTP_X_CONTAINER_SYNC_KEY")
-    if not key or shown is None:
+    if not key or shown is None or "HTTP_X_BACKEND_INBOUND_X_TIMESTAMP" in environ:
+        return False
+    if environ["REQUEST_METHOD"] not in ("PUT", "DELETE"):
         return False
     return hmac.compare_digest(key.encode("latin-1", "replace"), shown.encode("latin-1", "replace"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 
 from fakes.wsgi_calls import call, make_environ
 from swiftlite.common import swift_info
+from swiftlite.common.subrequest import make_environ as make_subrequest
+from swiftlite.common.web import Request
 from swiftlite.core.signature import container_sync_signature
 from swiftlite.middleware import container_sync, gatekeeper
 from swiftlite.middleware.container_sync import TRUSTED
@@ -130,6 +133,91 @@ def test_a_signature_without_a_timestamp_signs_zero(app: Any, proxy: Proxy) -> N
     headers = signed(timestamp="0")
     del headers["X-Timestamp"]
     assert call(app, make_environ("PUT", PATH, headers)).status == 201
+
+
+COPIES = {
+    "X-Copy-From": "/private/secret",
+    "X-Copy-From-Account": "AUTH_v",
+    "Destination": "c/o",
+    "Destination-Account": "x",
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "more"),
+    [
+        *(("PUT", PATH, "", {name: value}) for name, value in COPIES.items()),
+        *((method, PATH, "", {}) for method in ("POST", "COPY", "OPTIONS")),
+        *((method, "/v1/AUTH_t/c", "", {}) for method in ("GET", "HEAD", "PUT", "POST", "DELETE")),
+        ("PUT", "/v1/AUTH_t/c", "?extract-archive=tar", {}),
+        ("PUT", PATH, "?multipart-manifest=put", {}),
+        ("DELETE", PATH, "?multipart-manifest=delete", {}),
+        ("DELETE", PATH, "?version-id=null", {}),
+        ("GET", PATH, "?version-id=1", {}),
+    ],
+)
+def test_a_signature_opens_nothing_that_sync_does_not_do(
+    app: Any, proxy: Proxy, method: str, path: str, query: str, more: dict[str, str]
+) -> None:
+    headers = signed(method=method, path=path) | more
+    answer = call(app, make_environ(method, path + query, headers))
+    assert (answer.status, proxy.reached) == (403, [])
+    if method != "HEAD":
+        assert b"ontainer sync" in answer.body
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("query", ["", "?symlink=get", "?symlink=get&multipart-manifest=get"])
+def test_a_link_or_manifest_is_read_as_it_is(app: Any, proxy: Proxy, method: str, query: str) -> None:
+    """OpenStack Swift's daemon does not ask for that, and would be led to what a link points to."""
+    assert call(app, make_environ(method, PATH + query, signed(method=method))).status == 201
+    assert set(proxy.reached[0]["QUERY_STRING"].split("&")) == {"symlink=get", "multipart-manifest=get"}
+
+
+def test_a_signature_is_good_for_its_object_alone(app: Any, proxy: Proxy) -> None:
+    """Whatever else filters ask for on the request's behalf."""
+    call(app, make_environ("PUT", PATH, signed()))
+    [environ] = proxy.reached
+    assert environ["swift.authorize"](Request(environ)) is None
+    for path in ("/v1/AUTH_t/c/other", "/v1/AUTH_t/c", "/v1/AUTH_v/private/secret"):
+        made = make_subrequest(environ, "GET", path)
+        assert made["swift.authorize"](Request(made)).status_code == 401
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_who_shows_the_key_is_believed_when_it_happened(app: Any, proxy: Proxy, method: str) -> None:
+    shown = {"X-Container-Sync-Key": KEY.encode().decode("latin-1"), "X-Timestamp": STAMP}
+    assert call(app, make_environ(method, PATH, shown)).status == 201
+    [environ] = proxy.reached
+    assert environ["HTTP_X_TIMESTAMP"] == STAMP
+    assert "HTTP_X_BACKEND_INBOUND_X_TIMESTAMP" not in environ
+    assert not any(name in environ for name in (*TRUSTED, "swift.authorize"))  # that is for the auth filter to say
+    for more in COPIES:
+        assert call(app, make_environ(method, PATH, {**shown, more: "c/o"})).status == 403
+    assert call(app, make_environ(method, f"{PATH}?multipart-manifest={method.lower()}", shown)).status == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "key"),
+    [("PUT", PATH, "other"), ("PUT", "/v1/AUTH_t/open/o", KEY), ("PUT", "/v1/AUTH_t/open/o", ""), ("POST", PATH, KEY)],
+)
+def test_others_are_not(app: Any, proxy: Proxy, method: str, path: str, key: str) -> None:
+    shown = {"X-Container-Sync-Key": key.encode().decode("latin-1"), "X-Timestamp": STAMP}
+    assert call(app, make_environ(method, path, shown)).status == 201
+    assert "HTTP_X_TIMESTAMP" not in proxy.reached[0]
+
+
+def test_the_future_is_refused(app: Any, proxy: Proxy) -> None:
+    """An object of the year 2286 could not be deleted before."""
+    key = KEY.encode().decode("latin-1")
+    for ahead, status in ((86400 - 600, 201), (86400 + 600, 400)):
+        stamp = f"{time.time() + ahead:.5f}"
+        for headers in (signed(timestamp=stamp), {"X-Container-Sync-Key": key, "X-Timestamp": stamp}):
+            answer = call(app, make_environ("PUT", PATH, headers))
+            assert answer.status == status
+            assert status == 201 or b"ahead" in answer.body
+    assert call(app, make_environ("PUT", PATH, signed(timestamp="soon"))).status == 400
+    assert len(proxy.reached) == 2
 
 
 @pytest.mark.parametrize("path", ["/v1/AUTH_t", "/v2/AUTH_t/c/o", "/healthcheck", "/v1//c/o"])

@@ -366,14 +366,19 @@ def test_a_wrong_account_list_is_refused(app, given, problem):
 
 
 def test_container_sync_shows_the_containers_key(app):
-    def sync(**headers):
-        environ = make_environ("PUT", "/v1/AUTH_test/c/o", headers=headers)
+    def sync(method="PUT", **headers):
+        environ = make_environ(method, "/v1/AUTH_test/c/o", headers=headers)
         environ["swift_sync_key"] = "shared"
         return call(app, environ).status
 
     assert sync(**{"X-Container-Sync-Key": "shared"}) == 200
+    assert sync("DELETE", **{"X-Container-Sync-Key": "shared"}) == 200
+    assert sync("POST", **{"X-Container-Sync-Key": "shared"}) == 401
     assert sync(**{"X-Container-Sync-Key": "other"}) == 401
     assert sync() == 401
+    # Its timestamp has not been believed: it would happen now, however old it is.
+    old = {"X-Container-Sync-Key": "shared", "X-Backend-Inbound-X-Timestamp": "1402464677.04188"}
+    assert sync(**old) == 401
 
 
 def test_filters_before_us_may_decide(proxy):
