@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from swiftlite.core.listing import ListingQuery, Row
 from swiftlite.core.rows import DELETED_ETAG, DELETED_TYPE, ZERO_LIKE, ObjectReport, ObjectRow, check_report, merge
 from swiftlite.core.timestamp import Timestamp
-from swiftlite.db.broker import DatabaseBroker, Refuse, dictionaries
+from swiftlite.db import pending
+from swiftlite.db.broker import DatabaseBroker, DatabaseMissing, Refuse, dictionaries
 from swiftlite.db.listing import Listed, Page, walk
 from swiftlite.db.schema import CONTAINER_SCHEMA
 
@@ -30,6 +32,10 @@ def is_deleted(info: dict[str, Any]) -> bool:
     """Whether a container is deleted: it holds no objects of its policy, and was deleted after its last PUT."""
     deleted_after_put = Timestamp(info["delete_timestamp"]) > Timestamp(info["put_timestamp"])
     return deleted_after_put and info["object_count"] in ZERO_LIKE
+
+
+class NotDeletable(Exception):
+    """A container that must not be deleted; says why."""
 
 
 class ContainerBroker(DatabaseBroker):
@@ -64,6 +70,35 @@ class ContainerBroker(DatabaseBroker):
     def delete_object(self, name: str, timestamp: str, policy_index: int = 0) -> None:
         """Accept that an object was deleted at an internal timestamp."""
         self.append(ObjectReport(name, timestamp, 0, DELETED_TYPE, DELETED_ETAG, 1, policy_index))
+
+    def delete_if_empty(self, timestamp: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Delete the container at an internal timestamp, with its metadata; no row can come in between.
+
+        :returns: what the database said of itself before, and what it says after
+        :raises NotDeletable: when any policy has an object here, or there is a newer PUT; nothing is changed then
+        :raises DatabaseMissing: when there is no database
+        """
+        with self._all_merged() as connection:
+            before = self._info(connection)
+            if connection.execute("SELECT 1 FROM policy_stat WHERE object_count > 0 LIMIT 1").fetchone():
+                raise NotDeletable("The container is not empty.")
+            if max(Timestamp(timestamp), Timestamp(before["delete_timestamp"])) <= Timestamp(before["put_timestamp"]):
+                raise NotDeletable("The container was created after that time.")
+            self._delete(connection, timestamp)
+            return before, self._info(connection)
+
+    @contextmanager
+    def _all_merged(self) -> Iterator[sqlite3.Connection]:
+        """A transaction with all rows that were accepted; while it lasts, nobody can accept another."""
+        if not self.exists:
+            raise DatabaseMissing(self.path)
+        try:
+            with pending.directory_lock(self.directory, self.pending_timeout):
+                self.commit_pending_locked()
+                with self.transaction() as connection:
+                    yield connection
+        except FileNotFoundError:
+            raise DatabaseMissing(self.path) from None
 
     def _record(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
         return (

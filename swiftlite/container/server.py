@@ -14,7 +14,7 @@ from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.sync_realms import SyncRealms
 from swiftlite.container import catch_up
 from swiftlite.container.account_update import AccountUpdates
-from swiftlite.container.backend import ContainerBroker, is_deleted
+from swiftlite.container.backend import ContainerBroker, NotDeletable, is_deleted
 from swiftlite.container.replication import ContainerReplication
 from swiftlite.container.sync_store import SYNC_TO, update_link
 from swiftlite.core.container_sync import BadTarget, read_target
@@ -251,17 +251,13 @@ class ContainerServer(DatabaseServer):
         timestamp = request.timestamp()
         targets = self.account_updates.targets(request)
         broker = self._broker(place)
-        info = broker.get_info()
-        if not broker.empty():
-            raise web.HTTPConflict("The container is not empty.", content_type="text/plain")
-        existed = bool(Timestamp(info["put_timestamp"])) and not is_deleted(info)
-        broker.delete(timestamp.internal)
+        try:
+            before, info = broker.delete_if_empty(timestamp.internal)
+        except NotDeletable as error:
+            raise web.HTTPConflict(str(error), content_type="text/plain") from None
         self._update_sync_link(broker)
-        info = broker.get_info()
-        if not is_deleted(info):
-            raise web.HTTPConflict("The container was created after that time.", content_type="text/plain")
         self._tell_account(request, targets, place, info)
-        if not existed:
+        if is_deleted(before) or not Timestamp(before["put_timestamp"]):
             raise web.HTTPNotFound()
         return Reply(204)
 

@@ -135,10 +135,16 @@ class DatabaseBroker(DatabaseFile):
         return f"{uuid.uuid4()}-{os.path.basename(layout.device_of(self.path, self.kind))}"
 
     def delete(self, timestamp: str) -> None:
-        """Mark the database deleted at an internal timestamp, and blank its metadata."""
-        blank = {key: ("", timestamp) for key in self.metadata() if self._blanked_by_delete(key)}
-        self.update_metadata(blank)
-        self._execute(
+        """Mark the database deleted at an internal timestamp, and blank its metadata: both or nothing."""
+        with self.transaction() as connection:
+            self._delete(connection, timestamp)
+
+    def _delete(self, connection: sqlite3.Connection, timestamp: str) -> None:
+        before = load_metadata(self._stat(connection, "metadata")["metadata"])
+        blank = {key: ("", timestamp) for key in before if self._blanked_by_delete(key)}
+        kept = json.dumps(newest_metadata(before, blank))
+        connection.execute(f"UPDATE {self.stat_table} SET metadata = ?", (kept,))
+        connection.execute(
             f"UPDATE {self.stat_table} SET delete_timestamp = ?, status = 'DELETED', status_changed_at = ? "
             "WHERE delete_timestamp < ?",
             (timestamp, timestamp, timestamp),

@@ -7,11 +7,15 @@ import json
 import os
 import sqlite3
 import xml.etree.ElementTree
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from fakes.database_servers import SWIFT, BackendServer, account_server, container_server
+from swiftlite.container.backend import ContainerBroker
+from swiftlite.core.rows import ObjectReport
 from swiftlite.db import pending
 from swiftlite.db.pending import LockTimeout
 
@@ -385,6 +389,62 @@ def test_deletion_and_return_change_the_status(container: BackendServer) -> None
     for method, time, expected in (("PUT", 20, 10), ("POST", 30, 10), ("DELETE", 40, 40), ("PUT", 50, 50)):
         assert container.request(method, "/sda/0/a/c", {"X-Timestamp": at(time)}).status < 300
         assert changed() == at(expected)
+
+
+COLOR = "X-Container-Meta-Color"
+
+
+def test_a_deletion_that_is_refused_changes_nothing(container: BackendServer) -> None:
+    path = "/sda/0/a/c"
+    assert container.request("POST", path, {"X-Timestamp": at(11), COLOR: "blue"}).status == 204
+    put_rows(container, "o")
+    assert container.request("DELETE", path, {"X-Timestamp": at(30)}).status == 409
+    assert container.request("HEAD", path).headers[COLOR.lower()] == "blue"
+    assert container.request("DELETE", f"{path}/o", {"X-Timestamp": at(31), POLICY: "0"}).status == 204
+    assert container.request("PUT", path, {"X-Timestamp": at(40)}).status == 202
+    assert container.request("DELETE", path, {"X-Timestamp": at(35)}).status == 409
+    head = container.request("HEAD", path)
+    assert (head.headers[COLOR.lower()], head.headers["x-backend-delete-timestamp"]) == ("blue", at(0))
+
+
+def test_no_row_comes_between_the_steps_of_a_deletion(container: BackendServer, monkeypatch) -> None:
+    """Whoever brings one at the last moment waits, or keeps the container and its metadata."""
+    path, begin = "/sda/0/a/c", ContainerBroker.transaction
+    assert container.request("POST", path, {"X-Timestamp": at(11), COLOR: "blue"}).status == 204
+    waited = []
+
+    @contextmanager
+    def disturbed(broker: ContainerBroker) -> Iterator[sqlite3.Connection]:
+        if not waited:
+            waited.append(False)
+            other = ContainerBroker(broker.path, "a", "c", logger=broker.logger, pending_timeout=0.0)
+            try:
+                other.put_object(ObjectReport("o", at(25), 3, "text/plain", "e"))
+            except LockTimeout:
+                waited[0] = True
+        with begin(broker) as connection:
+            yield connection
+
+    monkeypatch.setattr(ContainerBroker, "transaction", disturbed)
+    status = container.request("DELETE", path, {"X-Timestamp": at(30)}).status
+    head = container.request("HEAD", path)
+    if waited == [True]:
+        assert (status, head.status) == (204, 404)
+    else:
+        assert (status, head.headers.get(COLOR.lower())) == (409, "blue")
+
+
+def test_a_deletion_that_is_cut_off_changes_nothing(container: BackendServer, tmp_path: Path) -> None:
+    path = "/sda/0/a/c"
+    assert container.request("POST", path, {"X-Timestamp": at(11), COLOR: "blue"}).status == 204
+    [file] = tmp_path.glob("sda/containers/0/*/*/*.db")
+    with sqlite3.connect(file) as connection:
+        connection.execute(
+            "CREATE TRIGGER cut BEFORE UPDATE ON container_info WHEN NEW.delete_timestamp <> OLD.delete_timestamp "
+            "BEGIN SELECT RAISE(ABORT, 'cut'); END"
+        )
+    assert container.request("DELETE", path, {"X-Timestamp": at(30)}).status >= 500
+    assert container.request("HEAD", path).headers[COLOR.lower()] == "blue"
 
 
 @pytest.mark.parametrize(
