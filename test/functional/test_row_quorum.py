@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import swiftclient
 
 from functional.cluster import Cluster, wait_until
 from swiftlite.container.backend import ContainerBroker
@@ -46,6 +47,31 @@ def test_a_majority_has_every_row(cluster: Cluster, down: tuple[str, ...], node:
         for server in servers:
             server.start()
     assert "Listings may lag" not in cluster.log_text()
+
+
+@pytest.mark.parametrize("node", [1, 2, 3])
+def test_a_replica_that_missed_an_object_does_not_delete_its_container(cluster: Cluster, node: int) -> None:
+    container = f"kept-{node}"
+    connection = cluster.connection()
+    connection.put_container(container, {"X-Container-Read": "test2:tester2", "X-Container-Meta-Color": "blue"})
+    replicas = wait_until(lambda: _replicas(cluster, container), "all replicas of the container")
+    server = cluster.server("container-server", node)
+    server.kill()
+    try:
+        connection.put_object(container, "o", b"x")
+    finally:
+        server.start()
+    with pytest.raises(swiftclient.ClientException, match="409"):
+        connection.delete_container(container)
+    for path in replicas:
+        broker = ContainerBroker(str(path), "", logger=logging.getLogger("test"))
+        assert {key: value for key, (value, _) in broker.metadata().items()} == {
+            "X-Container-Read": "test2:tester2",
+            "X-Container-Meta-Color": "blue",
+        }
+    connection.delete_object(container, "o")
+    assert connection.head_container(container)["x-container-meta-color"] == "blue"
+    connection.delete_container(container)
 
 
 def test_past_the_bound_a_change_is_acknowledged_and_logged(cluster: Cluster) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from swiftlite.common.config import is_true
 from swiftlite.common.web import (
     HTTPBadRequest,
+    HTTPConflict,
     HTTPForbidden,
     HTTPInternalServerError,
     HTTPNotFound,
@@ -114,6 +115,7 @@ class ContainerController(Controller):
         self.authorize()
         if not self.info.account_exists(self.environ, self.name.account):
             raise HTTPNotFound()
+        self._refuse_unless_empty()
         return self._change("DELETE", database_headers("container", self.environ))
 
     def UPDATE(self) -> PlainAnswer:
@@ -159,6 +161,24 @@ class ContainerController(Controller):
         if lags or self.options.listing_consistency != "quorum":
             return begin_search().run()
         return TrustedListing(self.app.trust, begin_search).run()
+
+    def _refuse_unless_empty(self) -> None:
+        """Ask what a majority knows before any replica is told to delete.
+
+        A replica that has missed the last object would delete itself, whatever the others say, and forget the metadata
+        and access lists; listings that can be trusted would tell the others of it.
+
+        :raises Answer: 409
+        """
+        if self.options.listing_consistency != "quorum":
+            return
+        request = BackendRequest("HEAD", self.partition, self.path)
+        headers = read_headers(self.environ) + self.identification()
+        found = self._find(lambda: self.search(self.ring, request, headers, is_object=False))
+        if isinstance(found, Source):
+            found.response.close()
+            if int(found.response.headers.get("X-Container-Object-Count") or 0):
+                raise HTTPConflict("The container is not empty.", content_type="text/plain")
 
     def _metadata(self) -> HeaderList:
         """The metadata of the request, its access lists cleaned.

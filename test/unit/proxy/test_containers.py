@@ -205,7 +205,8 @@ class TestWhatIsRemembered:
         assert paths(stage).count("a") == paths(stage).count("a/c") == 1
 
     @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
-    def test_a_write_makes_it_ask_again(self, stage, method):
+    def test_a_write_makes_it_ask_again(self, staged, method):
+        stage = staged(listing_consistency="eventual")  # otherwise a DELETE asks for itself, too
         for backend in stage.backends:
             backend.script = self.script
         cache = Cache()
