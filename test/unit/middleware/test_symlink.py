@@ -79,6 +79,17 @@ def test_container_sync_may_bring_a_link_before_its_target() -> None:
     assert etag.endswith("; symlink_target=c/t; symlink_target_etag=e; symlink_target_bytes=7")
 
 
+@pytest.mark.parametrize("size", [None, "", "x", "-1"])
+def test_such_a_link_says_how_large_its_target_is(size: str | None) -> None:
+    proxy = Proxy()
+    headers = {"X-Symlink-Target": "c/t", "X-Symlink-Target-Etag": "e"}
+    headers |= {} if size is None else {"X-Symlink-Target-Bytes": size}
+    environ = make_environ("PUT", PATH, headers=headers) | {"CONTENT_LENGTH": "0", "swift.symlink_override": True}
+    statuses: list[str] = []
+    list(Symlink(proxy, SymlinkOptions())(environ, lambda status, *_: statuses.append(status)))
+    assert (statuses, proxy.asked) == (["400 Bad Request"], [])
+
+
 def test_only_our_own_links_are_trusted_further_than_their_readers() -> None:
     granted = {"X-Object-Sysmeta-Allow-Reserved-Names": "true", "X-Object-Sysmeta-Symloop-Extend": "true"}
     for ours in ({}, {"X-Backend-Allow-Reserved-Names": "true"}):
