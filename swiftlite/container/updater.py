@@ -111,9 +111,13 @@ class ContainerUpdater(daemon.Daemon):
             self.counts["postponed"] += 1
             return
         statuses = self._tell(info)
-        if sum(200 <= status < 300 for status in statuses) >= majority(len(statuses)):
+        taken = sum(200 <= status < 300 for status in statuses)
+        if taken == len(statuses):
             broker.set_reported(*(info[key] for key in _REPORTED))
             self.counts["updated"] += 1
+        elif taken >= majority(len(statuses)):
+            # The next pass tells them all again: by replication the one that missed it may give its old counts to the others.
+            self.counts["incomplete"] += 1
         elif is_denied_by_all(statuses) and self._is_unknown(info["account"]):
             broker.quarantine("no account server knows its account")
             self.counts["quarantined"] += 1

@@ -144,8 +144,19 @@ def test_a_container_that_nobody_created_is_not_told(accounts, make_updater, tmp
     assert listing(accounts[0]) == []
 
 
-def test_a_majority_is_enough(accounts, container, make_updater) -> None:
-    assert make_updater(*addresses(accounts[:2]), UNREACHABLE).run_once()["updated"] == 1
+def test_all_are_told_again_until_the_last_has_heard(accounts, container, make_updater, tmp_path: Path) -> None:
+    """One that missed it may give its old counts to the others meanwhile: all are equally new to replication."""
+    other = make_container(tmp_path / "sda", "a", "other")
+    updater = make_updater(*addresses(accounts[:2]), UNREACHABLE)
+    for _ in range(2):
+        assert updater.run_once() == {"jobs": 2, "incomplete": 2}  # the account is not left alone for that
+        assert [len(listing(server)) for server in accounts] == [2, 2, 0]
+    assert not container.is_reported()
+    row = {"X-Put-Timestamp": "10", "X-Delete-Timestamp": "0", "X-Object-Count": "9", "X-Bytes-Used": "99"}
+    assert accounts[0].request("PUT", "/sda/0/a/c", row).status == 201
+    assert make_updater(*addresses(accounts)).run_once() == {"jobs": 2, "updated": 2}
+    assert [[entry["count"] for entry in listing(server)] for server in accounts] == [[1, 1]] * 3
+    assert container.is_reported() and other.is_reported()
 
 
 def test_without_a_majority_the_account_is_left_alone_for_a_while(accounts, container, make_updater) -> None:
