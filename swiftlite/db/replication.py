@@ -216,11 +216,13 @@ class Replication:
         with self._claimed(place, name) as received:
             # First of all: what comes after this was not known to the sender, whose rows these are.
             received.renew_id(name)
+            known = existing.get_info()["id"]
             last = _merge_rows(existing, received, -1)
             with pending.directory_lock(existing.directory, existing.pending_timeout):
                 existing.commit_pending_locked()
                 with existing.write_locked():
-                    _merge_rows(existing, received, last)
+                    # If another file has taken the place meanwhile, its rows have other numbers.
+                    _merge_rows(existing, received, last if existing.get_info()["id"] == known else -1)
                     self.merge_rest(existing, received)
                     os.rename(received.path, layout.newest_file(existing.path))
             sync_directory(existing.directory)

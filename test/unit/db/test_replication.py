@@ -1,0 +1,74 @@
+"""Replication: what becomes of a database when the file of another replica comes (formats.md 4.8)."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.db.replicas import HASH, make_replicas, put, rows_of
+
+from fakes.database_servers import SWIFT
+from swiftlite.account.server import AccountServer
+from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.container.server import ContainerOptions, ContainerServer
+from swiftlite.core.names import HashPath
+from swiftlite.db import replication
+from swiftlite.db.broker import DatabaseBroker
+from swiftlite.db.controller import DatabaseServerOptions
+from swiftlite.db.replication import Place, Replication
+
+LOGGER = logging.getLogger("test.replication")
+
+
+class OneHash(HashPath):
+    """Every name has the hash of the tests' replicas."""
+
+    def hex(self, *names: Any) -> str:
+        return HASH
+
+
+def receiver(tmp_path: Path, kind: str) -> Replication:
+    """What answers REPLICATE for device d0."""
+    (tmp_path / "d0" / "tmp").mkdir(parents=True, exist_ok=True)
+    swift = SwiftConf(OneHash(b"", b""), SWIFT.constraints, SWIFT.policies)
+    if kind == "account":
+        options = DatabaseServerOptions(devices=str(tmp_path), mount_check=False)
+        return AccountServer(options, swift, LOGGER).replication
+    return ContainerServer(ContainerOptions(devices=str(tmp_path), mount_check=False), swift, LOGGER).replication
+
+
+def place_of(broker: DatabaseBroker, tmp_path: Path) -> Place:
+    return Place(str(tmp_path / "d0"), HASH, broker.path)
+
+
+def send(broker: DatabaseBroker, tmp_path: Path) -> str:
+    """Copy a database's file to where the receiver looks for it; return its name there."""
+    known = broker.get_info()["id"]
+    shutil.copyfile(broker.path, tmp_path / "d0" / "tmp" / known)
+    return known
+
+
+def names(broker: DatabaseBroker) -> list[str]:
+    return [row["name"] for row in rows_of(broker)]
+
+
+def test_two_files_that_come_at_once_are_both_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, first, second = make_replicas(tmp_path, "container", 3)
+    for letter, broker in zip("opq", (ours, first, second), strict=True):
+        for number in range(3):
+            put(broker, f"{letter}{number}")
+    served, place = receiver(tmp_path, "container"), place_of(ours, tmp_path)
+    sent = [send(broker, tmp_path) for broker in (first, second)]
+
+    def meanwhile(_: float) -> None:
+        # The second file's request has just merged the first rows of ours: it lets others run.
+        monkeypatch.undo()
+        assert served._rsync_then_merge(place, sent[0]).status == 204
+
+    monkeypatch.setattr(replication, "sleep", meanwhile)
+    assert served._rsync_then_merge(place, sent[1]).status == 204
+    assert names(ours) == [f"{letter}{number}" for letter in "opq" for number in range(3)]
+    assert [ours.sync_point(known) for known in sent] == [3, 3]
