@@ -6,13 +6,15 @@ import json
 from typing import Any, NamedTuple
 
 from swiftlite.common import web
+from swiftlite.common.policies import StoragePolicies
 from swiftlite.container.backend import ContainerBroker
 from swiftlite.container.policy_choice import take_policy
 from swiftlite.core.json_text import load_json
 from swiftlite.core.misplaced import Claim
+from swiftlite.core.rows import is_storable
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.core.trusted_listing import Known, life_digest
-from swiftlite.db.broker import BadRow, dictionaries
+from swiftlite.db.broker import BadRow, dictionaries, read_metadata
 from swiftlite.db.connections import until_unlocked
 from swiftlite.db.controller import Reply
 from swiftlite.wire.catch_up import Reach, SameRows, Stretch, known_header
@@ -88,7 +90,7 @@ def tell(broker: ContainerBroker, stretch: Stretch) -> Reply:
     return Reply(200, headers, body)
 
 
-def learn(broker: ContainerBroker, stretch: Stretch, reach: Reach, body: bytes) -> Reply:
+def learn(broker: ContainerBroker, policies: StoragePolicies, stretch: Stretch, reach: Reach, body: bytes) -> Reply:
     """Take over what :func:`tell` answered for another replica; a repetition does no harm.
 
     :raises BadRow: when the body is no such answer
@@ -102,7 +104,7 @@ def learn(broker: ContainerBroker, stretch: Stretch, reach: Reach, body: bytes) 
         broker.merge_rows(changes["rows"], stretch.of)
     if reach.until > max((row["ROWID"] for row in changes["rows"]), default=stretch.since):
         broker.merge_sync_points([{"remote_id": stretch.of, "sync_point": reach.until}])
-    _learn_life(broker, mine.info, changes)
+    _learn_life(broker, policies, mine.info, changes)
     return Reply(202, [known_header(describe(broker).known)])
 
 
@@ -114,15 +116,20 @@ def _read(body: bytes) -> dict[str, Any]:
         Claim.from_info(changes)
         if not isinstance(changes["rows"], list) or not isinstance(changes["metadata"], str):
             raise TypeError("a field of the wrong type")
+        if not is_storable(changes[name] for name in _TOLD):
+            raise ValueError("a field that no database can keep")
+        read_metadata(changes["metadata"])
     except (ValueError, KeyError, TypeError) as error:
         raise BadRow(f"no changes of a container: {error!r}") from None
     return changes
 
 
-def _learn_life(broker: ContainerBroker, mine: dict[str, Any], changes: dict[str, Any]) -> None:
+def _learn_life(
+    broker: ContainerBroker, policies: StoragePolicies, mine: dict[str, Any], changes: dict[str, Any]
+) -> None:
     """Take over policy, timestamps and metadata, where they are right; a transaction that changes nothing is spared."""
     if changes["storage_policy_index"] != mine["storage_policy_index"]:
-        take_policy(broker, mine, changes)
+        take_policy(broker, policies, mine, changes)
     created, put, deleted = (changes[name] for name in _LIFE)
     my_created, my_put, my_deleted = (Timestamp(mine[name] or 0).internal for name in _LIFE)
     if created < my_created or put > my_put or deleted > my_deleted:

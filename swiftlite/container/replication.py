@@ -27,7 +27,7 @@ class ContainerReplication(Replication):
     def settle(self, broker: DatabaseBroker, info: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
         """Take over the sender's policy where it is right."""
         try:
-            return broker.replication_info() if take_policy(broker, info, theirs) else info
+            return broker.replication_info() if take_policy(broker, self._server.swift.policies, info, theirs) else info
         except ValueError as error:
             raise bad_request(f"Bad arguments: {error}") from None
 

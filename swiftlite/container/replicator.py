@@ -41,7 +41,7 @@ class ContainerReplicator(DatabaseReplicator):
 
     def settle(self, broker: DatabaseBroker, info: dict[str, Any], theirs: dict[str, Any], peer: Peer) -> None:
         """Take over the peer's policy, where it is right (formats.md 1.8), and exchange shard ranges."""
-        take_policy(broker, info, theirs)
+        take_policy(broker, self.swift.policies, info, theirs)
         if theirs.get("shard_max_row", -1) >= 0:
             told = peer.tell("get_shard_ranges").json()
             merge_shard_ranges(broker, [ShardRange.from_mapping(row) for row in told])

@@ -10,6 +10,7 @@ from swiftlite.common import web
 from swiftlite.common.concurrency import Semaphore
 from swiftlite.common.config import is_true, option, read_options
 from swiftlite.common.log import get_logger
+from swiftlite.common.policies import StoragePolicies
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.sync_realms import SyncRealms
 from swiftlite.container import catch_up
@@ -22,7 +23,7 @@ from swiftlite.core.json_text import load_json
 from swiftlite.core.listing import ListingQuery
 from swiftlite.core.listing_formats import JSON, render_objects
 from swiftlite.core.names import str_to_wsgi, wsgi_to_str
-from swiftlite.core.rows import ObjectReport, is_storable
+from swiftlite.core.rows import ObjectReport, check_report
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout
 from swiftlite.db.broker import DatabaseMissing, load_metadata
@@ -127,11 +128,11 @@ class ContainerServer(DatabaseServer):
             return catch_up.agree(self._broker(place), same)
         if stretch is not None:
             body = request.environ["wsgi.input"].read()
-            return catch_up.learn(self._broker(place), stretch, Reach.from_headers(request), body)
+            return catch_up.learn(self._broker(place), self.swift.policies, stretch, Reach.from_headers(request), body)
         timestamp = request.timestamp()
         policy_index = self._policy_index(request, POLICY_INDEX)
         try:
-            reports = row_reports(load_json(request.environ["wsgi.input"].read()))
+            reports = row_reports(load_json(request.environ["wsgi.input"].read()), self.swift.policies)
         except ValueError as error:
             raise bad_request(str(error)) from None
         broker = self._broker(place)
@@ -374,11 +375,12 @@ def _unicode(text: str) -> str:
     return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
 
 
-def row_reports(rows: Any) -> list[ObjectReport]:
+def row_reports(rows: Any, policies: StoragePolicies) -> list[ObjectReport]:
     """The rows of an UPDATE.
 
     :param rows: what its JSON says: dictionaries with the fields of a row
-    :raises ValueError: when it is anything else
+    :param policies: of swift.conf
+    :raises ValueError: when it is anything else, or a row is one that no container can keep
     """
     try:
         reports = [
@@ -392,9 +394,12 @@ def row_reports(rows: Any) -> list[ObjectReport]:
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"The body must be a list of rows: {error!r}") from None
     for report in reports:
-        texts = (*report[:2], *report[3:5])
-        if not (is_storable(report) and isinstance(report.size, int) and all(isinstance(text, str) for text in texts)):
-            raise ValueError(f"The row of {report.name!r} has a field of the wrong type")
+        try:
+            check_report(report)
+        except ValueError as error:
+            raise ValueError(f"The row of {report.name!r} cannot be kept: {error}") from None
+        if policies.by_index(report.storage_policy_index) is None:
+            raise ValueError(f"The row of {report.name!r} is of a storage policy that is not in swift.conf")
     return reports
 
 

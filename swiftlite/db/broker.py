@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from swiftlite.common.concurrency import sleep
+from swiftlite.core.names import str_to_wsgi
 from swiftlite.core.rows import Metadata, is_storable, merge_metadata, newest_metadata
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout, pending
@@ -256,12 +257,7 @@ class DatabaseBroker(DatabaseFile):
 
         :raises BadRow: when it is no such column
         """
-        try:
-            theirs = load_metadata(text)
-            if not all(isinstance(part, str) for item in theirs.items() for part in (item[0], *item[1])):
-                raise TypeError("a part that is no text")
-        except (ValueError, TypeError, AttributeError) as error:
-            raise BadRow(f"metadata that cannot be read: {error}") from None
+        theirs = read_metadata(text)
         if not theirs:
             return
         with self.transaction() as connection:
@@ -374,7 +370,10 @@ class DatabaseBroker(DatabaseFile):
         """
         try:
             records = [self._record(row) for row in rows]
-            last = max((int(row["ROWID"]) for row in rows), default=-1) if source else -1
+            numbers = [row["ROWID"] for row in rows] if source else []
+            if not (all(isinstance(number, int) for number in numbers) and is_storable(numbers)):
+                raise ValueError("a row has no number that a database could have given it")
+            last = max(numbers, default=-1)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadRow(f"a row lacks a column, or is no mapping: {error!r}") from None
         with self.transaction() as connection:
@@ -489,3 +488,17 @@ def dictionaries(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
 def load_metadata(text: str | None) -> Metadata:
     """Read the metadata column: native key -> (native value, internal timestamp)."""
     return {key: (value, timestamp) for key, (value, timestamp) in json.loads(text).items()} if text else {}
+
+
+def read_metadata(text: str) -> Metadata:
+    """Read the metadata column of another replica.
+
+    :raises BadRow: when it is no such column
+    """
+    try:
+        found = load_metadata(text)
+        for key, (value, timestamp) in found.items():
+            str_to_wsgi(key + value + timestamp)  # text, and such that an answer's headers can hold
+    except (ValueError, TypeError, AttributeError) as error:
+        raise BadRow(f"metadata that cannot be read: {error}") from None
+    return found

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, NamedTuple
 from swiftlite.common import web
 from swiftlite.common.concurrency import ThreadPool, sleep
 from swiftlite.core.json_text import load_json
+from swiftlite.core.rows import is_storable
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout, pending
 from swiftlite.db.broker import BadRow, DatabaseBroker, DatabaseMissing, make_directories, sync_directory
@@ -28,7 +29,10 @@ from swiftlite.db.controller import DatabaseServer, Reply, Request, bad_request
 from swiftlite.http.errors import RequestBodyError
 
 _HASH = re.compile(r"[0-9a-f]{32}")
-_NAME = re.compile(r"[^/\x00]{1,255}")
+_NAME = re.compile(r"[^/\x00]+")
+_LONGEST_NAME = 255 - len(".") - len(uuid.UUID(int=0).hex)
+"""Bytes: a file has a longer name of its own while it is received or claimed."""
+
 _ROWS_AT_ONCE = 1000
 _CHUNK = 262144
 _TIMES = ("created_at", "put_timestamp", "delete_timestamp")
@@ -52,7 +56,7 @@ class Place(NamedTuple):
 
         :raises Answer: 400 when that would be anywhere else
         """
-        if not _NAME.fullmatch(name) or name in (".", ".."):
+        if not _NAME.fullmatch(name) or name in (".", "..") or len(os.fsencode(name)) > _LONGEST_NAME:
             raise bad_request(f"{name!r} is no name of a file")
         return f"{self.device_path}/tmp/{name}"
 
@@ -145,11 +149,8 @@ class Replication:
             broker.merge_timestamps(*(theirs[name] for name in _TIMES))
         info["point"] = broker.sync_point(theirs["id"])
         if info["hash"] == theirs["hash"] and info["point"] < theirs["max_row"]:
-            broker.note_same_rows(theirs["id"], theirs["hash"], theirs["max_row"])
+            broker.merge_sync_points([{"remote_id": theirs["id"], "sync_point": theirs["max_row"]}])
             info["point"] = theirs["max_row"]
-        elif info["point"] == UNTAKEN:
-            # What follows raises only points that are there: not those of a database that is made meanwhile.
-            broker.merge_sync_points([{"remote_id": theirs["id"], "sync_point": UNTAKEN}])
         return Reply(200, [("Content-Type", "application/json")], json.dumps(info).encode("ascii"))
 
     def settle(self, broker: DatabaseBroker, info: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
@@ -188,7 +189,7 @@ class Replication:
 
     def _merge_syncs(self, place: Place, *arguments: Any) -> Reply:
         (points,) = _of_types(arguments, list)
-        self.existing(place).merge_sync_points(points, only_known=True)
+        self.existing(place).merge_sync_points(points)
         return Reply(202)
 
     # A received file takes its place --------------------------------------------------------------------------
@@ -307,6 +308,8 @@ def _described(arguments: tuple[Any, ...]) -> dict[str, Any]:
     try:
         if len(arguments) < 7 or not isinstance(described["max_row"], int) or not isinstance(described["id"], str):
             raise ValueError("fields are missing, or of the wrong type")
+        if not is_storable(described.values()):
+            raise ValueError("a field that no database can keep")
         for name in _TIMES:
             Timestamp(described[name])
         described["metadata"] = described["metadata"] or ""
@@ -318,4 +321,6 @@ def _described(arguments: tuple[Any, ...]) -> dict[str, Any]:
 def _of_types(arguments: tuple[Any, ...], *types: type) -> list[Any]:
     if len(arguments) != len(types) or not all(map(isinstance, arguments, types)):
         raise bad_request(f"The arguments must be {', '.join(kind.__name__ for kind in types)}")
+    if not is_storable(argument for argument in arguments if isinstance(argument, str)):
+        raise bad_request("An argument is no Unicode text")
     return list(arguments)

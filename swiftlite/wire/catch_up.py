@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from swiftlite.core.json_text import load_json
+from swiftlite.core.rows import is_storable
 from swiftlite.core.trusted_listing import Known
 from swiftlite.wire.messages import BadMessage
 
@@ -139,6 +140,9 @@ class SameRows(NamedTuple):
 
 def _row(headers: Headers, name: str) -> int:
     try:
-        return int(headers.get(name, ""))
+        row = int(headers.get(name, ""))
     except ValueError:
         raise BadMessage(f"Invalid {name} header") from None
+    if not is_storable([row]):
+        raise BadMessage(f"Invalid {name} header: no database has so many rows")
+    return row
