@@ -202,6 +202,7 @@ class Replication:
             raise bad_request(f"{file[0]!r} is no name of this database")
         with self._claimed(place, name) as received:
             received.renew_id(name)
+            _set_status(received, received.get_info())
             make_directories(place.directory)
             with pending.directory_lock(place.directory, received.pending_timeout):
                 if self._broker(place).exists:
@@ -232,9 +233,7 @@ class Replication:
     def merge_rest(self, existing: DatabaseBroker, received: DatabaseBroker) -> None:
         """Merge what a database knows besides its rows into the one that takes its place."""
         info = existing.replication_info()
-        if info["status"] and info["delete_timestamp"] > received.replication_info()["put_timestamp"]:
-            with received.transaction() as connection:
-                connection.execute(f"UPDATE {received.stat_table} SET status = ?", (info["status"],))
+        _set_status(received, received.get_info(), info)
         received.merge_sync_points(existing.sync_points())
         self._merge_metadata(received, info["metadata"])
         received.merge_timestamps(*(info[name] for name in _TIMES))
@@ -283,6 +282,18 @@ def _merge_rows(source: DatabaseBroker, target: DatabaseBroker, last: int) -> in
         last = rows[-1]["ROWID"]
         sleep(0)
     return last
+
+
+def _set_status(received: DatabaseBroker, *infos: dict[str, Any]) -> None:
+    """Mark a received database by what was done last to any of those that are in it.
+
+    An old replica that comes back must not mark an account deleted that was created anew since then: nobody could
+    create it a third time.
+    """
+    put, deleted = (max(info[name] for info in infos) for name in ("put_timestamp", "delete_timestamp"))
+    status = "" if put > deleted else max(info["status"] or "" for info in infos)
+    with received.transaction() as connection:
+        connection.execute(f"UPDATE {received.stat_table} SET status = ?", (status,))
 
 
 def _check_file(path: str) -> None:

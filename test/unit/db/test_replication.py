@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.db.replicas import HASH, make_replicas, put, rows_of
+from unit.db.replicas import HASH, at, broker_on, make_replicas, put, rows_of
 
 from fakes.database_servers import SWIFT
 from swiftlite.account.server import AccountServer
@@ -72,3 +72,44 @@ def test_two_files_that_come_at_once_are_both_merged(tmp_path: Path, monkeypatch
     assert served._rsync_then_merge(place, sent[1]).status == 204
     assert names(ours) == [f"{letter}{number}" for letter in "opq" for number in range(3)]
     assert [ours.sync_point(known) for known in sent] == [3, 3]
+
+
+def old_and_deleted(broker: DatabaseBroker) -> None:
+    """It was away for long; of what was done meanwhile it has heard of by `sync` alone."""
+    put(broker, "old")
+    broker.delete(at(100))
+    broker.merge_timestamps(at(10), at(5000), at(100))
+
+
+@pytest.mark.parametrize("ours_is_old", [True, False])
+def test_an_account_that_was_created_anew_stays_when_old_replicas_come(tmp_path: Path, ours_is_old: bool) -> None:
+    ours, theirs = make_replicas(tmp_path, "account")
+    served = receiver(tmp_path, "account")
+    old, new = (ours, theirs) if ours_is_old else (theirs, ours)
+    old_and_deleted(old)
+    new.merge_timestamps(at(10), at(5000), at(100))
+    put(new, "new")
+    assert served._rsync_then_merge(place_of(ours, tmp_path), send(theirs, tmp_path)).status == 204
+    assert (ours.get_info()["status"], ours.is_deleted()) == ("", False)
+    assert names(ours) == ["new", "old"]
+
+
+def test_an_old_replica_of_an_account_that_was_created_anew_is_not_deleted_where_it_is_the_first(
+    tmp_path: Path,
+) -> None:
+    ours, theirs = broker_on(tmp_path / "d0", "account"), broker_on(tmp_path / "d1", "account")
+    theirs.initialize(at(10))
+    served = receiver(tmp_path, "account")
+    old_and_deleted(theirs)
+    assert served._complete_rsync(place_of(ours, tmp_path), send(theirs, tmp_path)).status == 204
+    assert (ours.get_info()["status"], ours.is_deleted()) == ("", False)
+
+
+@pytest.mark.parametrize("ours_is_deleted", [True, False])
+def test_an_account_that_was_deleted_last_stays_deleted(tmp_path: Path, ours_is_deleted: bool) -> None:
+    ours, theirs = make_replicas(tmp_path, "account")
+    served = receiver(tmp_path, "account")
+    (ours if ours_is_deleted else theirs).delete(at(100))
+    put(theirs, "a")
+    assert served._rsync_then_merge(place_of(ours, tmp_path), send(theirs, tmp_path)).status == 204
+    assert (ours.get_info()["status"], ours.is_deleted()) == ("DELETED", True)
