@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import Any, NamedTuple
 
 from swiftlite.common import web
@@ -17,6 +18,7 @@ from swiftlite.core.trusted_listing import Known, life_digest
 from swiftlite.db.broker import BadRow, dictionaries, read_metadata
 from swiftlite.db.connections import until_unlocked
 from swiftlite.db.controller import Reply
+from swiftlite.db.sync_points import UNTAKEN
 from swiftlite.wire.catch_up import Reach, SameRows, Stretch, known_header
 
 PATIENCE = 2.0
@@ -33,6 +35,8 @@ _DESCRIPTION = """
     FROM container_stat
 """
 # Of replicas that are no more the sync points stay for weeks.
+
+_ROWS = "SELECT * FROM object WHERE ROWID > ? ORDER BY ROWID LIMIT ?"
 
 _LIFE = ("created_at", "put_timestamp", "delete_timestamp")
 _TOLD = (*_LIFE, "metadata", "storage_policy_index", "status_changed_at", "object_count")
@@ -59,10 +63,14 @@ def describe(broker: ContainerBroker) -> Description:
     :raises LockTimeout: when rows wait to be merged, and others hold the lock
     """
     broker.commit_pending()
-    with broker.connection() as connection:
-        found = dictionaries(until_unlocked(lambda: connection.execute(_DESCRIPTION)))
-    if not found:  # a database that is broken: the broker knows what to do
-        broker.get_info()
+    with broker.snapshot() as connection:
+        return _described(connection)
+
+
+def _described(connection: sqlite3.Connection) -> Description:
+    found = dictionaries(until_unlocked(lambda: connection.execute(_DESCRIPTION)))
+    if not found:
+        raise sqlite3.DatabaseError("file is not a database: no row in container_stat")
     info = found[0] | {"db_state": "unsharded"}
     points = dict(_point(line) for line in (info.pop("sync_points") or "").splitlines())
     return Description(info, Known(info["id"], info["hash"], life_digest(info), info.pop("max_row"), points))
@@ -76,15 +84,16 @@ def _point(line: str) -> tuple[str, int]:
 def tell(broker: ContainerBroker, stretch: Stretch) -> Reply:
     """Answer with the rows of a stretch, and with timestamps and metadata: all that another replica may lack.
 
-    :raises Answer: 409 when this is no longer the database that was meant
+    :raises Answer: 409 when this is no longer the database that was meant, or has fewer rows than it once had
     """
-    info, known = describe(broker)
-    if known.id != stretch.of:
+    broker.commit_pending()
+    with broker.snapshot() as connection:
+        info, known = _described(connection)
+        rows = dictionaries(until_unlocked(lambda: connection.execute(_ROWS, (stretch.since, MOST_ROWS))))
+    if known.id != stretch.of or known.max_row < stretch.since:
         raise web.HTTPConflict("This is another database.", headers=dict([known_header(known)]))
-    rows = broker.items_since(stretch.since, MOST_ROWS)
     more = len(rows) == MOST_ROWS
-    # What was described before the rows were read reaches at least as far; the numbers between may have no rows.
-    until = rows[-1]["ROWID"] if more else max(known.max_row, *(row["ROWID"] for row in rows[-1:]), stretch.since)
+    until = rows[-1]["ROWID"] if more else known.max_row  # the numbers between may have no rows
     body = json.dumps({"rows": rows, **{name: info[name] for name in _TOLD}}).encode()
     headers = [("Content-Type", "application/json"), known_header(known), *Reach(until, more).to_headers()]
     return Reply(200, headers, body)
@@ -94,18 +103,29 @@ def learn(broker: ContainerBroker, policies: StoragePolicies, stretch: Stretch, 
     """Take over what :func:`tell` answered for another replica; a repetition does no harm.
 
     :raises BadRow: when the body is no such answer
-    :raises Answer: 409 when rows before the stretch are missing here: the sync point would hide them for ever
+    :raises Answer: 409 when rows before the stretch are not known here, or no more, for another database has come in
+        between: a sync point that covered them would hide them for ever
     """
     changes = _read(body)
     mine = describe(broker)
-    if mine.known.points.get(stretch.of, -1) < stretch.since:
-        raise web.HTTPConflict("Rows before these are not known here.", headers=dict([known_header(mine.known)]))
-    if changes["rows"]:
-        broker.merge_rows(changes["rows"], stretch.of)
-    if reach.until > max((row["ROWID"] for row in changes["rows"]), default=stretch.since):
-        broker.merge_sync_points([{"remote_id": stretch.of, "sync_point": reach.until}])
+    point = mine.known.points.get(stretch.of)
+    if (UNTAKEN if point is None else point) < stretch.since:
+        raise _gap(mine.known)
+    if point is None:
+        broker.merge_sync_points([{"remote_id": stretch.of, "sync_point": UNTAKEN}])
+    elif not reach.more and reach.until < point:
+        broker.lower_sync_point(stretch.of, reach.until)
+    if changes["rows"] or reach.until > stretch.since:
+        broker.merge_rows(changes["rows"], stretch.of, stretch.since, reach.until)
     _learn_life(broker, policies, mine.info, changes)
-    return Reply(202, [known_header(describe(broker).known)])
+    now = describe(broker).known
+    if now.id != mine.known.id or now.points.get(stretch.of, UNTAKEN) < reach.until:
+        raise _gap(now)
+    return Reply(202, [known_header(now)])
+
+
+def _gap(known: Known) -> web.Answer:
+    return web.HTTPConflict("Rows before these are not known here.", headers=dict([known_header(known)]))
 
 
 def _read(body: bytes) -> dict[str, Any]:
@@ -140,7 +160,5 @@ def _learn_life(
 
 def agree(broker: ContainerBroker, same: SameRows) -> Reply:
     """Note that all rows of another replica are known here, if they still are the same: no catching up looks at them again."""
-    mine = describe(broker).known
-    if mine.rows == same.rows:
-        broker.merge_sync_points([{"remote_id": same.of, "sync_point": same.until}])
+    broker.note_same_rows(same.of, same.rows, same.until)
     return Reply(202)

@@ -125,10 +125,11 @@ class ContainerServer(DatabaseServer):
         place = self.place(request, 4, 4)
         same, stretch = SameRows.from_headers(request), Stretch.from_headers(request)
         if same is not None:
-            return catch_up.agree(self._broker(place), same)
+            return catch_up.agree(self._broker(place, pending_timeout=catch_up.PATIENCE), same)
         if stretch is not None:
             body = request.environ["wsgi.input"].read()
-            return catch_up.learn(self._broker(place), self.swift.policies, stretch, Reach.from_headers(request), body)
+            broker = self._broker(place, pending_timeout=catch_up.PATIENCE)
+            return catch_up.learn(broker, self.swift.policies, stretch, Reach.from_headers(request), body)
         timestamp = request.timestamp()
         policy_index = self._policy_index(request, POLICY_INDEX)
         try:
@@ -303,18 +304,20 @@ class ContainerServer(DatabaseServer):
         place = self.place(request, 4, 4)
         stretch = Stretch.from_headers(request)
         if stretch is not None:
-            return catch_up.tell(self._broker(place), stretch)
+            return catch_up.tell(self._broker(place, pending_timeout=catch_up.PATIENCE), stretch)
         query = request.query((*LISTING, "path", "states", "includes"))
         media_type = self.media_type(request, query)
         asked = self.listing_query(request, query, self.swift.constraints.container_listing_limit)
         info, known = self._describe(request, place)  # before the page: so that shows at least as much
         is_long = info is not None and min(asked.limit, info["object_count"]) > LONG_PAGE
         with self.long_pages if is_long else nullcontext():
-            return self._listing(request, place, asked, media_type, known)
+            page = self._page(request, place, asked)
+            if info is not None and info["id"] != page.info.get("id"):
+                known = [BUSY]  # another database has taken its place, of which nothing has been said
+            return self._listing(request, place, page, media_type, known)
 
-    def _listing(self, request: Request, place: Place, asked: ListingQuery, media_type: str, known: Headers) -> Reply:
+    def _listing(self, request: Request, place: Place, page: Page, media_type: str, known: Headers) -> Reply:
         policy_index = self._policy_index(request, POLICY_INDEX)
-        page = self._page(self._broker(place, stale_reads=True), asked, policy_index)
         headers = self._info_headers(page.info) + known
         if not page.info or is_deleted(page.info):
             raise web.HTTPNotFound(headers=headers)
@@ -327,9 +330,10 @@ class ContainerServer(DatabaseServer):
         headers.append(("X-Backend-Record-Storage-Policy-Index", str(index)))
         return self.listing_reply(media_type, render_objects(media_type, place.container or "", page.rows), headers)
 
-    def _page(self, broker: ContainerBroker, query: ListingQuery, policy_index: int | None) -> Page:
+    def _page(self, request: Request, place: Place, query: ListingQuery) -> Page:
+        policy_index = self._policy_index(request, POLICY_INDEX)
         try:
-            return broker.page(query, policy_index)
+            return self._broker(place, stale_reads=True).page(query, policy_index)
         except DatabaseMissing:
             return Page(EMPTY, [])
 

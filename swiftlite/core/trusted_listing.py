@@ -29,8 +29,13 @@ class Known(NamedTuple):
     points: Mapping[str, int]
 
     def point(self, other: Known) -> int:
-        """Up to which number the other replica's rows are known here; -1: nothing is known of that."""
-        return self.points.get(other.id, -1)
+        """Up to which number the other replica's rows are known here; -1: nothing is known of that.
+
+        Nor is it where the other one does not have so many: it has lost some, to a power cut say, and gives their numbers
+        to new ones.
+        """
+        point = self.points.get(other.id, -1)
+        return point if point <= other.max_row else -1
 
     def includes(self, other: Known) -> bool:
         """Whether nothing that the other replica knows can be missing here."""

@@ -13,15 +13,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from swiftlite.common.concurrency import sleep
+from swiftlite.core.json_text import load_json
 from swiftlite.core.names import str_to_wsgi
 from swiftlite.core.rows import Metadata, is_storable, merge_metadata, newest_metadata
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout, pending
-from swiftlite.db.access import DatabaseFile, DatabaseQuarantined
+from swiftlite.db.access import DatabaseQuarantined
 from swiftlite.db.connections import DatabaseMissing, prepare
 from swiftlite.db.layout import make_directories, sync_directory
+from swiftlite.db.sync_points import UNTAKEN, BadRow, SyncPoints, dictionaries, raise_known_point
 
-__all__ = ["BadRow", "DatabaseBroker", "DatabaseExists", "DatabaseMissing", "DatabaseQuarantined"]
+__all__ = ["BadRow", "DatabaseBroker", "DatabaseExists", "DatabaseMissing", "DatabaseQuarantined", "dictionaries"]
 
 _RECLAIMED_AT_ONCE = 10000
 
@@ -33,11 +35,7 @@ class DatabaseExists(Exception):
     """A database that was to be created is there already; carries its path."""
 
 
-class BadRow(ValueError):
-    """A row, a sync point or metadata that no database can keep; says why."""
-
-
-class DatabaseBroker(DatabaseFile):
+class DatabaseBroker(SyncPoints):
     """An account's or a container's database.
 
     Rows that come in are appended to the ``.pending`` file and merged before anybody reads.
@@ -360,12 +358,20 @@ class DatabaseBroker(DatabaseFile):
         with self.connection() as connection:
             return dictionaries(self._select(connection, sql, (row, count)))
 
-    def merge_rows(self, rows: Sequence[Mapping[str, Any]], source: str | None = None) -> None:
+    def merge_rows(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        source: str | None = None,
+        since: int = UNTAKEN,
+        until: int = UNTAKEN,
+    ) -> None:
         """Merge what :meth:`items_since` gave of another replica, in one transaction.
 
         Rows that no database can keep are logged and dropped: they must not hold up the others for ever.
 
-        :param source: the identity of that replica: how far its rows are known here is remembered
+        :param source: the identity of that replica: how far its rows are known here is remembered, where its sync point
+            (it must have one) has come as far as ``since`` already
+        :param until: up to which number these are all its rows, if that is beyond the last of them
         :raises BadRow: for what are no rows at all; nothing is merged then
         """
         try:
@@ -373,43 +379,13 @@ class DatabaseBroker(DatabaseFile):
             numbers = [row["ROWID"] for row in rows] if source else []
             if not (all(isinstance(number, int) for number in numbers) and is_storable(numbers)):
                 raise ValueError("a row has no number that a database could have given it")
-            last = max(numbers, default=-1)
+            last = max([until, *numbers])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadRow(f"a row lacks a column, or is no mapping: {error!r}") from None
         with self.transaction() as connection:
             self._merge(connection, records, self._drop)
-            if source and rows:
-                _raise_sync_point(connection, "incoming_sync", source, last)
-
-    def sync_point(self, remote_id: str, incoming: bool = True) -> int:
-        """Up to which row number another replica's rows are known here, or ours there; -1: none.
-
-        :param incoming: theirs, known here
-        """
-        sql = f"SELECT sync_point FROM {_sync_table(incoming)} WHERE remote_id = ?"
-        with self.connection() as connection:
-            found = self._select(connection, sql, (remote_id,)).fetchall()
-        return found[0][0] if found else -1
-
-    def sync_points(self, incoming: bool = True) -> list[dict[str, Any]]:
-        """All of them: ``remote_id`` and ``sync_point``."""
-        with self.connection() as connection:
-            return dictionaries(self._select(connection, f"SELECT remote_id, sync_point FROM {_sync_table(incoming)}"))
-
-    def merge_sync_points(self, points: Sequence[Mapping[str, Any]], incoming: bool = True) -> None:
-        """Take over sync points that are higher than those known here.
-
-        :raises BadRow: when they are none
-        """
-        try:
-            pairs = [(point["remote_id"], point["sync_point"]) for point in points]
-        except (KeyError, TypeError) as error:
-            raise BadRow(f"a sync point lacks a field: {error!r}") from None
-        if not all(isinstance(name, str) and isinstance(row, int) and is_storable((name, row)) for name, row in pairs):
-            raise BadRow("a sync point has a field of the wrong type")
-        with self.transaction() as connection:
-            for name, row in pairs:
-                _raise_sync_point(connection, _sync_table(incoming), name, row)
+            if source and last > UNTAKEN:
+                raise_known_point(connection, source, last, since)
 
     def renew_id(self, remote_id: str) -> None:
         """Give a database that was copied from another replica an identity of its own.
@@ -467,27 +443,9 @@ class DatabaseBroker(DatabaseFile):
             connection.execute(f"UPDATE {self.stat_table} SET metadata = ?", (json.dumps(kept),))
 
 
-def _sync_table(incoming: bool) -> str:
-    return "incoming_sync" if incoming else "outgoing_sync"
-
-
-def _raise_sync_point(connection: sqlite3.Connection, table: str, remote_id: str, row: int) -> None:
-    connection.execute(
-        f"INSERT INTO {table} (sync_point, remote_id) VALUES (?, ?) "
-        "ON CONFLICT (remote_id) DO UPDATE SET sync_point = MAX(excluded.sync_point, sync_point)",
-        (row, remote_id),
-    )
-
-
-def dictionaries(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
-    """The rows of a query by the names of its columns; the query is finished."""
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
 def load_metadata(text: str | None) -> Metadata:
     """Read the metadata column: native key -> (native value, internal timestamp)."""
-    return {key: (value, timestamp) for key, (value, timestamp) in json.loads(text).items()} if text else {}
+    return {key: (value, timestamp) for key, (value, timestamp) in load_json(text).items()} if text else {}
 
 
 def read_metadata(text: str) -> Metadata:

@@ -26,6 +26,7 @@ from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout, pending
 from swiftlite.db.broker import BadRow, DatabaseBroker, DatabaseMissing, make_directories, sync_directory
 from swiftlite.db.controller import DatabaseServer, Reply, Request, bad_request
+from swiftlite.db.sync_points import UNTAKEN
 from swiftlite.http.errors import RequestBodyError
 
 _HASH = re.compile(r"[0-9a-f]{32}")
@@ -149,8 +150,11 @@ class Replication:
             broker.merge_timestamps(*(theirs[name] for name in _TIMES))
         info["point"] = broker.sync_point(theirs["id"])
         if info["hash"] == theirs["hash"] and info["point"] < theirs["max_row"]:
-            broker.merge_sync_points([{"remote_id": theirs["id"], "sync_point": theirs["max_row"]}])
+            broker.note_same_rows(theirs["id"], theirs["hash"], theirs["max_row"])
             info["point"] = theirs["max_row"]
+        elif info["point"] == UNTAKEN:
+            # What follows raises only points that are there: not those of a database that is made meanwhile.
+            broker.merge_sync_points([{"remote_id": theirs["id"], "sync_point": UNTAKEN}])
         return Reply(200, [("Content-Type", "application/json")], json.dumps(info).encode("ascii"))
 
     def settle(self, broker: DatabaseBroker, info: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
@@ -189,7 +193,7 @@ class Replication:
 
     def _merge_syncs(self, place: Place, *arguments: Any) -> Reply:
         (points,) = _of_types(arguments, list)
-        self.existing(place).merge_sync_points(points)
+        self.existing(place).merge_sync_points(points, in_session=True)
         return Reply(202)
 
     # A received file takes its place --------------------------------------------------------------------------

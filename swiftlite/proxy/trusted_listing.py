@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -21,6 +21,9 @@ from swiftlite.wire.catch_up import ASK_KNOWN, Reach, SameRows, Stretch, known_o
 
 CATCH_UP_TIME = 2.0
 """Seconds that one listing may spend on making a replica know what others know."""
+
+LEAST_TIME = 0.2
+"""Seconds that the last request of these may take, when there is no more time for another one."""
 
 BUSY_FOR = 2.0
 """Seconds for which a container counts as one that is written to all the time, once replicas have differed."""
@@ -177,8 +180,8 @@ class TrustedListing:
             return None
         try:
             others = [node for node in busy.known if node != busy.keeper]
-            busy.turns.take(lambda: self._learn(busy.keeper, busy.known, others))
-            return self._page_of(busy.keeper)
+            mine = busy.turns.take(lambda: self._learn(busy.keeper, busy.known, others))
+            return self._page_of(busy.keeper, mine)
         except (ReplicaLost, TooFarBehind, TurnLost) as error:
             self.search.cluster.log.debug("asking all replicas of %s again: %s", self.path, error)
             self.trust.forget(self.path)
@@ -205,7 +208,7 @@ class TrustedListing:
         if page is not None and page.node == keeper and not learned:
             return page.answer
         poll.close()
-        return self._page_of(keeper)
+        return self._page_of(keeper, known[keeper])
 
     def _learn(self, keeper: Node, known: dict[Node, Known], lacking: list[Node]) -> Known:
         """Make the keeper know what others know.
@@ -222,40 +225,61 @@ class TrustedListing:
 
         :returns: what the keeper knows then
         """
-        since, more = mine.point(theirs), True
+        stretch, more = Stretch(theirs.id, mine.point(theirs)), True
         while more:
             if monotonic() > deadline:
                 raise TooFarBehind(f"{keeper.ip}:{keeper.port}/{keeper.device} has too much to learn at once")
-            told = self._ask(node, "GET", Stretch(theirs.id, since).to_headers())
-            reach = Reach.from_headers(told.headers)
-            stretch = Stretch(theirs.id, since)
-            learned = self._ask(keeper, "UPDATE", [*stretch.to_headers(), *reach.to_headers()], told.body)
-            known = known_of(learned.headers)
-            if known is None:
-                raise ReplicaLost(keeper, "it does not say what it knows")
-            mine, since, more = known, reach.until, reach.more
+            told = self._ask(node, "GET", stretch.to_headers(), deadline)
+            try:
+                reach = Reach.from_headers(told.headers)
+            except ValueError as error:  # it is another server now
+                raise ReplicaLost(node, error) from None
+            taken = [*stretch.to_headers(), *reach.to_headers()]
+            learned = self._ask(keeper, "UPDATE", taken, deadline, told.body)
+            self._need_same(keeper, mine, learned.headers)
+            mine = known_of(learned.headers) or mine
+            stretch, more = Stretch(theirs.id, reach.until), reach.more
         return mine
 
-    def _page_of(self, keeper: Node) -> Source | Reply:
-        """The keeper's answer, now that it knows all."""
-        headers = [*self.search.headers, ASK_KNOWN]
+    def _page_of(self, keeper: Node, mine: Known) -> Source | Reply:
+        """The keeper's answer, now that it knows all.
+
+        :param mine: what it knows
+        """
         request = self.search.request
         try:
-            response = self.client.request(keeper.address, request.method, request.on(keeper), headers)
-            if known_of(response.headers) is None:
-                response.close()
-                raise ReplicaLost(keeper, f"{response.status} without what it knows")
-            return answer_of(self.search, Source(keeper, response))
-        except (BackendError, ValueError) as error:
+            response = self.client.request(
+                keeper.address, request.method, request.on(keeper), [*self.search.headers, ASK_KNOWN]
+            )
+        except BackendError as error:
             self.search.nodes.failed(keeper, f"{request}: {error}")
             raise ReplicaLost(keeper, error) from None
+        try:
+            self._need_same(keeper, mine, response.headers)
+        except ReplicaLost:
+            response.close()
+            raise
+        return answer_of(self.search, Source(keeper, response))
 
-    def _ask(self, node: Node, method: str, headers: HeaderList, body: bytes = b"") -> Reply:
+    def _need_same(self, keeper: Node, mine: Known, headers: Mapping[str, str]) -> None:
+        """Make sure that it was the same database that answered.
+
+        :raises ReplicaLost: when it was another one, or does not say
+        """
+        try:
+            known = known_of(headers)
+        except ValueError as error:
+            raise ReplicaLost(keeper, error) from None
+        if known is None or known.id != mine.id:
+            raise ReplicaLost(keeper, "it has another database, or cannot say what it knows")
+
+    def _ask(self, node: Node, method: str, headers: HeaderList, deadline: float, body: bytes = b"") -> Reply:
         """One request of catching up."""
         request = BackendRequest(method, self.search.request.partition, self.path)
+        timeout = max(LEAST_TIME, deadline - monotonic())
         try:
             response = self.client.request(
-                node.address, method, request.on(node), [*self.search.headers, *headers], body
+                node.address, method, request.on(node), [*self.search.headers, *headers], body, node_timeout=timeout
             )
             reply = Reply(response.status, response.reason, response.headers, response.read())
         except BackendError as error:
@@ -275,7 +299,7 @@ class TrustedListing:
 
     def _tell_same(self, node: Node, same: SameRows) -> None:
         try:
-            self._ask(node, "UPDATE", same.to_headers())
+            self._ask(node, "UPDATE", same.to_headers(), monotonic() + CATCH_UP_TIME)
         except ReplicaLost as lost:
             self.search.cluster.log.debug("%s", lost)
 

@@ -299,6 +299,7 @@ def test_a_third_replica_learns_what_was_told_already(site: Site) -> None:
         site.made(number)
     add(site.broker(0), "abc")
     first = site.broker(0).get_info()["id"]
+    site.broker(1).merge_sync_points([{"remote_id": first, "sync_point": -1}])
     site.broker(1).merge_rows(site.broker(0).items_since(-1, 10), first)
     site.replicate(1)
     assert names_of(site.broker(2)) == set("abc")
@@ -317,6 +318,7 @@ def test_a_peer_is_not_said_to_know_what_came_after_the_last_row_it_got(site: Si
     class Visited(site.broker_class):  # type: ignore[misc, name-defined]
         def items_since(self, row: int, count: int) -> list[dict[str, Any]]:
             found = super().items_since(row, count)
+            site.broker(0).merge_sync_points([{"remote_id": known, "sync_point": -1}])
             site.broker(0).merge_rows(third.items_since(-1, 10), known)
             return found
 

@@ -173,6 +173,7 @@ def test_timestamps_and_metadata_are_merged(site: Site, other: Path) -> None:
 def test_rows_are_merged_and_how_far_is_remembered(site: Site, other: Path) -> None:
     ours, theirs = site.made(names="ab"), site.made(other, "bcd", first=20)
     sent = theirs.items_since(-1, 100)
+    assert site.ask("sync", *sync_arguments(theirs.replication_info())).status == 200
     assert site.ask("merge_items", sent, theirs.get_info()["id"]).status == 202
     assert rows(ours) == ["a", "b", "c", "d"]
     assert ours.sync_point(theirs.get_info()["id"]) == 3
@@ -184,13 +185,30 @@ def test_one_bad_row_does_not_hold_up_the_others(site: Site, other: Path) -> Non
     ours, theirs = site.made(), site.made(other, "abc")
     sent = theirs.items_since(-1, 100)
     sent[1]["name"] = 5
+    assert site.ask("sync", *sync_arguments(theirs.replication_info())).status == 200
     assert site.ask("merge_items", sent, theirs.get_info()["id"]).status == 202
     assert rows(ours) == ["a", "c"]
     assert ours.sync_point(theirs.get_info()["id"]) == 3
 
 
-def test_what_others_know_is_remembered(site: Site) -> None:
+def test_a_database_that_was_made_in_the_middle_of_a_session_is_not_said_to_know_what_came_before(
+    site: Site, other: Path
+) -> None:
+    """A sync point that covers rows which are not there would hide them for ever."""
+    ours, theirs = site.made(), site.made(other, "abcd")
+    sent, identity = theirs.items_since(-1, 100), theirs.get_info()["id"]
+    assert site.ask("sync", *sync_arguments(theirs.replication_info())).status == 200
+    assert site.ask("merge_items", sent[:2], identity).status == 202
+    shutil.rmtree(Path(ours.path).parent)
     ours = site.made()
+    assert site.ask("merge_items", sent[2:], identity).status == 202
+    assert site.ask("merge_syncs", [{"remote_id": "third", "sync_point": 6}]).status == 202
+    assert (rows(ours), ours.sync_points()) == (["c", "d"], [])
+
+
+def test_what_others_know_is_remembered(site: Site, other: Path) -> None:
+    ours, theirs = site.made(), site.made(other)
+    assert site.ask("sync", *sync_arguments(theirs.replication_info() | {"max_row": 1, "hash": "x"})).status == 200
     points = [{"remote_id": "x", "sync_point": 5}, {"remote_id": "y", "sync_point": 6}]
     assert site.ask("merge_syncs", points).status == 202
     assert site.ask("merge_syncs", [{"remote_id": "x", "sync_point": 4}]).status == 202

@@ -55,9 +55,15 @@ def delete(broker: Any, name: str, seconds: float = 30) -> None:
         broker.delete_object(name, at(seconds))
 
 
+def meet(target: DatabaseBroker, identity: str) -> None:
+    """Let a database hear of a replica before its rows come, as at the beginning of every session."""
+    target.merge_sync_points([{"remote_id": identity, "sync_point": -1}])
+
+
 def push(source: DatabaseBroker, target: DatabaseBroker) -> int:
     """Send the rows that the target lacks, as a replicator does; returns how many went."""
     identity = source.get_info()["id"]
+    meet(target, identity)
     since = target.sync_point(identity)
     sent = 0
     while rows := source.items_since(since, 2):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.db.replicas import KINDS, at, broker_on, delete, exchange, make_replicas, push, put, rows_of
+from unit.db.replicas import KINDS, at, broker_on, delete, exchange, make_replicas, meet, push, put, rows_of
 
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db.broker import BadRow, DatabaseMissing
@@ -75,6 +75,7 @@ def test_a_late_batch_moves_no_sync_point_back(tmp_path: Path, kind: str) -> Non
     for name in "abc":
         put(first, name)
     rows = first.items_since(-1, 10)
+    meet(second, "first")
     second.merge_rows(rows, "first")
     second.merge_rows(rows[:1], "first")
     second.merge_rows([], "first")
@@ -90,6 +91,41 @@ ODD_VALUES: list[dict[str, Any]] = [
     {"name": None},
     {"storage_policy_index": 2**63},
 ]
+
+
+@both
+def test_rows_raise_no_sync_point_of_a_replica_that_was_not_heard_of_or_whose_rows_before_are_missing(
+    tmp_path: Path, kind: str
+) -> None:
+    """The database may have taken the place of another one since the rows before were sent."""
+    first, second = make_replicas(tmp_path, kind)
+    for name in "abcd":
+        put(first, name)
+    rows = first.items_since(-1, 10)
+    second.merge_rows(rows[2:], "first")
+    second.merge_sync_points([{"remote_id": "first", "sync_point": 4}], in_session=True)
+    assert second.sync_points() == []
+    meet(second, "first")
+    second.merge_rows(rows[2:], "first", since=2)
+    assert second.sync_point("first") == -1
+    second.merge_rows(rows[:2], "first", since=-1)
+    second.merge_rows(rows[2:], "first", since=2, until=9)
+    assert second.sync_point("first") == 9
+    second.merge_sync_points([{"remote_id": "first", "sync_point": 10}], in_session=True)
+    assert second.sync_point("first") == 10
+
+
+@both
+def test_equal_rows_are_noted_only_while_they_are_equal(tmp_path: Path, kind: str) -> None:
+    first, second = make_replicas(tmp_path, kind)
+    put(first, "a")
+    second.note_same_rows("first", first.get_info()["hash"], 1)
+    assert second.sync_points() == []
+    second.note_same_rows("first", second.get_info()["hash"], 1)
+    second.note_same_rows("first", second.get_info()["hash"], 0)
+    assert second.sync_point("first") == 1
+    second.lower_sync_point("first", 0)
+    assert second.sync_point("first") == 0
 
 
 @both
@@ -109,6 +145,7 @@ def merge_with_odd(tmp_path: Path, kind: str, odd: dict[str, Any], caplog: pytes
         put(first, name)
     rows = first.items_since(-1, 10)
     rows[1] |= odd
+    meet(second, "first")
     second.merge_rows(rows, "first")
     assert [row["name"] for row in second.items_since(-1, 10)] == ["a", "z"]
     assert second.sync_point("first") == 3
