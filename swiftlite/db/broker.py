@@ -108,6 +108,7 @@ class DatabaseBroker(SyncPoints):
             with pending.directory_lock(self.directory, self.pending_timeout):
                 if self.exists:
                     raise DatabaseExists(self.path)
+                layout.remove_journal(self.path)
                 os.rename(temporary, self.path)
             sync_directory(self.directory)
         finally:

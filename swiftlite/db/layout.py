@@ -125,6 +125,18 @@ def make_directories(directory: str) -> None:
     sync_directory(parent)
 
 
+def remove_journal(file: str) -> None:
+    """Remove the journal of a database file that was lost, before another one gets its name.
+
+    SQLite finds a journal by that name: it would write the pages of the lost file into the new one.
+    """
+    try:
+        os.unlink(f"{file}-journal")
+    except FileNotFoundError:
+        return
+    sync_directory(os.path.dirname(file))
+
+
 def sync_directory(directory: str) -> None:
     """Make what was created, renamed or removed in a directory last."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

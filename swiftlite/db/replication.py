@@ -211,6 +211,7 @@ class Replication:
             with pending.directory_lock(place.directory, received.pending_timeout):
                 if self._broker(place).exists:
                     raise web.HTTPNotFound()
+                layout.remove_journal(target)
                 os.rename(received.path, target)
             sync_directory(place.directory)
         return Reply(204)

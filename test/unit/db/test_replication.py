@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from swiftlite.container.server import ContainerOptions, ContainerServer
 from swiftlite.core.names import HashPath
 from swiftlite.db import replication
 from swiftlite.db.broker import DatabaseBroker
+from swiftlite.db.connections import open_database
 from swiftlite.db.controller import DatabaseServerOptions
 from swiftlite.db.replication import Place, Replication
 
@@ -49,6 +51,23 @@ def send(broker: DatabaseBroker, tmp_path: Path) -> str:
     known = broker.get_info()["id"]
     shutil.copyfile(broker.path, tmp_path / "d0" / "tmp" / known)
     return known
+
+
+def lost_with_its_journal(broker: DatabaseBroker) -> None:
+    """Leave what is left where a writer was killed in a transaction, and the database's file was lost then."""
+    for number in range(500):
+        put(broker, f"o{number:03}")
+    broker.get_info()
+    child = os.fork()
+    if not child:
+        connection = open_database(broker.path)
+        connection.execute("PRAGMA cache_size = 1")  # so that it writes, with its journal synced, before the end
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("DELETE FROM object")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.path.getsize(f"{broker.path}-journal") > 0
+    os.unlink(broker.path)
 
 
 def names(broker: DatabaseBroker) -> list[str]:
@@ -113,3 +132,18 @@ def test_an_account_that_was_deleted_last_stays_deleted(tmp_path: Path, ours_is_
     put(theirs, "a")
     assert served._rsync_then_merge(place_of(ours, tmp_path), send(theirs, tmp_path)).status == 204
     assert (ours.get_info()["status"], ours.is_deleted()) == ("DELETED", True)
+
+
+@pytest.mark.parametrize("is_received", [True, False])
+def test_the_journal_of_a_file_that_was_lost_stays_out_of_the_next(tmp_path: Path, is_received: bool) -> None:
+    ours, theirs = make_replicas(tmp_path, "container")
+    put(theirs, "new")
+    lost_with_its_journal(ours)
+    if is_received:
+        served = receiver(tmp_path, "container")
+        assert served._complete_rsync(place_of(ours, tmp_path), send(theirs, tmp_path)).status == 204
+    else:
+        ours.initialize(at(10))
+        put(ours, "new")
+    assert names(ours) == ["new"]
+    assert ours.file_problems() == []
