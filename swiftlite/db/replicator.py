@@ -95,6 +95,10 @@ class ReplicatorOptions(daemon.DaemonOptions):
     only_partitions: tuple[str, ...] = option((), "partitions to work on; empty: all")
 
 
+Names = tuple[str, str | None]
+"""Account and, of a container, container."""
+
+
 class Job(NamedTuple):
     """A database, and the device of the ring that it lies on."""
 
@@ -196,7 +200,7 @@ class DatabaseReplicator(daemon.Daemon):
             wanted = self.options.only_partitions
             if wanted and str(job.partition) not in wanted:
                 continue
-            if self.options.handoffs_only and self._place(job.partition, node) is not None:
+            if self.options.handoffs_only and _place(self.ring.primaries(job.partition), node) is not None:
                 continue
             yield job
 
@@ -211,11 +215,6 @@ class DatabaseReplicator(daemon.Daemon):
                     else:
                         os.unlink(entry.path)
 
-    def _place(self, partition: int, node: Node) -> int | None:
-        """A device's place among the primaries of a partition; None when it is none of them."""
-        ids = [primary.id for primary in self.ring.primaries(partition)]
-        return ids.index(node.id) if node.id in ids else None
-
     # One database -----------------------------------------------------------------------------------------------------
 
     def work(self, job: Job) -> None:
@@ -228,16 +227,34 @@ class DatabaseReplicator(daemon.Daemon):
             return
         if info is None:
             return
-        partition = self.ring.partition(info["account"], info.get("container"))
-        place = self._place(partition, job.node) if partition == job.partition else None
+        names = (info["account"], info.get("container"))
+        if self.swift.hash_path.hex(*names) != os.path.basename(broker.directory):
+            # Peers are told by hash alone: what it holds would go into another's database.
+            self.logger.error(
+                "%s: leaving %s alone: it is of %s", self.section, job.path, "/".join(filter(None, names))
+            )
+            self.counts["failures"] += 1
+            return
+        partition, primaries, place = self._whereabouts(job, names)
         if partition != job.partition:
             self.logger.error("%s: %s belongs to partition %d, and goes there", self.section, job.path, partition)
-        peers = replicas.in_turn(self.ring.primaries(partition), place)
-        successes, answers = self._tell(broker, info, job.node, peers, partition)
+        successes, answers = self._tell(broker, info, job.node, replicas.in_turn(primaries, place), partition)
         self.after_replication(broker, info, [*successes, True] if place is not None else successes)
         may_go = place is None and not self.defers_rows(broker, info)
         if may_go and replicas.enough_succeeded(successes, self.options.handoff_delete):
-            self.remove(broker, lambda now: replicas.all_is_told(now, info, answers))
+            self.remove(broker, lambda now: self._is_astray(job, names) and replicas.all_is_told(now, info, answers))
+
+    def _whereabouts(self, job: Job, names: Names) -> tuple[int, Sequence[Node], int | None]:
+        """A database's partition, its primaries, and the place among them of our device if it is in that partition.
+
+        All of one ring: a moment later it may be another, in which the device is a primary that takes itself for a handoff.
+        """
+        partition, primaries = self.ring.get_nodes(*names)
+        return partition, primaries, _place(primaries, job.node) if partition == job.partition else None
+
+    def _is_astray(self, job: Job, names: Names) -> bool:
+        """Whether no ring wants a database where it is: neither the one in use nor one that has come meanwhile."""
+        return not self.ring.has_changed() and self._whereabouts(job, names)[2] is None
 
     def _prepare(self, broker: DatabaseBroker) -> dict[str, Any] | None:
         """Let go of what is too old; return what the database says of itself, None when nothing is left to replicate."""
@@ -263,7 +280,7 @@ class DatabaseReplicator(daemon.Daemon):
         :returns: whether each has all that is ours, and what those that have a database said of it
         """
         name_hash = os.path.basename(broker.directory)
-        handoffs = (node for node in self.ring.handoffs(partition) if node.id != own.id)
+        handoffs = (node for node in self.ring.handoffs(partition) if not _is_same(node, own))
         successes: list[bool] = []
         answers: list[dict[str, Any]] = []
         waiting = list(nodes)
@@ -467,3 +484,13 @@ class Session:
         finally:
             os.unlink(copy)
         self.peer.tell(operation, name, os.path.basename(path), timeout=timeout)
+
+
+def _place(primaries: Sequence[Node], own: Node) -> int | None:
+    """A device's place among the primaries of a partition; None when it is none of them."""
+    return next((place for place, node in enumerate(primaries) if _is_same(node, own)), None)
+
+
+def _is_same(node: Node, own: Node) -> bool:
+    """Whether two rings mean one device: in the newer one it may have another number, or another address."""
+    return node.id == own.id or (node.replication_address, node.device) == (own.replication_address, own.device)

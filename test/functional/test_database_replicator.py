@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import logging
 import os
@@ -28,7 +29,7 @@ from swiftlite.container.replicator import ContainerReplicator
 from swiftlite.core.rows import ContainerRow, ObjectReport
 from swiftlite.core.shard_ranges import ShardRange
 from swiftlite.db import layout
-from swiftlite.db.replicator import DatabaseReplicator, ReplicatorOptions
+from swiftlite.db.replicator import DatabaseReplicator, Job, ReplicatorOptions
 from swiftlite.ring.format import RingData, dump_v1
 
 LOGGER = logging.getLogger("test.replicator")
@@ -452,6 +453,63 @@ def test_a_database_in_the_wrong_partition_goes_to_the_right_one(site: Site) -> 
     site.replicate(0)
     assert not misplaced.exists
     assert all(names_of(site.broker(number)) == set("abc") for number in range(3))
+
+
+def test_a_ring_that_comes_between_two_looks_makes_no_primary_a_handoff(site: Site, monkeypatch) -> None:
+    """Our device is told by one ring that it is a handoff, and is a primary in the next one."""
+    site.write_ring((1, 2, 3))
+    site.made(0, "abc")
+    replicator = site.replicator(0)
+    replicator.local = replicator.local_nodes()
+    monkeypatch.setattr(replicator.ring, "reload_time", -1.0)  # it looks for a newer file whenever it is asked
+    ask = replicator.ring.primaries
+
+    def and_then_another_comes(partition: int) -> Any:
+        found = ask(partition)
+        site.write_ring((0, 1, 2))
+        return found
+
+    monkeypatch.setattr(replicator.ring, "primaries", and_then_another_comes)
+    for job in replicator.jobs():
+        replicator.work(job)
+    assert names_of(site.broker(0)) == set("abc")
+    assert site.broker(3).exists  # one ring decided who was told
+
+
+def test_a_ring_that_comes_before_the_removal_keeps_a_database(site: Site) -> None:
+    site.write_ring((1, 2, 3))
+    site.made(0, "abc")
+    replicator = site.replicator(0)
+    Interrupting(replicator, lambda: site.write_ring((0, 1, 2)))
+    assert replicator.run_once()["success"] == 3
+    assert names_of(site.broker(0)) == set("abc")
+
+
+@pytest.mark.parametrize("new", [{"id": 77}, {"replication_port": 1}])
+def test_a_device_whose_number_or_address_has_changed_is_still_itself(site: Site, new: dict[str, int]) -> None:
+    for number in range(3):
+        site.made(number, "abc")
+    replicator = site.replicator(0)
+    node = dataclasses.replace(replicator.local_nodes()[0], **new)  # as the ring had it when the pass began
+    replicator.work(Job(site.broker(0).path, node))
+    assert names_of(site.broker(0)) == set("abc")
+    assert replicator.counts["success"] == 2
+
+
+def test_a_database_in_another_s_directory_goes_nowhere(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """Restored there by mistake, say. Peers are told by hash: its rows would go into the other one."""
+    for number in range(3):
+        site.made(number, "abc")
+    others = (*site.names[:-1], "other")
+    foreign = site.broker_class(site.broker(3).path, *others, logger=LOGGER)
+    foreign.initialize(at(1))
+    add(foreign, ["foreign"])
+    foreign.update_metadata({f"X-{site.kind.title()}-Meta-Color": ("blue", at(20))})
+    (counts,) = site.replicate(3)
+    assert (counts["failures"], counts["success"], counts["remove"]) == (1, 0, 0)
+    assert "/".join(others) in caplog.text
+    assert names_of(site.broker(3)) == {"foreign"}
+    assert all((names_of(b), b.metadata()) == (set("abc"), {}) for b in map(site.broker, range(3)))
 
 
 # What is old ----------------------------------------------------------------------------------------------------------
