@@ -20,8 +20,11 @@ T = TypeVar("T")
 LOCKED_TIMEOUT = 25.0
 """Seconds to go on trying while another process has the database locked (formats.md 4.1)."""
 
+# EXTRA syncs the directory after each commit, which is the removal of the journal. With less, as formats.md has it (no
+# peer can see what a connection sets), a loss of power may undo a commit whose rows others have taken already: the next
+# rows get the same numbers, and count as known there for ever.
 # Half a megabyte of pages for a connection: the kernel caches the files anyway, and many connections are kept.
-_PRAGMAS = ("synchronous = NORMAL", "temp_store = MEMORY", "journal_mode = DELETE", "cache_size = -500")
+_PRAGMAS = ("synchronous = EXTRA", "temp_store = MEMORY", "journal_mode = DELETE", "cache_size = -500")
 
 
 class DatabaseMissing(Exception):
