@@ -272,3 +272,18 @@ def test_rows_that_are_no_longer_equal_must(made):
     two.put("b")
     two.ask("UPDATE", headers=dict(SameRows(theirs.id, theirs.rows, theirs.max_row).to_headers()))
     assert two.known().point(theirs) == -1
+
+
+def test_rows_that_a_replica_has_lost_are_no_longer_taken_for_known(made):
+    one, two = made
+    for name in "abc":
+        one.put(name)
+    two.learn_from(one)
+    theirs = one.known()
+    assert two.known().point(theirs) == 3
+    shrunk = dict([*Stretch(theirs.id, -1).to_headers(), *Reach(2, False).to_headers()])
+    assert (
+        two.ask("UPDATE", headers=shrunk, body=one.changes().body.replace(b'"ROWID": 3', b'"ROWID": 2')).status == 202
+    )
+    assert two.known().point(theirs) == 2
+    assert one.changes(since=4).status == 409

@@ -135,3 +135,11 @@ class TestLife:
         assert life_digest(INFO | {"created_at": "1", "status": "DELETED", "status_changed_at": "5"}) == life_digest(
             INFO
         )
+
+
+def test_a_point_beyond_the_newest_row_proves_nothing():
+    """The other replica has lost rows, and will give their numbers to others."""
+    one = Known("1", "mine", "life", 9, {"2": 5})
+    assert one.includes(Known("2", "theirs", "life", 5, {}))
+    assert not one.includes(Known("2", "theirs", "life", 4, {}))
+    assert one.point(Known("2", "theirs", "life", 4, {})) == -1

@@ -345,3 +345,61 @@ def test_a_page_that_was_let_go_of_is_no_answer_when_the_better_replica_is_lost(
         Say(503) if seen.method == "GET" and len(second.asked) > 1 else refusing(seen)
     )
     assert names(cluster.call("GET", "/v1/a/c")) == ["x"]
+
+
+def changed(say, **headers):
+    """An answer with some headers replaced, or left out (None)."""
+    kept = {name: value for name, value in say.headers.items() if name not in headers or headers[name] is not None}
+    return Say(say.status, kept, say.body)
+
+
+@pytest.mark.parametrize("header", [name for name, _ in Reach(1, False).to_headers()[:1]])
+def test_a_server_that_is_another_one_by_now_is_done_without(cluster, header):
+    first, second, third = cluster.replicas
+    first.take("a")
+    second.take("b")
+    third.take("b")
+    tell = second.tell
+    second.tell = lambda stretch: changed(tell(stretch), **{header: None})
+    assert names(cluster.call("GET", "/v1/a/c")) == ["a", "b"]
+
+
+def test_a_page_of_another_database_than_the_one_that_has_learned_is_none(cluster):
+    first, second, third = cluster.replicas
+    first.take("a")
+    for replica in (second, third):
+        replica.take("b")
+    learn = first.learn
+
+    def learn_and_be_replaced(stretch, seen):
+        say = learn(stretch, seen)
+        first.id, first.rows, first.points = "new", [], {}
+        return say
+
+    first.learn = learn_and_be_replaced
+    assert "b" in names(cluster.call("GET", "/v1/a/c"))
+
+
+@pytest.mark.parametrize("step", ["tell", "learn"])
+def test_one_that_stops_while_replicas_catch_up_is_not_waited_for(staged, step, monkeypatch):
+    monkeypatch.setattr(trusted_listing, "CATCH_UP_TIME", 0.3)
+    stage = staged(conn_timeout=0.2, node_timeout=600.0)
+    replicas = [Replica(backend) for backend in stage.primaries]
+    for replica in replicas:
+        replica.take(replica.id)
+    stopped = []
+
+    def stop(replica):
+        def method(*args):
+            if not stopped:
+                stopped.append(replica)
+                replica.backend.script = lambda seen: Say(hang=True)
+                return Say(hang=True)
+            return getattr(Replica, step)(replica, *args)
+
+        setattr(replica, step, method)
+
+    for replica in replicas:
+        stop(replica)
+    expected = {replica.id for replica in replicas}
+    assert len(expected & set(names(stage.call("GET", "/v1/a/c")))) >= 2
