@@ -133,11 +133,11 @@ def _read(body: bytes) -> dict[str, Any]:
         changes = load_json(body)
         for name in (*_LIFE, "status_changed_at"):
             changes[name] = Timestamp(changes[name] or 0).internal
+        if not is_storable(changes[name] for name in _TOLD):
+            raise ValueError("a field that no database can keep")
         Claim.from_info(changes)
         if not isinstance(changes["rows"], list) or not isinstance(changes["metadata"], str):
             raise TypeError("a field of the wrong type")
-        if not is_storable(changes[name] for name in _TOLD):
-            raise ValueError("a field that no database can keep")
         read_metadata(changes["metadata"])
     except (ValueError, KeyError, TypeError) as error:
         raise BadRow(f"no changes of a container: {error!r}") from None
