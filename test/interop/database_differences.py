@@ -73,13 +73,16 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
         ),
         Difference(
             "Sync targets",
-            "Name exactly a host, an account and a container; else 400.",
-            "A target without a container, with an empty one, with an object, or `//` is stored, and fails later and for "
-            "ever in the log of the container-sync daemon; `http://[` is 503.",
-            "Who mistypes it learns of it.",
+            "A URL is exactly `http://host[:port]/v1/account/container`; else 400.",
+            "Any path is taken, so that sync can be led to a storage server on a host that is allowed, which asks nobody "
+            "for a token. A target without a container, with an empty one, with an object, or `//` is stored, and fails "
+            "later and for ever in the log of the container-sync daemon; `http://[` is 503.",
+            "Users must not write past the proxy; who mistypes a target learns of it.",
             (
                 "container_metadata/sync target without a container*: *",
                 "container_metadata/sync target with an object: *",
+                "container_metadata/sync target with a prefix: *",
+                "container_metadata/sync target with a user of a good host: *",
                 "container_metadata/sync target with an empty container: *",
                 "container_metadata/sync target of slashes: *",
                 "container_metadata/sync target with a bad bracket: *",
@@ -87,6 +90,29 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
         ),
     ),
     "Accounts and containers: who may": (
+        Difference(
+            "Changes that come with a container's sync key",
+            "Happen when their `X-Timestamp` says, whatever `shunt_inbound_x_timestamp` is.",
+            "Happen now, unless timestamps of all clients are believed.",
+            "Sync sends a change more than once: an old one must not overwrite what is newer.",
+            ("container_access/the sync key and an old change: *",),
+        ),
+        Difference(
+            "Changes of the far future that come with a container's sync key or a signature of its realm",
+            "400 for an `X-Timestamp` of more than a day ahead.",
+            "Taken, where the timestamp is believed.",
+            "Nobody could delete or replace the object until then.",
+            ("container_access/the sync key and the far future: *",),
+        ),
+        Difference(
+            "What a container's sync key or a signature of its realm opens",
+            "What sync does: GET, HEAD, PUT and DELETE of the object in the path, without copies and queries; of links "
+            "and manifests only they themselves are read. All else is 403.",
+            "A signature opens any request: by copies, links and manifests also to what the container's owner may not read. "
+            "A key opens writes, with any query.",
+            "Neither covers headers or query; who knows one container's key must not reach another account.",
+            ("container_access/the sync key and more than sync does: *",),
+        ),
         Difference(
             "An empty name in an account's access list",
             "Is nobody.",

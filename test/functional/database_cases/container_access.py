@@ -177,6 +177,26 @@ CASES = [
         by(NOBODY, GET("{own}/o", X_Container_Sync_Key="k", X_Timestamp="1.00000")).gives(401),
         by(NOBODY, POST("{own}", X_Container_Sync_Key="k", X_Container_Meta_A="1")).gives(401),
     ),
+    case(
+        "the sync key and an old change",
+        PUT("{own}", more={"X-Container-Sync-Key": "k"}),
+        PUT("{own}/o", "new"),
+        by(NOBODY, PUT("{own}/o", "old", X_Container_Sync_Key="k", X_Timestamp="1.00000")).gives(202),
+        by(NOBODY, DELETE("{own}/o", X_Container_Sync_Key="k", X_Timestamp="1.00000")).gives(409),
+        GET("{own}/o").gives(200, "new"),
+    ),
+    case(
+        "the sync key and the far future",
+        PUT("{own}", more={"X-Container-Sync-Key": "k"}),
+        by(NOBODY, PUT("{own}/o", "x", X_Container_Sync_Key="k", X_Timestamp="9999999999.00000")).gives(400, ANY_BODY),
+        HEAD("{own}/o").gives(404),
+    ),
+    case(
+        "the sync key and more than sync does",
+        PUT("{own}", more={"X-Container-Sync-Key": "k"}),
+        PUT("{own}/o", "x"),
+        by(NOBODY, DELETE("{own}/o?multipart-manifest=delete", X_Container_Sync_Key="k")).gives(403, ANY_BODY),
+    ),
     case("a missing container", by(GUEST, GET("{own}")).gives(403), by(NOBODY, HEAD("{own}")).gives(401)),
     case(
         "lists go with the container",

@@ -82,6 +82,8 @@ BAD_TARGETS = {
     "without a container": "http://127.0.0.1/v1/a",
     "without a path": "http://127.0.0.1",
     "with an object": "http://127.0.0.1/v1/a/c/o",
+    "with a prefix": "http://127.0.0.1/d1/0/v1/a/c",
+    "with a user of a good host": "http://user:key@127.0.0.1/v1/a/c",
     "with a query": "http://127.0.0.1/v1/a/c?x=y",
     "with a fragment": "http://127.0.0.1/v1/a/c#x",
     "of a host not allowed": "http://example.com/v1/a/c",
