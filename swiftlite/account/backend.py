@@ -111,10 +111,14 @@ def _readable(record: tuple[Any, ...]) -> ContainerRow | None:
     try:
         name, put, deleted, count, used, *rest = record
         row = ContainerRow(name, put, deleted, _number(count), _number(used), *rest)
+        texts = [text for text in row[1:3] if text is not None]
+        if not all(isinstance(text, str) for text in (row.name, *texts)) or not is_storable(row):
+            return None
+        for text in texts:
+            Timestamp(text)
     except (TypeError, ValueError):
         return None
-    texts = [text for text in row[1:3] if text is not None]
-    return row if all(isinstance(text, str) for text in (row.name, *texts)) and is_storable(row) else None
+    return row
 
 
 def _number(count: Any) -> Any:
