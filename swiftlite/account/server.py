@@ -171,7 +171,14 @@ class AccountServer(DatabaseServer):
 
 
 def _not_found(info: dict[str, Any]) -> Answer:
-    return web.HTTPNotFound(headers=STATUS_DELETED if info and is_marked_deleted(info) else None)
+    """404, of a deleted account with what its replica knows: the status stays when a newer PUT has come by replication."""
+    if not info or not is_marked_deleted(info):
+        return web.HTTPNotFound()
+    times = {
+        "X-Backend-PUT-Timestamp": Timestamp(info["put_timestamp"]).internal,
+        "X-Backend-DELETE-Timestamp": Timestamp(info["delete_timestamp"]).internal,
+    }
+    return web.HTTPNotFound(headers=STATUS_DELETED | times)
 
 
 def app_factory(global_conf: dict[str, str], **local_conf: str) -> AccountServer:

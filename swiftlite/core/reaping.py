@@ -39,15 +39,20 @@ def stand_of(status: int, headers: Mapping[str, str], deletion: Timestamp) -> St
     :param headers: looked up in any case
     :param deletion: when the account was deleted, for all that we know
     """
-    if status == 404:
-        return Stand.DELETED if headers.get("X-Account-Status", "").lower() == "deleted" else Stand.MISSING
-    if status // 100 != 2:
+    if status == 404 and headers.get("X-Account-Status", "").lower() != "deleted":
+        return Stand.MISSING
+    if status != 404 and status // 100 != 2:
         return Stand.UNKNOWN
     try:
-        put = Timestamp(headers.get("X-PUT-Timestamp", ""))
+        # OpenStack Swift's servers do not say when the last PUT of a deleted account was.
+        put = Timestamp(
+            headers.get("X-Backend-PUT-Timestamp", "0") if status == 404 else headers.get("X-PUT-Timestamp", "")
+        )
     except ValueError:
         return Stand.UNKNOWN
-    return Stand.RECREATED if put >= deletion else Stand.UNCLEAR
+    if put >= deletion:
+        return Stand.RECREATED
+    return Stand.DELETED if status == 404 else Stand.UNCLEAR
 
 
 def stand_of_refusal(status: int, headers: Mapping[str, str]) -> Stand:

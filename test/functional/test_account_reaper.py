@@ -251,6 +251,17 @@ def test_an_account_created_anew_at_one_replica_is_left_alone(site: Site, accoun
     assert account.is_whole
 
 
+def test_an_account_that_one_replica_has_learnt_is_created_anew_is_left_alone(site: Site, account: Account) -> None:
+    """Replication has brought it the newer PUT, but its status stays: it answers as if there were nothing."""
+    account.delete()
+    info = account.broker(1).get_info()
+    newer = Timestamp(float(Timestamp(info["delete_timestamp"])) + 1).internal
+    account.broker(1).merge_timestamps(info["created_at"], newer, info["delete_timestamp"])
+    assert site.ask_node(account.nodes[1], account.partition, "HEAD", account.path)[0] == 404
+    assert site.reaper().run_once()["spared"] == 2
+    assert account.is_whole
+
+
 @pytest.mark.parametrize("replica", range(3))
 def test_an_account_is_left_alone_until_the_last_replica_has_heard(site: Site, account: Account, replica: int) -> None:
     account.delete(*{0, 1, 2} - {replica})

@@ -35,7 +35,11 @@ def test_due(put: float, delete: float, now: float, delay: float, expected: bool
     "status, headers, expected",
     [
         (404, DELETED, Stand.DELETED),
+        (404, DELETED | {"X-Backend-PUT-Timestamp": "0000000999.99999"}, Stand.DELETED),
+        (404, DELETED | {"X-Backend-PUT-Timestamp": "0000001000.00000"}, Stand.RECREATED),  # by replication
+        (404, DELETED | {"X-Backend-PUT-Timestamp": "soon"}, Stand.UNKNOWN),
         (404, {}, Stand.MISSING),
+        (404, {"X-Backend-PUT-Timestamp": "0000001000.00000"}, Stand.MISSING),
         (404, {"X-Account-Status": "alive"}, Stand.MISSING),
         (204, {"X-PUT-Timestamp": "0000001000.00001"}, Stand.RECREATED),
         (204, {"X-PUT-Timestamp": "0000001000.00000"}, Stand.RECREATED),
