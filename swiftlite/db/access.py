@@ -23,9 +23,10 @@ _CORRUPTION = (
     "database disk image is malformed",
     "malformed database schema",
     "is not a database",
-    "disk i/o error",
     "no such table",
 )
+_UNREADABLE = frozenset({"SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_CORRUPTFS", "SQLITE_IOERR_DATA"})
+"""Which errors of the disk mean that the file itself is damaged; others come of a quota, or a disk that is full."""
 
 _CONNECTIONS = ConnectionCache()
 
@@ -186,9 +187,20 @@ class DatabaseFile:
         :param identity: of the file that the error is about; when another has replaced it, that one stays
         :raises DatabaseQuarantined: when it did
         """
-        text = str(error).lower()
-        if not any(sign in text for sign in _CORRUPTION) or not layout.is_in_place(self.path, self.kind):
+        if not _is_corruption(error) or not layout.is_in_place(self.path, self.kind):
             return
         if identity is None or is_at(layout.newest_file(self.path), identity):
             self.quarantine(error)
         raise DatabaseQuarantined(self.path, str(error)) from error
+
+
+def is_disk_error(error: BaseException) -> bool:
+    """Whether SQLite failed because of the disk: it is full, its quota is used up, or it cannot be read or written."""
+    text = str(error)
+    return isinstance(error, sqlite3.OperationalError) and ("disk I/O error" in text or "disk is full" in text)
+
+
+def _is_corruption(error: sqlite3.DatabaseError) -> bool:
+    # Python 3.10 does not tell which error of the disk it was; a database that may be sound is to stay then.
+    text = str(error).lower()
+    return getattr(error, "sqlite_errorname", "") in _UNREADABLE or any(sign in text for sign in _CORRUPTION)

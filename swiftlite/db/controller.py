@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from swiftlite.core.metadata import stored_database_headers, title_case
 from swiftlite.core.names import reserved_names_problem, str_to_wsgi, wsgi_to_str
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout
+from swiftlite.db.access import is_disk_error
 from swiftlite.db.broker import BadRow, DatabaseBroker, DatabaseExists, DatabaseMissing, DatabaseQuarantined
 from swiftlite.db.pending import LockTimeout
 from swiftlite.wire.messages import BadMessage
@@ -161,8 +161,7 @@ class DatabaseServer:
         if answer is not None:
             return answer(error)
         what = f"{request.environ['REQUEST_METHOD']} {request.wsgi_path}"
-        full = isinstance(error, sqlite3.OperationalError) and "full" in str(error)
-        if full or (isinstance(error, OSError) and error.errno in _DISK_ERRORS):
+        if is_disk_error(error) or (isinstance(error, OSError) and error.errno in _DISK_ERRORS):
             self.logger.error("%s: %s", what, error)
             return web.HTTPInsufficientStorage(drive=request.wsgi_path.split("/", 2)[1])
         self.logger.exception("%s failed", what)

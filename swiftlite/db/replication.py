@@ -24,6 +24,7 @@ from swiftlite.core.json_text import load_json
 from swiftlite.core.rows import is_storable
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout, pending
+from swiftlite.db.access import is_disk_error
 from swiftlite.db.broker import BadRow, DatabaseBroker, DatabaseMissing, make_directories, sync_directory
 from swiftlite.db.controller import DatabaseServer, Reply, Request, bad_request
 from swiftlite.db.sync_points import UNTAKEN
@@ -260,6 +261,8 @@ class Replication:
                 raise bad_request("The file is another database.")
             yield received
         except sqlite3.DatabaseError as error:
+            if is_disk_error(error):
+                raise
             raise bad_request(f"The file is no sound database: {error}") from error
         finally:
             received.close()

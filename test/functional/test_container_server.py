@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import sqlite3
 import xml.etree.ElementTree
 from collections.abc import Iterator
@@ -490,6 +491,23 @@ def test_a_corrupt_database_is_quarantined(container: BackendServer, tmp_path: P
     assert container.request("GET", "/sda/0/a/c").status == 404
     assert container.request("PUT", "/sda/0/a/c", {"X-Timestamp": at(50)}).status == 201
     assert names_in(container, "") == []
+
+
+def test_a_database_that_cannot_grow_stays_where_it_is(container: BackendServer, tmp_path: Path) -> None:
+    [file] = tmp_path.glob("sda/containers/0/*/*/*.db")
+    put_rows(container, "o")
+    columns = {"created_at": at(20), "size": 3, "content_type": "text/plain", "etag": "e"}
+    rows = json.dumps([{"name": f"n{number:03}" + "x" * 200, **columns} for number in range(300)]).encode()
+    headers = {"X-Timestamp": at(20), POLICY: "0"}
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size, before[1]))  # as where a quota is used up
+    try:
+        assert container.request("UPDATE", "/sda/0/a/c", headers, body=rows).status == 507
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert names_in(container, "") == ["o"]
+    assert container.request("UPDATE", "/sda/0/a/c", headers, body=rows).status == 202
+    assert len(names_in(container, "")) == 301
 
 
 def test_a_replaced_database_is_noticed(container: BackendServer, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from swiftlite.container.backend import ContainerBroker
 from swiftlite.core.rows import ObjectReport
 from swiftlite.db import layout, pending
-from swiftlite.db.broker import DatabaseMissing
+from swiftlite.db.broker import DatabaseMissing, DatabaseQuarantined
 
 LOGGER = logging.getLogger("test.access")
 
@@ -124,3 +125,23 @@ def test_a_file_that_stayed_in_place_can_be_written_to_again(broker: ContainerBr
         pass
     broker.update_put_timestamp("0000000009.00000")
     assert broker.get_info()["put_timestamp"] == "0000000009.00000"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_damaged"),
+    [
+        *(("SQLITE_IOERR_READ", True), ("SQLITE_IOERR_CORRUPTFS", True)),
+        *(("SQLITE_IOERR_WRITE", False), ("SQLITE_IOERR_FSYNC", False), ("SQLITE_IOERR_TRUNCATE", False)),
+        (None, False),  # as in Python 3.10
+    ],
+)
+def test_a_database_is_quarantined_where_it_cannot_be_read_not_where_the_disk_takes_no_more(
+    broker: ContainerBroker, name: str | None, is_damaged: bool
+) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    if name:
+        error.sqlite_errorname = name
+    expected = pytest.raises(DatabaseQuarantined) if is_damaged else nullcontext()
+    with expected:
+        broker.possibly_quarantine(error)
+    assert broker.exists is not is_damaged

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,23 @@ def test_an_account_that_was_deleted_last_stays_deleted(tmp_path: Path, ours_is_
     put(theirs, "a")
     assert served._rsync_then_merge(place_of(ours, tmp_path), send(theirs, tmp_path)).status == 204
     assert (ours.get_info()["status"], ours.is_deleted()) == ("DELETED", True)
+
+
+def test_a_file_that_cannot_be_merged_for_want_of_space_is_not_called_unsound(tmp_path: Path) -> None:
+    ours, theirs = make_replicas(tmp_path, "container")
+    for number in range(300):
+        put(ours, f"o{number:03}" + "x" * 200)
+    served, known = receiver(tmp_path, "container"), send(theirs, tmp_path)
+    size = os.path.getsize(theirs.path)
+    ours.get_info()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        with pytest.raises(sqlite3.OperationalError, match="disk I/O error"):
+            served._rsync_then_merge(place_of(ours, tmp_path), known)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert len(names(ours)) == 300
 
 
 @pytest.mark.parametrize("is_received", [True, False])
