@@ -224,8 +224,9 @@ def _object_json(row: Row) -> str:
 def _type_and_size(content_type: str) -> tuple[str, int | None]:
     """A content type without ``swift_bytes``, and those where there are any."""
     shown, swift_bytes = split_swift_bytes(content_type)
-    is_number = swift_bytes is not None and swift_bytes.isdecimal() and len(swift_bytes) <= _DIGITS
-    return shown, int(swift_bytes) if is_number else None
+    if swift_bytes is None or not swift_bytes.isdecimal() or len(swift_bytes) > _DIGITS:
+        return shown, None
+    return shown, int(swift_bytes)
 
 
 def container_entry(row: Row, policy_names: Mapping[int, str]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ Metadata = dict[str, tuple[str, str]]
 ZERO_LIKE = (None, "", 0, "0")
 """What counts as no objects at all (formats.md 0)."""
 
+_FOLLOW_THE_DATA = [None, None]
 _PLAIN_TIME = re.compile(r"[0-9]{10}\.[0-9]{5}").fullmatch
 _PARAMETER = re.compile(r';\s*([^\s/;=]+)[^;="]*(?:=\s*("(?:[^"\\]|\\.)*"|[^;\s]*))?')
 
@@ -82,15 +83,23 @@ def check_report(report: ObjectReport) -> None:
 
     :raises ValueError: saying why
     """
-    texts, numbers = (*report[:2], *report[3:5]), (report.size, report.deleted, report.storage_policy_index)
-    moments = [text for text in report[7:] if text is not None]
-    if not all(isinstance(text, str) for text in (*texts, *moments)) or not all(isinstance(n, int) for n in numbers):
+    name, created_at, size, content_type, etag, deleted, policy_index, *moments = report
+    if not (  # spelled out, for every row that is merged comes by
+        isinstance(name, str)
+        and isinstance(created_at, str)
+        and isinstance(size, int)
+        and isinstance(content_type, str)
+        and isinstance(etag, str)
+        and isinstance(deleted, int)
+        and isinstance(policy_index, int)
+        and (moments == _FOLLOW_THE_DATA or all(text is None or isinstance(text, str) for text in moments))
+    ):
         raise ValueError("a field of the wrong type")
     if not is_storable(report):
         raise ValueError("text that is no Unicode, or too large a number")
-    if report.deleted not in (0, 1):
+    if deleted not in (0, 1):
         raise ValueError("a deletion that is neither 0 nor 1")
-    if moments or not _PLAIN_TIME(report.created_at):
+    if moments != _FOLLOW_THE_DATA or not _PLAIN_TIME(created_at):
         _report_times(report)
 
 

@@ -6,7 +6,9 @@ from swiftlite.core.json_text import load_json
 
 
 def test_values_are_read_from_text_and_from_bytes():
-    assert load_json('{"a": [1, null, "\\u00e9"]}') == load_json(b'{"a": [1, null, "\xc3\xa9"]}') == {"a": [1, None, "é"]}
+    assert (
+        load_json('{"a": [1, null, "\\u00e9"]}') == load_json(b'{"a": [1, null, "\xc3\xa9"]}') == {"a": [1, None, "é"]}
+    )
 
 
 @pytest.mark.parametrize(
