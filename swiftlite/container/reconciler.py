@@ -186,7 +186,8 @@ class ContainerReconciler(daemon.Daemon):
             raise NotYet("too few replicas of its container answer")
         best = misplaced.best_claim(claims)
         if best is None or best.is_deleted:
-            if best is None and self._is_old(float(entry.timestamp)):
+            # One that cannot be asked may be the only one that has kept its disk.
+            if best is None and len(claims) == len(nodes) and self._is_old(float(entry.timestamp)):
                 self.counts["without_container"] += 1
                 return None
             raise NotYet("there is no such container")

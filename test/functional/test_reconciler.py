@@ -326,6 +326,27 @@ def test_a_replica_that_has_lost_its_database_says_nothing_of_policies(site: Sit
     assert site.queued("lost") == [] and user.get_object("lost", "o")[1] == b"x"
 
 
+def test_an_old_entry_is_given_up_only_when_all_say_that_there_is_no_container(site: Site, user) -> None:
+    """Two disks may be new, and the third one, that has the container, away."""
+    moment = time.time() - 30 * 86400
+    row = {"name": "o", "created_at": spelled(moment), "size": 1, "content_type": "t", "etag": "e", "deleted": 0}
+    assert site.queue.add([row | {"storage_policy_index": SILVER}], ACCOUNT, "nowhere")
+    queue = misplaced.queue_container(spelled(moment))
+    queued = {node.device for node in site.ring.get_nodes(misplaced.ACCOUNT, queue)[1]}
+    _, nodes = site.ring.get_nodes(ACCOUNT, "nowhere")
+    device = site.cluster.layout.nodes[0].root / next(node.device for node in nodes if node.device in queued)
+    assert site.queued("nowhere") == ["1:/AUTH_test/nowhere/o"]
+    away = device.parent.parent / "away"
+    device.rename(away)
+    try:
+        site.reconcile()
+        assert site.queued("nowhere", tell=False) == ["1:/AUTH_test/nowhere/o"]
+    finally:
+        away.rename(device)
+    site.reconcile()
+    assert site.queued("nowhere") == []
+
+
 def test_two_reconcilers_share_the_work(site: Site, user) -> None:
     user.put_container("shared", headers={"X-Storage-Policy": "gold"})
     names = [f"o{number}" for number in range(8)]
