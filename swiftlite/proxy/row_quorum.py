@@ -115,10 +115,11 @@ class RowQuorum:
         if needed > 0:
             self.cluster.late_rows += 1
             self.cluster.log.warning(
-                "Listings may lag behind %s: of the container's %d replicas %d too few have its row (%d such so far)",
+                "Listings may lag behind %s: %d of the container's %d replicas have its row, %d should (%d such so far)",
                 self.name.path,
+                majority(len(self.replicas)) - needed,
                 len(self.replicas),
-                needed,
+                majority(len(self.replicas)),
                 self.cluster.late_rows,
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from swiftlite.common.config import is_true
@@ -80,7 +81,7 @@ class ObjectController(Controller):
         """Store the object."""
         self._authorize_write()
         headers, body = self._checked_upload()
-        timestamp, delete_at = self._timestamp(), None
+        timestamp = self._timestamp()
         delete_at = self._delete_at(timestamp, headers)
         request = BackendRequest("PUT", self.partition, self.path)
         upload = self._upload(request, self._replicas(headers, timestamp, delete_at))
@@ -262,6 +263,13 @@ class ObjectController(Controller):
         headers.append(("X-Delete-At", normal_delete_at(delete_at)))
         return delete_at
 
+    @cached_property
+    def row_quorum(self) -> RowQuorum:
+        """The container's replicas, and what becomes of a change's row there."""
+        partition, nodes = self.cluster.container_ring.get_nodes(self.name.account, self.name.container)
+        containers = [target(node) for node in nodes]
+        return RowQuorum(self.cluster, self.name, partition, containers, self.identification())
+
     def _replicas(
         self, headers: HeaderList, timestamp: Timestamp, delete_at: int | None, count: int | None = None
     ) -> list[HeaderList]:
@@ -269,14 +277,11 @@ class ObjectController(Controller):
 
         :param count: how many requests, where it is not one for every primary
         """
-        name, ring = self.name, self.cluster.container_ring
         count = count or len(self.ring.primaries(self.partition))
-        partition, nodes = ring.get_nodes(name.account, name.container)
-        containers, identification = [target(node) for node in nodes], self.identification()
-        self.row_quorum = RowQuorum(self.cluster, name, partition, containers, identification)
+        partition, containers = self.row_quorum.partition, self.row_quorum.replicas
         queue_container, queue_partition, queue = self._queue(delete_at)
         shares = spread_updates(count, quorum_size(count), containers, queue)
-        common = headers + identification
+        common = headers + self.row_quorum.common
         if self.options.listing_consistency == "quorum":
             common.append(ROW_REPORT)
         replicas = []
