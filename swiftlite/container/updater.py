@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from swiftlite.common import daemon, forks, recon
+from swiftlite.common.addresses import is_own, own_addresses
 from swiftlite.common.config import option
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.container.account_update import AccountUpdates, is_denied_by_all, update_of
@@ -23,7 +24,7 @@ from swiftlite.db import layout
 from swiftlite.db.broker import DatabaseMissing, load_metadata
 from swiftlite.db.pending import LockTimeout
 from swiftlite.http.errors import Address
-from swiftlite.ring.ring import Node, Ring
+from swiftlite.ring.ring import Node, Ring, RingError
 from swiftlite.wire.direct import user_agent
 
 _REPORTED = ("put_timestamp", "delete_timestamp", "object_count", "bytes_used")
@@ -50,17 +51,30 @@ class ContainerUpdater(daemon.Daemon):
     def __init__(self, options: UpdaterOptions, swift: SwiftConf, logger: logging.Logger) -> None:
         super().__init__(options, swift, logger)
         self.ring = Ring(options.swift_dir, "account", hash_path=swift.hash_path)
+        self.containers = self._container_ring()
         self.updates = AccountUpdates(logger, options.conn_timeout, options.node_timeout)
+        self._own = own_addresses(options.bind_ip)
+        self._placed: set[str] = set()
+        """Names of our devices that the ring of containers has."""
         self._devices: Sequence[str] = ()
         """Paths of the devices that this process works on."""
         self._suppressed: dict[str, float] = {}
         """Account -> time.monotonic() until which it is left alone."""
+
+    def _container_ring(self) -> Ring | None:
+        try:
+            return Ring(self.options.swift_dir, "container", hash_path=self.swift.hash_path)
+        except RingError as error:
+            self.logger.warning("%s: reporting copies on handoffs, too: %s", self.section, error)
+            return None
 
     # A pass ---------------------------------------------------------------------------------------------------------
 
     def run_once(self) -> Counter[str]:
         """Make one pass over all devices, and tell the recon cache how long it took."""
         started = time.monotonic()
+        known = [Node.from_device(device) for device in (self.containers.devices if self.containers else ()) if device]
+        self._placed = {node.device for node in known if self._is_ours(node)}
         self._suppressed = {account: until for account, until in self._suppressed.items() if until > started}
         devices, workers = self._usable_devices(), self.options.updater_workers
         if workers > 1:
@@ -107,6 +121,9 @@ class ContainerUpdater(daemon.Daemon):
             return
         if info is None or all(info[key] == info[f"reported_{key}"] for key in _REPORTED):
             return
+        if self._is_on_handoff(path):
+            self.counts["on_handoff"] += 1
+            return
         if self._suppressed.get(info["account"], 0) > time.monotonic():
             self.counts["postponed"] += 1
             return
@@ -128,6 +145,22 @@ class ContainerUpdater(daemon.Daemon):
                 "%s: account servers answered %s about /%s/%s, will try again",
                 self.section, statuses, info["account"], info["container"],
             )  # fmt: skip
+
+    def _is_on_handoff(self, path: str) -> bool:
+        """Whether a database is on a device that is no primary of it: its counts may be old, or those of a part.
+
+        The replicator brings home what it has. Where the ring does not know our device, nothing is said.
+        """
+        *_, device, _, partition, _, _, _ = path.split("/")
+        if self.containers is None or device not in self._placed or int(partition) >= self.containers.partition_count:
+            return False
+        primaries = self.containers.primaries(int(partition))
+        return not any(node.device == device and self._is_ours(node) for node in primaries)
+
+    def _is_ours(self, node: Node) -> bool:
+        port = self.options.bind_port
+        places = (node.address, node.replication_address)
+        return any(is_own(ip, self._own) and port in (0, own) for ip, own in places)
 
     def _tell(self, info: dict[str, Any]) -> list[int]:
         """Tell all primaries of the account; returns what they answered."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,9 @@ from swiftlite.ring.format import RingData, dump_v1
 UNREACHABLE = ("127.0.0.1", 1)
 
 
-def write_account_ring(
-    directory: Path, addresses: list[tuple[str, int]], handoff: tuple[str, int] | None = None
-) -> None:
-    """A ring of one partition whose replicas are at these addresses; with a handoff, of two, of which it has the other."""
-    devices = [
+def devices_at(addresses: list[tuple[str, int]], names: Iterable[str] = repeat("sda")) -> list[dict[str, object]]:
+    """Devices of a ring."""
+    return [
         {
             "id": number,
             "region": 1,
@@ -35,12 +34,19 @@ def write_account_ring(
             "port": port,
             "replication_ip": ip,
             "replication_port": port,
-            "device": "sda",
+            "device": name,
             "weight": 1.0,
             "meta": "",
         }
-        for number, (ip, port) in enumerate([*addresses, handoff] if handoff else addresses)
+        for number, ((ip, port), name) in enumerate(zip(addresses, names, strict=False))
     ]
+
+
+def write_account_ring(
+    directory: Path, addresses: list[tuple[str, int]], handoff: tuple[str, int] | None = None
+) -> None:
+    """A ring of one partition whose replicas are at these addresses; with a handoff, of two, of which it has the other."""
+    devices = devices_at([*addresses, handoff] if handoff else addresses)
     rows = [array("H", [number] * (2 if handoff else 1)) for number in range(len(addresses))]
     if handoff:
         rows[0][1] = len(addresses)
@@ -165,6 +171,22 @@ def test_without_a_majority_the_account_is_left_alone_for_a_while(accounts, cont
     assert (counts["updated"], counts["failures"]) == (0, 1)
     assert container.get_info()["reported_object_count"] == 0
     assert updater.run_once()["postponed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("port", "primary", "counted"), [(6201, "sda", "updated"), (6201, "sdb", "on_handoff"), (7000, "sdb", "updated")]
+)
+def test_a_copy_on_a_handoff_reports_nothing(
+    accounts, container, make_updater, tmp_path: Path, port: int, primary: str, counted: str
+) -> None:
+    """It may be old, or a part. A device that the ring has elsewhere, or not at all, may be anything."""
+    names = [primary, *{"sda", "sdb"} - {primary}]
+    (tmp_path / "container.ring.gz").write_bytes(
+        dump_v1(RingData(devices_at([("127.0.0.1", port)] * 2, names), 31, [array("H", [0, 1])]))
+    )
+    updater = make_updater(*addresses(accounts), bind_ip="127.0.0.1", bind_port=6201)
+    assert updater.run_once() == {"jobs": 1, counted: 1}
+    assert [len(listing(server)) for server in accounts] == [int(counted == "updated")] * 3
 
 
 def test_a_container_of_no_account_is_quarantined(accounts, container, make_updater, tmp_path: Path) -> None:
