@@ -27,21 +27,24 @@ class Step(enum.Enum):
     SAME_ROWS = "its rows and ours are the same"
     SEND_ROWS = "send the rows that it lacks"
     SEND_FILE = "send the whole file, there is much that it lacks"
-    RENEW_ID = "it has seen rows under our name that we have not: ours is an older file, and needs a name of its own"
+    RENEW_ID = (
+        "our name is, or was, another's too: others hold rows that we have not for ours; we need a name of our own"
+    )
 
 
 def next_step(ours: Info, theirs: Info, per_diff: int) -> Step:
     """Decide what a peer needs; what it says it knows (``point``) counts, not what was once sent to it.
 
     A point beyond our last row would let rows that are yet to come pass for known. A database that was restored from
-    an older copy shows itself by that.
+    an older copy shows itself by that; one that is the copy of another, put there by hand, by its name. Two rows of one
+    name and time, in different policies, leave no trace in the hash, but in the count.
 
     :param per_diff: rows of one message; fewer than that are always sent as rows
     """
     known, last = theirs["point"], ours["max_row"]
-    if known > last:
+    if known > last or theirs["id"] == ours["id"]:
         return Step.RENEW_ID
-    if theirs["hash"] == ours["hash"]:
+    if (theirs["hash"], theirs["count"]) == (ours["hash"], ours["count"]):
         return Step.SAME_ROWS
     if known == last:
         return Step.UP_TO_DATE

@@ -402,6 +402,21 @@ class DatabaseBroker(SyncPoints):
             )
             self._forget_copied(connection)
 
+    def leave_id(self, old: str) -> None:
+        """Take a new identity in place of one under which others have seen rows that are not here.
+
+        Unlike a copy that was received, this database knows nothing of what the other one has.
+
+        :param old: the identity; when it is another one by now, that stays
+        """
+        with self.transaction() as connection:
+            if self._stat(connection, "id")["id"] != old:
+                return
+            connection.execute(f"UPDATE {self.stat_table} SET id = ?", (self.new_id(),))
+            connection.execute("DELETE FROM incoming_sync WHERE remote_id = ?", (old,))
+            self._forget_copied(connection)
+        self.logger.warning("%s was the copy of another one; it has an identity of its own now", self.path)
+
     def _forget_copied(self, connection: sqlite3.Connection) -> None:
         """Undo what a copied database says of the replica it was copied from."""
 

@@ -149,8 +149,11 @@ class Replication:
         self._merge_metadata(broker, theirs["metadata"])
         if any(info[name] != theirs[name] for name in _TIMES):
             broker.merge_timestamps(*(theirs[name] for name in _TIMES))
+        if info["id"] == theirs["id"]:
+            broker.leave_id(info["id"])  # and the sender sees by the answer that it must do so, too
         info["point"] = broker.sync_point(theirs["id"])
-        if info["hash"] == theirs["hash"] and info["point"] < theirs["max_row"]:
+        same = info["hash"] == theirs["hash"] and info["count"] == theirs.get("count", info["count"])
+        if same and info["point"] < theirs["max_row"]:
             broker.note_same_rows(theirs["id"], theirs["hash"], theirs["max_row"])
             info["point"] = theirs["max_row"]
         elif info["point"] == UNTAKEN:

@@ -412,8 +412,9 @@ class Session:
 
     def _take_step(self, theirs: dict[str, Any], step: Step) -> bool:
         if step is Step.RENEW_ID:
-            if theirs["point"] > self.broker.max_row():  # not only beyond what we knew a moment ago
-                self._renew_id()
+            # Not only beyond what we knew a moment ago.
+            if theirs["id"] == self.info["id"] or theirs["point"] > self.broker.max_row():
+                self.broker.leave_id(self.info["id"])
             return False
         if step is Step.UP_TO_DATE:
             self.counts["no_change"] += 1
@@ -428,17 +429,6 @@ class Session:
             self.counts["diff"] += 1
             return self._send_rows(theirs)
         return True
-
-    def _renew_id(self) -> None:
-        """Part from a name under which others have seen rows that are not here."""
-        old = self.info["id"]
-        if self.broker.get_info()["id"] != old:
-            return  # it has happened already
-        self.broker.renew_id(old)
-        with self.broker.transaction() as connection:
-            # A copy knows all that its original had; this one does not.
-            connection.execute("DELETE FROM incoming_sync WHERE remote_id = ?", (old,))
-        self.replicator.logger.warning("%s is an older copy; it has a new identity now", self.broker.path)
 
     def _remember(self, theirs: dict[str, Any], row: int) -> None:
         self.broker.merge_sync_points([{"remote_id": theirs["id"], "sync_point": row}], incoming=False)

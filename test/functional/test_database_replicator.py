@@ -330,6 +330,20 @@ def test_a_peer_is_not_said_to_know_what_came_after_the_last_row_it_got(site: Si
     assert (names_of(site.broker(1)), site.broker(1).sync_point(known)) == (set("abc"), -1)
 
 
+def test_a_replica_that_was_copied_by_hand_from_another_hides_no_row(site: Site) -> None:
+    """Both number their new rows alike, under one identity: what one has told passes for what the other one has."""
+    site.made(0, ["a"])
+    site.replicate(0)
+    shutil.rmtree(site.broker(1).directory)
+    shutil.copytree(site.broker(0).directory, site.broker(1).directory)
+    add(site.broker(0), ["first", "second"], 50)
+    add(site.broker(1), ["third"], 60)
+    site.replicate(0, 1, 2, 0, 1, 2)
+    assert len({site.broker(number).get_info()["id"] for number in range(3)}) == 3
+    for number in range(3):
+        assert names_of(site.broker(number)) == {"a", "first", "second", "third"}
+
+
 def test_a_database_restored_from_an_old_copy_takes_a_new_name(site: Site, tmp_path: Path) -> None:
     for number in range(3):
         site.made(number)

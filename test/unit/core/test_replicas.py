@@ -17,12 +17,17 @@ def info(**changes: Any) -> dict[str, Any]:
         "id": "a",
         "hash": "h1",
         "max_row": 10,
+        "count": 10,
         "point": -1,
         "put_timestamp": "1",
         "delete_timestamp": "0",
         "metadata": "",
     }
     return base | changes
+
+
+def ours(**changes: Any) -> dict[str, Any]:
+    return info(id="ours", **changes)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +39,10 @@ def info(**changes: Any) -> dict[str, Any]:
         ({"hash": "h2", "point": 9}, Step.SEND_ROWS),
         ({"hash": "h2", "point": 11}, Step.RENEW_ID),
         ({"hash": "h1", "point": 11}, Step.RENEW_ID),
+        ({"hash": "h1", "id": "ours"}, Step.RENEW_ID),
+        ({"hash": "h2", "id": "ours", "point": 10}, Step.RENEW_ID),
+        ({"hash": "h1", "count": 9}, Step.SEND_ROWS),
+        ({"hash": "h1", "count": 9, "point": 10}, Step.UP_TO_DATE),
         ({"hash": "h2", "max_row": 4}, Step.SEND_FILE),
         ({"hash": "h2", "max_row": 5}, Step.SEND_ROWS),
         ({"hash": "h2", "max_row": -1}, Step.SEND_FILE),
@@ -41,20 +50,20 @@ def info(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_the_next_step_follows_from_both_sides(theirs: dict[str, Any], step: Step) -> None:
-    assert next_step(info(), info(**theirs), per_diff=5) is step
+    assert next_step(ours(), info(**theirs), per_diff=5) is step
 
 
 def test_few_rows_are_always_sent_as_rows() -> None:
-    assert next_step(info(), info(hash="h2", max_row=-1), per_diff=11) is Step.SEND_ROWS
+    assert next_step(ours(), info(hash="h2", max_row=-1), per_diff=11) is Step.SEND_ROWS
 
 
 def test_a_new_database_has_nothing_to_send() -> None:
-    assert next_step(info(max_row=-1), info(hash="h2", max_row=5), per_diff=1) is Step.UP_TO_DATE
+    assert next_step(ours(max_row=-1), info(hash="h2", max_row=5), per_diff=1) is Step.UP_TO_DATE
 
 
 @given(st.integers(-1, 50), st.integers(-1, 50), st.integers(-1, 50), st.sampled_from(["h1", "h2"]), st.integers(1, 60))
 def test_whoever_lacks_a_row_gets_it(last: int, known: int, have: int, digest: str, per_diff: int) -> None:
-    step = next_step(info(max_row=last), info(hash=digest, max_row=have, point=known), per_diff)
+    step = next_step(ours(max_row=last), info(hash=digest, max_row=have, point=known), per_diff)
     if step is Step.UP_TO_DATE:
         assert known == last
     if step is Step.SAME_ROWS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import resource
@@ -18,6 +19,8 @@ from swiftlite.account.server import AccountServer
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.container.server import ContainerOptions, ContainerServer
 from swiftlite.core.names import HashPath
+from swiftlite.core.replicas import Step, next_step
+from swiftlite.core.rows import ObjectReport
 from swiftlite.db import replication
 from swiftlite.db.broker import DatabaseBroker
 from swiftlite.db.connections import open_database
@@ -166,3 +169,46 @@ def test_the_journal_of_a_file_that_was_lost_stays_out_of_the_next(tmp_path: Pat
         put(ours, "new")
     assert names(ours) == ["new"]
     assert ours.file_problems() == []
+
+
+def asked(served: Replication, place: Place, sender: DatabaseBroker) -> Any:
+    """What `sync` answers a sender that has several policies."""
+    info = sender.replication_info()
+    times = ("created_at", "put_timestamp", "delete_timestamp")
+    fields = ("max_row", "hash", "id", *times, "metadata", "status_changed_at", "count", "storage_policy_index")
+    return json.loads(served._sync(place, *(info[field] for field in fields)).body)
+
+
+def test_of_two_databases_with_one_identity_both_take_another(tmp_path: Path) -> None:
+    ours, theirs = (broker_on(tmp_path / device, "container") for device in ("d0", "d1"))
+    theirs.initialize(at(10))
+    put(theirs, "both")
+    known = theirs.get_info()["id"]
+    shutil.copytree(theirs.directory, ours.directory)
+    put(ours, "mine")
+    answer = asked(receiver(tmp_path, "container"), place_of(ours, tmp_path), theirs)
+    assert (answer["id"], answer["point"]) == (known, -1)  # by which the sender sees it
+    assert next_step(theirs.replication_info(), answer, 1000) is Step.RENEW_ID
+    theirs.leave_id(known)
+    assert len({known, ours.get_info()["id"], theirs.get_info()["id"]}) == 3
+
+
+def test_an_identity_that_was_left_already_is_left_once(tmp_path: Path) -> None:
+    (ours,) = make_replicas(tmp_path, "container", 1)
+    known = ours.get_info()["id"]
+    ours.merge_sync_points([{"remote_id": known, "sync_point": 4}])
+    ours.leave_id(known)
+    renewed = ours.get_info()["id"]
+    ours.leave_id(known)
+    assert ours.get_info()["id"] == renewed
+    assert ours.sync_point(known) == -1
+
+
+def test_rows_of_one_name_and_time_in_two_policies_do_not_pass_for_none(tmp_path: Path) -> None:
+    ours, theirs = make_replicas(tmp_path, "container")
+    for index in (0, 1):
+        theirs.put_object(ObjectReport("o", at(20), 3, "t", "e", 0, index))
+    info = theirs.replication_info()
+    assert info["hash"] == ours.replication_info()["hash"]
+    answer = asked(receiver(tmp_path, "container"), place_of(ours, tmp_path), theirs)
+    assert (answer["point"], next_step(info, answer, 1000)) == (-1, Step.SEND_ROWS)
