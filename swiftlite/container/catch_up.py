@@ -64,14 +64,15 @@ def describe(broker: ContainerBroker) -> Description:
     """
     broker.commit_pending()
     with broker.snapshot() as connection:
-        return _described(connection)
+        return _described(broker, connection)
 
 
-def _described(connection: sqlite3.Connection) -> Description:
+def _described(broker: ContainerBroker, connection: sqlite3.Connection) -> Description:
     found = dictionaries(until_unlocked(lambda: connection.execute(_DESCRIPTION)))
     if not found:
         raise sqlite3.DatabaseError("file is not a database: no row in container_stat")
     info = found[0] | {"db_state": "unsharded"}
+    broker.check_names(info)
     points = dict(_point(line) for line in (info.pop("sync_points") or "").splitlines())
     return Description(info, Known(info["id"], info["hash"], life_digest(info), info.pop("max_row"), points))
 
@@ -88,7 +89,7 @@ def tell(broker: ContainerBroker, stretch: Stretch) -> Reply:
     """
     broker.commit_pending()
     with broker.snapshot() as connection:
-        info, known = _described(connection)
+        info, known = _described(broker, connection)
         rows = dictionaries(until_unlocked(lambda: connection.execute(_ROWS, (stretch.since, MOST_ROWS))))
     if known.id != stretch.of or known.max_row < stretch.since:
         raise web.HTTPConflict("This is another database.", headers=dict([known_header(known)]))

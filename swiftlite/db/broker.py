@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from swiftlite.common.concurrency import sleep
 from swiftlite.core.json_text import load_json
-from swiftlite.core.names import str_to_wsgi
+from swiftlite.core.names import HashPath, str_to_wsgi
 from swiftlite.core.rows import Metadata, is_storable, merge_metadata, newest_metadata
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout, pending
@@ -41,10 +41,11 @@ class DatabaseBroker(SyncPoints):
     Rows that come in are appended to the ``.pending`` file and merged before anybody reads.
 
     :param path: the file, in the form without an epoch; it need not exist
-    :param account: native name
+    :param account: native name; empty for whoever's database lies at the path
     :param container: native name, or None for an account's database
     :param pending_timeout: seconds to wait for the directory's lock
     :param stale_reads: readers go on with what is merged already when the lock is not free at once
+    :param hash_path: what tells, where the names are not given, whether the file lies in its directory
     """
 
     schema: ClassVar[str]
@@ -61,6 +62,7 @@ class DatabaseBroker(SyncPoints):
         logger: logging.Logger,
         pending_timeout: float = 10.0,
         stale_reads: bool = False,
+        hash_path: HashPath | None = None,
     ) -> None:
         super().__init__(path, logger)
         self.pending_path = path + ".pending"
@@ -68,6 +70,7 @@ class DatabaseBroker(SyncPoints):
         self.container = container
         self.pending_timeout = pending_timeout
         self.stale_reads = stale_reads
+        self.hash_path = hash_path
 
     # What a kind of database adds ---------------------------------------------------------------------------
 
@@ -215,6 +218,25 @@ class DatabaseBroker(SyncPoints):
 
     def _info(self, connection: sqlite3.Connection) -> dict[str, Any]:
         return self._stat(connection)
+
+    def _stat(self, connection: sqlite3.Connection, columns: str = "*") -> dict[str, Any]:
+        found = super()._stat(connection, columns)
+        if columns == "*":
+            self.check_names(found)
+        return found
+
+    def check_names(self, info: Mapping[str, Any]) -> None:
+        """See that the file is not another account's or container's, put here by mistake: nobody is served from that.
+
+        :param info: the row of the stat table
+        :raises sqlite3.DatabaseError: when it is; it is quarantined then, and replication brings back the right one
+        """
+        names = (info["account"], info.get("container"))
+        is_ours = names == (self.account, self.container)
+        if not self.account:
+            is_ours = self.hash_path is None or self.hash_path.hex(*names) == os.path.basename(self.directory)
+        if not is_ours:
+            raise sqlite3.DatabaseError(f"file is not a database of here, but of {'/'.join(filter(None, names))}")
 
     def _policy_counts(self, columns: str) -> dict[int, tuple[int, ...]]:
         """Policy index -> these columns of ``policy_stat``."""

@@ -283,7 +283,8 @@ class Replication:
         return broker
 
     def _broker(self, place: Place) -> DatabaseBroker:
-        return self._broker_class(place.path, "", logger=self._logger, pending_timeout=30.0)
+        hash_path = self._server.swift.hash_path
+        return self._broker_class(place.path, "", logger=self._logger, pending_timeout=30.0, hash_path=hash_path)
 
 
 def _merge_rows(source: DatabaseBroker, target: DatabaseBroker, last: int) -> int:

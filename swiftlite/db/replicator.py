@@ -22,7 +22,7 @@ from swiftlite.core import replicas
 from swiftlite.core.replicas import Step
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout, pending
-from swiftlite.db.broker import BadRow, DatabaseBroker, DatabaseMissing, sync_directory
+from swiftlite.db.broker import BadRow, DatabaseBroker, DatabaseMissing, DatabaseQuarantined, sync_directory
 from swiftlite.db.peer import Peer, PeerFailed, PeerSilent
 from swiftlite.db.whole_file import Rsync, make_copy
 from swiftlite.http.client import Client
@@ -220,21 +220,18 @@ class DatabaseReplicator(daemon.Daemon):
     def work(self, job: Job) -> None:
         """Bring one database and its replicas together; remove it where it does not belong, or nobody needs it."""
         self.counts["attempted"] += 1
-        broker = self.broker_class(job.path, "", logger=self.logger, pending_timeout=30.0)
+        hash_path = self.swift.hash_path  # peers are told by hash alone: what it holds must be of that name
+        broker = self.broker_class(job.path, "", logger=self.logger, pending_timeout=30.0, hash_path=hash_path)
         try:
             info = self._prepare(broker)
         except DatabaseMissing:
             return
+        except DatabaseQuarantined:  # the broker has told why; a replica brings back the right one
+            self.counts["failures"] += 1
+            return
         if info is None:
             return
         names = (info["account"], info.get("container"))
-        if self.swift.hash_path.hex(*names) != os.path.basename(broker.directory):
-            # Peers are told by hash alone: what it holds would go into another's database.
-            self.logger.error(
-                "%s: leaving %s alone: it is of %s", self.section, job.path, "/".join(filter(None, names))
-            )
-            self.counts["failures"] += 1
-            return
         partition, primaries, place = self._whereabouts(job, names)
         if partition != job.partition:
             self.logger.error("%s: %s belongs to partition %d, and goes there", self.section, job.path, partition)

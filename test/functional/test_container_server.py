@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import resource
+import shutil
 import sqlite3
 import xml.etree.ElementTree
 from collections.abc import Iterator
@@ -491,6 +492,25 @@ def test_a_corrupt_database_is_quarantined(container: BackendServer, tmp_path: P
     assert container.request("GET", "/sda/0/a/c").status == 404
     assert container.request("PUT", "/sda/0/a/c", {"X-Timestamp": at(50)}).status == 201
     assert names_in(container, "") == []
+
+
+@pytest.mark.parametrize("wants_known", [False, True])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_another_container_s_database_is_quarantined_not_served(
+    container: BackendServer, tmp_path: Path, method: str, wants_known: bool
+) -> None:
+    [file] = tmp_path.glob("sda/containers/0/*/*/*.db")
+    assert container.request("PUT", "/sda/0/a/private", {"X-Timestamp": at(10)}).status == 201
+    [other] = set(tmp_path.glob("sda/containers/0/*/*/*.db")) - {file}
+    file.unlink()  # in a file of the same number SQLite would go on with the pages that it remembers
+    shutil.copyfile(other, file)
+    headers = {"X-Backend-Container-Known": "?"} if wants_known else {}
+    assert container.request(method, "/sda/0/a/c", headers).status == 500
+    assert list(tmp_path.glob("sda/quarantined/containers/*/*.db")) == [
+        tmp_path / f"sda/quarantined/containers/{file.parent.name}/{file.name}"
+    ]
+    assert container.request(method, "/sda/0/a/c", headers).status == 404
+    assert container.request(method, "/sda/0/a/private", headers).status == 204
 
 
 def test_a_database_that_cannot_grow_stays_where_it_is(container: BackendServer, tmp_path: Path) -> None:

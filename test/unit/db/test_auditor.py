@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -188,19 +189,20 @@ def test_counts_are_not_judged_while_somebody_writes(tmp_path: Path, monkeypatch
 
 
 @both
-def test_a_database_in_a_place_of_another_is_told_of_and_left(
+def test_a_database_in_a_place_of_another_is_quarantined(
     tmp_path: Path, kind: str, make_auditor: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broker = make_database(tmp_path, kind, "a")
-    elsewhere = "0" * 32
-    target = Path(broker.directory).with_name(elsewhere)
-    os.rename(broker.directory, target)
-    os.rename(target / os.path.basename(broker.path), target / f"{elsewhere}.db")
-    os.rename(target / os.path.basename(broker.pending_path), target / f"{elsewhere}.db.pending")
-    counts = make_auditor(kind).run_once()
-    assert (counts["passed"], counts["failures"]) == (0, 1)
-    assert (target / f"{elsewhere}.db").exists()
-    assert any("does not belong there" in message for message in caplog.messages)
+    theirs, ours = (make_database(tmp_path, kind, name) for name in "ab")
+    theirs.get_info()
+    shutil.copy(theirs.path, ours.path)
+    assert make_auditor(kind, whole_file_passes=0).run_once() == {
+        "jobs": 2,
+        "passed": 1,
+        "failures": 1,
+        "quarantined": 1,
+    }
+    assert (theirs.exists, ours.exists) == (True, False)
+    assert any(f"quarantined {ours.directory}" in text and text.endswith("a") for text in caplog.messages)
 
 
 def test_a_directory_that_cannot_be_read_is_told_of(
