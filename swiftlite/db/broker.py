@@ -442,11 +442,13 @@ class DatabaseBroker(SyncPoints):
     def _forget_copied(self, connection: sqlite3.Connection) -> None:
         """Undo what a copied database says of the replica it was copied from."""
 
-    def reclaim(self, age: str, sync_age: str) -> int:
+    def reclaim(self, age: str, sync_age: str, told: int | None = None) -> int:
         """Remove what everybody must know by now: old deleted rows, blank metadata, sync points of lost replicas.
 
         :param age: internal timestamp; what was deleted before it goes
         :param sync_age: the same for sync points and shard ranges
+        :param told: the last row that all replicas know of: a deletion may be older than the day it came here; others go
+            when they are from before ``sync_age``, too. None: all are known
         :returns: how many rows went
         """
         self.commit_pending()
@@ -454,7 +456,7 @@ class DatabaseBroker(SyncPoints):
         while more:
             with self.transaction() as connection:
                 end = self._end_of_page(connection, marker)
-                removed += self._reclaim_page(connection, age, marker, end)
+                removed += self._reclaim_page(connection, (age, sync_age, told), marker, end)
             marker, more = end or "", end is not None
             sleep(0)
         with self.transaction() as connection:
@@ -466,11 +468,17 @@ class DatabaseBroker(SyncPoints):
         found = connection.execute(sql, (marker, _RECLAIMED_AT_ONCE)).fetchone()
         return found and found[0]
 
-    def _reclaim_page(self, connection: sqlite3.Connection, age: str, marker: str, end: str | None) -> int:
-        sql = f"DELETE FROM {self.row_table} WHERE deleted = 1 AND {self.reclaim_column} < ? AND name >= ?"
+    def _reclaim_page(
+        self, connection: sqlite3.Connection, ages: tuple[str, str, int | None], marker: str, end: str | None
+    ) -> int:
+        column = self.reclaim_column
+        sql = (
+            f"DELETE FROM {self.row_table} WHERE deleted = 1 AND {column} < ?1 AND name >= ?4 "
+            f"AND (?3 IS NULL OR ROWID <= ?3 OR {column} < ?2)"
+        )
         if end is None:
-            return connection.execute(sql, (age, marker)).rowcount
-        return connection.execute(f"{sql} AND name < ?", (age, marker, end)).rowcount
+            return connection.execute(sql, (*ages, marker)).rowcount
+        return connection.execute(f"{sql} AND name < ?5", (*ages, marker, end)).rowcount
 
     def _reclaim_rest(self, connection: sqlite3.Connection, age: str, sync_age: str) -> None:
         for table in ("outgoing_sync", "incoming_sync"):

@@ -257,11 +257,18 @@ class DatabaseReplicator(daemon.Daemon):
         """Let go of what is too old; return what the database says of itself, None when nothing is left to replicate."""
         now, age = time.time(), self.options.reclaim_age
         self._tidy(broker.directory, ".tmp")
-        broker.reclaim(Timestamp(max(0.0, now - age)).internal, Timestamp(max(0.0, now - 2 * age)).internal)
+        ages = (Timestamp(max(0.0, now - age)).internal, Timestamp(max(0.0, now - 2 * age)).internal)
+        broker.reclaim(*ages, self._told(broker))
         if broker.is_reclaimable(now, age):
             self.remove(broker, lambda _: broker.is_reclaimable(now, age))
             return None
         return broker.replication_info()
+
+    def _told(self, broker: DatabaseBroker) -> int:
+        """The last row that all replicas are known to know of; -1: too few have ever been told of any."""
+        points = [point["sync_point"] for point in broker.sync_points(incoming=False)]
+        others = self.ring.replica_count - 1
+        return min(points, default=broker.max_row()) if len(points) >= others else -1
 
     def after_replication(self, broker: DatabaseBroker, info: dict[str, Any], successes: Sequence[bool]) -> None:
         """Do what a kind of database needs once its replicas have been told.
@@ -415,6 +422,8 @@ class Session:
             return False
         if step is Step.UP_TO_DATE:
             self.counts["no_change"] += 1
+            if self.broker.sync_point(theirs["id"], incoming=False) < theirs["point"]:
+                self._remember(theirs, theirs["point"])
         elif step is Step.SAME_ROWS:
             self.counts["hashmatch"] += 1
             self._remember(theirs, theirs["point"])

@@ -538,8 +538,35 @@ def test_old_deletions_are_forgotten_and_young_ones_not(site: Site) -> None:
         remove(site.broker(number), "ab", 100)
         remove(site.broker(number), "c", 9000)
     site.replicate(reclaim_age=5000)
+    site.replicate(reclaim_age=5000)
     for number in range(3):
         assert {row["name"] for row in site.broker(number).items_since(-1, 100)} == {"c", "d"}
+
+
+def test_a_deletion_of_long_ago_is_told_before_it_is_forgotten(site: Site) -> None:
+    """It may come late: an expired object's, or one of container sync, or one that waited for its server."""
+    for number in range(3):
+        site.made(number, "abcd")
+    site.replicate(reclaim_age=6000)
+    for number in (0, 1):
+        remove(site.broker(number), "ab", 100)
+    site.replicate(reclaim_age=6000)
+    assert all(names_of(site.broker(number)) == {"c", "d"} for number in range(3))
+    for _ in range(2):
+        site.replicate(reclaim_age=6000)
+    for number in range(3):
+        assert {row["name"] for row in site.broker(number).items_since(-1, 100)} == {"c", "d"}
+
+
+def test_deletions_do_not_wait_for_ever_for_who_is_away(site: Site) -> None:
+    for number in range(3):
+        site.made(number, "abcd")
+    site.replicate()
+    site.stop(2)
+    remove(site.broker(0), "ab", 100)
+    for age, left in ((6000, 4), (6000, 4), (4000, 2)):  # it is some 9900 seconds old
+        site.replicate(0, reclaim_age=age)
+        assert len(site.broker(0).items_since(-1, 100)) == left
 
 
 def test_a_deleted_database_is_kept_until_it_is_old_and_then_removed(site: Site) -> None:
