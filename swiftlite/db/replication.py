@@ -28,6 +28,7 @@ from swiftlite.db.access import is_disk_error
 from swiftlite.db.broker import BadRow, DatabaseBroker, DatabaseMissing, make_directories, sync_directory
 from swiftlite.db.controller import DatabaseServer, Reply, Request, bad_request
 from swiftlite.db.sync_points import UNTAKEN
+from swiftlite.db.whole_file import open_private
 from swiftlite.http.errors import RequestBodyError
 
 _HASH = re.compile(r"[0-9a-f]{32}")
@@ -125,7 +126,7 @@ class Replication:
             raise web.HTTPLengthRequired()
         temporary = f"{path}.{uuid.uuid4().hex}"
         try:
-            with open(temporary, "xb", buffering=0) as file:
+            with open(temporary, "xb", buffering=0, opener=open_private) as file:
                 source = request.environ["wsgi.input"]
                 while piece := source.read(_CHUNK):
                     file.write(piece)
@@ -254,6 +255,7 @@ class Replication:
         claimed = f"{path}.{uuid.uuid4().hex}"
         try:
             os.rename(path, claimed)
+            os.chmod(claimed, 0o600)  # whatever mode a peer's rsync gave it
         except FileNotFoundError:
             raise web.HTTPNotFound() from None
         received = self._broker_class(claimed, "", logger=self._logger)

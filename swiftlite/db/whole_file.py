@@ -19,6 +19,14 @@ RSYNC_TIMEOUT = 3600.0
 """Seconds that rsync may take for one file, if it does not stall: it gives up by itself after ``node_timeout``."""
 
 
+def open_private(path: str, flags: int) -> int:
+    """Open a file that only its owner may read when it is new: a database holds keys and access lists.
+
+    :returns: the descriptor
+    """
+    return os.open(path, flags, 0o600)
+
+
 def make_copy(path: str, device_path: str) -> str:
     """Copy a database as it is at one moment; blocks: run it in a real thread.
 
@@ -32,6 +40,7 @@ def make_copy(path: str, device_path: str) -> str:
     """
     copy = f"{device_path}/tmp/{uuid.uuid4().hex}"
     os.makedirs(os.path.dirname(copy), exist_ok=True)
+    os.close(open_private(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL))  # rsync keeps its mode
     try:
         with closing(sqlite3.connect(f"file:{quote(path)}?mode=rw", uri=True, timeout=LOCKED_TIMEOUT)) as source:
             with closing(sqlite3.connect(copy)) as target:

@@ -28,8 +28,9 @@ from swiftlite.container.backend import ContainerBroker
 from swiftlite.container.replicator import ContainerReplicator
 from swiftlite.core.rows import ContainerRow, ObjectReport
 from swiftlite.core.shard_ranges import ShardRange
-from swiftlite.db import layout
+from swiftlite.db import layout, replication
 from swiftlite.db.replicator import DatabaseReplicator, Job, ReplicatorOptions
+from swiftlite.db.whole_file import make_copy
 from swiftlite.ring.format import RingData, dump_v1
 
 LOGGER = logging.getLogger("test.replicator")
@@ -234,6 +235,26 @@ def test_a_replica_whose_file_is_gone_gets_it_back(site: Site) -> None:
     ids = {site.broker(number).get_info()["id"] for number in range(3)}
     assert len(ids) == 3
     assert site.litter() == []
+
+
+def test_no_file_on_its_way_is_for_all_to_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database holds keys and access lists."""
+    seen = set()
+
+    def look(path: str) -> None:
+        seen.update(oct(file.stat().st_mode & 0o777) for file in site.directory.glob("node*/sda/tmp/*"))
+        check(path)
+
+    check = replication._check_file
+    monkeypatch.setattr(replication, "_check_file", look)
+    for number in range(2):
+        site.made(number, "abc")
+    add(site.broker(0), [f"more{number}" for number in range(30)])
+    site.replicate(0, per_diff=10)
+    copy = make_copy(site.broker(0).path, str(site.node(0) / "sda"))
+    assert oct(os.stat(copy).st_mode & 0o777) == "0o600"
+    assert seen == {"0o600"}
+    assert {oct(os.stat(site.broker(number).path).st_mode & 0o777) for number in range(3)} == {"0o600"}
 
 
 def test_a_corrupt_replica_is_quarantined_and_comes_back(site: Site) -> None:
