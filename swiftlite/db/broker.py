@@ -17,15 +17,13 @@ from swiftlite.core.json_text import load_json
 from swiftlite.core.names import HashPath, str_to_wsgi
 from swiftlite.core.rows import Metadata, is_storable, merge_metadata, newest_metadata
 from swiftlite.core.timestamp import Timestamp
-from swiftlite.db import layout, pending
+from swiftlite.db import layout, pending, reclaiming
 from swiftlite.db.access import DatabaseQuarantined
 from swiftlite.db.connections import DatabaseMissing, prepare
 from swiftlite.db.layout import make_directories, sync_directory
 from swiftlite.db.sync_points import UNTAKEN, BadRow, SyncPoints, dictionaries, raise_known_point
 
 __all__ = ["BadRow", "DatabaseBroker", "DatabaseExists", "DatabaseMissing", "DatabaseQuarantined", "dictionaries"]
-
-_RECLAIMED_AT_ONCE = 10000
 
 Refuse = Callable[[Any, Exception | str], None]
 """What is done with a record that cannot be merged: it is given the record and what is wrong with it."""
@@ -452,33 +450,17 @@ class DatabaseBroker(SyncPoints):
         :returns: how many rows went
         """
         self.commit_pending()
-        removed, marker, more = 0, "", True
-        while more:
+        removed = 0
+        marker: str | None = ""
+        rows = reclaiming.OldRows(self.row_table, self.reclaim_column, age, sync_age, told)
+        while marker is not None:
             with self.transaction() as connection:
-                end = self._end_of_page(connection, marker)
-                removed += self._reclaim_page(connection, (age, sync_age, told), marker, end)
-            marker, more = end or "", end is not None
+                count, marker = rows.remove_page(connection, marker)
+            removed += count
             sleep(0)
         with self.transaction() as connection:
             self._reclaim_rest(connection, age, sync_age)
         return removed
-
-    def _end_of_page(self, connection: sqlite3.Connection, marker: str) -> str | None:
-        sql = f"SELECT name FROM {self.row_table} WHERE deleted = 1 AND name >= ? ORDER BY name LIMIT 1 OFFSET ?"
-        found = connection.execute(sql, (marker, _RECLAIMED_AT_ONCE)).fetchone()
-        return found and found[0]
-
-    def _reclaim_page(
-        self, connection: sqlite3.Connection, ages: tuple[str, str, int | None], marker: str, end: str | None
-    ) -> int:
-        column = self.reclaim_column
-        sql = (
-            f"DELETE FROM {self.row_table} WHERE deleted = 1 AND {column} < ?1 AND name >= ?4 "
-            f"AND (?3 IS NULL OR ROWID <= ?3 OR {column} < ?2)"
-        )
-        if end is None:
-            return connection.execute(sql, (*ages, marker)).rowcount
-        return connection.execute(f"{sql} AND name < ?5", (*ages, marker, end)).rowcount
 
     def _reclaim_rest(self, connection: sqlite3.Connection, age: str, sync_age: str) -> None:
         for table in ("outgoing_sync", "incoming_sync"):

@@ -285,7 +285,7 @@ def test_a_copied_container_has_told_no_account(tmp_path: Path) -> None:
 
 @both
 def test_old_deletions_are_reclaimed_page_by_page(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("swiftlite.db.broker._RECLAIMED_AT_ONCE", 3)
+    monkeypatch.setattr("swiftlite.db.reclaiming.AT_ONCE", 3)
     (broker,) = make_replicas(tmp_path, kind, 1)
     for number in range(20):
         delete(broker, f"old{number:02d}", 30)
