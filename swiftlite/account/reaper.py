@@ -126,7 +126,7 @@ class AccountReaper(daemon.Daemon):
         index = next((number for number, node in enumerate(nodes) if self._is_ours(node, device)), None)
         if index is None:
             return None  # The copy on a handoff may be an old one; its primaries see to the account.
-        broker = AccountBroker(path, "", logger=self.logger, hash_path=self.swift.hash_path)
+        broker = AccountBroker(path, "", logger=self.logger)
         return Case(broker, partition, nodes, index, Asker(self.client, self.section, self.logger))
 
     def _is_ours(self, node: Node, device: str) -> bool:

@@ -135,7 +135,7 @@ class ContainerSync(daemon.Daemon):
 
     def work(self, path: str) -> None:
         """Sync one container, as far as there is time."""
-        broker = ContainerBroker(path, "", logger=self.logger, hash_path=self.swift.hash_path)
+        broker = ContainerBroker(path, "", logger=self.logger)
         try:
             info = broker.get_info()
         except DatabaseMissing:

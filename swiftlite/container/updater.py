@@ -110,7 +110,7 @@ class ContainerUpdater(daemon.Daemon):
 
     def work(self, path: str) -> None:
         """Tell the account servers about one container, if they do not know yet."""
-        broker = ContainerBroker(path, "", logger=self.logger, hash_path=self.swift.hash_path)
+        broker = ContainerBroker(path, "", logger=self.logger)
         try:
             info = _to_report(path, broker.get_info())
         except DatabaseMissing:

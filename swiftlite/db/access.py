@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
+from swiftlite.core.names import HashPath
 from swiftlite.db import layout, retired
 from swiftlite.db.connections import (
     ConnectionCache,
@@ -35,6 +36,10 @@ class DatabaseQuarantined(Exception):
     """A database was corrupt and has been moved away; carries its path and the error."""
 
 
+class Misplaced(Exception):
+    """A database lies where its hash does not belong; says whose it is. It is all of them when swift.conf is wrong."""
+
+
 class DatabaseFile:
     """A database's file, opened anew for whoever comes.
 
@@ -44,6 +49,9 @@ class DatabaseFile:
     kind: ClassVar[layout.Kind]
     stat_table: ClassVar[str]
     """The table, or view, of one row that tells of the whole."""
+    account = ""
+    container: str | None = None
+    hash_path: HashPath | None = None
 
     def __init__(self, path: str, logger: logging.Logger) -> None:
         self.path = path
@@ -164,7 +172,23 @@ class DatabaseFile:
         rows = cursor.fetchall()  # to the end: an unfinished statement would keep the file locked
         if not rows:
             raise sqlite3.DatabaseError(f"file is not a database: no row in {self.stat_table}")
-        return dict(zip((column[0] for column in cursor.description), rows[0], strict=True))
+        found = dict(zip((column[0] for column in cursor.description), rows[0], strict=True))
+        if columns == "*":
+            self.check_names(found)
+        return found
+
+    def check_names(self, info: Mapping[str, Any]) -> None:
+        """See that the file is not another account's or container's, put here by mistake: nobody is served from that.
+
+        :param info: the row of the stat table
+        :raises sqlite3.DatabaseError: when it is; it is quarantined then, and replication brings back the right one
+        :raises Misplaced: when it is, and only the hash says so
+        """
+        names = (info["account"], info.get("container"))
+        if self.account and names != (self.account, self.container):
+            raise sqlite3.DatabaseError(f"file is not a database of this place, but of {_path(names)}")
+        if self.hash_path and self.hash_path.hex(*names) != os.path.basename(self.directory):
+            raise Misplaced(f"it is the database of {_path(names)}, which does not belong there")
 
     def _execute(self, sql: str, values: Sequence[Any] = ()) -> None:
         with self.transaction() as connection:
@@ -192,6 +216,10 @@ class DatabaseFile:
         if identity is None or is_at(layout.newest_file(self.path), identity):
             self.quarantine(error)
         raise DatabaseQuarantined(self.path, str(error)) from error
+
+
+def _path(names: tuple[str, str | None]) -> str:
+    return "/".join(name for name in names if name)
 
 
 def is_disk_error(error: BaseException) -> bool:

@@ -14,7 +14,7 @@ from swiftlite.common import daemon, recon
 from swiftlite.common.config import option
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.db import layout
-from swiftlite.db.broker import DatabaseBroker, DatabaseMissing, DatabaseQuarantined
+from swiftlite.db.broker import DatabaseBroker, DatabaseMissing, DatabaseQuarantined, Misplaced
 from swiftlite.db.pending import LockTimeout
 from swiftlite.db.recount import recount
 
@@ -43,6 +43,8 @@ class DatabaseAuditor(daemon.Daemon):
     def __init__(self, options: AuditorOptions, swift: SwiftConf, logger: logging.Logger) -> None:
         super().__init__(options, swift, logger)
         self._since = 0.0
+        self._hash_is_right = False
+        """Whether any database has been found in its place: swift.conf has the right prefix and suffix."""
         self._pass: int | None = None
         """Number of the pass; None for the only one, which reads everything."""
 
@@ -90,6 +92,7 @@ class DatabaseAuditor(daemon.Daemon):
         broker = self.broker_class(path, "", logger=self.logger, hash_path=self.swift.hash_path)
         try:
             broker.get_info()
+            self._hash_is_right = True
             if self._reads_whole(path):
                 broker.close()  # a kept connection remembers pages as they once were
                 self._check_file(broker)
@@ -99,10 +102,22 @@ class DatabaseAuditor(daemon.Daemon):
         except LockTimeout:
             self.counts["busy"] += 1
             return
+        except Misplaced as error:
+            self._put_away(broker, error)
+            return
         except DatabaseQuarantined:  # the broker has told why
             self.counts.update(failures=1, quarantined=1)
             return
         self.counts["passed"] += 1
+
+    def _put_away(self, broker: DatabaseBroker, error: Misplaced) -> None:
+        """Quarantine a database that lies in another's place, unless it is swift.conf that is wrong, perhaps."""
+        self.counts["failures"] += 1
+        if self._hash_is_right:
+            self.counts["quarantined"] += 1
+            broker.quarantine(error)
+        else:
+            self.logger.error("%s: %s: %s; nor does any before it", self.section, broker.path, error)
 
     def _reads_whole(self, path: str) -> bool:
         passes = self.options.whole_file_passes

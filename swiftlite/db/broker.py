@@ -18,12 +18,20 @@ from swiftlite.core.names import HashPath, str_to_wsgi
 from swiftlite.core.rows import Metadata, is_storable, merge_metadata, newest_metadata
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout, pending, reclaiming
-from swiftlite.db.access import DatabaseQuarantined
+from swiftlite.db.access import DatabaseQuarantined, Misplaced
 from swiftlite.db.connections import DatabaseMissing, prepare
 from swiftlite.db.layout import make_directories, sync_directory
 from swiftlite.db.sync_points import UNTAKEN, BadRow, SyncPoints, dictionaries, raise_known_point
 
-__all__ = ["BadRow", "DatabaseBroker", "DatabaseExists", "DatabaseMissing", "DatabaseQuarantined", "dictionaries"]
+__all__ = [
+    "BadRow",
+    "DatabaseBroker",
+    "DatabaseExists",
+    "DatabaseMissing",
+    "DatabaseQuarantined",
+    "Misplaced",
+    "dictionaries",
+]
 
 Refuse = Callable[[Any, Exception | str], None]
 """What is done with a record that cannot be merged: it is given the record and what is wrong with it."""
@@ -216,25 +224,6 @@ class DatabaseBroker(SyncPoints):
 
     def _info(self, connection: sqlite3.Connection) -> dict[str, Any]:
         return self._stat(connection)
-
-    def _stat(self, connection: sqlite3.Connection, columns: str = "*") -> dict[str, Any]:
-        found = super()._stat(connection, columns)
-        if columns == "*":
-            self.check_names(found)
-        return found
-
-    def check_names(self, info: Mapping[str, Any]) -> None:
-        """See that the file is not another account's or container's, put here by mistake: nobody is served from that.
-
-        :param info: the row of the stat table
-        :raises sqlite3.DatabaseError: when it is; it is quarantined then, and replication brings back the right one
-        """
-        names = (info["account"], info.get("container"))
-        is_ours = names == (self.account, self.container)
-        if not self.account:
-            is_ours = self.hash_path is None or self.hash_path.hex(*names) == os.path.basename(self.directory)
-        if not is_ours:
-            raise sqlite3.DatabaseError(f"file is not a database of here, but of {'/'.join(filter(None, names))}")
 
     def _policy_counts(self, columns: str) -> dict[int, tuple[int, ...]]:
         """Policy index -> these columns of ``policy_stat``."""

@@ -26,7 +26,7 @@ from swiftlite.core.names import reserved_names_problem, str_to_wsgi, wsgi_to_st
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout
 from swiftlite.db.access import is_disk_error
-from swiftlite.db.broker import BadRow, DatabaseBroker, DatabaseExists, DatabaseMissing, DatabaseQuarantined
+from swiftlite.db.broker import BadRow, DatabaseBroker, DatabaseExists, DatabaseMissing, DatabaseQuarantined, Misplaced
 from swiftlite.db.pending import LockTimeout
 from swiftlite.wire.messages import BadMessage
 
@@ -34,6 +34,7 @@ ANSWERS: dict[type[Exception], Callable[[Exception], Answer]] = {
     DatabaseMissing: lambda error: web.HTTPNotFound(),
     DatabaseExists: lambda error: web.HTTPConflict(),
     DatabaseQuarantined: lambda error: web.HTTPInternalServerError("The database was corrupt and is quarantined now."),
+    Misplaced: lambda error: web.HTTPConflict(f"What lies here is wrong: {error}.", content_type="text/plain"),
     LockTimeout: lambda error: web.HTTPServiceUnavailable("The database is locked by others."),
     BadRow: lambda error: web.HTTPBadRequest(str(error), content_type="text/plain"),
     BadMessage: lambda error: web.HTTPBadRequest(str(error), content_type="text/plain"),

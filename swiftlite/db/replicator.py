@@ -22,7 +22,7 @@ from swiftlite.core import replicas
 from swiftlite.core.replicas import Step
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout, pending
-from swiftlite.db.broker import BadRow, DatabaseBroker, DatabaseMissing, DatabaseQuarantined, sync_directory
+from swiftlite.db.broker import BadRow, DatabaseBroker, DatabaseMissing, Misplaced, sync_directory
 from swiftlite.db.peer import Peer, PeerFailed, PeerSilent
 from swiftlite.db.whole_file import Rsync, make_copy
 from swiftlite.http.client import Client
@@ -226,7 +226,8 @@ class DatabaseReplicator(daemon.Daemon):
             info = self._prepare(broker)
         except DatabaseMissing:
             return
-        except DatabaseQuarantined:  # the broker has told why; a replica brings back the right one
+        except Misplaced as error:
+            self.logger.error("%s: leaving %s alone: %s", self.section, job.path, error)
             self.counts["failures"] += 1
             return
         if info is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ from swiftlite.account.backend import AccountBroker
 from swiftlite.common import concurrency
 from swiftlite.container.auditor import ContainerAuditor, ContainerAuditorOptions
 from swiftlite.container.backend import ContainerBroker
+from swiftlite.core.names import HashPath
 from swiftlite.core.rows import ContainerRow, ObjectReport
 from swiftlite.db import layout, recount
 from swiftlite.db.auditor import DatabaseAuditor, is_turn
@@ -192,7 +194,8 @@ def test_counts_are_not_judged_while_somebody_writes(tmp_path: Path, monkeypatch
 def test_a_database_in_a_place_of_another_is_quarantined(
     tmp_path: Path, kind: str, make_auditor: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    theirs, ours = (make_database(tmp_path, kind, name) for name in "ab")
+    brokers = [make_database(tmp_path, kind, name) for name in "ab"]
+    theirs, ours = sorted(brokers, key=lambda broker: broker.path)
     theirs.get_info()
     shutil.copy(theirs.path, ours.path)
     assert make_auditor(kind, whole_file_passes=0).run_once() == {
@@ -202,7 +205,16 @@ def test_a_database_in_a_place_of_another_is_quarantined(
         "quarantined": 1,
     }
     assert (theirs.exists, ours.exists) == (True, False)
-    assert any(f"quarantined {ours.directory}" in text and text.endswith("a") for text in caplog.messages)
+    assert any(f"quarantined {ours.directory}" in text and "does not belong there" in text for text in caplog.messages)
+
+
+@both
+def test_a_wrong_swift_conf_has_nothing_quarantined(tmp_path: Path, kind: str, make_auditor: Make) -> None:
+    brokers = [make_database(tmp_path, kind, name) for name in "abc"]
+    auditor = make_auditor(kind)
+    auditor.swift = dataclasses.replace(SWIFT, hash_path=HashPath(b"wrong", b""))
+    assert auditor.run_once() == {"jobs": 3, "failures": 3}
+    assert all(broker.exists for broker in brokers)
 
 
 def test_a_directory_that_cannot_be_read_is_told_of(
