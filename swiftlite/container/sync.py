@@ -267,9 +267,7 @@ class ContainerSync(daemon.Daemon):
 
     def _tell(self, task: Task) -> None:
         self.counts.update(task.counts)
-        self.counts["synced"] += 1
-        if task.counts["rows_failed"]:
-            self.counts["failures"] += 1
+        self.counts["failures" if task.counts["rows_failed"] else "synced"] += 1
         link = task.link
         level = logging.INFO if task.counts.keys() - {"present"} else logging.DEBUG
         summary = ", ".join(f"{name} {count}" for name, count in sorted(task.counts.items())) or "nothing new"

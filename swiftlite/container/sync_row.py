@@ -72,7 +72,8 @@ class RowSender:
         """Make the other container have what a row tells of, or something newer.
 
         :param row: of the container's table, ROWID included
-        :returns: what was done: ``puts`` or ``deletes``; ``present`` or ``skipped`` where there was nothing to do
+        :returns: what was done: ``puts`` or ``deletes``; ``present`` or ``skipped`` where there was nothing to do, or is
+            for another row
         :raises NotHereYet: when our own cluster cannot give the object
         :raises Refused: when the other cluster does not want it
         :raises BackendError: when it cannot be asked
@@ -119,6 +120,10 @@ class RowSender:
     def _put(self, link: Link, name: str, newest: Timestamp, answer: SubResponse) -> str:
         """Send on what our own cluster answers."""
         moment = answer.header("X-Backend-Timestamp") or answer.header("X-Timestamp")
+        if (
+            answer.status == 404 and _timestamp(moment).normal > newest.normal
+        ):  # not by an offset: so the reconciler moves
+            return "skipped"  # it was deleted since, which has a row of its own
         if answer.status != 200 or _timestamp(moment) < newest:
             raise NotHereYet(f"{answer.status_line} of {moment or 'no time'}, when {newest.internal} was due")
         assert moment is not None

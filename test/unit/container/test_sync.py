@@ -142,7 +142,9 @@ def test_what_has_not_arrived_is_sent_until_it_has(make_sync: Any, make_containe
     sync.sender.failures = dict.fromkeys(names(4, 7), failure)
     for _ in range(2):
         sync.sender.sent.clear()
+        sync.counts.clear()
         sync.work(broker.path)
+        assert (sync.counts["failures"], sync.counts["synced"]) == (1, 0)
         assert broker.container_sync_points() == (9, 3)
         assert set(names(4, 5, 6, 7, 8, 9)) <= set(sync.sender.sent)
     del sync.sender.failures["o0004"]

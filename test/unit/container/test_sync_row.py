@@ -162,7 +162,9 @@ def test_a_post_counts(here: Here, there: There, send: Any) -> None:
     [
         ("200 OK", {"X-Backend-Timestamp": OLDER, "X-Timestamp": OLDER}),
         ("200 OK", {"X-Backend-Timestamp": "", "X-Timestamp": "bad"}),
-        ("404 Not Found", {"X-Backend-Timestamp": NEWER}),
+        ("404 Not Found", {"X-Backend-Timestamp": OLDER}),
+        ("404 Not Found", {"X-Backend-Timestamp": f"{MOMENT}_0000000000000002"}),  # the reconciler has moved it
+        ("404 Not Found", {"X-Backend-Timestamp": "", "X-Timestamp": ""}),
     ],
 )
 def test_what_is_not_here_yet_is_waited_for(
@@ -172,6 +174,14 @@ def test_what_is_not_here_yet_is_waited_for(
     here.headers |= changed
     with pytest.raises(NotHereYet):
         send()
+    assert there.methods == ["HEAD"]
+    assert here.closed
+
+
+def test_what_was_deleted_since_has_a_row_of_its_own(here: Here, there: There, send: Any) -> None:
+    here.status = "404 Not Found"
+    here.headers["X-Backend-Timestamp"] = NEWER
+    assert send() == "skipped"
     assert there.methods == ["HEAD"]
     assert here.closed
 
