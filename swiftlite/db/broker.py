@@ -151,7 +151,7 @@ class DatabaseBroker(SyncPoints):
     def _delete(self, connection: sqlite3.Connection, timestamp: str) -> None:
         before = load_metadata(self._stat(connection, "metadata")["metadata"])
         blank = {key: ("", timestamp) for key in before if self._blanked_by_delete(key)}
-        kept = json.dumps(newest_metadata(before, blank))
+        kept = json.dumps(newest_metadata(before, blank)) if before else ""  # as replicas that never had any
         connection.execute(f"UPDATE {self.stat_table} SET metadata = ?", (kept,))
         connection.execute(
             f"UPDATE {self.stat_table} SET delete_timestamp = ?, status = 'DELETED', status_changed_at = ? "
