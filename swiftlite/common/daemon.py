@@ -91,9 +91,12 @@ class Daemon:
                 if time.monotonic() - reported >= self.options.report_interval:
                     reported = time.monotonic()
                     self._report(logging.INFO, f"pass so far {reported - started:.2f}s")
-        except Exception:
-            self.counts["failures"] += 1
-            self.logger.exception("%s: cannot go on listing jobs", self.section)
+        except Exception as error:
+            if isinstance(error, OSError) and error.filename:
+                self.pass_over(error)
+            else:
+                self.counts["failures"] += 1
+                self.logger.exception("%s: cannot go on listing jobs", self.section)
         pool.waitall()
         level = logging.WARNING if self.counts["failures"] else logging.INFO if self.counts else logging.DEBUG
         self._report(level, f"pass of {time.monotonic() - started:.2f}s")

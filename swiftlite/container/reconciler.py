@@ -89,6 +89,9 @@ class ContainerReconciler(daemon.Daemon):
         path = options.internal_client_conf_path
         if not path:
             own = conf.has("pipeline:main")
+            if own and any(conf.has(f"app:{kind}-server") for kind in ("account", "container", "object")):
+                problem = "this is the conf of a storage server, not the reconciler's"
+                raise ConfigError(conf.path, "pipeline:main", None, problem, "give it container-reconciler.conf")
             path = conf.path if own else os.path.join(options.swift_dir, "internal-client.conf")
         made.client = InternalClient.from_conf(path, "Swift Container Reconciler", options.request_tries, made.logger)
         return made

@@ -146,6 +146,15 @@ def spelled(moment: float, offset: int = 0) -> str:
     return Timestamp(moment, offset=offset).internal
 
 
+def test_the_conf_of_a_storage_server_is_refused_in_one_line(site: Site) -> None:
+    conf = site.cluster.layout.etc / "container-server.conf"
+    assert conf.exists()
+    command = [sys.executable, str(PROGRAMS / "swiftlite-container-reconciler"), str(conf), "--once", "-v"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1 and str(conf) in line and "container-reconciler.conf" in line
+
+
 def test_objects_are_moved_as_they_are(site: Site, user) -> None:
     user.put_container("moved", headers={"X-Storage-Policy": "gold"})
     before = time.time() - 100

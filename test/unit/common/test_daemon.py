@@ -1,6 +1,7 @@
 """Daemons: a pass goes on past a failing job, and a broken conf is one line."""
 
 import logging
+import os
 import subprocess
 import sys
 
@@ -34,6 +35,16 @@ def test_a_pass_counts_failures_and_goes_on(caplog):
         assert walker.run_once() == {"jobs": 3, "failures": 2, "squares": 2}  # of this pass alone
         assert sorted(Walker.done) == done
     assert "two is odd" in caplog.text and "the disk went away" in caplog.text
+
+
+def test_a_missing_directory_is_one_line(tmp_path, caplog):
+    class Lister(Walker):
+        def jobs(self):
+            yield from os.listdir(tmp_path / "gone")
+
+    assert Lister(DaemonOptions(), None, logging.getLogger("test-walker")).run_once() == {"failures": 1}
+    (message,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert str(tmp_path / "gone") in message.getMessage() and not message.exc_info
 
 
 def test_a_pass_that_fails_ends_no_others(caplog):
