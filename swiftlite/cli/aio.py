@@ -10,6 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from swiftlite.cli import children, layout, virtualenv
@@ -41,7 +42,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--dir", type=Path, default=Path("var/aio"), help="where all of it lives (default ./var/aio)")
     parser.add_argument("--port", type=int, help="of the proxy; the next three are the backends' (default 8080)")
     parser.add_argument("--bind", metavar="ADDR", help="address that the proxy listens on (default 127.0.0.1)")
-    parser.add_argument("--workers", type=int, help="processes a server (default: one a processor, at most 4)")
+    parser.add_argument(
+        "--workers", type=int, help="processes a server, 0: one without a master (default: one a processor, at most 4)"
+    )
     parser.add_argument("--detach", action="store_true", help="return once it is up; stop it with `stop`")
     options = parser.parse_args(argv)
     given = [name for name in ("port", "bind", "workers", "detach") if getattr(options, name) not in (None, False)]
@@ -62,8 +65,12 @@ def _start(options: argparse.Namespace, argv: list[str]) -> int:
     directory: Path = options.dir
     lock = _lock(directory)
     try:
-        plan = make_plan(directory, options.port, options.bind, options.workers)
-        _refuse_taken_ports(plan)
+        try:
+            plan = make_plan(directory, options.port, options.bind, options.workers)
+            _refuse_taken_ports(plan)
+        except StartError:
+            _leave_as_found(directory)
+            raise
         plan.carry_out()
         if options.detach:
             return _detached(directory, plan)
@@ -99,6 +106,14 @@ def _lock(directory: Path) -> int:
         os.close(descriptor)
         raise StartError(f"a store runs in {directory} already: stop it with `{NAME} stop --dir {directory}`") from None
     return descriptor
+
+
+def _leave_as_found(directory: Path) -> None:
+    """Take back what the lock made, where there is no store yet."""
+    if not (directory / "etc").exists():
+        (directory / "run" / "lock").unlink(missing_ok=True)
+        with suppress(OSError):  # it holds something else
+            (directory / "run").rmdir()
 
 
 def _refuse_taken_ports(plan: Plan) -> None:

@@ -99,7 +99,8 @@ class Supervisor:
             steady = now - child.started >= STEADY
             child.delay = 0.0 if steady else min(LONGEST_DELAY, max(0.1, child.delay * 2))
             child.due = now + child.delay
-            print(f"{child.process.name} ended with {child.running.returncode}, starting it again", flush=True)
+            when = time.strftime("%Y-%m-%d %H:%M:%S")
+            print(f"{when} {child.process.name} ended with {child.running.returncode}, starting it again", flush=True)
             child.running = None
         if child.running is None and child.due <= now:
             self._start_child(child)

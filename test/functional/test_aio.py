@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -164,6 +165,8 @@ def test_a_child_that_dies_is_started_again(store: Store, name: str) -> None:
     wait_until(lambda: child() not in (None, before), f"{name} runs again")
     wait_until(lambda: store.run("status").returncode == 0, "the store is healthy again")
     store.connection().put_container("after")
+    log = (store.directory / "log" / "aio.log").read_text()
+    assert re.search(rf"^\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d {name}\S* ended with -9", log, re.MULTILINE)
 
 
 def test_second_start_is_refused(store: Store) -> None:
@@ -178,6 +181,7 @@ def test_taken_port_is_named(store: Store) -> None:
         line = one_line(store.run("start", "--port", str(store.port)))
     assert str(store.port + 2) in line
     assert "--port" in line
+    assert list(store.directory.iterdir()) == []
 
 
 def test_foreground_until_ctrl_c(store: Store) -> None:
