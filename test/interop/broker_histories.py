@@ -60,6 +60,12 @@ def _create(broker: Any, timestamp: str, policy: int) -> None:
     broker.initialize(timestamp, policy)
 
 
+def _take_rows(broker: Any, rows: list[dict[str, Any]], source: str) -> None:
+    """Rows come in sessions, and REPLICATE begins each with a point to go on from; theirs does without."""
+    broker.merge_sync_points([{"remote_id": source, "sync_point": -1}])
+    broker.merge_rows(rows, source)
+
+
 OURS: dict[str, Callable[..., Any]] = {
     "put": lambda broker, *row: broker.put_object(ObjectReport(*row)),
     "gone": lambda broker, *row: broker.delete_object(*row),
@@ -69,7 +75,7 @@ OURS: dict[str, Callable[..., Any]] = {
     "put_timestamp": lambda broker, ts: broker.update_put_timestamp(ts),
     "status": lambda broker, ts: broker.update_status_changed_at(ts),
     "delete": lambda broker, ts: broker.delete(ts),
-    "items": lambda broker, rows, source: broker.merge_rows(rows, source),
+    "items": lambda broker, rows, source: _take_rows(broker, rows, source),
     "syncs": lambda broker, points, incoming: broker.merge_sync_points(points, incoming),
     "policy": lambda broker, index, ts: broker.set_storage_policy_index(index, ts),
     "reported": lambda broker, *values: broker.set_reported(*values),
