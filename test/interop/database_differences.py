@@ -241,4 +241,99 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
             "It may work the next time.",
         ),
     ),
+    "Replication, policies, sync and safety: what no single request shows": (
+        Difference(
+            "Listings right after a change",
+            "With `listing_consistency = quorum`, the default, a listing and a HEAD show every change "
+            "acknowledged before them (doc/consistency.md).",
+            "One replica answers, and what it lacks shows later.",
+            "Clients that must wait for a listing lose data when they do not.",
+        ),
+        Difference(
+            "DELETE of a container that one replica takes for empty",
+            "The proxy asks a majority first; a replica that refuses changes nothing.",
+            "That replica deletes itself, metadata and access lists included, although the client hears 409.",
+            "A refused request must not cost anything.",
+        ),
+        Difference(
+            "A database in another's directory",
+            "Is quarantined as soon as its server or auditor reads whose it is; REPLICATE refuses it.",
+            "Is served as the container or account of that directory.",
+            "A backup put back to the wrong place must not show a private container to others.",
+        ),
+        Difference(
+            "A failed write to a database",
+            "Only failed reads and wrong content count as corruption; quotas and full disks are 507.",
+            "Each I/O error quarantines the database.",
+            "A healthy database must not go because its disk is full.",
+        ),
+        Difference(
+            "Commits of databases",
+            "`synchronous = EXTRA`: the directory is synced, too.",
+            "`NORMAL`: a power cut can undo the last commit after other replicas have learned of it.",
+            "New rows would get the numbers of lost ones, and pass for known.",
+        ),
+        Difference(
+            "Two databases of one identity",
+            "A copy that was put in a lost one's place is noticed, and both take new identities; a database "
+            "restored from an older copy takes a new one.",
+            "The rows of one pass for those of the other.",
+            "They would never be sent.",
+        ),
+        Difference(
+            "After a whole file was sent and merged",
+            "The receiver counts the sender's rows as known up to the sender's own last row.",
+            "Up to the number of the merged file's last row.",
+            "That number can be beyond rows that it has not got.",
+        ),
+        Difference(
+            "What keeps a handoff's database",
+            "Metadata and timestamps that arrived meanwhile, too.",
+            "New rows only.",
+            "They would be lost with it.",
+        ),
+        Difference(
+            "Deleted rows",
+            "Are forgotten after `reclaim_age` once the replicas have been told of them, whatever replicas say "
+            "after twice that time.",
+            "After `reclaim_age`, told or not.",
+            "A deletion that others have not heard of comes back as an object.",
+        ),
+        Difference(
+            "Counts that an account was told",
+            "Are told again until all replicas of the account have taken them; copies on handoffs tell nothing.",
+            "A majority is enough; handoffs tell theirs.",
+            "The last replica's old counts would replace the new ones.",
+        ),
+        Difference(
+            "A lost database and the policy of its container",
+            "A primary without a database has no say.",
+            "Its 404 counts as a claim for policy 0.",
+            "A lost disk must not move objects.",
+        ),
+        Difference(
+            "An entry of the reconciler's queue whose object is in place",
+            "Goes when all primaries of the container agree, or, without a container, when all replicas answer.",
+            "Goes by a majority.",
+            "A row that was taken out is not queued again.",
+        ),
+        Difference(
+            "What the reconciler deletes",
+            "Is dated one offset after the row; POSTs are repeated with their own times.",
+            "Three offsets; the copy carries the newest time of the object.",
+            "A write in between must win, and a clean-up that is queued must not delete what was moved.",
+        ),
+        Difference(
+            "Expired objects in the wrong policy",
+            "Are settled as deletions.",
+            "Are tried again for a week.",
+            "They are gone for everybody.",
+        ),
+        Difference(
+            "Rows that container sync could not send",
+            "The second point never passes them, and they take at most half of `container_time`.",
+            "A kill can pass them; old failures can starve new rows.",
+            "Each row arrives.",
+        ),
+    ),
 }
