@@ -75,7 +75,7 @@ OURS: dict[str, Callable[..., Any]] = {
     "put_timestamp": lambda broker, ts: broker.update_put_timestamp(ts),
     "status": lambda broker, ts: broker.update_status_changed_at(ts),
     "delete": lambda broker, ts: broker.delete(ts),
-    "items": lambda broker, rows, source: _take_rows(broker, rows, source),
+    "items": _take_rows,
     "syncs": lambda broker, points, incoming: broker.merge_sync_points(points, incoming),
     "policy": lambda broker, index, ts: broker.set_storage_policy_index(index, ts),
     "reported": lambda broker, *values: broker.set_reported(*values),
