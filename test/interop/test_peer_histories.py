@@ -51,6 +51,8 @@ def told(answer: Answer) -> tuple[int, dict[str, str], Any]:
     headers = {name: value for name, value in answer.headers.items() if name not in PASSING}
     if answer.status >= 300:
         headers = {name: value for name, value in headers.items() if name.startswith("x-")}
+    if "x-account-status" in headers:  # ours also says when a deleted account was made and deleted: reapers must know
+        headers = {name: value for name, value in headers.items() if not name.startswith("x-backend-")}
     listed = json.loads(answer.body) if answer.status == 200 else None
     return answer.status, headers, listed
 
@@ -129,6 +131,17 @@ def account_request(rng: random.Random, number: int) -> Request:
     )
 
 
+def is_overtaken(server: Server, request: Request) -> bool:
+    """Whether it deletes a container that was made later: both refuse, but theirs forgets the metadata all the same.
+
+    (See doc/differences.md.)
+    """
+    method, path, headers = request
+    if method != "DELETE" or path.count("/") != 4:
+        return False
+    return headers["X-Timestamp"] <= server.ask("HEAD", path).headers.get("x-backend-put-timestamp", "")
+
+
 STORAGE: dict[str, tuple[Callable[[random.Random, int], Request], tuple[str, ...]]] = {
     "container": (container_request, ("/d1/0/a/c0", "/d1/0/a/c1", "/d1/0/a/c2", "/d1/0/.x/c0", "/d1/0/.x/c1")),
     "account": (account_request, ("/d1/0/a0", "/d1/0/a1", "/d1/0/a2", "/d1/0/.x0", "/d1/0/.x1")),
@@ -144,6 +157,8 @@ def test_storage_servers_tell_the_same(lab: Lab, kind: str) -> None:
         lab.wait_up([pair.ours, pair.theirs])
         for number in range(LENGTH):
             request = make(rng, number)
+            if is_overtaken(pair.ours, request):
+                continue
             changed = pair.ask(request)
             assert changed[0].status == changed[1].status, f"seed {seed}, {number}: {request}: {changed}"
             target = "/".join(request[1].split("/")[: 5 if kind == "container" else 4])
