@@ -30,6 +30,7 @@ from swiftlite.db.controller import (
     metadata_headers,
 )
 from swiftlite.db.listing import Page
+from swiftlite.db.pending import FRESH_READS, STALE_READS, Patience
 from swiftlite.db.replication import Replication
 from swiftlite.wire.messages import AccountUpdate, database_text
 
@@ -121,7 +122,7 @@ class AccountServer(DatabaseServer):
         """Counts and metadata of an account."""
         place = self.place(request, 3, 3)
         media_type = self.media_type(request, request.query(FORMAT))
-        broker = self._broker(place, stale_reads=True)
+        broker = self._broker(place, STALE_READS)
         info = self.info(broker)
         if not info or is_deleted(info):
             raise _not_found(info)
@@ -135,7 +136,7 @@ class AccountServer(DatabaseServer):
         query = request.query(LISTING)
         media_type = self.media_type(request, query)
         asked = self.listing_query(request, query, self.swift.constraints.account_listing_limit)
-        broker = self._broker(place, stale_reads=True)
+        broker = self._broker(place, STALE_READS)
         page = self._page(broker, asked)
         if page is None or is_deleted(page.info):
             raise _not_found(page.info if page else {})
@@ -164,10 +165,10 @@ class AccountServer(DatabaseServer):
                 headers += [(prefix + name.replace("_", "-").title(), str(value)) for name, value in stats.items()]
         return headers + metadata_headers("account", load_metadata(info["metadata"]))
 
-    def _broker(self, place: Place, stale_reads: bool = False) -> AccountBroker:
+    def _broker(self, place: Place, patience: Patience = FRESH_READS) -> AccountBroker:
         name_hash = self.swift.hash_path.hex(place.account)
         path = layout.database_path(place.device_path, "account", place.partition, name_hash)
-        return AccountBroker(path, place.account, logger=self.logger, stale_reads=stale_reads)
+        return AccountBroker(path, place.account, logger=self.logger, patience=patience)
 
 
 def _not_found(info: dict[str, Any]) -> Answer:

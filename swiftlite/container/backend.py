@@ -93,7 +93,7 @@ class ContainerBroker(DatabaseBroker):
         if not self.exists:
             raise DatabaseMissing(self.path)
         try:
-            with pending.directory_lock(self.directory, self.pending_timeout):
+            with pending.directory_lock(self.directory, self.patience.seconds):
                 self.commit_pending_locked()
                 with self.transaction() as connection:
                     yield connection

@@ -18,11 +18,12 @@ from swiftlite.core.trusted_listing import Known, life_digest
 from swiftlite.db.broker import BadRow, dictionaries, read_metadata
 from swiftlite.db.connections import until_unlocked
 from swiftlite.db.controller import Reply
+from swiftlite.db.pending import Patience
 from swiftlite.db.sync_points import UNTAKEN
 from swiftlite.wire.catch_up import Reach, SameRows, Stretch, known_header
 
-PATIENCE = 2.0
-"""Seconds to wait for the lock of a database whose newest rows are wanted."""
+PATIENCE = Patience(2.0)
+"""For the lock of a database whose newest rows are wanted."""
 
 MOST_ROWS = 1000
 """Rows that go over at once: enough to be quick, few enough to be one short transaction."""

@@ -42,7 +42,7 @@ from swiftlite.db.controller import (
     metadata_headers,
 )
 from swiftlite.db.listing import Page
-from swiftlite.db.pending import LockTimeout
+from swiftlite.db.pending import FRESH_READS, STALE_READS, LockTimeout, Patience
 from swiftlite.wire.catch_up import BUSY, Reach, SameRows, Stretch, asks_only_known, known_header, speaks_of_known
 from swiftlite.wire.messages import POLICY_INDEX, ObjectRowUpdate
 
@@ -125,10 +125,10 @@ class ContainerServer(DatabaseServer):
         place = self.place(request, 4, 4)
         same, stretch = SameRows.from_headers(request), Stretch.from_headers(request)
         if same is not None:
-            return catch_up.agree(self._broker(place, pending_timeout=catch_up.PATIENCE), same)
+            return catch_up.agree(self._broker(place, catch_up.PATIENCE), same)
         if stretch is not None:
             body = request.environ["wsgi.input"].read()
-            broker = self._broker(place, pending_timeout=catch_up.PATIENCE)
+            broker = self._broker(place, catch_up.PATIENCE)
             return catch_up.learn(broker, self.swift.policies, stretch, Reach.from_headers(request), body)
         timestamp = request.timestamp()
         policy_index = self._policy_index(request, POLICY_INDEX)
@@ -292,7 +292,7 @@ class ContainerServer(DatabaseServer):
         if info is not None and asks_only_known(request):
             return Reply(404 if is_deleted(info) else 204, known)
         if info is None:
-            info = self.info(self._broker(place, stale_reads=True))
+            info = self.info(self._broker(place, STALE_READS))
         headers = self._info_headers(info) + known
         if not info or is_deleted(info):
             raise web.HTTPNotFound(headers=headers)
@@ -304,7 +304,7 @@ class ContainerServer(DatabaseServer):
         place = self.place(request, 4, 4)
         stretch = Stretch.from_headers(request)
         if stretch is not None:
-            return catch_up.tell(self._broker(place, pending_timeout=catch_up.PATIENCE), stretch)
+            return catch_up.tell(self._broker(place, catch_up.PATIENCE), stretch)
         query = request.query((*LISTING, "path", "states", "includes"))
         media_type = self.media_type(request, query)
         asked = self.listing_query(request, query, self.swift.constraints.container_listing_limit)
@@ -333,7 +333,7 @@ class ContainerServer(DatabaseServer):
     def _page(self, request: Request, place: Place, query: ListingQuery) -> Page:
         policy_index = self._policy_index(request, POLICY_INDEX)
         try:
-            return self._broker(place, stale_reads=True).page(query, policy_index)
+            return self._broker(place, STALE_READS).page(query, policy_index)
         except DatabaseMissing:
             return Page(EMPTY, [])
 
@@ -352,7 +352,7 @@ class ContainerServer(DatabaseServer):
         """The container's info where all that is known of it is asked for and can be told, and the header that does."""
         if speaks_of_known(request):
             try:
-                info, known = catch_up.describe(self._broker(place, pending_timeout=catch_up.PATIENCE))
+                info, known = catch_up.describe(self._broker(place, catch_up.PATIENCE))
                 return info, [known_header(known)]
             except DatabaseMissing:
                 return None, [BUSY]
@@ -361,7 +361,7 @@ class ContainerServer(DatabaseServer):
                 return None, [BUSY]
         return None, []
 
-    def _broker(self, place: Place, stale_reads: bool = False, pending_timeout: float = 10.0) -> ContainerBroker:
+    def _broker(self, place: Place, patience: Patience = FRESH_READS) -> ContainerBroker:
         name_hash = self.swift.hash_path.hex(place.account, place.container)
         path = layout.database_path(place.device_path, "container", place.partition, name_hash)
         return ContainerBroker(
@@ -369,8 +369,7 @@ class ContainerServer(DatabaseServer):
             place.account,
             place.container,
             logger=self.logger,
-            stale_reads=stale_reads,
-            pending_timeout=pending_timeout,
+            patience=patience,
         )
 
 

@@ -49,8 +49,7 @@ class DatabaseBroker(SyncPoints):
     :param path: the file, in the form without an epoch; it need not exist
     :param account: native name; empty for whoever's database lies at the path
     :param container: native name, or None for an account's database
-    :param pending_timeout: seconds to wait for the directory's lock
-    :param stale_reads: readers go on with what is merged already when the lock is not free at once
+    :param patience: how long to wait for the directory's lock
     :param hash_path: what tells, where the names are not given, whether the file lies in its directory
     """
 
@@ -66,16 +65,14 @@ class DatabaseBroker(SyncPoints):
         container: str | None = None,
         *,
         logger: logging.Logger,
-        pending_timeout: float = 10.0,
-        stale_reads: bool = False,
+        patience: pending.Patience = pending.FRESH_READS,
         hash_path: HashPath | None = None,
     ) -> None:
         super().__init__(path, logger)
         self.pending_path = path + ".pending"
         self.account = account
         self.container = container
-        self.pending_timeout = pending_timeout
-        self.stale_reads = stale_reads
+        self.patience = patience
         self.hash_path = hash_path
 
     # What a kind of database adds ---------------------------------------------------------------------------
@@ -114,7 +111,7 @@ class DatabaseBroker(SyncPoints):
         try:
             self._build(temporary, put_timestamp, policy_index, now.internal)
             os.fsync(descriptor)
-            with pending.directory_lock(self.directory, self.pending_timeout):
+            with pending.directory_lock(self.directory, self.patience.seconds):
                 if self.exists:
                     raise DatabaseExists(self.path)
                 layout.remove_journal(self.path)
@@ -288,7 +285,7 @@ class DatabaseBroker(SyncPoints):
             raise DatabaseMissing(self.path)
         encoded = pending.encode(record)
         try:
-            with pending.directory_lock(self.directory, self.pending_timeout):
+            with pending.directory_lock(self.directory, self.patience.seconds):
                 if not pending.append(self.pending_path, encoded):
                     self._merge_pending([tuple(record)])
         except FileNotFoundError:
@@ -302,12 +299,12 @@ class DatabaseBroker(SyncPoints):
         if not pending.size(self.pending_path):
             return
         try:
-            with pending.directory_lock(self.directory, 0.1 if self.stale_reads else self.pending_timeout):
+            with pending.directory_lock(self.directory, self.patience.seconds):
                 self.commit_pending_locked()
         except FileNotFoundError:
             raise DatabaseMissing(self.path) from None
         except pending.LockTimeout:
-            if not self.stale_reads:
+            if not self.patience.then_stale:
                 raise
 
     def commit_pending_locked(self) -> None:

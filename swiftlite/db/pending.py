@@ -11,7 +11,7 @@ import pickle
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from swiftlite.common import pickles
 from swiftlite.common.concurrency import sleep
@@ -20,6 +20,25 @@ MERGE_ABOVE = 131072
 """Bytes of pending records above which the next row is merged at once."""
 
 _MARK = b":"
+
+
+class Patience(NamedTuple):
+    """How long to wait for the lock of a database's directory, and what readers do then.
+
+    :param seconds: to wait
+    :param then_stale: go on with what is merged already, instead of failing
+    """
+
+    seconds: float = 10.0
+    then_stale: bool = False
+
+
+FRESH_READS = Patience()
+"""For writers, and for readers who must know the newest rows."""
+STALE_READS = Patience(0.1, then_stale=True)
+"""For readers who need not know the newest rows (formats.md 4.6)."""
+REPLICATION = Patience(30.0)
+"""For what replicas tell each other: it waits rather than coming again in the next pass."""
 
 
 class LockTimeout(Exception):

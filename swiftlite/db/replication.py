@@ -213,7 +213,7 @@ class Replication:
             received.renew_id(name)
             _set_status(received, received.get_info())
             make_directories(place.directory)
-            with pending.directory_lock(place.directory, received.pending_timeout):
+            with pending.directory_lock(place.directory, received.patience.seconds):
                 if self._broker(place).exists:
                     raise web.HTTPNotFound()
                 layout.remove_journal(target)
@@ -230,7 +230,7 @@ class Replication:
             received.renew_id(name)
             known = existing.get_info()["id"]
             last = _merge_rows(existing, received, -1)
-            with pending.directory_lock(existing.directory, existing.pending_timeout):
+            with pending.directory_lock(existing.directory, existing.patience.seconds):
                 existing.commit_pending_locked()
                 with existing.write_locked():
                     # If another file has taken the place meanwhile, its rows have other numbers.
@@ -286,7 +286,9 @@ class Replication:
 
     def _broker(self, place: Place) -> DatabaseBroker:
         hash_path = self._server.swift.hash_path
-        return self._broker_class(place.path, "", logger=self._logger, pending_timeout=30.0, hash_path=hash_path)
+        return self._broker_class(
+            place.path, "", logger=self._logger, patience=pending.REPLICATION, hash_path=hash_path
+        )
 
 
 def _merge_rows(source: DatabaseBroker, target: DatabaseBroker, last: int) -> int:

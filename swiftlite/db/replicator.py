@@ -221,7 +221,7 @@ class DatabaseReplicator(daemon.Daemon):
         """Bring one database and its replicas together; remove it where it does not belong, or nobody needs it."""
         self.counts["attempted"] += 1
         hash_path = self.swift.hash_path  # peers are told by hash alone: what it holds must be of that name
-        broker = self.broker_class(job.path, "", logger=self.logger, pending_timeout=30.0, hash_path=hash_path)
+        broker = self.broker_class(job.path, "", logger=self.logger, patience=pending.REPLICATION, hash_path=hash_path)
         try:
             info = self._prepare(broker)
         except DatabaseMissing:
@@ -333,7 +333,7 @@ class DatabaseReplicator(daemon.Daemon):
         device_path = layout.device_of(broker.path, self.kind)
         grave = f"{device_path}/tmp/{uuid.uuid4().hex}"
         os.makedirs(os.path.dirname(grave), exist_ok=True)
-        with pending.directory_lock(broker.directory, broker.pending_timeout):
+        with pending.directory_lock(broker.directory, broker.patience.seconds):
             broker.commit_pending_locked()
             with broker.write_locked():
                 if not may_go(broker.replication_info()):

@@ -19,7 +19,7 @@ from fakes.database_servers import SWIFT, BackendServer, account_server, contain
 from swiftlite.container.backend import ContainerBroker
 from swiftlite.core.rows import ObjectReport
 from swiftlite.db import pending
-from swiftlite.db.pending import LockTimeout
+from swiftlite.db.pending import LockTimeout, Patience
 
 ROW = {"X-Size": "3", "X-Content-Type": "text/plain", "X-Etag": "e"}
 POLICY = "X-Backend-Storage-Policy-Index"
@@ -419,7 +419,7 @@ def test_no_row_comes_between_the_steps_of_a_deletion(container: BackendServer, 
     def disturbed(broker: ContainerBroker) -> Iterator[sqlite3.Connection]:
         if not waited:
             waited.append(False)
-            other = ContainerBroker(broker.path, "a", "c", logger=broker.logger, pending_timeout=0.0)
+            other = ContainerBroker(broker.path, "a", "c", logger=broker.logger, patience=Patience(0.0))
             try:
                 other.put_object(ObjectReport("o", at(25), 3, "text/plain", "e"))
             except LockTimeout:

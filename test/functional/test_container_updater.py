@@ -17,7 +17,7 @@ from swiftlite.container.backend import ContainerBroker
 from swiftlite.container.updater import ContainerUpdater, UpdaterOptions
 from swiftlite.core.rows import ObjectReport
 from swiftlite.db import layout
-from swiftlite.db.pending import directory_lock
+from swiftlite.db.pending import Patience, directory_lock
 from swiftlite.ring.format import RingData, dump_v1
 
 UNREACHABLE = ("127.0.0.1", 1)
@@ -263,7 +263,7 @@ def test_each_device_may_have_a_process(accounts, make_updater, tmp_path: Path) 
 
 def test_a_locked_container_is_for_the_next_pass(accounts, container, make_updater, monkeypatch) -> None:
     updater = make_updater(*addresses(accounts))
-    monkeypatch.setattr(ContainerBroker.__init__, "__kwdefaults__", {**ContainerBroker.__init__.__kwdefaults__, "pending_timeout": 0.05})  # fmt: skip
+    monkeypatch.setattr(ContainerBroker.__init__, "__kwdefaults__", {**ContainerBroker.__init__.__kwdefaults__, "patience": Patience(0.05)})  # fmt: skip
     with directory_lock(container.directory, 1.0):
         assert updater.run_once() == {"jobs": 1, "locked": 1}
     assert updater.run_once()["updated"] == 1

@@ -303,9 +303,9 @@ def test_stale_readers_do_not_wait(broker: ContainerBroker, device: Path) -> Non
     assert names(broker) == ["merged"]
     broker.put_object(row("waiting"))
     with pending.directory_lock(broker.directory, 1):
-        assert names(make_broker(device, stale_reads=True)) == ["merged"]
+        assert names(make_broker(device, patience=pending.STALE_READS)) == ["merged"]
         with pytest.raises(pending.LockTimeout):
-            names(make_broker(device, pending_timeout=0.01))
+            names(make_broker(device, patience=pending.Patience(0.01)))
     assert names(broker) == ["merged", "waiting"]
 
 
