@@ -13,24 +13,10 @@ from swiftlite.http.client import Client
 from swiftlite.http.errors import BackendError
 from swiftlite.http.reply import Response
 from swiftlite.ring.ring import Node
+from swiftlite.wire.peers import PeerFailed, PeerSilent
 
 FILE_TYPE = "application/vnd.sqlite3"
 _CHUNK = 262144
-
-
-class PeerFailed(Exception):
-    """A peer could not be asked, or refused; says which and why.
-
-    :ivar status: what it answered to that; 0 where no such answer is to blame
-    """
-
-    def __init__(self, problem: str, status: int = 0) -> None:
-        super().__init__(problem)
-        self.status = status
-
-
-class PeerSilent(PeerFailed):
-    """A peer did not answer."""
 
 
 class Answer(NamedTuple):

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from swiftlite.common import addresses, daemon, recon
+from swiftlite.common import daemon, recon
 from swiftlite.common.concurrency import ThreadPool
 from swiftlite.common.config import option
 from swiftlite.common.swift_conf import SwiftConf
@@ -23,18 +23,15 @@ from swiftlite.core.replicas import Step
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout, pending
 from swiftlite.db.broker import BadRow, DatabaseBroker, DatabaseMissing, Misplaced, sync_directory
-from swiftlite.db.peer import Peer, PeerFailed, PeerSilent
+from swiftlite.db.peer import Peer
 from swiftlite.db.whole_file import Rsync, make_copy
 from swiftlite.http.client import Client
-from swiftlite.http.errors import Address
+from swiftlite.ring.own import is_same, own_nodes, place_among
 from swiftlite.ring.ring import Node, Ring
+from swiftlite.wire.peers import PeerFailed, Silences
 
 MERGED_PER_SECOND = 2000
 """Rows that a peer is given a second to merge, when it merges its own into a file of ours."""
-
-SILENCES = 3
-"""So many times in a row a server may not answer before it is left alone for LEFT_ALONE seconds."""
-LEFT_ALONE = 30.0
 
 _COUNTED = (
     *("attempted", "success", "failure", "no_change", "hashmatch", "rsync", "diff", "remove", "empty"),
@@ -134,17 +131,14 @@ class DatabaseReplicator(daemon.Daemon):
         """The ring's devices that are this machine's, and usable."""
         self.failures: dict[str, Counter[str]] = {}
         """By address and device how often a peer failed in this pass."""
-        self.silent: Counter[Address] = Counter()
-        """How often in a row a server has not answered."""
-        self.left_alone: dict[Address, float] = {}
-        """``time.monotonic()`` until which a server that does not answer is not asked again."""
+        self.silences = Silences()
 
     # A pass -----------------------------------------------------------------------------------------------------------
 
     def run_once(self) -> Counter[str]:
         """Make one pass, and tell the recon cache of it."""
         started = time.time()
-        self.failures, self.silent, self.left_alone = {}, Counter(), {}
+        self.failures, self.silences = {}, Silences()
         self.local = self.local_nodes()
         super().run_once()
         self.finish_pass()
@@ -164,9 +158,7 @@ class DatabaseReplicator(daemon.Daemon):
     def local_nodes(self) -> list[Node]:
         """The usable devices of the ring whose servers listen on our address and port; others are logged."""
         options, found = self.options, []
-        own = addresses.own_addresses(options.bind_ip)
-        known = [Node.from_device(device) for device in self.ring.devices if device]
-        ours = [n for n in known if n.replication_port == options.bind_port and addresses.is_own(n.replication_ip, own)]
+        ours = own_nodes(self.ring, options.bind_ip, options.bind_port)
         if not ours:
             self.logger.error("%s: no device of the ring is at port %d here", self.section, options.bind_port)
         for node in ours:
@@ -200,7 +192,7 @@ class DatabaseReplicator(daemon.Daemon):
             wanted = self.options.only_partitions
             if wanted and str(job.partition) not in wanted:
                 continue
-            if self.options.handoffs_only and _place(self.ring.primaries(job.partition), node) is not None:
+            if self.options.handoffs_only and place_among(self.ring.primaries(job.partition), node) is not None:
                 continue
             yield job
 
@@ -248,7 +240,7 @@ class DatabaseReplicator(daemon.Daemon):
         All of one ring: a moment later it may be another, in which the device is a primary that takes itself for a handoff.
         """
         partition, primaries = self.ring.get_nodes(*names)
-        return partition, primaries, _place(primaries, job.node) if partition == job.partition else None
+        return partition, primaries, place_among(primaries, job.node) if partition == job.partition else None
 
     def _is_astray(self, job: Job, names: Names) -> bool:
         """Whether no ring wants a database where it is: neither the one in use nor one that has come meanwhile."""
@@ -285,7 +277,7 @@ class DatabaseReplicator(daemon.Daemon):
         :returns: whether each has all that is ours, and what those that have a database said of it
         """
         name_hash = os.path.basename(broker.directory)
-        handoffs = (node for node in self.ring.handoffs(partition) if not _is_same(node, own))
+        handoffs = (node for node in self.ring.handoffs(partition) if not is_same(node, own))
         successes: list[bool] = []
         answers: list[dict[str, Any]] = []
         waiting = list(nodes)
@@ -293,11 +285,10 @@ class DatabaseReplicator(daemon.Daemon):
             node = waiting.pop(0)
             session = Session(self, broker, info, Peer(self.client, node, partition, name_hash), own)
             try:
-                if self.left_alone.get(node.replication_address, 0.0) > time.monotonic():
-                    raise PeerFailed(f"{session.peer} did not answer lately")
+                self.silences.check(node.replication_address)
                 successes.append(session.run())
                 answers += session.answers
-                del self.silent[node.replication_address]
+                self.silences.answered(node.replication_address)
             except PeerFailed as error:
                 successes.append(False)
                 self._count_failure(node, error)
@@ -311,16 +302,9 @@ class DatabaseReplicator(daemon.Daemon):
         # A node that is down fails for every database: one line a pass is enough.
         self.logger.log(logging.DEBUG if devices[node.device] else logging.ERROR, "%s: %s", self.section, error)
         devices[node.device] += 1
-        if isinstance(error, PeerSilent):
-            self._count_silence(node.replication_address)
+        self.silences.failed(node.replication_address, error)
         self.counts["failure"] += 1
         self.counts["failures"] += 1
-
-    def _count_silence(self, address: Address) -> None:
-        """Leave a server alone for a while that has not answered several times in a row: each time takes long."""
-        self.silent[address] += 1
-        if self.silent[address] >= SILENCES:
-            self.left_alone[address] = time.monotonic() + LEFT_ALONE
 
     def remove(self, broker: DatabaseBroker, may_go: Callable[[dict[str, Any]], bool]) -> bool:
         """Remove a database, unless something came in meanwhile.
@@ -481,13 +465,3 @@ class Session:
         finally:
             os.unlink(copy)
         self.peer.tell(operation, name, os.path.basename(path), timeout=timeout)
-
-
-def _place(primaries: Sequence[Node], own: Node) -> int | None:
-    """A device's place among the primaries of a partition; None when it is none of them."""
-    return next((place for place, node in enumerate(primaries) if _is_same(node, own)), None)
-
-
-def _is_same(node: Node, own: Node) -> bool:
-    """Whether two rings mean one device: in the newer one it may have another number, or another address."""
-    return node.id == own.id or (node.replication_address, node.device) == (own.replication_address, own.device)

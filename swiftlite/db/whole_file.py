@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from swiftlite.core import replicas
 from swiftlite.db.connections import LOCKED_TIMEOUT
-from swiftlite.db.peer import Peer, PeerFailed
+from swiftlite.db.peer import Peer
+from swiftlite.wire.peers import PeerFailed
 
 RSYNC_TIMEOUT = 3600.0
 """Seconds that rsync may take for one file, if it does not stall: it gives up by itself after ``node_timeout``."""
