@@ -211,6 +211,17 @@ class FileSystem:
             raise
         return fd
 
+    def is_locked(self, path: str) -> bool:
+        """Whether somebody holds the lock of a directory; raises FileNotFoundError when there is none."""
+        fd = self.open_directory(path)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # Shared: two that ask do not see each other.
+            return False
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+
     def check_in_place(self, fd: int, path: str) -> None:
         """Make sure that a directory still stands where it was opened.
 

@@ -149,6 +149,8 @@ class DiskFileManager:
                 raise
             target = f"{quarantine}/{suffix}-{uuid.uuid4().hex}"
             self.fs.rename(os.path.dirname(hash_directory), target)
+        # Once more: who hashed the suffix in between still found the object there.
+        hashes.invalidate(self.fs, partition_directory, suffix)
         self.logger.error("Quarantined %s to %s: %s", hash_directory, target, reason)
         return target
 

@@ -83,38 +83,56 @@ def get_hashes(
             for suffix in filter(layout.is_suffix, fs.list(partition_directory)):
                 hashes.setdefault(suffix, None)
             hashes["valid"] = True
+        changing = []
         for suffix in [key for key, value in hashes.items() if key not in BOOKKEEPING and not value]:
-            found = _suffix_hash(fs, f"{partition_directory}/{suffix}", tidy)
+            found, is_changing = _suffix_hash(fs, f"{partition_directory}/{suffix}", tidy)
             if found is None:
                 del hashes[suffix]
             else:
                 hashes[suffix] = found
-        if hashes == before or _write_if_unchanged(fs, partition_directory, before, hashes):
+            if is_changing:
+                changing.append(suffix)
+        stored = {**hashes, **dict.fromkeys(changing)}
+        if stored == before or _write_if_unchanged(fs, partition_directory, before, stored):
             break
     return {key: value for key, value in hashes.items() if key not in BOOKKEEPING}
 
 
-def _suffix_hash(fs: FileSystem, suffix_directory: str, tidy: Callable[[str], FileSet]) -> str | None:
-    """The hash of one suffix directory; None when it is gone or has become empty, in which case it is removed."""
+def _suffix_hash(fs: FileSystem, suffix_directory: str, tidy: Callable[[str], FileSet]) -> tuple[str | None, bool]:
+    """The hash of one suffix directory; None when it is gone or has become empty, in which case it is removed.
+
+    :returns: the hash, and whether a writer was busy: it noted its change before we began, and may show it after we
+        have looked. Then the hash is good for now, and must not be remembered.
+    """
     try:
         names = sorted(filter(layout.is_hash, fs.list(suffix_directory)))
     except (FileNotFoundError, NotADirectoryError):
-        return None
-    digest, found = hashlib.md5(usedforsecurity=False), False
+        return None, False
+    digest, found, is_changing = hashlib.md5(usedforsecurity=False), False, False
     for name in names:
-        for text in fileset_strings(tidy(f"{suffix_directory}/{name}")):
+        directory = f"{suffix_directory}/{name}"
+        is_changing = _is_changing(fs, directory) or is_changing  # Before the look: a writer that ends now is seen.
+        for text in fileset_strings(tidy(directory)):
             digest.update(text.encode())
             found = True
     if not found:
         try:
             fs.remove_directory(suffix_directory)
-            return None
+            return None, False
         except FileNotFoundError:
-            return None
+            return None, False
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-    return digest.hexdigest()
+    return digest.hexdigest(), is_changing
+
+
+def _is_changing(fs: FileSystem, hash_directory: str) -> bool:
+    """Whether a writer holds an object, from before it notes its change until all can see it."""
+    try:
+        return fs.is_locked(hash_directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _read(fs: FileSystem, partition_directory: str) -> Hashes:

@@ -268,9 +268,13 @@ class ForgetfulDisk(FileSystem):
     def open_directory(self, path: str) -> int:
         return self._open(self._directory(path))
 
+    def is_locked(self, path: str) -> bool:
+        directory = self._directory(path)
+        return any(self.open_files.get(fd) is directory for fd in self.locks)
+
     def lock_directory(self, path: str) -> int | None:
         directory = self._directory(path)
-        if any(self.open_files.get(fd) is directory for fd in self.locks):
+        if self.is_locked(path):
             return None
         fd = self._open(directory)
         self.locks.add(fd)

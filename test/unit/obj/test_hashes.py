@@ -9,9 +9,11 @@ import pickle
 import pytest
 
 from fakes.forgetful_disk import ForgetfulDisk
-from swiftlite.core.names import HashPath
+from swiftlite.common.policies import StoragePolicy
+from swiftlite.core.names import EntityName, HashPath
+from swiftlite.core.timestamp import Timestamp
 from swiftlite.obj import hashes
-from swiftlite.obj.diskfile import DiskFileManager, DiskFileOptions
+from swiftlite.obj.diskfile import DiskFile, DiskFileManager, DiskFileOptions
 
 PARTITION = "/sda/objects/7"
 ONE, TWO = "0" * 29 + "abc", "1" * 29 + "abc"
@@ -114,3 +116,47 @@ def test_a_vanished_partition_is_not_brought_back_by_a_note() -> None:
     disk = ForgetfulDisk()
     hashes.invalidate(disk, "/sda/objects/8", "abc")
     assert not disk.exists("/sda")
+
+
+class HashingDisk(ForgetfulDisk):
+    """Somebody hashes the partition whenever a change of an object is about to show."""
+
+    def link(self, fd: int, path: str) -> None:
+        get(self)
+        super().link(fd, path)
+
+    def rename(self, old: str, new: str) -> None:
+        if not old.endswith(".tmp"):  # hashes.pkl itself
+            get(self)
+        super().rename(old, new)
+
+
+def place(disk: ForgetfulDisk) -> DiskFile:
+    return manager(disk).disk_file("/sda", "7", EntityName("a", "c", "o"), StoragePolicy(0, "gold"))
+
+
+def put(disk: ForgetfulDisk, second: int) -> None:
+    with place(disk).writer(0) as writer:
+        writer.put({"X-Timestamp": Timestamp(999_000 + second).internal, "Content-Length": "0", "ETag": "e"})
+
+
+CHANGES = {
+    "first put": lambda disk: put(disk, 1),
+    "second put": lambda disk: (put(disk, 1), put(disk, 2)),
+    "post": lambda disk: (put(disk, 1), place(disk).write_metadata({"X-Timestamp": Timestamp(999_002).internal})),
+    "deletion": lambda disk: (put(disk, 1), place(disk).delete(Timestamp(999_002))),
+    "quarantine": lambda disk: (put(disk, 1), place(disk).quarantine("damaged")),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("anonymous", [True, False])
+def test_a_change_is_never_hashed_away(change: str, anonymous: bool) -> None:
+    """Who hashes between the note of a change and the change must not take the note for done with."""
+    disk = HashingDisk(anonymous)
+    disk.make_directories(PARTITION)
+    CHANGES[change](disk)
+    known = get(disk)
+    assert known == get(disk, recalculate=list(known), relist=True)
+    assert bool(known) == (change != "quarantine")
+    assert None not in pickle.loads(disk.read_file(f"{PARTITION}/hashes.pkl")).values()
