@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from logging import Logger
 from typing import NamedTuple
@@ -127,6 +127,34 @@ class DiskFileManager:
         if files.is_empty and not files.strays and not files.unexpected:
             self._remove_directory(hash_directory)
         return files
+
+    def suffix_hashes(
+        self,
+        device_root: str,
+        policy: StoragePolicy,
+        partition: str,
+        recalculate: Iterable[str] = (),
+        relist: bool = False,
+    ) -> dict[str, str]:
+        """The hash of every suffix of a partition (formats.md 3.7); a suffix that cannot be read is logged and left out.
+
+        Blocks for as long as the disk takes where something has changed. Arguments: :func:`hashes.get_hashes`'.
+        """
+        directory = layout.partition_directory(device_root, policy, partition)
+
+        def tidy(hash_directory: str) -> FileSet:
+            try:
+                return self.tidy(hash_directory)
+            except OSError as error:
+                if error.errno not in (errno.ENOTDIR, *_DAMAGED_DIRECTORY):
+                    raise
+                self.quarantine(device_root, policy, hash_directory, f"it cannot be listed: {error.strerror}")
+                return FileSet()
+
+        def failed(error: OSError) -> None:
+            self.logger.error("Cannot hash a suffix of %s: %s", directory, error)
+
+        return hashes.get_hashes(self.fs, directory, tidy, recalculate, relist, failed)
 
     def quarantine(self, device_root: str, policy: StoragePolicy, hash_directory: str, reason: str) -> str:
         """Move a damaged object out of the way, where an operator may look at it (formats.md 3.6).

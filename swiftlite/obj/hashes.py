@@ -59,18 +59,33 @@ def consolidate(fs: FileSystem, partition_directory: str) -> Hashes:
         return hashes
 
 
+def known(fs: FileSystem, partition_directory: str) -> dict[str, str] | None:
+    """The hashes of a partition in which nothing has changed, for the price of two small files; None: compute them.
+
+    Without a lock: the notes are read first, so whatever is not noted by then is in the hashes, or is missed as if
+    they had been asked for a moment earlier.
+    """
+    if _read_invalidations(fs, partition_directory):
+        return None
+    stored = _read(fs, partition_directory)
+    hashes = _without_bookkeeping(stored)
+    return hashes if stored["valid"] and all(hashes.values()) else None
+
+
 def get_hashes(
     fs: FileSystem,
     partition_directory: str,
     tidy: Callable[[str], FileSet],
     recalculate: Iterable[str] = (),
     relist: bool = False,
+    failed: Callable[[OSError], None] | None = None,
 ) -> dict[str, str]:
     """The hash of every suffix of a partition, computing those that are not known.
 
     :param tidy: cleans one hash directory and says what is left in it
     :param recalculate: suffixes to compute anew whatever is stored
     :param relist: do not trust the stored set of suffixes
+    :param failed: is told of a suffix that cannot be read, which then is left out; None: that ends the whole
     :returns: suffix -> hash; nothing for a partition that does not exist
     """
     if not fs.is_directory(partition_directory):
@@ -85,7 +100,13 @@ def get_hashes(
             hashes["valid"] = True
         changing = []
         for suffix in [key for key, value in hashes.items() if key not in BOOKKEEPING and not value]:
-            found, is_changing = _suffix_hash(fs, f"{partition_directory}/{suffix}", tidy)
+            try:
+                found, is_changing = _suffix_hash(fs, f"{partition_directory}/{suffix}", tidy)
+            except OSError as error:
+                if failed is None:
+                    raise
+                failed(error)
+                continue  # Still to be computed, by whoever asks next.
             if found is None:
                 del hashes[suffix]
             else:
@@ -95,7 +116,11 @@ def get_hashes(
         stored = {**hashes, **dict.fromkeys(changing)}
         if stored == before or _write_if_unchanged(fs, partition_directory, before, stored):
             break
-    return {key: value for key, value in hashes.items() if key not in BOOKKEEPING}
+    return {suffix: found for suffix, found in _without_bookkeeping(hashes).items() if found}
+
+
+def _without_bookkeeping(stored: Hashes) -> dict[str, Any]:
+    return {key: value for key, value in stored.items() if key not in BOOKKEEPING}
 
 
 def _suffix_hash(fs: FileSystem, suffix_directory: str, tidy: Callable[[str], FileSet]) -> tuple[str | None, bool]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import time
 from collections.abc import Callable, Iterable, Mapping
 from logging import Logger
@@ -45,6 +44,7 @@ from swiftlite.obj.diskfile import DiskFile, DiskFileManager, OpenObject, Place
 from swiftlite.obj.errors import DiskFileNotExist, MetadataDoesNotFit
 from swiftlite.obj.options import ObjectOptions
 from swiftlite.obj.writer import DiskFileWriter
+from swiftlite.wire import suffix_hashes
 from swiftlite.wire.messages import POLICY_INDEX, ObjectRowUpdate
 
 
@@ -224,15 +224,17 @@ class ObjectServer:
         """Answer the hashes of a partition's suffixes, or note that some have changed (formats.md 5.3)."""
         device, partition, suffixes = request.path_parts(2, 3)
         assert device and partition
-        root = self.files.device_root(device)
-        directory = layout.partition_directory(root, self._policy(request), _checked_partition(partition))
+        root, policy = self.files.device_root(device), self._policy(request)
+        directory = layout.partition_directory(root, policy, _checked_partition(partition))
         answer = None
         if suffixes:
             for suffix in filter(layout.is_suffix, suffixes.split("-")):
                 hashes.invalidate(self.fs, directory, suffix)
         else:
-            answer = hashes.get_hashes(self.fs, directory, self.files.tidy)
-        body = pickle.dumps(answer, 2)
+            answer = hashes.known(self.fs, directory)
+            if answer is None:
+                answer = self.files.threads.run(root, self.files.suffix_hashes, root, policy, partition)
+        body = suffix_hashes.encode(answer)
         return Reply(200, [*_EMPTY_HTML[:1], ("Content-Length", str(len(body)))], [body])
 
     # What they have in common, in order of first use --------------------------------------------------------------

@@ -1,0 +1,76 @@
+"""REPLICATE of object servers: the hashes of a partition's suffixes, asked for and answered (formats.md 5.3)."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Iterable
+
+from swiftlite.common import pickles
+from swiftlite.common.policies import StoragePolicy
+from swiftlite.http.client import Client
+from swiftlite.http.errors import BackendError
+from swiftlite.ring.ring import Node
+from swiftlite.wire.messages import POLICY_INDEX
+from swiftlite.wire.peers import PeerFailed, PeerSilent
+
+SuffixHashes = dict[str, str]
+"""Suffix -> hash of all objects in it."""
+
+
+def encode(hashes: SuffixHashes | None) -> bytes:
+    """The body of an answer; None where suffixes were only to be invalidated."""
+    return pickles.dumps(hashes, 2)
+
+
+def decode(body: bytes) -> SuffixHashes:
+    """Read an answer.
+
+    :raises ValueError: when it is none
+    """
+    try:
+        hashes = pickles.loads(body, encoding="utf8")
+    except pickle.UnpicklingError as error:
+        raise ValueError(str(error)) from None
+    if not isinstance(hashes, dict):
+        raise ValueError(f"{type(hashes).__name__} in place of hashes")
+    return hashes
+
+
+def ask(client: Client, node: Node, policy: StoragePolicy, partition: int) -> SuffixHashes:
+    """Ask a peer for its hashes of a partition; none where it has no such partition.
+
+    :raises PeerFailed: when it does not tell them
+    """
+    try:
+        return decode(_replicate(client, node, policy, str(partition)))
+    except ValueError as error:
+        raise PeerFailed(f"{spell(node)} answered no hashes: {error}") from None
+
+
+def tell_changed(client: Client, node: Node, policy: StoragePolicy, partition: int, suffixes: Iterable[str]) -> None:
+    """Tell a peer that files have come into some suffixes behind its server's back.
+
+    :raises PeerFailed: when it does not take notice
+    """
+    _replicate(client, node, policy, f"{partition}/{'-'.join(suffixes)}")
+
+
+def spell(node: Node) -> str:
+    """``10.0.0.1:6200/sda``, for log lines."""
+    return f"{node.replication_ip}:{node.replication_port}/{node.device}"
+
+
+def _replicate(client: Client, node: Node, policy: StoragePolicy, path: str) -> bytes:
+    headers = {POLICY_INDEX: str(policy.index), "User-Agent": f"object-replicator {os.getpid()}"}
+    try:
+        response = client.request(node.replication_address, "REPLICATE", f"/{node.device}/{path}", headers)
+        try:
+            body = response.read()
+        finally:
+            response.close()
+    except BackendError as error:
+        raise PeerSilent(str(error)) from None
+    if response.status != 200:
+        raise PeerFailed(f"{spell(node)} answered {response.status} to REPLICATE", response.status)
+    return body
