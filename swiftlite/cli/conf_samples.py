@@ -36,6 +36,7 @@ from swiftlite.middleware.tempauth.users import TempAuthOptions
 from swiftlite.middleware.versioned_writes.filter import VersionedWritesOptions
 from swiftlite.obj.expirer import ExpirerOptions
 from swiftlite.obj.options import ObjectOptions
+from swiftlite.obj.replicator import ReplicatorOptions as ObjectReplicatorOptions
 from swiftlite.obj.updater import UpdaterOptions as ObjectUpdaterOptions
 from swiftlite.proxy.options import PolicyOptions, ProxyOptions
 
@@ -152,7 +153,12 @@ def _daemon(name: str, lines: Sequence[str], options: type, pipeline: str) -> li
 
 SAMPLES: dict[str, list[Section]] = {
     "proxy-server.conf-sample": _proxy(),
-    "object-server.conf-sample": _storage("object", 6200, ObjectOptions, {"object-updater": ObjectUpdaterOptions}),
+    "object-server.conf-sample": _storage(
+        "object",
+        6200,
+        ObjectOptions,
+        {"object-replicator": ObjectReplicatorOptions, "object-updater": ObjectUpdaterOptions},
+    ),
     "object-expirer.conf-sample": _daemon("object-expirer", DELAYS, ExpirerOptions, INTERNAL_PIPELINE),
     "container-server.conf-sample": _storage(
         "container",

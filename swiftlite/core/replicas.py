@@ -1,4 +1,4 @@
-"""Replicas of a database: whom one tells, what to do about an answer, when a copy may go (formats.md 4.8)."""
+"""Replicas: whom one tells, what to do about an answer, when a copy may go (formats.md 3.7, 4.8)."""
 
 from __future__ import annotations
 
@@ -63,6 +63,14 @@ def in_turn(primaries: Sequence[T], own: int | None) -> list[T]:
     return list(primaries) if own is None else [*primaries[own + 1 :], *primaries[:own]]
 
 
+def differing_suffixes(ours: Mapping[str, str], theirs: Mapping[str, Any]) -> list[str]:
+    """The suffixes of a partition in which a peer does not have what we have; what only it has it sends us itself.
+
+    :param ours: suffix -> hash (formats.md 3.7)
+    """
+    return sorted(suffix for suffix, found in ours.items() if theirs.get(suffix) != found)
+
+
 def all_is_told(now: Info, before: Info, answers: Iterable[Info]) -> bool:
     """Whether what a handoff holds is known elsewhere: it is what was told to all peers, or came from one of them.
 
@@ -89,6 +97,20 @@ def enough_succeeded(successes: Sequence[bool], wanted: int) -> bool:
     :param wanted: option ``handoff_delete``: so many successes are enough; 0: all are needed
     """
     return sum(successes) >= wanted if wanted else bool(successes) and all(successes)
+
+
+def parse_handoff_delete(text: str) -> int:
+    """Option ``handoff_delete``: ``auto``, here 0: a handoff goes when all have what it has; a number: when so many do."""
+    return 0 if text.strip().lower() == "auto" else int(text)
+
+
+def parse_rsync_module(text: str) -> str:
+    """Option ``rsync_module``: a template of what a ring tells of a device.
+
+    :raises ValueError: for one with other variables
+    """
+    rsync_module(text, dict.fromkeys(RSYNC_FIELDS, ""))
+    return text.strip()
 
 
 def rsync_module(template: str, node: Mapping[str, Any]) -> str:

@@ -40,11 +40,6 @@ _COUNTED = (
 """What the recon cache tells of a pass (formats.md 5.8)."""
 
 
-def parse_handoff_delete(text: str) -> int:
-    """``auto``: a handoff goes when all have it; a number: when so many do."""
-    return 0 if text.strip().lower() == "auto" else int(text)
-
-
 def parse_sync_method(text: str) -> str:
     """One of the two methods.
 
@@ -52,15 +47,6 @@ def parse_sync_method(text: str) -> str:
     """
     if text.strip() not in ("auto", "rsync"):
         raise ValueError("it is neither auto nor rsync")
-    return text.strip()
-
-
-def parse_rsync_module(text: str) -> str:
-    """A template of what a ring tells of a device.
-
-    :raises ValueError: for one with other variables
-    """
-    replicas.rsync_module(text, dict.fromkeys(replicas.RSYNC_FIELDS, ""))
     return text.strip()
 
 
@@ -76,7 +62,9 @@ class ReplicatorOptions(daemon.DaemonOptions):
     max_diffs: int = option(100, "messages for one database and peer in a pass; the rest waits for the next pass")
     reclaim_age: float = option(604800.0, "seconds after which what was deleted is forgotten")
     rsync_module: str = option(
-        "", "rsync module of the peers; default: {replication_ip}:: and the kind of database", parse_rsync_module
+        "",
+        "rsync module of the peers; default: {replication_ip}:: and the kind of database",
+        replicas.parse_rsync_module,
     )
     rsync_compress: bool = option(False, "compress what is sent by rsync to other regions")
     sync_method: str = option(
@@ -86,7 +74,7 @@ class ReplicatorOptions(daemon.DaemonOptions):
     )
     handoffs_only: bool = option(False, "only send home what is on a handoff")
     handoff_delete: int = option(
-        0, "replicas that must have what a handoff has before it is removed; auto: all", parse_handoff_delete
+        0, "replicas that must have what a handoff has before it is removed; auto: all", replicas.parse_handoff_delete
     )
     only_devices: tuple[str, ...] = option((), "devices to work on; empty: all")
     only_partitions: tuple[str, ...] = option((), "partitions to work on; empty: all")

@@ -6,7 +6,6 @@ import dataclasses
 import math
 import os
 import sqlite3
-import subprocess
 import uuid
 from contextlib import closing, suppress
 from urllib.parse import quote
@@ -14,7 +13,7 @@ from urllib.parse import quote
 from swiftlite.core import replicas
 from swiftlite.db.connections import LOCKED_TIMEOUT
 from swiftlite.db.peer import Peer
-from swiftlite.wire.peers import PeerFailed
+from swiftlite.wire import rsync
 
 RSYNC_TIMEOUT = 3600.0
 """Seconds that rsync may take for one file, if it does not stall: it gives up by itself after ``node_timeout``."""
@@ -76,17 +75,11 @@ class Rsync:
         :raises PeerFailed: when rsync fails
         """
         module = replicas.rsync_module(self.module, dataclasses.asdict(peer.node))
-        command = [
-            *("rsync", "--quiet", "--no-motd", "--whole-file"),
+        arguments = [
+            *("--quiet", "--no-motd", "--whole-file"),
             f"--timeout={math.ceil(self.node_timeout)}",
             f"--contimeout={math.ceil(self.conn_timeout)}",
             *(["--compress"] if self.compress and other_region else []),
             *(path, f"{module}/{peer.node.device}/tmp/{name}"),
         ]
-        try:
-            done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=RSYNC_TIMEOUT)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise PeerFailed(f"{peer}: rsync cannot send a database: {error}") from None
-        if done.returncode:
-            said = done.stderr.decode("utf-8", "replace").strip()[-300:]
-            raise PeerFailed(f"{peer}: rsync to {command[-1]} ended with {done.returncode}: {said}")
+        rsync.run(arguments, str(peer), RSYNC_TIMEOUT)

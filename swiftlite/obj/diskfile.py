@@ -88,6 +88,8 @@ class DiskFileManager:
         self.threads = DiskThreads(options.threads_per_disk)
         self.anonymous_files = True
         """Whether the devices take files without a name; found out by trying, once for ever."""
+        self.suffixes_hashed = 0
+        """Suffixes that had to be hashed, so far; for statistics."""
 
     def device_root(self, device: str) -> str:
         """The directory of a device.
@@ -141,8 +143,10 @@ class DiskFileManager:
         Blocks for as long as the disk takes where something has changed. Arguments: :func:`hashes.get_hashes`'.
         """
         directory = layout.partition_directory(device_root, policy, partition)
+        hashed = set()
 
         def tidy(hash_directory: str) -> FileSet:
+            hashed.add(os.path.dirname(hash_directory))
             try:
                 return self.tidy(hash_directory)
             except OSError as error:
@@ -154,7 +158,9 @@ class DiskFileManager:
         def failed(error: OSError) -> None:
             self.logger.error("Cannot hash a suffix of %s: %s", directory, error)
 
-        return hashes.get_hashes(self.fs, directory, tidy, recalculate, relist, failed)
+        found = hashes.get_hashes(self.fs, directory, tidy, recalculate, relist, failed)
+        self.suffixes_hashed += len(hashed)
+        return found
 
     def quarantine(self, device_root: str, policy: StoragePolicy, hash_directory: str, reason: str) -> str:
         """Move a damaged object out of the way, where an operator may look at it (formats.md 3.6).

@@ -1,7 +1,7 @@
 """Every path on a device that objects use, built and parsed (formats.md 1.4).
 
 <device>/objects[-N]/<partition>/<suffix>/<hash>/<timestamp>.data|.meta|.ts
-<device>/objects[-N]/<partition>/hashes.pkl, hashes.invalid, .lock
+<device>/objects[-N]/<partition>/hashes.pkl, hashes.invalid, .lock, .lock-replication
 <device>/async_pending[-N]/<suffix>/<hash>-<timestamp>
 <device>/tmp[-N]/
 <device>/quarantined/objects[-N]/<hash>
@@ -20,7 +20,9 @@ from swiftlite.core.timestamp import Timestamp
 HASHES_FILE = "hashes.pkl"
 INVALIDATIONS_FILE = "hashes.invalid"
 LOCK_FILE = ".lock"
+REPLICATION_LOCK_FILE = ".lock-replication"
 
+_BOOKKEEPING = frozenset({HASHES_FILE, INVALIDATIONS_FILE, LOCK_FILE, REPLICATION_LOCK_FILE})
 _SUFFIX = re.compile(r"^[0-9a-f]{3}$")
 _HASH = re.compile(r"^[0-9a-f]{32}$")
 _ASYNC_ROOT = re.compile(r"^async_pending(-.*)?$")
@@ -50,6 +52,16 @@ def is_hash(name: str) -> bool:
 def partition_directory(device_root: str, policy: StoragePolicy, partition: str) -> str:
     """``<device>/objects[-N]/<partition>``."""
     return f"{device_root}/{policy.objects_dir}/{partition}"
+
+
+def objects_root(device_root: str, policy: StoragePolicy) -> str:
+    """``<device>/objects[-N]``."""
+    return f"{device_root}/{policy.objects_dir}"
+
+
+def is_bookkeeping(name: str) -> bool:
+    """Whether a file of a partition directory only helps to hash what is in it: without suffixes it is of no use."""
+    return name in _BOOKKEEPING or (name.startswith(HASHES_FILE) and name.endswith(".tmp"))
 
 
 def hash_directory(device_root: str, policy: StoragePolicy, partition: str, name_hash: str) -> str:

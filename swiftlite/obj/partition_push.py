@@ -1,0 +1,171 @@
+"""PartitionPush: one partition of one device brought to its peers, and home from a handoff."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from swiftlite.common.fs import LockTimeout
+from swiftlite.common.policies import StoragePolicy
+from swiftlite.core import replicas
+from swiftlite.core.fileset import FileSet
+from swiftlite.obj import hashes, layout, removal
+from swiftlite.obj.shipment import Sent
+from swiftlite.ring.own import is_same, place_among
+from swiftlite.ring.ring import Node, Ring
+from swiftlite.wire import suffix_hashes
+from swiftlite.wire.peers import PeerFailed
+
+if TYPE_CHECKING:
+    from swiftlite.obj.replicator import ObjectReplicator
+
+RELISTED = 10
+"""Of so many partitions one is listed anew in each pass: a suffix that was never noted is found in the end."""
+REVERT_LOCK_TIMEOUT = 0.2
+"""Seconds to wait for others that replicate a handoff partition: there is a next pass."""
+
+
+class Job(NamedTuple):
+    """A partition, and the device of the ring that it lies on."""
+
+    ring: Ring
+    policy: StoragePolicy
+    node: Node
+    device_root: str
+    partition: int
+
+    @property
+    def directory(self) -> str:
+        """Where its suffixes are."""
+        return layout.partition_directory(self.device_root, self.policy, str(self.partition))
+
+
+class PartitionPush:
+    """Sends what peers lack. What only they have they send themselves.
+
+    :param replicator: whose options, counts and connections are used
+    """
+
+    def __init__(self, replicator: ObjectReplicator, job: Job) -> None:
+        self.replicator = replicator
+        self.counts = replicator.counts
+        self.job = job
+
+    def run(self) -> None:
+        """Bring the other primaries level, or all of them if this is a handoff, which is then emptied.
+
+        :raises ValueError: when the ring has no such partition
+        """
+        primaries = self.job.ring.primaries(self.job.partition)
+        place = place_among(primaries, self.job.node)
+        if place is not None:
+            self._level(replicas.in_turn(primaries, place))
+        else:
+            self._send_home(primaries)
+
+    # A primary --------------------------------------------------------------------------------------------------------
+
+    def _level(self, peers: Sequence[Node]) -> None:
+        ours = self._hashes()
+        self.counts["suffix_count"] += len(ours)
+        if not ours and removal.remove_partition(self.replicator.fs, self.job.directory):
+            self.counts["remove"] += 1
+        handoffs = (node for node in self.job.ring.handoffs(self.job.partition) if not is_same(node, self.job.node))
+        waiting = list(peers)
+        while waiting:
+            node = waiting.pop(0)
+            error = self._try(node, self._level_with, node, ours)
+            if error is not None and error.status == 507:
+                waiting += itertools.islice(handoffs, 1)  # its disk is missing: somebody has to stand in for it
+
+    def _hashes(self) -> dict[str, str]:
+        relist = self.replicator.cycle % RELISTED == self.job.partition % RELISTED
+        found = None if relist else hashes.known(self.replicator.fs, self.job.directory)
+        return self._compute(relist=relist) if found is None else found
+
+    def _compute(self, recalculate: Iterable[str] = (), relist: bool = False) -> dict[str, str]:
+        job, files = self.job, self.replicator.files
+        compute, run = files.suffix_hashes, self.replicator.threads.run
+        return run(compute, job.device_root, job.policy, str(job.partition), recalculate, relist)
+
+    def _level_with(self, node: Node, ours: dict[str, str]) -> None:
+        theirs = suffix_hashes.ask(self.replicator.client, node, self.job.policy, self.job.partition)
+        differing = replicas.differing_suffixes(ours, theirs)
+        if differing:
+            # Perhaps only what we remembered was wrong: something may have been removed by hand.
+            fresh = self._compute(recalculate=differing)
+            ours.update({suffix: fresh[suffix] for suffix in differing if suffix in fresh})
+            differing = [suffix for suffix in differing if suffix in fresh and theirs.get(suffix) != fresh[suffix]]
+        if not differing:
+            self.counts["hashmatch"] += 1
+            return
+        self.counts["suffix_sync"] += len(differing)
+        self._send(node, differing)
+
+    # A handoff --------------------------------------------------------------------------------------------------------
+
+    def _send_home(self, primaries: Sequence[Node]) -> None:
+        """Send all to the primaries, and remove what enough of them have."""
+        fs, directory = self.replicator.fs, self.job.directory
+        try:
+            suffixes = sorted(filter(layout.is_suffix, fs.list(directory)))
+            if suffixes:
+                with fs.lock(f"{directory}/{layout.REPLICATION_LOCK_FILE}", REVERT_LOCK_TIMEOUT):
+                    self._empty(primaries, suffixes)
+            if removal.remove_partition(fs, directory):
+                self.counts["remove"] += 1
+            else:
+                self.counts["handoffs_left"] += 1
+        except FileNotFoundError:
+            return  # gone meanwhile
+        except LockTimeout:
+            self.counts["handoffs_left"] += 1
+
+    def _empty(self, primaries: Sequence[Node], suffixes: Sequence[str]) -> None:
+        held: list[Sent] = []
+        for node in primaries:
+            self._try(node, lambda node=node: held.append(self._send(node, suffixes)))
+        wanted = self.replicator.options.handoff_delete or len(primaries)
+        # In a ring that has come meanwhile the device may be a primary: then it is the next pass that decides.
+        if len(held) >= wanted and not self.job.ring.has_changed():
+            removal.remove_objects(self.replicator.fs, self.job.directory, is_held(held, wanted))
+
+    # Both -------------------------------------------------------------------------------------------------------------
+
+    def _send(self, node: Node, suffixes: Sequence[str]) -> Sent:
+        job = self.job
+        sent = self.replicator.sender.send(node, job.device_root, job.policy, str(job.partition), suffixes)
+        self.counts["rsync"] += 1
+        self.counts.update(sent_objects=sent.data, sent_posts=sent.posts, sent_tombstones=sent.tombstones)
+        self.counts["sent_bytes"] += sent.bytes
+        if sent.failures:
+            problem = f"{suffix_hashes.spell(node)} did not get {sent.failures} objects of partition {job.partition}"
+            self.replicator.count_failure(node, PeerFailed(problem))
+        return sent
+
+    def _try(self, node: Node, action: Callable[..., object], *arguments: object) -> PeerFailed | None:
+        """Do something with a peer; a failure is counted, and returned."""
+        try:
+            self.replicator.silences.check(node.replication_address)
+            action(*arguments)
+        except PeerFailed as error:
+            self.replicator.count_failure(node, error)
+            return error
+        self.replicator.silences.answered(node.replication_address)
+        self.counts["success"] += 1
+        return None
+
+
+def is_held(held: Sequence[Sent], wanted: int) -> Callable[[str, FileSet], bool]:
+    """Whether an object is on enough other devices to be removed from this one: just what is here now.
+
+    :param held: what each peer has
+    :param wanted: so many of them must have it
+    """
+
+    def decide(name_hash: str, found: FileSet) -> bool:
+        copies = [sent.in_sync.get(name_hash) for sent in held]
+        return sum(copy is not None and copy.effective == found.effective for copy in copies) >= wanted
+
+    return decide

@@ -1,0 +1,77 @@
+"""What a replicator offers a peer of a partition, and what the peer has of it in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import NamedTuple, Protocol
+
+from swiftlite.common.policies import StoragePolicy
+from swiftlite.core.fileset import FileSet
+from swiftlite.obj import layout
+from swiftlite.obj.diskfile import DiskFileManager
+from swiftlite.ring.ring import Node
+
+
+class Sent(NamedTuple):
+    """What came of sending.
+
+    :ivar in_sync: object hash -> the files that were offered, all that these stand for the peer now has
+    :ivar offered: objects and tombstones that the peer was told of
+    :ivar data, posts, tombstones: those of them that it lacked, and got
+    :ivar bytes: of bodies
+    :ivar failures: objects that it did not take, or that could not be read
+    """
+
+    in_sync: Mapping[str, FileSet]
+    offered: int = 0
+    data: int = 0
+    posts: int = 0
+    tombstones: int = 0
+    bytes: int = 0
+    failures: int = 0
+
+
+class Sender(Protocol):
+    """A way to send objects to a peer."""
+
+    def send(
+        self,
+        node: Node,
+        device_root: str,
+        policy: StoragePolicy,
+        partition: str,
+        suffixes: Iterable[str],
+        only: Container[str] | None = None,
+    ) -> Sent:
+        """Bring a peer's objects of some suffixes to the state of ours.
+
+        :param only: hashes of the objects to send; None: all
+        :raises PeerFailed: when that fails as a whole
+        """
+
+
+def objects_of(
+    files: DiskFileManager, device_root: str, policy: StoragePolicy, partition: str, suffixes: Iterable[str]
+) -> Iterator[tuple[str, str, FileSet]]:
+    """The objects and tombstones in some suffixes of a partition, tidied: hash, directory, files.
+
+    A directory that cannot be read is logged and passed over.
+    """
+    root = layout.partition_directory(device_root, policy, partition)
+    for suffix in suffixes:
+        try:
+            names = sorted(filter(layout.is_hash, files.fs.list(f"{root}/{suffix}")))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            files.logger.error("Cannot list %s/%s: %s", root, suffix, error)
+            continue
+        for name_hash in names:
+            directory = f"{root}/{suffix}/{name_hash}"
+            try:
+                found = files.tidy(directory)
+            except OSError as error:
+                files.logger.error("Cannot list %s: %s", directory, error)
+                continue
+            if not found.is_empty:
+                yield name_hash, directory, found

@@ -1,0 +1,28 @@
+"""rsync, as replicators run it (formats.md 5.7)."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+from swiftlite.wire.peers import PeerFailed
+
+SAID = 300
+"""Characters of what a failed rsync said that go into the log."""
+
+
+def run(arguments: Sequence[str], peer: str, timeout: float) -> None:
+    """Run rsync to its end; blocks: call it in a real thread.
+
+    :param arguments: the last one is the target
+    :param peer: who is sent to, for the log
+    :param timeout: seconds after which it is killed, even if it does not stall
+    :raises PeerFailed: when it fails
+    """
+    try:
+        done = subprocess.run(["rsync", *arguments], capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PeerFailed(f"{peer}: rsync cannot send: {error}") from None
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip()[-SAID:]
+        raise PeerFailed(f"{peer}: rsync to {arguments[-1]} ended with {done.returncode}: {said}")
