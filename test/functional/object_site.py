@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import subprocess
-import sys
 import time
 from array import array
 from collections import Counter
@@ -17,7 +15,7 @@ from pathlib import Path
 from fakes.database_servers import SWIFT
 from fakes.object_server import Answer, ObjectNode
 from fakes.ports import free_port
-from functional.cluster import wait_until
+from fakes.rsync_daemon import rsync_daemon
 from swiftlite.common.fs import FileSystem
 from swiftlite.obj import hashes, xattrs
 from swiftlite.obj.replicator import ObjectReplicator, ReplicatorOptions
@@ -166,44 +164,6 @@ class ObjectSite:
     def replicate(self, *numbers: int, **options: object) -> list[Counter[str]]:
         """Make a pass on these nodes, all primaries without any; return what each counted."""
         return [self.replicator(number, **options).run_once() for number in numbers or PRIMARIES]
-
-
-@contextmanager
-def rsync_daemon(directory: Path, modules: dict[str, Path], port: int) -> Iterator[None]:
-    """An rsync daemon on loopback with these modules.
-
-    :param port: where it listens
-    """
-    conf = directory / "rsyncd.conf"
-    lines = [
-        f"pid file = {directory}/rsyncd.pid",
-        "use chroot = no",
-        f"log file = {directory}/rsyncd.log",
-        "uid = 0",
-        "gid = 0",
-    ]
-    if os.getuid():
-        lines = lines[:3]
-    for name, path in modules.items():
-        lines += [
-            f"[{name}]",
-            f"path = {path}",
-            "read only = false",
-            "max connections = 8",
-            f"lock file = {directory}/{name}.lock",
-        ]
-    conf.write_text("\n".join(lines) + "\n")
-    command = ["rsync", "--daemon", "--no-detach", f"--config={conf}", "--address=127.0.0.1", f"--port={port}"]
-    daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, stderr=sys.stderr)
-    try:
-        wait_until(
-            lambda: subprocess.run(["rsync", f"rsync://127.0.0.1:{port}/"], capture_output=True).returncode == 0,
-            "rsync answers",
-        )
-        yield
-    finally:
-        daemon.terminate()
-        daemon.wait()
 
 
 @contextmanager

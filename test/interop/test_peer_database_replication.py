@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
-import os
-import pwd
 import shutil
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from fakes.ports import free_port
+from fakes.rsync_daemon import rsync_daemon
 from interop import peer
-from interop.lab import SIDES, Lab, wait_until
+from interop.lab import SIDES, Lab
 from swiftlite.account.backend import AccountBroker
 from swiftlite.container.backend import ContainerBroker
 from swiftlite.container.shard_rows import merge_shard_ranges, shard_ranges
@@ -29,19 +28,6 @@ from swiftlite.ring.ring import Ring
 LOGGER = logging.getLogger("test.peer_database_replication")
 NOW = int(time.time()) - 1000
 NAMES = ("AUTH_t", "cø 漢")
-DAEMON = """\
-uid = {user}
-gid = {group}
-use chroot = no
-pid file = {directory}/rsyncd.pid
-log file = {directory}/rsyncd.log
-[account]
-path = {devices}
-read only = no
-[container]
-path = {devices}
-read only = no
-"""
 SECTION = """
 [{kind}-replicator]
 per_diff = 50
@@ -142,23 +128,14 @@ class Site:
 @pytest.fixture
 def rsync(lab: Lab) -> Iterator[Any]:
     """Starts an rsync daemon for a site."""
-    running: list[subprocess.Popen[bytes]] = []
+    with ExitStack() as running:
 
-    def start(site: Site) -> Site:
-        user = pwd.getpwuid(os.getuid())
-        conf = lab.directory / "rsyncd.conf"
-        names = {"user": user.pw_name, "group": user.pw_gid, "directory": lab.directory, "devices": site.devices}
-        conf.write_text(DAEMON.format(**names))
-        command = ["rsync", "--daemon", "--no-detach", f"--port={site.rsync_port}", f"--config={conf}"]
-        running.append(subprocess.Popen([*command, "--address=127.0.0.1"], stdin=subprocess.DEVNULL))
-        probe = ["rsync", f"rsync://127.0.0.1:{site.rsync_port}/"]
-        wait_until(lambda: subprocess.run(probe, capture_output=True).returncode == 0, "rsync listens")
-        return site
+        def start(site: Site) -> Site:
+            modules = dict.fromkeys(("account", "container"), site.devices)
+            running.enter_context(rsync_daemon(lab.directory, modules, site.rsync_port))
+            return site
 
-    yield start
-    for process in running:
-        process.terminate()
-        process.wait(10)
+        yield start
 
 
 KINDS = pytest.mark.parametrize("kind", ["account", "container"])
