@@ -14,7 +14,7 @@ import pytest
 
 from fakes.ports import free_port
 from fakes.rsync_daemon import rsync_daemon
-from interop import peer
+from interop import rings
 from interop.lab import SIDES, Lab
 from swiftlite.account.backend import AccountBroker
 from swiftlite.container.backend import ContainerBroker
@@ -53,12 +53,8 @@ class Site:
         self.devices = lab.devices()
         self.rsync_port = free_port()
         ports = [free_port() for _ in servers]
-        builder = lab.swift_dir / f"{kind}.builder"
-        peer.run(lab.swift_dir, "swift-ring-builder", builder, "create", "2", "3", "1")
-        for number, port in enumerate(ports, 1):
-            device = f"r1z{number}-127.0.0.1:{port}/d{number}"
-            peer.run(lab.swift_dir, "swift-ring-builder", builder, "add", device, "1")
-        peer.run(lab.swift_dir, "swift-ring-builder", builder, "rebalance", "7")
+        places = [f"127.0.0.1:{port}/d{number}" for number, port in enumerate(ports, 1)]
+        rings.make(lab.swift_dir, {kind: places}, part_power=2, seed=7)
         ring = Ring(lab.swift_dir, kind, hash_path=HashPath(b"pre", b"suf"))
         self.partition, primaries = ring.get_nodes(*self.names)
         self.primaries = [int(node.device[1:]) for node in primaries]
