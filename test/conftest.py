@@ -1,11 +1,33 @@
-"""What every test may use."""
+"""What every test may use, and in what order the files of tests are run."""
 
 import pathlib
 
 import pytest
+
+LONGEST_FIRST = (
+    *("test_trusted_listings.py", "test_real_tree.py", "test_model.py", "test_model_versions.py", "test_expirer.py"),
+    *("test_reconciler.py", "test_clients.py", "test_aio.py", "test_faults.py", "test_row_quorum.py"),
+    *("test_objects_tables.py", "test_account_reaper_faults.py", "test_faults_transfers.py", "test_container_sync.py"),
+    *("test_replicators_in_a_cluster.py", "test_databases_tables.py"),
+    *("test_peer_differences.py", "test_peer_database_differences.py", "test_peer_database_replication.py"),
+    *("test_peer_cluster.py", "test_peer_expirer.py", "test_peer_links.py", "test_peer_large_objects.py"),
+    *("test_peer_copy_and_versions.py", "test_peer_histories.py", "test_peer_listings.py", "test_peer_reaper.py"),
+)
+"""Files that take many seconds: workers of pytest-xdist that begin with them end at about the same time."""
 
 
 @pytest.fixture(scope="session")
 def golden() -> pathlib.Path:
     """The files that OpenStack Swift wrote; see the README beside them."""
     return pathlib.Path(__file__).parent / "golden"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let pytest-xdist take the files as they come; it would begin with those of the most tests."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, and leave the tests of a file in their order."""
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import pwd
+import re
 import socket
 import subprocess
 import sys
@@ -23,7 +24,11 @@ T = TypeVar("T")
 PROGRAMS = Path(__file__).resolve().parents[2] / "bin"
 SIDES = ("ours", "theirs")
 START_TIMEOUT = 30.0
-PIPELINE = "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth proxy-logging proxy-server"
+FILTER = re.compile(r"\[filter:(\w+)\]")
+PIPELINE = (
+    "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth {filters} "
+    "proxy-logging proxy-server"
+)
 
 # Both sides take `egg:swift#...`: ours maps it to its own (formats.md 8.4).
 DEFAULT_SECTION = """\
@@ -45,9 +50,9 @@ pipeline = {kind}-server
 [app:{kind}-server]
 use = egg:swift#{kind}
 """
-PROXY_SECTIONS = f"""
+PROXY_SECTIONS = """
 [pipeline:main]
-pipeline = {PIPELINE}
+pipeline = {pipeline}
 
 [app:proxy-server]
 use = egg:swift#proxy
@@ -67,7 +72,7 @@ use = egg:swift#proxy_logging
 
 [filter:cache]
 use = egg:swift#memcache
-memcache_servers = {{memcached}}
+memcache_servers = {memcached}
 
 [filter:listing_formats]
 use = egg:swift#listing_formats
@@ -148,11 +153,16 @@ class Server:
 
 @dataclass
 class Lab:
-    """Starts servers of either side on `swift_dir`, and ends them all."""
+    """Starts servers of either side on `swift_dir`, and ends them all.
+
+    `filters`: sections of the filters that proxies have besides, in the order of the pipeline; before the first one,
+    lines of tempauth's.
+    """
 
     swift_dir: Path
     directory: Path
     memcached: str = "127.0.0.1:1"
+    filters: str = ""
     servers: list[Server] = field(default_factory=list)
 
     def devices(self, name: str = "node", count: int = 4) -> Path:
@@ -166,8 +176,8 @@ class Lab:
         path = self.directory / f"{kind}-{address[0]}-{address[1]}.conf"
         recon = self.directory / "recon"
         recon.mkdir(exist_ok=True)
-        sections = PROXY_SECTIONS.format(memcached=self.memcached) if kind == "proxy" else STORAGE_SECTIONS
-        text = (DEFAULT_SECTION + sections).format(
+        pipeline = PIPELINE.format(filters=" ".join(FILTER.findall(self.filters)))
+        text = (DEFAULT_SECTION + (PROXY_SECTIONS if kind == "proxy" else STORAGE_SECTIONS)).format(
             kind=kind,
             ip=address[0],
             port=address[1],
@@ -175,8 +185,10 @@ class Lab:
             swift_dir=self.swift_dir,
             devices=devices,
             recon=recon,
+            pipeline=pipeline,
+            memcached=self.memcached,
         )
-        path.write_text(text + extra)
+        path.write_text(text + (self.filters if kind == "proxy" else "") + extra)
         return path
 
     def program(self, side: str, name: str) -> list[str]:

@@ -6,6 +6,7 @@ Run as a script (``python test/interop/peer.py``) it makes the virtualenv and pr
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -26,13 +27,21 @@ class PeerError(Exception):
 
 
 def python() -> Path:
-    """Return the peer's interpreter; make its virtualenv the first time.
+    """Return the peer's interpreter; make its virtualenv the first time, while other processes that ask wait.
 
     Raises PeerError when pip cannot install it (it needs PyPI, gcc and Debian's liberasurecode-dev).
     """
     interpreter = DIRECTORY / "bin" / "python"
     if (DIRECTORY / f"swift-{VERSION}").exists():
         return interpreter
+    with open(LAUNCHER, "rb") as lock:  # any file will do
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (DIRECTORY / f"swift-{VERSION}").exists():
+            _install(interpreter)
+    return interpreter
+
+
+def _install(interpreter: Path) -> None:
     shutil.rmtree(DIRECTORY, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", str(DIRECTORY)], check=True)
     command = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"swift=={VERSION}"]
@@ -44,7 +53,6 @@ def python() -> Path:
     (DIRECTORY / ".gitignore").write_text("*\n")
     # Written last: a virtualenv whose making was interrupted is made anew.
     (DIRECTORY / f"swift-{VERSION}").touch()
-    return interpreter
 
 
 def tool(name: str) -> Path:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fakes.ports import free_port
+from fakes.memcached_server import Memcached
 from functional.cluster import Cluster, Server
 from functional.object_cases.notation import DATE, HTML, TIMESTAMP, Case, Step, Table
 from functional.object_cases.site import Answer, Site, site_of, without_boundary
@@ -94,10 +94,8 @@ def two_clusters(
     swift_conf: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Iterator[dict[str, Cluster]]:
     """Start both clusters, and one memcached that only the peer uses; yield them as "ours" and "theirs"."""
-    port = free_port()
-    user = ["-u", "root"] if directory.owner() == "root" else []
-    memcached = subprocess.Popen(["memcached", *user, "-l", "127.0.0.1", "-p", str(port), "-m", "64"])
-    cache = {"filter:cache": {"memcache_servers": f"127.0.0.1:{port}"}}
+    memcached = Memcached()
+    cache = {"filter:cache": {"memcache_servers": memcached.server}}
     with_memcached = {**settings, "proxy": {**settings.get("proxy", {}), **cache}}
     clusters: dict[str, Cluster] = {}
     try:
@@ -109,8 +107,7 @@ def two_clusters(
     finally:
         for cluster in clusters.values():
             cluster.remove()
-        memcached.kill()
-        memcached.wait()
+        memcached.stop()
 
 
 def sites_of(clusters: Mapping[str, Cluster]) -> dict[str, Site]:

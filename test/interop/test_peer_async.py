@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from fakes.ports import free_port
-from interop import peer
+from interop import rings
 from interop.lab import Lab
 from swiftlite.core.names import HashPath
 from swiftlite.obj.async_pending import RowUpdate
@@ -22,9 +22,7 @@ NAME = "é 漢\n%2F"
 @pytest.mark.parametrize("spooler, updater", [("ours", "theirs"), ("theirs", "ours")])
 def test_the_updater_of_one_delivers_what_the_other_spooled(lab: Lab, spooler: str, updater: str) -> None:
     port = free_port()
-    builder = lab.swift_dir / "container.builder"
-    for step in (["create", "4", "1", "1"], ["add", f"r1z1-127.0.0.1:{port}/d1", "1"], ["rebalance"]):
-        peer.run(lab.swift_dir, "swift-ring-builder", builder, *step)
+    rings.make(lab.swift_dir, {"container": [f"127.0.0.1:{port}/d1"]})
     partition = Ring(lab.swift_dir, "container", hash_path=HashPath(b"pre", b"suf")).partition("AUTH_t", "cø")
     devices = lab.devices()
     objects = lab.start(spooler, "object", devices)

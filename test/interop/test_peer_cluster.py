@@ -6,62 +6,19 @@ import hashlib
 import json
 import os
 import socket
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from fakes.ports import free_port
-from interop import peer
-from interop.conftest import SWIFT_CONF
-from interop.lab import SIDES, Answer, Lab, Server, wait_until
+from interop.cloud import Cloud, running, token
+from interop.lab import SIDES, Answer, wait_until
 from swiftlite.common.fs import FileSystem
 from swiftlite.obj import xattrs
 
-KINDS = ("account", "container", "object")
 STORAGE = {"ours": ("ours",) * 3, "theirs": ("theirs",) * 3, "mixed": ("ours", "theirs", "ours")}
-UPDATERS = "\n[object-updater]\n\n[container-updater]\n"
 NAMES = ["a", "dir/b", "dir/c", "é漢😀", "line\nbreak", "%2F & co?#"]
 # A container's X-Timestamp is when the replica that answers was made.
 PASSING = {"date", "x-trans-id", "x-openstack-request-id", "connection", "keep-alive", "accept-ranges"}
-
-
-@dataclass
-class Cloud:
-    """Three storage nodes and a proxy of each side, that share one memcached."""
-
-    lab: Lab
-    confs: list[tuple[str, str, Path]]
-    devices: list[Path]
-    proxies: dict[str, Server]
-    token: str = ""
-
-    def ask(
-        self,
-        side: str,
-        method: str,
-        path: str,
-        headers: dict[str, str] | None = None,
-        body: bytes | None = None,
-        query: str = "",
-    ) -> Answer:
-        """Make a client's request to one side's proxy; `path` follows the account."""
-        own = {"X-Auth-Token": self.token, **(headers or {})}
-        return self.proxies[side].ask(method, f"/v1/AUTH_test{path}", own, body, query)
-
-    def run_updaters(self) -> None:
-        """Make one pass of each node's object updater and container updater."""
-        for daemon in ("object", "container"):
-            for side, kind, conf in self.confs:
-                if kind == daemon:
-                    self.lab.run_once(side, f"{daemon}-updater", conf)
-
-    def spooled(self) -> list[Path]:
-        """Return all updates that wait to be delivered."""
-        return [path for root in self.devices for path in root.glob("*/async_pending*/*/*") if path.is_file()]
 
 
 @pytest.fixture(scope="module", params=STORAGE, ids=[f"{name} store" for name in STORAGE])
@@ -69,52 +26,6 @@ def cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """A cluster whose storage servers are ours, theirs or mixed."""
     with running(tmp_path_factory.mktemp("cloud"), STORAGE[request.param]) as cloud:
         yield cloud
-
-
-@contextmanager
-def running(directory: Path, sides: tuple[str, ...]) -> Iterator[Cloud]:
-    """A storage node of each of these sides, and a proxy of either, in a directory of their own."""
-    (directory / "etc").mkdir()
-    (directory / "etc/swift.conf").write_text(SWIFT_CONF)
-    memcached_port = free_port()
-    lab = Lab(directory / "etc", directory, memcached=f"127.0.0.1:{memcached_port}")
-    user = ["-u", "root"] if directory.owner() == "root" else []
-    memcached = subprocess.Popen(["memcached", *user, "-l", "127.0.0.1", "-p", str(memcached_port)])
-    try:
-        yield start(lab, sides)
-    finally:
-        lab.stop()
-        memcached.kill()
-        memcached.wait()
-
-
-def start(lab: Lab, sides: tuple[str, ...]) -> Cloud:
-    """Write rings over three nodes, start a storage server of each kind on each, and both proxies."""
-    ports = {kind: [free_port() for _ in sides] for kind in KINDS}
-    for kind in KINDS:
-        files = ["object", "object-1"] if kind == "object" else [kind]
-        for file in files:
-            places = [f"r1z{number + 1}-127.0.0.1:{port}/d1" for number, port in enumerate(ports[kind])]
-            add = ["add", *(word for place in places for word in (place, "100"))]
-            for step in (["create", "6", "3", "1"], add, ["rebalance"]):
-                peer.run(lab.swift_dir, "swift-ring-builder", lab.swift_dir / f"{file}.builder", *step, check=False)
-    confs, devices, servers = [], [], []
-    for number, side in enumerate(sides):
-        devices.append(lab.devices(f"node{number}", 1))
-        for kind in KINDS:
-            address = ("127.0.0.1", ports[kind][number])
-            servers.append(lab.launch(side, kind, devices[-1], address))
-            confs.append((side, kind, lab.write_conf(kind, devices[-1], address, UPDATERS)))
-    proxies = {side: lab.launch(side, "proxy", devices[0]) for side in SIDES}
-    lab.wait_up([*servers, *proxies.values()])
-    return Cloud(lab, confs, devices, proxies)
-
-
-def token(cloud: Cloud, side: str) -> str:
-    """Return a token given out by one side's proxy."""
-    answer = cloud.proxies[side].ask("GET", "/auth/v1.0", {"X-Auth-User": "test:tester", "X-Auth-Key": "testing"})
-    assert answer.status == 200, answer
-    return answer.headers["x-auth-token"]
 
 
 def lasting(answer: Answer) -> tuple[int, dict[str, str], bytes]:

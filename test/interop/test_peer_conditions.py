@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from interop.cloud import Cloud, running, token
 from interop.lab import Answer, wait_until
-from interop.test_peer_cluster import Cloud, running, token
 
 MIXTURES = {"two of ours": ("ours", "theirs", "ours"), "one of ours": ("theirs", "ours", "theirs")}
 BIG = b"x" * 300_000

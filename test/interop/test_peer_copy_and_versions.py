@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from fakes.ports import free_port
-from interop.conftest import SWIFT_CONF
-from interop.lab import SIDES, Answer, Lab
-from interop.test_peer_cluster import Cloud, start, token
+from interop.cloud import Cloud, running, token
+from interop.lab import SIDES, Answer
 
 STORAGE = ("ours", "theirs", "ours")
-PIPELINE = "tempauth copy slo dlo versioned_writes symlink proxy-logging"
 FILTERS = """
 user_test_guest = guest
 
@@ -63,35 +58,12 @@ class Step(NamedTuple):
     query: str = ""
 
 
-class CopyLab(Lab):
-    """A lab whose proxies have the filters for large objects, too."""
-
-    def write_conf(self, kind: str, devices: Path, address: tuple[str, int], extra: str = "") -> Path:
-        """Write the conf of a server; a proxy's with more filters."""
-        path = super().write_conf(kind, devices, address, extra)
-        if kind == "proxy":
-            path.write_text(path.read_text().replace("tempauth proxy-logging", PIPELINE, 1) + FILTERS)
-        return path
-
-
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Both proxies over servers of both sides."""
-    directory = tmp_path_factory.mktemp("copies")
-    (directory / "etc").mkdir()
-    (directory / "etc/swift.conf").write_text(SWIFT_CONF)
-    port = free_port()
-    lab = CopyLab(directory / "etc", directory, memcached=f"127.0.0.1:{port}")
-    user = ["-u", "root"] if directory.owner() == "root" else []
-    memcached = subprocess.Popen(["memcached", *user, "-l", "127.0.0.1", "-p", str(port)])
-    try:
-        made = start(lab, STORAGE)
-        made.token = token(made, "ours")
-        yield made
-    finally:
-        lab.stop()
-        memcached.kill()
-        memcached.wait()
+    with running(tmp_path_factory.mktemp("copies"), STORAGE, FILTERS) as cloud:
+        cloud.token = token(cloud, "ours")
+        yield cloud
 
 
 SOURCE = [

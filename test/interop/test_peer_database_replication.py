@@ -7,14 +7,15 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fakes.ports import free_port
 from fakes.rsync_daemon import rsync_daemon
-from interop import peer
+from interop import rings
+from interop.conftest import SWIFT_CONF
 from interop.lab import SIDES, Lab
 from swiftlite.account.backend import AccountBroker
 from swiftlite.container.backend import ContainerBroker
@@ -27,7 +28,6 @@ from swiftlite.ring.ring import Ring
 
 LOGGER = logging.getLogger("test.peer_database_replication")
 NOW = int(time.time()) - 1000
-NAMES = ("AUTH_t", "cø 漢")
 SECTION = """
 [{kind}-replicator]
 per_diff = 50
@@ -44,31 +44,42 @@ def at(seconds: float) -> str:
 class Site:
     """A server of either side for each of four devices; three of them are the primaries of one database."""
 
-    def __init__(self, lab: Lab, kind: str, servers: Sequence[str]) -> None:
-        self.lab = lab
+    def __init__(self, directory: Path, kind: str, servers: Sequence[str]) -> None:
+        (directory / "etc").mkdir()
+        (directory / "etc/swift.conf").write_text(SWIFT_CONF)
+        self.lab = lab = Lab(directory / "etc", directory)
         self.kind = kind
         self.servers = servers
         self.broker_class: Any = {"account": AccountBroker, "container": ContainerBroker}[kind]
-        self.names = NAMES[: 1 if kind == "account" else 2]
         self.devices = lab.devices()
+        self.databases = 0
         self.rsync_port = free_port()
         ports = [free_port() for _ in servers]
-        builder = lab.swift_dir / f"{kind}.builder"
-        peer.run(lab.swift_dir, "swift-ring-builder", builder, "create", "2", "3", "1")
-        for number, port in enumerate(ports, 1):
-            device = f"r1z{number}-127.0.0.1:{port}/d{number}"
-            peer.run(lab.swift_dir, "swift-ring-builder", builder, "add", device, "1")
-        peer.run(lab.swift_dir, "swift-ring-builder", builder, "rebalance", "7")
-        ring = Ring(lab.swift_dir, kind, hash_path=HashPath(b"pre", b"suf"))
-        self.partition, primaries = ring.get_nodes(*self.names)
-        self.primaries = [int(node.device[1:]) for node in primaries]
-        (self.handoff,) = {1, 2, 3, 4} - set(self.primaries)
+        places = [f"127.0.0.1:{port}/d{number}" for number, port in enumerate(ports, 1)]
+        rings.make(lab.swift_dir, {kind: places}, part_power=2, seed=7)
         extra = SECTION.format(kind=kind, port=self.rsync_port)
         started = [
             lab.launch(side, kind, self.devices, ("127.0.0.1", port)) for side, port in zip(servers, ports, strict=True)
         ]
         self.confs = [lab.write_conf(kind, self.devices, server.address, extra) for server in started]
         lab.wait_up(started)
+
+    def renew(self) -> Site:
+        """Empty the devices and turn to another database."""
+        for entry in self.devices.glob("*/*"):
+            shutil.rmtree(entry)
+        self.databases += 1
+        self.names = (f"AUTH_t{self.databases}", "cø 漢")[: 1 if self.kind == "account" else 2]
+        ring = Ring(self.lab.swift_dir, self.kind, hash_path=HashPath(b"pre", b"suf"))
+        self.partition, primaries = ring.get_nodes(*self.names)
+        self.primaries = [int(node.device[1:]) for node in primaries]
+        (self.handoff,) = {1, 2, 3, 4} - set(self.primaries)
+        return self
+
+    @property
+    def replicator(self) -> str:
+        """The side that the servers are not of."""
+        return SIDES[1 - SIDES.index(self.servers[0])]
 
     def broker(self, number: int) -> Any:
         """The database on device ``d<number>``."""
@@ -125,30 +136,37 @@ class Site:
         return self.broker(number).exists
 
 
+# Whose servers d1 to d4 are.
+SERVERS = {"ours": ("ours",) * 4, "theirs": ("theirs",) * 4, "both": ("ours", "theirs") * 2}
+PLACES = {f"{kind} {name}": (kind, name) for kind in ("account", "container") for name in SERVERS}
+
+
+def places(*kinds: str, servers: Sequence[str] = SIDES) -> pytest.MarkDecorator:
+    """Run a test with each of these; all tests of one place run in a row, on the same servers."""
+    found = [place for place, (kind, name) in PLACES.items() if kind in kinds and name in servers]
+    return pytest.mark.parametrize("place", found, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    kind, servers = PLACES[request.param]
+    site = Site(tmp_path_factory.mktemp("place"), kind, SERVERS[servers])
+    try:
+        modules = dict.fromkeys(("account", "container"), site.devices)
+        with rsync_daemon(site.lab.directory, modules, site.rsync_port):
+            yield site
+    finally:
+        site.lab.stop()
+
+
 @pytest.fixture
-def rsync(lab: Lab) -> Iterator[Any]:
-    """Starts an rsync daemon for a site."""
-    with ExitStack() as running:
-
-        def start(site: Site) -> Site:
-            modules = dict.fromkeys(("account", "container"), site.devices)
-            running.enter_context(rsync_daemon(lab.directory, modules, site.rsync_port))
-            return site
-
-        yield start
+def site(place: Site) -> Site:
+    return place.renew()
 
 
-KINDS = pytest.mark.parametrize("kind", ["account", "container"])
-# Who serves d1 to d4, and who replicates.
-PAIRS = pytest.mark.parametrize(("server", "replicator"), [("ours", "theirs"), ("theirs", "ours")])
-
-
-@KINDS
-@PAIRS
-def test_a_replicator_of_one_side_among_servers_of_the_other(
-    lab: Lab, rsync: Any, kind: str, server: str, replicator: str
-) -> None:
-    site = rsync(Site(lab, kind, [server] * 4))
+@places("account", "container")
+def test_a_replicator_of_one_side_among_servers_of_the_other(site: Site) -> None:
+    kind, replicator = site.kind, site.replicator
     first, second, third = site.primaries
     many = [f"n{number} é" for number in range(200)]
     key = f"X-{kind.title()}-Meta-"
@@ -180,10 +198,9 @@ def test_a_replicator_of_one_side_among_servers_of_the_other(
     assert [path.name for path in site.devices.glob("*/tmp/*")] == []
 
 
-@KINDS
-@PAIRS
-def test_a_handoff_goes_home(lab: Lab, rsync: Any, kind: str, server: str, replicator: str) -> None:
-    site = rsync(Site(lab, kind, [server] * 4))
+@places("account", "container")
+def test_a_handoff_goes_home(site: Site) -> None:
+    replicator = site.replicator
     first, second, _ = site.primaries
     site.made(first, ["a"])
     site.made(second, ["b"])
@@ -195,10 +212,9 @@ def test_a_handoff_goes_home(lab: Lab, rsync: Any, kind: str, server: str, repli
     assert site.agreed()["names"] == {"a", "b", "c", "d"}
 
 
-@KINDS
-def test_replicators_of_both_sides_take_turns_on_the_same_databases(lab: Lab, rsync: Any, kind: str) -> None:
+@places("account", "container", servers=["both"])
+def test_replicators_of_both_sides_take_turns_on_the_same_databases(site: Site) -> None:
     """Whoever comes last finds nothing left to do."""
-    site = rsync(Site(lab, kind, ["ours", "theirs", "ours", "theirs"]))
     alive: set[str] = set()
     for number in site.primaries:
         site.made(number, [f"{number}-{row}" for row in range(30)])
@@ -216,7 +232,7 @@ def test_replicators_of_both_sides_take_turns_on_the_same_databases(lab: Lab, rs
     for side in SIDES:
         site.replicate(side)
     agreed = site.agreed()
-    if kind == "container":
+    if site.kind == "container":
         assert agreed["names"] == alive
     before = [row_numbers(site, number) for number in site.primaries]
     for side in SIDES:
@@ -230,9 +246,9 @@ def row_numbers(site: Site, number: int) -> int:
     return site.broker(number).max_row()
 
 
-@PAIRS
-def test_a_conflict_of_policies_is_settled_alike(lab: Lab, rsync: Any, server: str, replicator: str) -> None:
-    site = rsync(Site(lab, "container", [server] * 4))
+@places("container")
+def test_a_conflict_of_policies_is_settled_alike(site: Site) -> None:
+    replicator = site.replicator
     first, second, third = site.primaries
     site.made(first, ["a"], created=3, policy=0)
     site.made(second, ["b"], created=2, policy=1)
@@ -246,12 +262,12 @@ def test_a_conflict_of_policies_is_settled_alike(lab: Lab, rsync: Any, server: s
         with sqlite3.connect(path) as connection:
             if connection.execute("SELECT account FROM container_info").fetchone() == (".misplaced_objects",):
                 queued |= {name for (name,) in connection.execute("SELECT name FROM object")}
-    assert queued == {f"0:/{'/'.join(NAMES)}/a", f"0:/{'/'.join(NAMES)}/c"}
+    assert queued == {f"0:/{'/'.join(site.names)}/a", f"0:/{'/'.join(site.names)}/c"}
 
 
-@PAIRS
-def test_shard_ranges_are_exchanged(lab: Lab, rsync: Any, server: str, replicator: str) -> None:
-    site = rsync(Site(lab, "container", [server] * 4))
+@places("container")
+def test_shard_ranges_are_exchanged(site: Site) -> None:
+    replicator = site.replicator
     first, second, _ = site.primaries
     for number in site.primaries:
         site.made(number, ["a"])

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from interop import peer
+from interop import peer, rings
 from interop.lab import Answer, Lab, Server
 
 NOW = int(time.time()) - 1000
@@ -116,10 +116,7 @@ def database(devices: Path, kind: str) -> Path:
 
 def make_rings(swift_dir: Path) -> None:
     """Write account and container rings: the info tools want to say where a database belongs."""
-    for kind in ("account", "container"):
-        builder = swift_dir / f"{kind}.builder"
-        for step in (["create", "4", "1", "1"], ["add", "r1z1-127.0.0.1:6200/d1", "1"], ["rebalance"]):
-            peer.run(swift_dir, "swift-ring-builder", builder, *step)
+    rings.make(swift_dir, {kind: ["127.0.0.1:6200/d1"] for kind in ("account", "container")})
 
 
 @BOTH_WAYS

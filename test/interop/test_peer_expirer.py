@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from interop import lab as labs
+from interop.cloud import Cloud, running, token
 from interop.lab import SIDES, wait_until
-from interop.test_peer_cluster import Cloud, running, token
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.core.placement import ExpirerQueue
 from swiftlite.ring.ring import Ring

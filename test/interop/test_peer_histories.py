@@ -18,7 +18,7 @@ from functional.cluster import Cluster
 from functional.database_cases.settings import SETTINGS, SWIFT_CONF
 from functional.object_cases.notation import DELETE, GET, HEAD, POST, PUT, Step, by
 from functional.object_cases.site import Site, fill
-from interop.lab import Answer, Lab, Server
+from interop.lab import SIDES, Answer, Lab, Server
 from interop.side_by_side import differences, sites_of, two_clusters
 
 SEEDS = range(4)
@@ -35,14 +35,16 @@ PASSING |= {"x-openstack-request-id", "accept-ranges", "transfer-encoding", "kee
 
 @dataclass
 class Pair:
-    """The same storage server of both sides."""
+    """The same storage server of both sides, and a device that either has."""
 
     ours: Server
     theirs: Server
+    device: str = ""
 
     def ask(self, request: Request, query: str = "") -> tuple[Answer, Answer]:
-        """Send a request to both."""
+        """Send a request to both; its path follows the device."""
         method, path, headers = request
+        path = f"/{self.device}{path}"
         return self.ours.ask(method, path, headers, query=query), self.theirs.ask(method, path, headers, query=query)
 
 
@@ -66,7 +68,7 @@ def at(seconds: float) -> str:
 
 def container_request(rng: random.Random, number: int) -> Request:
     """A request to a container server, at a time that may lie before that of earlier ones."""
-    path = f"/d1/0/a/c{rng.randrange(3)}"
+    path = f"/0/a/c{rng.randrange(3)}"
     stamp = {"X-Timestamp": at(1000 + rng.randrange(60))}
     row = f"{path}/o{rng.randrange(3)}"
     policy = {"X-Backend-Storage-Policy-Index": rng.choice("01")}
@@ -89,7 +91,7 @@ def container_request(rng: random.Random, number: int) -> Request:
             ("PUT", path, {**meta}),
             (
                 "PUT",
-                f"/d1/0/.x/c{rng.randrange(2)}/o",
+                f"/0/.x/c{rng.randrange(2)}/o",
                 {**policy, **size, "X-Timestamp": f"{stamp['X-Timestamp']}_{7:016x}"},
             ),
             ("PUT", f"{row}2", {**stamp, **policy, **size, "X-Backend-Auto-Create": rng.choice(("yes", "no"))}),
@@ -102,7 +104,7 @@ def account_request(rng: random.Random, number: int) -> Request:
 
     (Of older counts both sides make something else, see doc/differences.md.)
     """
-    path = f"/d1/0/a{rng.randrange(3)}"
+    path = f"/0/a{rng.randrange(3)}"
     moment = 1000 + rng.randrange(60)
     stamp = {"X-Timestamp": at(moment)}
     meta = {f"X-Account-Meta-{rng.choice('Ab')}": rng.choice(("", "1", "2"))}
@@ -125,49 +127,49 @@ def account_request(rng: random.Random, number: int) -> Request:
             end,
             *[("PUT", f"{path}/c{rng.randrange(4)}", {**stamp, **row})] * 3,
             ("PUT", f"{path}/c{rng.randrange(4)}", {**stamp, **row, **forced}),
-            ("PUT", f"/d1/0/.x{rng.randrange(2)}/c", {**stamp, **row}),
+            ("PUT", f"/0/.x{rng.randrange(2)}/c", {**stamp, **row}),
             ("PUT", path, meta),
         ]
     )
 
 
-def is_overtaken(server: Server, request: Request) -> bool:
+def is_overtaken(pair: Pair, request: Request) -> bool:
     """Whether it deletes a container that was made later: both refuse, but theirs forgets the metadata all the same.
 
     (See doc/differences.md.)
     """
     method, path, headers = request
-    if method != "DELETE" or path.count("/") != 4:
+    if method != "DELETE" or path.count("/") != 3:
         return False
-    return headers["X-Timestamp"] <= server.ask("HEAD", path).headers.get("x-backend-put-timestamp", "")
+    found = pair.ours.ask("HEAD", f"/{pair.device}{path}")
+    return headers["X-Timestamp"] <= found.headers.get("x-backend-put-timestamp", "")
 
 
 STORAGE: dict[str, tuple[Callable[[random.Random, int], Request], tuple[str, ...]]] = {
-    "container": (container_request, ("/d1/0/a/c0", "/d1/0/a/c1", "/d1/0/a/c2", "/d1/0/.x/c0", "/d1/0/.x/c1")),
-    "account": (account_request, ("/d1/0/a0", "/d1/0/a1", "/d1/0/a2", "/d1/0/.x0", "/d1/0/.x1")),
+    "container": (container_request, ("/0/a/c0", "/0/a/c1", "/0/a/c2", "/0/.x/c0", "/0/.x/c1")),
+    "account": (account_request, ("/0/a0", "/0/a1", "/0/a2", "/0/.x0", "/0/.x1")),
 }
 
 
 @pytest.mark.parametrize("kind", STORAGE)
 def test_storage_servers_tell_the_same(lab: Lab, kind: str) -> None:
     make, places = STORAGE[kind]
+    pair = Pair(*(lab.launch(side, kind, lab.devices(side, len(SEEDS))) for side in SIDES))
+    lab.wait_up([pair.ours, pair.theirs])
     for seed in SEEDS:
-        rng = random.Random(seed)
-        pair = Pair(*(lab.launch(side, kind, lab.devices(f"{side}{seed}", 1)) for side in ("ours", "theirs")))
-        lab.wait_up([pair.ours, pair.theirs])
+        rng, pair.device = random.Random(seed), f"d{seed + 1}"
         for number in range(LENGTH):
             request = make(rng, number)
-            if is_overtaken(pair.ours, request):
+            if is_overtaken(pair, request):
                 continue
             changed = pair.ask(request)
             assert changed[0].status == changed[1].status, f"seed {seed}, {number}: {request}: {changed}"
-            target = "/".join(request[1].split("/")[: 5 if kind == "container" else 4])
+            target = "/".join(request[1].split("/")[: 4 if kind == "container" else 3])
             ours, theirs = (told(answer) for answer in pair.ask(("HEAD", target, {})))
             assert ours == theirs, f"seed {seed}, {number}: after {request}"
         for place in places:
             ours, theirs = (told(answer) for answer in pair.ask(("GET", place, {}), "format=json"))
             assert ours == theirs, f"seed {seed}: {place}"
-        lab.stop()
 
 
 # Proxies -------------------------------------------------------------------------------------------------------------

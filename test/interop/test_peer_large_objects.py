@@ -5,20 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import re
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from fakes.ports import free_port
-from interop.conftest import SWIFT_CONF
-from interop.lab import SIDES, Answer, Lab
-from interop.test_peer_cluster import Cloud, start, token
+from interop.cloud import Cloud, running, token
+from interop.lab import SIDES, Answer
 
 STORAGE = ("ours", "theirs", "ours")
-PIPELINE = "tempauth copy slo dlo versioned_writes symlink proxy-logging"
 FILTERS = """
 [filter:copy]
 use = egg:swift#copy
@@ -62,39 +57,16 @@ class Ask(NamedTuple):
     body: bytes | None = None
 
 
-class LargeLab(Lab):
-    """A lab whose proxies have the filters of this file's subject."""
-
-    def write_conf(self, kind: str, devices: Path, address: tuple[str, int], extra: str = "") -> Path:
-        """Write the conf of a server; a proxy's with more filters."""
-        path = super().write_conf(kind, devices, address, extra)
-        if kind == "proxy":
-            path.write_text(path.read_text().replace("tempauth proxy-logging", PIPELINE, 1) + FILTERS)
-        return path
-
-
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Both proxies over servers of both sides, and segments."""
-    directory = tmp_path_factory.mktemp("large")
-    (directory / "etc").mkdir()
-    (directory / "etc/swift.conf").write_text(SWIFT_CONF)
-    port = free_port()
-    lab = LargeLab(directory / "etc", directory, memcached=f"127.0.0.1:{port}")
-    user = ["-u", "root"] if directory.owner() == "root" else []
-    memcached = subprocess.Popen(["memcached", *user, "-l", "127.0.0.1", "-p", str(port)])
-    try:
-        made = start(lab, STORAGE)
-        made.token = token(made, "ours")
+    with running(tmp_path_factory.mktemp("large"), STORAGE, FILTERS) as cloud:
+        cloud.token = token(cloud, "ours")
         for container in ("/seg", "/own", "/its"):
-            assert made.ask("ours", "PUT", container).status == 201
+            assert cloud.ask("ours", "PUT", container).status == 201
         for name, body in SEGMENTS.items():
-            assert made.ask("ours", "PUT", f"/seg/{name}", {"Content-Type": "text/plain;a=b"}, body).status == 201
-        yield made
-    finally:
-        lab.stop()
-        memcached.kill()
-        memcached.wait()
+            assert cloud.ask("ours", "PUT", f"/seg/{name}", {"Content-Type": "text/plain;a=b"}, body).status == 201
+        yield cloud
 
 
 def manifest(*entries: Any) -> bytes:

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from fakes.ports import free_port
-from interop.conftest import SWIFT_CONF
-from interop.lab import SIDES, Answer, Lab, wait_until
-from interop.test_peer_cluster import Cloud, start, token
+from interop.cloud import Cloud, running, token
+from interop.lab import SIDES, Answer, wait_until
 from swiftlite.common.fs import FileSystem
 from swiftlite.core.object_versions import split_version_name
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.obj import xattrs
 
 STORAGE = ("ours", "theirs", "ours")
-PIPELINE = "tempauth copy slo dlo versioned_writes symlink proxy-logging"
 FILTERS = """
 user_test_guest = guest
 user_test2_tester2 = testing2 .admin
@@ -71,37 +66,12 @@ class Step(NamedTuple):
     keep: str = ""
 
 
-class LinkLab(Lab):
-    """A lab whose proxies have the filters of this file's subject."""
-
-    def write_conf(self, kind: str, devices: Path, address: tuple[str, int], extra: str = "") -> Path:
-        """Write the conf of a server; a proxy's with more filters."""
-        path = super().write_conf(kind, devices, address, extra)
-        if kind == "proxy":
-            text = path.read_text()
-            if "versioned_writes" not in text:
-                path.write_text(text.replace("tempauth proxy-logging", PIPELINE, 1) + FILTERS)
-        return path
-
-
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Both proxies over servers of both sides."""
-    directory = tmp_path_factory.mktemp("links")
-    (directory / "etc").mkdir()
-    (directory / "etc/swift.conf").write_text(SWIFT_CONF)
-    port = free_port()
-    lab = LinkLab(directory / "etc", directory, memcached=f"127.0.0.1:{port}")
-    user = ["-u", "root"] if directory.owner() == "root" else []
-    memcached = subprocess.Popen(["memcached", *user, "-l", "127.0.0.1", "-p", str(port)])
-    try:
-        made = start(lab, STORAGE)
-        made.token = token(made, "ours")
-        yield made
-    finally:
-        lab.stop()
-        memcached.kill()
-        memcached.wait()
+    with running(tmp_path_factory.mktemp("links"), STORAGE, FILTERS) as cloud:
+        cloud.token = token(cloud, "ours")
+        yield cloud
 
 
 def tell(cloud: Cloud, side: str, name: str, story: Sequence[Step]) -> tuple[list[Step], list[Answer]]:

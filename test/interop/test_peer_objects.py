@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from interop import peer
+from interop import peer, rings
 from interop.lab import Answer, Lab, Server
 from swiftlite.common.fs import FileSystem
 from swiftlite.obj import xattrs
@@ -151,10 +151,7 @@ def test_the_same_requests_leave_the_same_files_and_answers(lab: Lab) -> None:
 
 
 def test_object_info_finds_our_files_valid(lab: Lab) -> None:
-    for kind in ("object", "object-1"):
-        builder = lab.swift_dir / f"{kind}.builder"
-        for step in (["create", "4", "1", "1"], ["add", "r1z1-127.0.0.1:6200/d1", "1"], ["rebalance"]):
-            peer.run(lab.swift_dir, "swift-ring-builder", builder, *step)
+    rings.make(lab.swift_dir, {kind: ["127.0.0.1:6200/d1"] for kind in ("object", "object-1")})
     devices = lab.devices()
     server = lab.start("ours", "object", devices)
     put(server, PATHS["unicode"], T1)

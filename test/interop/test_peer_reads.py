@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from interop import lab
-from interop.test_peer_cluster import KINDS, Cloud, running, token
+from interop.cloud import KINDS, Cloud, running, token
 
 BIG = random.Random(5).randbytes(32 << 20)
 NEAR = "sorting_method = affinity\nread_affinity = r1z1=1\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from interop.test_peer_cluster import Cloud, running
+from interop.cloud import Cloud, running
 from swiftlite.account.backend import AccountBroker
 from swiftlite.core.names import HashPath
 from swiftlite.core.timestamp import Timestamp

@@ -16,8 +16,8 @@ import pytest
 
 from fakes.ports import free_port
 from interop import lab as labs
+from interop.cloud import Cloud, running, token
 from interop.lab import SIDES
-from interop.test_peer_cluster import Cloud, running, token
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.core import misplaced
 from swiftlite.core.timestamp import Timestamp

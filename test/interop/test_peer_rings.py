@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from interop import peer
+from interop import peer, rings
 from swiftlite.core.names import HashPath
 from swiftlite.ring.builder import RingBuilder
 from swiftlite.ring.ring import Ring
@@ -24,7 +24,7 @@ NAMES = 10_000
 ALPHABET = "abcXYZ019 -_./%?#é漢😀\n"
 
 Steps = list[list[str]]
-Build = Callable[[Path, str, list[str]], None]
+Build = Callable[[Path, str, Steps], None]
 
 ADD_FLAT = ["add", *(word for n in range(4) for word in (f"r1z1-127.0.0.1:6200/d{n}", "100"))]
 ADD_REGIONS = ["add"]
@@ -44,17 +44,17 @@ RINGS: dict[str, Steps] = {
 }
 
 
-def build_with_peer(directory: Path, builder: str, step: list[str]) -> None:
-    """Run one step of the peer's ring builder."""
-    peer.run(directory, "swift-ring-builder", directory / builder, *step, check=False)
+def build_with_peer(directory: Path, builder: str, steps: Steps) -> None:
+    """Run some steps of the peer's ring builder."""
+    rings.run(directory, [[directory / builder, *step] for step in steps])
 
 
-def build_with_ours(directory: Path, builder: str, step: list[str]) -> None:
-    """Run one step of our ring builder; 1 is its status for a warning."""
-    done = subprocess.run(
-        [sys.executable, str(BUILDER), str(directory / builder), *step], capture_output=True, text=True
-    )
-    assert done.returncode <= 1, done.stdout + done.stderr
+def build_with_ours(directory: Path, builder: str, steps: Steps) -> None:
+    """Run some steps of our ring builder; 1 is its status for a warning."""
+    for step in steps:
+        command = [sys.executable, str(BUILDER), str(directory / builder), *step]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode <= 1, done.stdout + done.stderr
 
 
 def random_names(seed: int) -> list[list[str]]:
@@ -97,8 +97,7 @@ def our_answers(directory: Path, names: list[list[str]]) -> dict[str, Any]:
 @pytest.mark.parametrize("build", [build_with_ours, build_with_peer], ids=["our builder", "their builder"])
 @pytest.mark.parametrize("steps", RINGS.values(), ids=RINGS)
 def test_both_answer_the_same_nodes_and_handoffs(swift_dir: Path, build: Build, steps: Steps) -> None:
-    for step in steps:
-        build(swift_dir, "object.builder", step)
+    build(swift_dir, "object.builder", steps)
     names = random_names(7)
     ours = our_answers(swift_dir, names)
     theirs = peer.evaluate(swift_dir, PEER_ANSWERS, {"directory": str(swift_dir), "names": names})
@@ -107,11 +106,10 @@ def test_both_answer_the_same_nodes_and_handoffs(swift_dir: Path, build: Build, 
 
 
 def test_we_read_rings_of_format_2(swift_dir: Path) -> None:
-    for step in RINGS["fractional"]:
-        build_with_peer(swift_dir, "object.builder", step)
+    build_with_peer(swift_dir, "object.builder", RINGS["fractional"])
     names = random_names(8)
     first = our_answers(swift_dir, names)
-    build_with_peer(swift_dir, "object.builder", ["write_ring", "--format-version", "2"])
+    build_with_peer(swift_dir, "object.builder", [["write_ring", "--format-version", "2"]])
     assert b"R1NG\x00\x02" in decompressed(swift_dir / "object.ring.gz")[:6]
     assert our_answers(swift_dir, names) == first
 
@@ -123,11 +121,9 @@ def decompressed(path: Path) -> bytes:
 
 
 def test_the_peer_carries_on_with_our_builder_file(swift_dir: Path) -> None:
-    for step in RINGS["regions"]:
-        build_with_ours(swift_dir, "object.builder", step)
+    build_with_ours(swift_dir, "object.builder", RINGS["regions"])
     peer.run(swift_dir, "swift-ring-builder", swift_dir / "object.builder", "validate")
-    build_with_peer(swift_dir, "object.builder", ["remove", "d3"])
-    build_with_peer(swift_dir, "object.builder", ["rebalance", "--seed", "6"])
+    build_with_peer(swift_dir, "object.builder", [["remove", "d3"], ["rebalance", "--seed", "6"]])
     names = random_names(9)
     theirs = peer.evaluate(swift_dir, PEER_ANSWERS, {"directory": str(swift_dir), "names": names})
     assert our_answers(swift_dir, names) == theirs
@@ -135,10 +131,8 @@ def test_the_peer_carries_on_with_our_builder_file(swift_dir: Path) -> None:
 
 
 def test_we_carry_on_with_the_peers_builder_file(swift_dir: Path) -> None:
-    for step in RINGS["regions"]:
-        build_with_peer(swift_dir, "object.builder", step)
-    for step in [["remove", "d3"], ["rebalance"], ["validate"]]:
-        build_with_ours(swift_dir, "object.builder", step)
+    build_with_peer(swift_dir, "object.builder", RINGS["regions"])
+    build_with_ours(swift_dir, "object.builder", [["remove", "d3"], ["rebalance"], ["validate"]])
     names = random_names(10)
     theirs = peer.evaluate(swift_dir, PEER_ANSWERS, {"directory": str(swift_dir), "names": names})
     assert our_answers(swift_dir, names) == theirs
@@ -147,8 +141,7 @@ def test_we_carry_on_with_the_peers_builder_file(swift_dir: Path) -> None:
 
 @pytest.mark.parametrize("steps", RINGS.values(), ids=RINGS)
 def test_the_peer_reports_of_our_builder_file_what_we_report(swift_dir: Path, steps: Steps) -> None:
-    for step in steps:
-        build_with_ours(swift_dir, "object.builder", step)
+    build_with_ours(swift_dir, "object.builder", steps)
     builder = RingBuilder.load(swift_dir / "object.builder")
     peer.run(swift_dir, "swift-ring-builder", swift_dir / "object.builder", "validate")
     told = peer.run(swift_dir, "swift-ring-builder", swift_dir / "object.builder", "dispersion", check=False)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from interop.cloud import Cloud, running, token
 from interop.lab import wait_until
-from interop.test_peer_cluster import Cloud, running, token
 
 SILENT = "does not say what it knows"
 OBJECTS = 25

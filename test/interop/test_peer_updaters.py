@@ -9,7 +9,7 @@ import time
 import pytest
 
 from fakes.ports import free_port
-from interop import peer
+from interop import rings
 from interop.lab import SIDES, Lab
 from swiftlite.container.backend import ContainerBroker
 from swiftlite.core.names import HashPath
@@ -29,9 +29,7 @@ def test_updaters_take_turns(lab: Lab, first: str) -> None:
     """One side's updater and container server; the other's account server and, at last, updater."""
     second = SIDES[1 - SIDES.index(first)]
     port = free_port()
-    builder = lab.swift_dir / "account.builder"
-    for step in (["create", "4", "1", "1"], ["add", f"r1z1-127.0.0.1:{port}/d1", "1"], ["rebalance"]):
-        peer.run(lab.swift_dir, "swift-ring-builder", builder, *step)
+    rings.make(lab.swift_dir, {"account": [f"127.0.0.1:{port}/d1"]})
     hash_path = HashPath(b"pre", b"suf")
     partition = Ring(lab.swift_dir, "account", hash_path=hash_path).partition(ACCOUNT)
     devices = lab.devices()
