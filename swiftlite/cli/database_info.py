@@ -8,6 +8,7 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
@@ -24,6 +25,7 @@ from swiftlite.core.rows import Metadata
 from swiftlite.core.shard_ranges import ShardRange
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db.broker import DatabaseMissing
+from swiftlite.db.connections import open_database
 from swiftlite.db.layout import Kind
 from swiftlite.db.pending import FRESH_READS, STALE_READS, LockTimeout, Patience
 
@@ -133,11 +135,9 @@ def _with_shards(broker: ContainerBroker, found: Database, files: Sequence[str])
     state, is_root = database_state(files, own, others), is_root_container(own_name, found.metadata, own)
     info = dict(found.info)
     if state == "sharding":
-        older = _Container(f"{broker.directory}/{files[0]}", "", None, logger=broker.logger, patience=broker.patience)
-        older.pending_path = broker.pending_path
-        with older.connection() as connection:
-            columns = "object_count, bytes_used"
-            counts = connection.execute(f"SELECT {columns} FROM container_stat").fetchone()
+        # Rows are still counted in the older file: those of the newer one came since.
+        with closing(open_database(f"{broker.directory}/{files[0]}")) as connection:
+            counts = connection.execute("SELECT object_count, bytes_used FROM container_stat").fetchone()
         info.update(zip(("object_count", "bytes_used"), counts, strict=True))
     elif state == "sharded" and is_root:
         counted = [range_ for range_ in others if range_.state in COUNTED_STATES]

@@ -52,7 +52,7 @@ def tool(main: Main) -> Main:
 def _text(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    return str(error)
+    return " ".join(line for line in str(error).split("\n") if line)
 
 
 def parser(program: str, usage: str, description: str) -> argparse.ArgumentParser:
