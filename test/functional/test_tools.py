@@ -85,7 +85,6 @@ def _object_files(cluster: Cluster) -> list[Path]:
 
 
 def test_the_databases_tell_the_same_on_every_node(cluster: Cluster) -> None:
-    cluster.run_updaters(["container-updater"])
     for kind, told in (("container", "    X-Container-Meta-Mood: calm"), ("account", "  Object Count: ")):
         databases = cluster.files(f"{kind}s/**/*.db")
         shown = [run(cluster, f"{kind}-info", path).stdout for path in databases]

@@ -348,7 +348,6 @@ def test_both_cover_the_same_partitions(cluster: Cluster, run: Run) -> None:
 
 
 def test_both_report_the_same(cluster: Cluster, run: Run) -> None:
-    run("theirs", "populate")
     run("ours", "populate", "--no-overlap")
     for path in (cluster.files("objects/**/*.data")[0], cluster.files("containers/**/*.db")[0]):
         path.unlink()
@@ -356,11 +355,12 @@ def test_both_report_the_same(cluster: Cluster, run: Run) -> None:
     none_missing = [line for line in other if "missing 0 copies" in line]
     assert mine == [line for line in other if line not in none_missing]
     assert sum("missing 1 copy" in line for line in mine) == 2
-    figures = [json.loads(run(side, "report", "-j").stdout) for side in ("ours", "theirs")]
+    as_json = [run(side, "report", "-j", "-p") for side in ("ours", "theirs")]
+    figures = [json.loads(done.stdout) for done in as_json]
     assert figures[0] == {kind: {k: v for k, v in of.items() if k != "missing_0"} for kind, of in figures[1].items()}
     assert figures[0]["object"]["missing_1"] == 1
     assert len(none_missing) == sum("missing_0" in of for of in figures[1].values()) == 1
-    lacking = [sorted(run(side, "report", "-j", "-p").stderr.split("\n")) for side in ("ours", "theirs")]
+    lacking = [sorted(done.stderr.split("\n")) for done in as_json]
     assert lacking[0] == lacking[1]
     assert sum(line.startswith("# ") for line in lacking[0]) == 2
 
