@@ -32,6 +32,7 @@ DIFFERENCES = {
     "left in place": "A damaged database is left where it is: theirs moves its directory, whatever else is in there.",
     "no arguments": "Without a file the exit code is 2, not 0: a script that lost its argument should hear of it.",
     "none missing": "Objects of which no copy is missing are not reported as missing 0 copies; theirs does that.",
+    "nothing but JSON": "With -j there is nothing else on standard output; theirs clears lines when -p is given.",
     "unknown policy": "object-info refuses a policy that there is not; theirs goes on without a word.",
 }
 
@@ -356,7 +357,8 @@ def test_both_report_the_same(cluster: Cluster, run: Run) -> None:
     assert mine == [line for line in other if line not in none_missing]
     assert sum("missing 1 copy" in line for line in mine) == 2
     as_json = [run(side, "report", "-j", "-p") for side in ("ours", "theirs")]
-    figures = [json.loads(done.stdout) for done in as_json]
+    assert "\x1b" not in as_json[0].stdout and "\x1b" in as_json[1].stdout
+    figures = [json.loads(done.stdout.rpartition("\x1b[K")[2]) for done in as_json]
     assert figures[0] == {kind: {k: v for k, v in of.items() if k != "missing_0"} for kind, of in figures[1].items()}
     assert figures[0]["object"]["missing_1"] == 1
     assert len(none_missing) == sum("missing_0" in of for of in figures[1].values()) == 1
