@@ -79,7 +79,10 @@ def read(path: str, check_etag: bool) -> ObjectFile:
             while chunk := file.read(CHUNK):
                 md5.update(chunk)
             digest = md5.hexdigest()
-    metadata = {wsgi_to_str(key): value if key == "name" else wsgi_to_str(value) for key, value in stored.items()}
+    try:
+        metadata = {wsgi_to_str(key): value if key == "name" else wsgi_to_str(value) for key, value in stored.items()}
+    except UnicodeEncodeError as error:  # characters that are no bytes: no server wrote them
+        raise ToolError(f"Invalid metadata: {error}") from None
     return ObjectFile(metadata, metadata.pop("ETag", ""), metadata.pop("Content-Length", ""), size, digest)
 
 

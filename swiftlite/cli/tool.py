@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -13,6 +14,8 @@ from swiftlite.core.names import HashPath
 from swiftlite.ring.ring import Ring
 
 SUCCESS, FAILURE = 0, 1
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 Main = Callable[[Sequence[str]], int]
 
@@ -50,9 +53,12 @@ def tool(main: Main) -> Main:
 
 
 def _text(error: Exception) -> str:
+    """An error as one line; what damaged files hold cannot move the cursor of a terminal."""
+    text = str(error)
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return " ".join(line for line in str(error).split("\n") if line)
+        text = f"{error.filename}: {error.strerror}"
+    line = " ".join(part for part in text.split("\n") if part)
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], line)
 
 
 def parser(program: str, usage: str, description: str) -> argparse.ArgumentParser:
