@@ -1,8 +1,5 @@
 """The dispersion tools' rules: which names cover which partitions, what a report says, how far one is; dispersion.conf."""
 
-import json
-from collections import Counter
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -200,8 +197,3 @@ def test_an_url_that_is_none(url):
 
 def test_the_account_is_the_end_of_the_storage_url():
     assert StorageApi("http://h:8080/v1/AUTH_%C3%A4/", "", 0).account == "AUTH_ä"
-
-
-def test_figures_are_json():
-    assert json.loads(json.dumps(tally().as_json()))["missing_3"] == 1
-    assert tally().missing == Counter({1: 2, 3: 1})

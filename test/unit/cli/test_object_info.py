@@ -171,6 +171,11 @@ def _evil(path):
     os.setxattr(path, xattrs.KEY, b"cos\nsystem\n(S'true'\ntR.")
 
 
+def _no_bytes(path):
+    with open(path, "rb") as file:
+        xattrs.write(FileSystem(), file.fileno(), {**METADATA, "X-Object-Meta-Mood": "€"})
+
+
 @pytest.mark.parametrize(
     "damage, said",
     [
@@ -178,6 +183,7 @@ def _evil(path):
         (lambda path: os.removexattr(path, xattrs.KEY), "Invalid metadata: there is no metadata"),
         (_truncate_xattr, "Invalid metadata: metadata do not match their checksum"),
         (_evil, "Invalid metadata: metadata cannot be unpickled"),
+        (_no_bytes, "Invalid metadata: 'latin-1' codec can't encode"),
     ],
 )
 def test_a_damaged_file_gets_one_line_and_stays(run, write, damage, said):
