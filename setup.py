@@ -23,6 +23,8 @@ EXTRAS = {
     "memcache": ["pymemcache>=4.0"],
     # Or through tokens sealed under a common key (tempauth's fernet_key_…); 8 MB a process, so only for those who do.
     "fernet": ["cryptography>=40"],
+    # Dispersion tools get a token of Keystone through these; auth version 1.0, tempauth's, needs neither.
+    "keystone": ["python-swiftclient>=4.6", "python-keystoneclient>=5"],
     "test": [
         "pymemcache>=4.0",
         "cryptography>=40",

@@ -12,6 +12,9 @@ from typing import Any
 
 from swiftlite.account.auditor import AccountAuditorOptions
 from swiftlite.account.reaper import ReaperOptions
+from swiftlite.cli.dispersion import DispersionOptions
+from swiftlite.cli.drive_audit import DriveAuditOptions
+from swiftlite.cli.kernel_log import DEFAULT_PATTERNS, PATTERN_OPTION
 from swiftlite.cli.layout import FILTERS, INTERNAL_PIPELINE, PIPELINE, VERSIONING
 from swiftlite.common.config import ServerOptions
 from swiftlite.common.memcached import MemcachedOptions
@@ -61,6 +64,16 @@ DELAYS = (
     "# delay_reaping_<account>[/<container>]: seconds for which expired objects are left in place; names percent-encoded",
     "# delay_reaping_AUTH_test = 0",
 )
+ERROR_PATTERNS = (
+    "# regex_pattern_<anything>: a regular expression that a line of the kernel's log matches which tells of an error;",
+    "# its first group is the device. Those that are set replace these two:",
+    *(f"# {PATTERN_OPTION}{number} = {pattern}" for number, pattern in enumerate(DEFAULT_PATTERNS, 1)),
+)
+DISPERSION_USER = {
+    "auth_url": "http://localhost:8080/auth/v1.0",
+    "auth_user": "test:tester",
+    "auth_key": "testing",
+}
 RECONCILER_PIPELINE = "catch_errors proxy-logging cache proxy-server"
 """Nothing that follows links or joins segments: objects are moved as they are."""
 FILTER_LINES = {"tempauth": TEMPAUTH.strip().split("\n")}
@@ -194,6 +207,8 @@ SAMPLES: dict[str, list[Section]] = {
         Section("swift-constraints", (), Constraints),
         Section("storage-policy:0", ("name = Policy-0", "default = yes")),
     ],
+    "dispersion.conf-sample": [Section("dispersion", (), DispersionOptions, settings=DISPERSION_USER)],
+    "drive-audit.conf-sample": [Section("drive-audit", ERROR_PATTERNS, DriveAuditOptions)],
 }
 
 

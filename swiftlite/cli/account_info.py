@@ -1,0 +1,22 @@
+"""swiftlite-account-info: what an account's database says, and where it belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from swiftlite.cli.database_info import add_options, show
+from swiftlite.cli.tool import parser, tool
+
+DESCRIPTION = """Show whose database a file is, its counts, metadata and nodes.
+Exit codes: 0 success, 1 error, 2 what is shown may be old."""
+
+
+@tool
+def main(argv: Sequence[str]) -> int:
+    """Run the tool.
+
+    :returns: 0 done, 1 bad input, 2 done, but what is shown may be old
+    """
+    arguments = parser("swiftlite-account-info", "[options] <account database file>", DESCRIPTION)
+    add_options(arguments, "account")
+    return show("account", arguments.parse_intermixed_args(argv))
