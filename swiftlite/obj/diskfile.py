@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from logging import Logger
@@ -18,7 +17,7 @@ from swiftlite.core.fileset import FileSet, StoredFile
 from swiftlite.core.metadata import merge_object_metadata
 from swiftlite.core.names import EntityName, HashPath
 from swiftlite.core.timestamp import Timestamp
-from swiftlite.obj import hashes, layout, xattrs
+from swiftlite.obj import hashes, layout, quarantine, xattrs
 from swiftlite.obj.disk_threads import DiskThreads
 from swiftlite.obj.errors import (
     DeviceUnavailable,
@@ -28,14 +27,13 @@ from swiftlite.obj.errors import (
     DiskFileNotExist,
     DiskFileQuarantined,
     DiskFileStateChanged,
+    DiskFileSuperseded,
 )
 from swiftlite.obj.reader import DiskFileReader
 from swiftlite.obj.writer import DiskFileWriter, Reserve
 
 OPEN_ATTEMPTS = 3
 """How often a file that vanished between listing and opening is looked for again: a writer may have superseded it."""
-
-_DAMAGED_DIRECTORY = (errno.ENODATA, 117)  # 117: EUCLEAN, "structure needs cleaning"
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,7 @@ class DiskFileManager:
             try:
                 return self.tidy(hash_directory)
             except OSError as error:
-                if error.errno not in (errno.ENOTDIR, *_DAMAGED_DIRECTORY):
+                if error.errno not in (errno.ENOTDIR, *quarantine.DAMAGED_DIRECTORY):
                     raise
                 self.quarantine(device_root, policy, hash_directory, f"it cannot be listed: {error.strerror}")
                 return FileSet()
@@ -162,30 +160,16 @@ class DiskFileManager:
         self.suffixes_hashed += len(hashed)
         return found
 
-    def quarantine(self, device_root: str, policy: StoragePolicy, hash_directory: str, reason: str) -> str:
-        """Move a damaged object out of the way, where an operator may look at it (formats.md 3.6).
-
-        :returns: where it is now
-        """
-        partition_directory, suffix, name_hash = layout.split_hash_directory(hash_directory)
-        quarantine = layout.quarantine_directory(device_root, policy)
-        self.fs.make_directories(quarantine)
-        hashes.invalidate(self.fs, partition_directory, suffix)
-        target = f"{quarantine}/{name_hash}"
-        if self.fs.exists(target):
-            target += f"-{uuid.uuid4().hex}"
-        try:
-            self.fs.rename(hash_directory, target)
-        except FileNotFoundError:
-            self.logger.warning("%s is gone already, and was damaged: %s", hash_directory, reason)
-        except OSError as error:
-            if error.errno not in _DAMAGED_DIRECTORY:
-                raise
-            target = f"{quarantine}/{suffix}-{uuid.uuid4().hex}"
-            self.fs.rename(os.path.dirname(hash_directory), target)
-        # Once more: who hashed the suffix in between still found the object there.
-        hashes.invalidate(self.fs, partition_directory, suffix)
-        self.logger.error("Quarantined %s to %s: %s", hash_directory, target, reason)
+    def quarantine(
+        self, device_root: str, policy: StoragePolicy, hash_directory: str, reason: str, damaged: str | None = None
+    ) -> str | None:
+        """Move a damaged object out of the way; as :func:`quarantine.move_away`, and the log says why."""
+        directory = layout.quarantine_directory(device_root, policy)
+        target = quarantine.move_away(self.fs, hash_directory, directory, damaged)
+        if target is None:
+            self.logger.warning("%s was damaged, and has gone or changed meanwhile: %s", hash_directory, reason)
+        else:
+            self.logger.error("Quarantined %s to %s: %s", hash_directory, target, reason)
         return target
 
     def _unlink(self, directory: str, file: StoredFile) -> None:
@@ -244,26 +228,27 @@ class DiskFile:
         :raises DiskFileStateChanged: when the files change faster than they can be opened
         """
         for _ in range(OPEN_ATTEMPTS):
-            files = self._files()
-            if files.tombstone is not None:
-                raise _knowing(DiskFileDeleted(self._check_tombstone(files.tombstone)), files)
-            if files.data is None:
-                raise _knowing(DiskFileNotExist(self.path), files)
             try:
-                fd = self.fs.open_read(f"{self.directory}/{files.data.name}")
-            except FileNotFoundError:
-                continue
-            try:
-                opened = self._load(files, fd)
-                if not open_expired:
-                    _refuse_expired(opened, now)
-                return opened
-            except FileNotFoundError:
-                self.fs.close(fd)  # the .meta file was superseded
-            except BaseException:
-                self.fs.close(fd)
-                raise
+                return self._open(now, open_expired)
+            except (FileNotFoundError, DiskFileSuperseded):
+                pass  # a writer came first
         raise DiskFileStateChanged(self.path)
+
+    def _open(self, now: Timestamp, open_expired: bool) -> OpenObject:
+        files = self._files()
+        if files.tombstone is not None:
+            raise _knowing(DiskFileDeleted(self._check_tombstone(files.tombstone)), files)
+        if files.data is None:
+            raise _knowing(DiskFileNotExist(self.path), files)
+        fd = self._open_file(files.data)
+        try:
+            opened = self._load(files, fd)
+            if not open_expired:
+                _refuse_expired(opened, now)
+            return opened
+        except BaseException:
+            self.fs.close(fd)
+            raise
 
     def writer(self, size: int | None, makes_etag: bool = True) -> DiskFileWriter:
         """A writer of a new version of the object. Arguments: DiskFileWriter's.
@@ -294,11 +279,10 @@ class DiskFile:
     def quarantine(self, reason: str, file_name: str | None = None) -> DiskFileQuarantined:
         """Move the object out of the way; the caller raises what it gets.
 
-        :param file_name: the damaged file; where a newer one has superseded it, that one stays
+        :param file_name: the damaged file; where a newer one has superseded it, all stays, and DiskFileSuperseded says so
         """
-        if file_name is None or self.fs.exists(f"{self.directory}/{file_name}"):
-            self.manager.quarantine(self.device_root, self.policy, self.directory, reason)
-        return DiskFileQuarantined(reason)
+        moved = self.manager.quarantine(self.device_root, self.policy, self.directory, reason, file_name)
+        return DiskFileQuarantined(reason) if moved else DiskFileSuperseded(reason)
 
     def _files(self) -> FileSet:
         try:
@@ -308,42 +292,41 @@ class DiskFile:
         except NotADirectoryError:
             raise self.quarantine("a file stands where the object's directory should be") from None
         except OSError as error:
-            if error.errno in _DAMAGED_DIRECTORY:
+            if error.errno in quarantine.DAMAGED_DIRECTORY:
                 raise self.quarantine(f"its directory cannot be listed: {error}") from None
             raise
 
     def _check_tombstone(self, file: StoredFile) -> Timestamp:
         try:
-            metadata = self._read_metadata(file)
-            if "X-Timestamp" not in metadata:
-                raise xattrs.BadMetadata("a tombstone without a timestamp")
+            if "X-Timestamp" not in self._read_metadata(file):
+                raise self.quarantine("a tombstone without a timestamp", file.name)
         except FileNotFoundError:
             pass  # tidied away this moment; its name said enough
-        except xattrs.BadMetadata as error:
-            raise self.quarantine(f"bad tombstone: {error}", file.name) from None
         return file.timestamp
 
     def _load(self, files: FileSet, fd: int) -> OpenObject:
         assert files.data is not None
+        data_metadata = self._attributes(fd, files.data)
         try:
-            data_metadata = xattrs.read(self.fs, fd)
             self._check(data_metadata, self.fs.size(fd))
-            posted = self._read_metadata(files.meta) if files.meta else None
-            metadata = merge_object_metadata(data_metadata, posted)
-            content_type_timestamp = files.data.timestamp
-            if files.content_type is not None:
-                holder = posted if files.content_type is files.meta else self._read_metadata(files.content_type)
-                if holder and "Content-Type" in holder:
-                    metadata["Content-Type"] = holder["Content-Type"]
-                    content_type_timestamp = files.content_type.content_type_timestamp or content_type_timestamp
-                    return OpenObject(
-                        self, fd, files, AllMetadata(metadata, data_metadata, posted, content_type_timestamp)
-                    )
-            if posted is not None:
-                metadata["Content-Type"] = data_metadata.get("Content-Type", "application/octet-stream")
-            return OpenObject(self, fd, files, AllMetadata(metadata, data_metadata, posted, content_type_timestamp))
-        except (xattrs.BadMetadata, ValueError) as error:
+        except ValueError as error:
             raise self.quarantine(str(error), files.data.name) from None
+        posted = self._read_metadata(files.meta) if files.meta else None
+        metadata = merge_object_metadata(data_metadata, posted)
+        content_type_timestamp = files.data.timestamp
+        if posted is not None:
+            metadata["Content-Type"] = data_metadata.get("Content-Type", "application/octet-stream")
+        if files.content_type is not None:
+            holder = posted if files.content_type is files.meta else self._read_metadata(files.content_type)
+            if holder and "Content-Type" in holder:
+                metadata["Content-Type"] = holder["Content-Type"]
+                content_type_timestamp = files.content_type.content_type_timestamp or content_type_timestamp
+        try:
+            int(metadata.get("X-Delete-At") or 0)
+        except ValueError:
+            reason = f"its metadata have a bad X-Delete-At: {metadata['X-Delete-At']!r}"
+            raise self.quarantine(reason, (files.meta or files.data).name) from None
+        return OpenObject(self, fd, files, AllMetadata(metadata, data_metadata, posted, content_type_timestamp))
 
     def _check(self, metadata: Mapping[str, str], size: int) -> None:
         """Hold what is stored against what must be (formats.md 3.3, 3.6).
@@ -353,23 +336,53 @@ class DiskFile:
         """
         if "name" not in metadata:
             raise ValueError("its metadata have no name")
-        if metadata["name"] != self.path:
-            self.manager.logger.error(
-                "Client path %s does not match path stored in object metadata %s", self.path, metadata["name"]
-            )
-            raise DiskFileCollision(self.path)
+        self._check_name(metadata["name"])
         if "Content-Length" not in metadata:
             raise ValueError("its metadata have no Content-Length")
-        if int(metadata["Content-Length"]) != size:
+        try:
+            length = int(metadata["Content-Length"])
+        except ValueError:
+            raise ValueError(f"its metadata have a bad Content-Length: {metadata['Content-Length']!r}") from None
+        if length != size:
             raise ValueError(f"its metadata say {metadata['Content-Length']} bytes, but the file has {size}")
-        int(metadata.get("X-Delete-At") or 0)
+
+    def _check_name(self, name: str) -> None:
+        if name != self.path:
+            self.manager.logger.error(
+                "Client path %s does not match path stored in object metadata %s", self.path, name
+            )
+            raise DiskFileCollision(self.path)
 
     def _read_metadata(self, file: StoredFile) -> dict[str, str]:
-        fd = self.fs.open_read(f"{self.directory}/{file.name}")
+        fd = self._open_file(file)
         try:
-            return xattrs.read(self.fs, fd)
+            return self._attributes(fd, file)
         finally:
             self.fs.close(fd)
+
+    def _open_file(self, file: StoredFile) -> int:
+        try:
+            return self.fs.open_read(f"{self.directory}/{file.name}")
+        except OSError as error:
+            if error.errno in quarantine.UNREADABLE:
+                raise self.quarantine(f"{file.name} cannot be opened: {error.strerror}", file.name) from None
+            raise
+
+    def _attributes(self, fd: int, file: StoredFile) -> dict[str, str]:
+        """The metadata of an open file; one that has none to be read is quarantined."""
+        try:
+            return self._read_attributes(fd)
+        except xattrs.BadMetadata as error:
+            raise self.quarantine(f"{file.name}: {error}", file.name) from None
+        except OSError as error:
+            if error.errno in quarantine.UNREADABLE:
+                raise self.quarantine(
+                    f"{file.name} has metadata that cannot be read: {error.strerror}", file.name
+                ) from None
+            raise
+
+    def _read_attributes(self, fd: int) -> dict[str, str]:
+        return xattrs.read(self.fs, fd)
 
 
 def _refuse_expired(opened: OpenObject, now: Timestamp) -> None:

@@ -54,6 +54,10 @@ class DiskFileQuarantined(DiskFileNotExist):
     """It was damaged, and has been moved out of the way."""
 
 
+class DiskFileSuperseded(DiskFileQuarantined):
+    """It was damaged, and while that was found, it went or a newer one took its place: that was left there."""
+
+
 class DiskFileCollision(DiskFileError):
     """The stored object has another name: two names share a hash, or a file was moved by hand."""
 
