@@ -37,6 +37,7 @@ from swiftlite.middleware.slo.options import SLOOptions
 from swiftlite.middleware.symlink import SymlinkOptions
 from swiftlite.middleware.tempauth.users import TempAuthOptions
 from swiftlite.middleware.versioned_writes.filter import VersionedWritesOptions
+from swiftlite.obj.audit_options import AuditorOptions as ObjectAuditorOptions
 from swiftlite.obj.expirer import ExpirerOptions
 from swiftlite.obj.options import ObjectOptions
 from swiftlite.obj.replicator import ReplicatorOptions as ObjectReplicatorOptions
@@ -49,7 +50,7 @@ LISTENING_ONLY = STORAGE_ONLY | {
     *("client_timeout", "keepalive_timeout", "network_chunk_size"),
 }
 # What workers counts by itself depends on the machine; the sample says the word that means the same anywhere.
-DEFAULT_TEXTS = {"workers": "auto", "handoff_delete": "auto"}
+DEFAULT_TEXTS = {"workers": "auto", "handoff_delete": "auto", "rsync_tempfile_timeout": "auto"}
 TEMPAUTH = """
 # user_<account>_<user> = <key> [group...] [storage URL]; .admin may do all in its account, .reseller_admin in any,
 # .reseller_reader may read any
@@ -74,6 +75,13 @@ DISPERSION_USER = {
     "auth_user": "test:tester",
     "auth_key": "testing",
 }
+DARK_DATA = (
+    "use = egg:swift#dark_data",
+    "# what becomes of an object that no replica of its container lists: log, quarantine or delete",
+    "# action = log",
+    "# seconds for which an object's row may be under way",
+    "# grace_age = 604800",
+)
 RECONCILER_PIPELINE = "catch_errors proxy-logging cache proxy-server"
 """Nothing that follows links or joins segments: objects are moved as they are."""
 FILTER_LINES = {"tempauth": TEMPAUTH.strip().split("\n")}
@@ -115,10 +123,10 @@ def _default(port: int, without: set[str]) -> Section:
 
 
 def _own(cls: type) -> frozenset[str]:
-    """Names that ``[DEFAULT]`` explains already."""
-    return frozenset(found.name for found in dataclasses.fields(ServerOptions)) & frozenset(
-        found.name for found in dataclasses.fields(cls)
-    )
+    """Names that ``[DEFAULT]`` explains already, and those that mean nothing to this one."""
+    explained = frozenset(found.name for found in dataclasses.fields(ServerOptions))
+    unused: frozenset[str] = getattr(cls, "not_in_samples", frozenset())
+    return (explained | unused) & frozenset(found.name for found in dataclasses.fields(cls))
 
 
 def _storage(kind: str, port: int, server: type, daemons: Mapping[str, type]) -> list[Section]:
@@ -166,12 +174,19 @@ def _daemon(name: str, lines: Sequence[str], options: type, pipeline: str) -> li
 
 SAMPLES: dict[str, list[Section]] = {
     "proxy-server.conf-sample": _proxy(),
-    "object-server.conf-sample": _storage(
-        "object",
-        6200,
-        ObjectOptions,
-        {"object-replicator": ObjectReplicatorOptions, "object-updater": ObjectUpdaterOptions},
-    ),
+    "object-server.conf-sample": [
+        *_storage(
+            "object",
+            6200,
+            ObjectOptions,
+            {
+                "object-replicator": ObjectReplicatorOptions,
+                "object-updater": ObjectUpdaterOptions,
+                "object-auditor": ObjectAuditorOptions,
+            },
+        ),
+        Section("object-auditor:watcher:swift#dark_data", DARK_DATA),
+    ],
     "object-expirer.conf-sample": _daemon("object-expirer", DELAYS, ExpirerOptions, INTERNAL_PIPELINE),
     "container-server.conf-sample": _storage(
         "container",
@@ -241,7 +256,7 @@ def default_text(option: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}" if value < 1e6 else str(int(value))
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def main(argv: Sequence[str]) -> int:

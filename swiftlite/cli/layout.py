@@ -25,6 +25,7 @@ FILTERS = {"proxy-logging": "proxy_logging", "cache": "memcache"}
 DAEMONS = {
     ("object", "updater"): "5",
     ("object", "replicator"): "30",
+    ("object", "auditor"): "30",
     ("container", "updater"): "5",
     ("container", "replicator"): "30",
     ("account", "replicator"): "30",

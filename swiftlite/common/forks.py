@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from swiftlite.common.concurrency import reset_after_fork
 from swiftlite.core.json_text import load_json
@@ -36,6 +37,25 @@ def each(function: Callable[[str], Counter[str]], values: Sequence[str], most: i
     while running:
         total.update(_reap(running))
     return total
+
+
+def keep(function: Callable[[str], Counter[str]], values: Sequence[str]) -> NoReturn:
+    """Keep a child process for every value that calls ``function`` with it; one that ends, or dies, has a successor.
+
+    ``function`` does its work once and then waits for as long as its successor should. Blocks the whole process.
+    """
+    running: dict[int, tuple[str, int]] = {}
+    due = list(values)
+    while True:
+        for value in due:
+            pid, pipe = _fork(function, value)
+            running[pid] = value, pipe
+        pid, _ = os.waitpid(-1, 0)
+        due = []
+        if pid in running:  # not so for what a process that ran as number 1 of a container was left with
+            value, pipe = running.pop(pid)
+            os.close(pipe)
+            due = [value]
 
 
 def _fork(function: Callable[[str], Counter[str]], value: str) -> tuple[int, int]:

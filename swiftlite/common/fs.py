@@ -91,6 +91,17 @@ class FileSystem:
         """Read up to ``size`` bytes at ``offset``; fewer only at the end of the file."""
         return os.pread(fd, size, offset)
 
+    def read_cached(self, fd: int, size: int, offset: int) -> bytes | bytearray | None:
+        """The same, but only if all of it is in the page cache; None when the disk would have to be asked, perhaps."""
+        buffer = bytearray(size)
+        try:
+            count = os.preadv(fd, [buffer], offset, os.RWF_NOWAIT)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, *_NOT_SUPPORTED):
+                return None
+            raise
+        return buffer if count == size else None
+
     def size(self, fd: int) -> int:
         """Bytes in an open file."""
         return os.fstat(fd).st_size

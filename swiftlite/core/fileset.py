@@ -35,6 +35,7 @@ class FileSet(NamedTuple):
     :ivar strays: .meta files that wait for a .data file still to come
     :ivar obsolete: files that newer ones made useless
     :ivar unexpected: names that no version of Swift writes
+    :ivar temporary: names of files that rsync is still writing, or has left behind
     """
 
     data: StoredFile | None = None
@@ -44,6 +45,7 @@ class FileSet(NamedTuple):
     strays: tuple[StoredFile, ...] = ()
     obsolete: tuple[StoredFile, ...] = ()
     unexpected: tuple[str, ...] = ()
+    temporary: tuple[str, ...] = ()
 
     @property
     def effective(self) -> tuple[StoredFile | None, ...]:
@@ -96,13 +98,14 @@ def resolve(names: Iterable[str]) -> FileSet:
         if only is not None:
             return FileSet(data=only)
     files: dict[str, list[StoredFile]] = {DATA: [], META: [], TOMBSTONE: []}
-    unexpected = []
+    unexpected: list[str] = []
+    temporary: list[str] = []
     for name in names:
         file = parse_name(name)
         if file is not None:
             files[file.extension].append(file)
-        elif not is_rsync_temporary(name):
-            unexpected.append(name)
+        else:
+            (temporary if is_rsync_temporary(name) else unexpected).append(name)
     data, tombstone = _newest(files[DATA]), _newest(files[TOMBSTONE])
     if data and tombstone:
         # At the same moment the deletion wins.
@@ -124,6 +127,7 @@ def resolve(names: Iterable[str]) -> FileSet:
         strays=() if data else tuple(metas),
         obsolete=tuple(obsolete),
         unexpected=tuple(sorted(unexpected)),
+        temporary=tuple(sorted(temporary)),
     )
 
 

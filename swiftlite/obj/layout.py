@@ -76,6 +76,37 @@ def split_hash_directory(path: str) -> tuple[str, str, str]:
     return partition, suffix, name_hash
 
 
+def is_partition_number(name: str) -> bool:
+    """Whether a directory of objects is a partition that a ring may know; others are bookkeeping."""
+    return name.isascii() and name.isdigit()
+
+
+def is_partition_of(partition: int, name_hash: str) -> bool:
+    """Whether some part power, of 0 to 32, puts a hash into this partition (formats.md 1.3)."""
+    start = int(name_hash[:8], 16)
+    if partition == 0:
+        return True  # of a ring with one partition
+    shift = start.bit_length() - partition.bit_length()  # the one that may leave these digits
+    return shift >= 0 and start >> shift == partition
+
+
+def placement_problem(hash_directory: str) -> str | None:
+    """Why nobody would look for an object here; None when somebody may.
+
+    The partition must be one that some part power gives: which one the ring has is not for a path to say, and while
+    it is increased there are two.
+    """
+    partition_directory, suffix, name_hash = split_hash_directory(hash_directory)
+    partition = os.path.basename(partition_directory)
+    if not is_hash(name_hash):
+        return f"{name_hash!r} is not the hash of a name"
+    if suffix != name_hash[-3:]:
+        return f"its hash does not end with its suffix directory's name, {suffix}"
+    if not is_partition_of(int(partition), name_hash):
+        return f"its hash belongs to no partition {partition}, whatever the part power"
+    return None
+
+
 def temporary_directory(device_root: str, policy: StoragePolicy) -> str:
     """``<device>/tmp[-N]``."""
     return f"{device_root}/{policy.tmp_dir}"

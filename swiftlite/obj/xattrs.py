@@ -6,6 +6,7 @@ import errno
 import hashlib
 import pickle
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from swiftlite.common import pickles
 from swiftlite.common.fs import FileSystem
@@ -73,7 +74,7 @@ def write(fs: FileSystem, fd: int, metadata: Mapping[str, str]) -> None:
     :raises AttributesUnsupported: when it keeps none at all
     """
     blob = encode(metadata)
-    checksum = hashlib.md5(blob, usedforsecurity=False).hexdigest().encode()
+    checksum = _checksum(blob)
     try:
         for number, start in enumerate(range(0, len(blob), PIECE_SIZE)):
             fs.set_attribute(fd, _piece_key(number), blob[start : start + PIECE_SIZE])
@@ -102,10 +103,21 @@ def read_fingerprint(fs: FileSystem, fd: int) -> str | None:
     return stored.decode("latin-1") if stored else None
 
 
-def read(fs: FileSystem, fd: int) -> dict[str, str]:
-    """Read the metadata of an open file.
+class Stored(NamedTuple):
+    """Metadata as they are stored with a file.
 
-    :raises BadMetadata: when they are missing or damaged
+    :ivar blob: the pickle, its pieces put together
+    :ivar has_checksum: whether a checksum was stored, which it fits; the oldest versions of Swift wrote none
+    """
+
+    blob: bytes
+    has_checksum: bool
+
+
+def load(fs: FileSystem, fd: int) -> Stored:
+    """Read the pickle of an open file's metadata, and hold it against its checksum.
+
+    :raises BadMetadata: when it is missing or damaged
     :raises AttributesUnsupported: when the filesystem keeps none at all
     """
     blob = _attribute(fs, fd, KEY)
@@ -116,7 +128,21 @@ def read(fs: FileSystem, fd: int) -> dict[str, str]:
         blob = _read_pieces(fs, fd, blob)
         if checksum is not None and not _verify(blob, checksum):
             raise BadMetadata("metadata do not match their checksum")
-    return decode(blob)
+    return Stored(blob, checksum is not None)
+
+
+def read(fs: FileSystem, fd: int) -> dict[str, str]:
+    """Read the metadata of an open file; errors as for both :func:`load` and :func:`decode`."""
+    return decode(load(fs, fd).blob)
+
+
+def add_checksum(fs: FileSystem, fd: int, blob: bytes) -> None:
+    """Give metadata the checksum that they lack; raises OSError where that is not possible."""
+    fs.set_attribute(fd, CHECKSUM_KEY, _checksum(blob))
+
+
+def _checksum(blob: bytes) -> bytes:
+    return hashlib.md5(blob, usedforsecurity=False).hexdigest().encode()
 
 
 def _encode(text: str) -> bytes:
@@ -135,7 +161,7 @@ def _piece_key(number: int) -> str:
 
 
 def _verify(blob: bytes, checksum: bytes | None) -> bool:
-    return checksum is not None and hashlib.md5(blob, usedforsecurity=False).hexdigest().encode() == checksum
+    return checksum is not None and _checksum(blob) == checksum
 
 
 def _read_pieces(fs: FileSystem, fd: int, first: bytes) -> bytes:

@@ -27,7 +27,10 @@ USERS = {
 }
 # Daemons of tests have nothing else to be considerate of.
 AT_FULL_SPEED = {
-    "object": {"object-updater": {"objects_per_second": "0"}},
+    "object": {
+        "object-updater": {"objects_per_second": "0"},
+        "object-auditor": {"files_per_second": "0", "bytes_per_second": "0", "zero_byte_files_per_second": "0"},
+    },
     "container": {"container-updater": {"containers_per_second": "0"}},
     "expirer": {"object-expirer": {"tasks_per_second": "0"}},
 }

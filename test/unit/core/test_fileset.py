@@ -99,6 +99,7 @@ def test_names_of_others() -> None:
     files = resolve([*listing, f"{at(1)}.data"])
     assert names(files.data) == [f"{at(1)}.data"]
     assert files.unexpected == tuple(sorted(listing[1:]))
+    assert files.temporary == (listing[0],)
     assert files.obsolete == ()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from swiftlite.common.policies import StoragePolicy
 from swiftlite.core.timestamp import Timestamp
@@ -47,3 +49,31 @@ def test_no_device_names(name: str) -> None:
 @pytest.mark.parametrize(("name", "valid"), [("7", True), ("x", True), ("", False), ("..", False), ("a/b", False)])
 def test_partition_names(name: str, valid: bool) -> None:
     assert layout.is_partition_name(name) is valid
+
+
+@given(st.binary(min_size=16, max_size=16), st.integers(0, 32))
+def test_a_hash_belongs_to_one_partition_of_each_part_power(digest: bytes, part_power: int) -> None:
+    partition = int.from_bytes(digest[:4], "big") >> (32 - part_power)
+    assert layout.is_partition_of(partition, digest.hex())
+    name_hash = digest.hex()
+    assert layout.placement_problem(f"/d/objects/{partition}/{name_hash[-3:]}/{name_hash}") is None
+
+
+@given(st.binary(min_size=16, max_size=16), st.integers(0, 2**33))
+def test_and_to_no_other(digest: bytes, partition: int) -> None:
+    start = int.from_bytes(digest[:4], "big")
+    allowed = {start >> (32 - part_power) for part_power in range(33)}
+    assert layout.is_partition_of(partition, digest.hex()) == (partition in allowed)
+
+
+@pytest.mark.parametrize("place", [f"6/cdb/{HASH}", f"5/cda/{HASH}", "6/cda/lost", f"6/cda/{HASH[1:]}"])
+def test_places_where_nobody_looks(place: str) -> None:
+    assert layout.placement_problem(f"/d/objects/6/cda/{HASH}") is None
+    assert layout.placement_problem(f"/d/objects/{place}")
+
+
+@pytest.mark.parametrize(
+    ("name", "valid"), [("7", True), ("0", True), ("x", False), ("", False), ("-1", False), ("²", False), ("٣", False)]
+)
+def test_partition_numbers(name: str, valid: bool) -> None:
+    assert layout.is_partition_number(name) is valid

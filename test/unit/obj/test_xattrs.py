@@ -121,3 +121,17 @@ def test_a_real_file(tmp_path: Path) -> None:
         assert xattrs.read(fs, fd) == metadata
     finally:
         fs.close(fd)
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_metadata_of_old_get_the_checksum_that_they_lack(count: int) -> None:
+    """In one piece or in several."""
+    disk = ForgetfulDisk()
+    fd = stored(disk, {"name": "/a/c/o", **{f"X-Object-Meta-{number}": "v" * 4000 for number in range(count)}})
+    attributes = disk.open_files[fd].attributes
+    right = attributes.pop(xattrs.CHECKSUM_KEY)
+    found = xattrs.load(disk, fd)
+    assert not found.has_checksum
+    xattrs.add_checksum(disk, fd, found.blob)
+    assert attributes[xattrs.CHECKSUM_KEY] == right
+    assert xattrs.load(disk, fd) == (found.blob, True)
