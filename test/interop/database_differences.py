@@ -262,6 +262,34 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
             "A backup put back to the wrong place must not show a private container to others.",
         ),
         Difference(
+            "What the auditor of objects looks at",
+            "Expired objects as all others; an object whose directory's suffix or partition is not of its hash, and one"
+            " whose metadata have no name, are quarantined; a fingerprint (doc/extensions.md) that alone is wrong is"
+            " corrected.",
+            "Expired objects are passed over, as are those in another suffix or partition; one without a name is an"
+            " error in each pass.",
+            "What nobody can find or read again is damage; an expired object may still be asked for.",
+        ),
+        Difference(
+            "An auditor under a wrong hash prefix or suffix",
+            "Quarantines nothing for its name until it has found one object, or database, in its place.",
+            "Quarantines every object.",
+            "A mistake in swift.conf must not empty a node.",
+        ),
+        Difference(
+            "A quarantine while somebody writes",
+            "Waits for the writer, and leaves all in place where the damaged file was superseded.",
+            "The directory is moved with whatever has come into it.",
+            "An acknowledged write must not go with what was damaged before it.",
+        ),
+        Difference(
+            "Watchers of the object auditor",
+            "Return `quarantine` or `delete`, and touch nothing themselves; a deletion is made only of the object that"
+            " was judged. Dark data are looked for with the policies both of the container and of the object.",
+            "Raise QuarantineRequest, or remove directories themselves; the container's own policy alone is asked for.",
+            "What is judged dark may have been replaced meanwhile, or wait for the reconciler.",
+        ),
+        Difference(
             "A failed write to a database",
             "Only failed reads and wrong content count as corruption; quotas and full disks are 507.",
             "Each I/O error quarantines the database.",
