@@ -135,7 +135,8 @@ class Removal:
         timestamp = Timestamp(self.clock())
         requests = []
         for node, share in zip(nodes, shares, strict=True):
-            order = ObjectOrder(timestamp, policy_index, _targets("Container", share.containers, container_partition))
+            targets = _targets("Container", share.containers, container_partition)
+            order = ObjectOrder(timestamp, policy_index, targets, next_part_power=ring.next_part_power)
             requests.append((node, order.to_headers()))
         return outcome(
             [answer.status for answer in self.asker.ask("DELETE", partition, "/" + "/".join(name), requests)]

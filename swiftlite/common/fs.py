@@ -146,6 +146,14 @@ class FileSystem:
         # src_dir_fd makes Python use linkat(2) with AT_SYMLINK_FOLLOW; link(2) would link the symlink itself.
         os.link(f"/proc/self/fd/{fd}", path, src_dir_fd=fd, follow_symlinks=True)
 
+    def link_file(self, source: str, path: str) -> None:
+        """Give a file one more name; raises FileExistsError, or FileNotFoundError for a missing file or directory."""
+        os.link(source, path, follow_symlinks=False)
+
+    def inode(self, path: str) -> int:
+        """The number that all names of one file share."""
+        return os.stat(path, follow_symlinks=False).st_ino
+
     def rename(self, old: str, new: str) -> None:
         """Move a file or directory; a file of the new name is replaced."""
         os.rename(old, new)

@@ -123,5 +123,13 @@ def _digest(hash_path: HashPath, path: str) -> bytes:
     return hashlib.md5(secret, usedforsecurity=False).digest()
 
 
+def partition_of_hash(name_hash: str, part_power: int) -> int:
+    """The partition of a name in a ring of ``2 ** part_power`` partitions (formats.md 1.3).
+
+    :param name_hash: its hash as hex digits
+    """
+    return int(name_hash[:8], 16) >> (32 - part_power)
+
+
 _remembered_digest = functools.lru_cache(maxsize=4096)(_digest)
 """The same accounts and containers come with request after request."""

@@ -17,7 +17,7 @@ from swiftlite.core.fileset import FileSet, StoredFile
 from swiftlite.core.metadata import merge_object_metadata
 from swiftlite.core.names import EntityName, HashPath
 from swiftlite.core.timestamp import Timestamp
-from swiftlite.obj import hashes, layout, quarantine, xattrs
+from swiftlite.obj import growth, hashes, layout, quarantine, xattrs
 from swiftlite.obj.disk_threads import DiskThreads
 from swiftlite.obj.errors import (
     DeviceUnavailable,
@@ -102,11 +102,24 @@ class DiskFileManager:
             raise DeviceUnavailable(device)
         return root
 
-    def disk_file(self, device_root: str, partition: str, name: EntityName, policy: StoragePolicy) -> DiskFile:
-        """The file of an object, whether there is one or not; takes what a :class:`Place` holds."""
+    def disk_file(
+        self,
+        device_root: str,
+        partition: str,
+        name: EntityName,
+        policy: StoragePolicy,
+        next_part_power: int | None = None,
+    ) -> DiskFile:
+        """The file of an object, whether there is one or not; takes what a :class:`Place` holds.
+
+        :param next_part_power: for writers, while the ring's partition power grows: what it grows to
+        """
         name_hash = self.hash_path.hex(name.account, name.container, name.object)
         directory = layout.hash_directory(device_root, policy, partition, name_hash)
-        return DiskFile(self, device_root, policy, directory, name.path)
+        disk_file = DiskFile(self, device_root, policy, directory, name.path)
+        if next_part_power is not None:
+            disk_file.twins = growth.twins(directory, next_part_power)
+        return disk_file
 
     def tidy(self, hash_directory: str, names: list[str] | None = None) -> FileSet:
         """Remove the files that newer ones made useless, or that are too old to matter.
@@ -203,9 +216,10 @@ class DiskFile:
     """One object's place on one device.
 
     :param path: ``/account/container/object``, the name that the stored metadata must carry
+    :ivar twins: its other places while the ring's partition power grows: whatever is written goes there, too
     """
 
-    __slots__ = ("device_root", "directory", "fs", "manager", "path", "policy")
+    __slots__ = ("device_root", "directory", "fs", "manager", "path", "policy", "twins")
 
     def __init__(
         self, manager: DiskFileManager, device_root: str, policy: StoragePolicy, directory: str, path: str
@@ -216,6 +230,7 @@ class DiskFile:
         self.policy = policy
         self.directory = directory
         self.path = path
+        self.twins: tuple[growth.Twin, ...] = ()
 
     def open(self, now: Timestamp, open_expired: bool = False) -> OpenObject:
         """Read what is there.

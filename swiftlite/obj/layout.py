@@ -107,6 +107,12 @@ def placement_problem(hash_directory: str) -> str | None:
     return None
 
 
+def moved_hash_directory(path: str, partition: int) -> str:
+    """The same hash directory in another partition of its device."""
+    partition_directory, suffix, name_hash = split_hash_directory(path)
+    return f"{os.path.dirname(partition_directory)}/{partition}/{suffix}/{name_hash}"
+
+
 def temporary_directory(device_root: str, policy: StoragePolicy) -> str:
     """``<device>/tmp[-N]``."""
     return f"{device_root}/{policy.tmp_dir}"

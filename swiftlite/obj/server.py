@@ -45,7 +45,7 @@ from swiftlite.obj.errors import DiskFileNotExist, MetadataDoesNotFit
 from swiftlite.obj.options import ObjectOptions
 from swiftlite.obj.writer import DiskFileWriter
 from swiftlite.wire import suffix_hashes
-from swiftlite.wire.messages import POLICY_INDEX, ObjectRowUpdate
+from swiftlite.wire.messages import POLICY_INDEX, ObjectRowUpdate, next_part_power
 
 
 class ObjectServer:
@@ -105,7 +105,7 @@ class ObjectServer:
         change = self._change(request)
         size = self._check_put(request, change.place.name)
         delete_at = incoming.new_delete_at(request, change.timestamp)
-        disk_file = self.files.disk_file(*change.place)
+        disk_file = self._disk_file(change)
         stored = self._find(disk_file, change.timestamp)
         if stored.timestamp != change.timestamp or incoming.waits(request):
             refuse_put(request, change.timestamp, stored)
@@ -126,7 +126,7 @@ class ObjectServer:
         check_metadata(self.swift.constraints, request.items(), "object")
         check_content_type(request.header("Content-Type") or "")
         vote = incoming.accept_offers(request).vote
-        disk_file = self.files.disk_file(*change.place)
+        disk_file = self._disk_file(change)
 
         def look() -> OpenObject:
             with disk_file.open(change.timestamp, opens_expired(request)) as opened:
@@ -181,7 +181,7 @@ class ObjectServer:
         """Write a tombstone: 204, or 404 when there was nothing to delete."""
         change = self._change(request)
         vote = incoming.accept_offers(request).vote
-        disk_file = self.files.disk_file(*change.place)
+        disk_file = self._disk_file(change)
 
         def look() -> Stored:
             stored = self._find(disk_file, change.timestamp)
@@ -295,6 +295,9 @@ class ObjectServer:
         timestamp = request.timestamp()
         place = self._place(request)
         return Change(place, timestamp, request, request.referer_line)
+
+    def _disk_file(self, change: Change) -> DiskFile:
+        return self.files.disk_file(*change.place, next_part_power=next_part_power(change.request))
 
     # For PUT
 

@@ -26,7 +26,7 @@ from swiftlite.common.fs import LOCK_POLL, AnonymousFilesUnsupported, FileSystem
 from swiftlite.core import fileset
 from swiftlite.core.fileset import FileSet
 from swiftlite.core.timestamp import Timestamp
-from swiftlite.obj import hashes, layout, xattrs
+from swiftlite.obj import growth, hashes, layout, xattrs
 from swiftlite.obj.errors import DiskFileLocked, DiskFileNoSpace, DiskFileStateChanged, MetadataDoesNotFit
 
 if TYPE_CHECKING:
@@ -278,6 +278,8 @@ class DiskFileWriter:
         self.fs.sync(self._lock)
         for parent in self._parents:
             self.fs.sync(parent)
+        for twin in self.disk_file.twins:
+            growth.link_written(self.fs, path, twin, self._temporary_name)
 
     def _sync(self) -> None:
         if self._is_synced:
@@ -290,6 +292,8 @@ class DiskFileWriter:
     def _clean_up(self, name: str) -> None:
         if self._names:
             self._tidy(self.disk_file.directory, [*self._names, name])
+        for twin in self.disk_file.twins:
+            self._tidy(twin.directory, None)
         self._let_go()
 
     def _unchanged(self, seen: FileSet | None) -> list[str]:
@@ -311,7 +315,7 @@ class DiskFileWriter:
             self.fs.close(self._lock)
             self._lock = -1
 
-    def _tidy(self, directory: str, names: list[str]) -> None:
+    def _tidy(self, directory: str, names: list[str] | None) -> None:
         try:
             self.manager.tidy(directory, names)
         except OSError as error:

@@ -16,6 +16,9 @@ POLICY_INDEX = "X-Backend-Storage-Policy-Index"
 ROW_REPORT = ("X-Backend-Report-Container-Update", "true")
 """Asks an object server for a RowReport; OpenStack Swift's ignore it."""
 
+NEXT_PART_POWER = "X-Backend-Next-Part-Power"
+"""With a change of an object whose ring's partition power grows: the power it grows to."""
+
 METADATA_TOO_LARGE = "X-Backend-Metadata-Too-Large"
 """With an object server's 507: the device is well, but no file on its filesystem can hold so much metadata."""
 
@@ -201,6 +204,7 @@ class ObjectOrder(NamedTuple):
     :param delete_at: whom it tells about the expirer's queue, if anyone
     :param container_path: ``account/container`` of the shard whose row is meant, instead of the object's own container
     :param clean_expiring_queue: whether it removes the old row from the expirer's queue
+    :param next_part_power: the partition power that the ring grows to, if it does
     """
 
     timestamp: Timestamp
@@ -209,6 +213,7 @@ class ObjectOrder(NamedTuple):
     delete_at: UpdateTargets | None = None
     container_path: str | None = None
     clean_expiring_queue: bool = True
+    next_part_power: int | None = None
 
     def to_headers(self) -> dict[str, str]:
         """The headers that go to one object server, besides the object's own metadata."""
@@ -220,6 +225,8 @@ class ObjectOrder(NamedTuple):
             headers["X-Backend-Container-Path"] = self.container_path
         if not self.clean_expiring_queue:
             headers["X-Backend-Clean-Expiring-Object-Queue"] = "false"
+        if self.next_part_power is not None:
+            headers[NEXT_PART_POWER] = str(self.next_part_power)
         return headers
 
     @classmethod
@@ -236,6 +243,7 @@ class ObjectOrder(NamedTuple):
             container_path=headers.get("X-Backend-Container-Path"),
             clean_expiring_queue=headers.get("X-Backend-Clean-Expiring-Object-Queue", "t").lower()
             not in ("false", "0", "no", "off", "f", "n"),
+            next_part_power=next_part_power(headers),
         )
 
 
@@ -334,6 +342,19 @@ class Vote:
         """
         if word != cls.LEAVE:
             raise BadMessage("Invalid word after a vote")
+
+
+def next_part_power(headers: Headers) -> int | None:
+    """The partition power that the ring of a changed object grows to; None when it does not grow.
+
+    :raises BadMessage: when it is none
+    """
+    text = headers.get(NEXT_PART_POWER)
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or int(text[:3]) > 32:
+        raise BadMessage(f"Invalid {NEXT_PART_POWER} header")
+    return int(text)
 
 
 def database_text(timestamp: Timestamp) -> str:

@@ -143,6 +143,7 @@ class FakeRing:
     def __init__(self, nodes: list[Node]) -> None:
         self.nodes = nodes
         self.replica_count = PRIMARIES
+        self.next_part_power: int | None = None
 
     def partition(self, *names: str | None) -> int:
         return 7

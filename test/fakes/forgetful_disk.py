@@ -208,6 +208,17 @@ class ForgetfulDisk(FileSystem):
         self._step(f"link {path}")
         parent.entries[name] = self.open_files[fd]
 
+    def link_file(self, source: str, path: str) -> None:
+        parent, name = self._parent(path)
+        file = self._find(source)
+        if name in parent.entries:
+            raise FileExistsError(errno.EEXIST, "exists", path)
+        self._step(f"link {source} {path}")
+        parent.entries[name] = file
+
+    def inode(self, path: str) -> int:
+        return id(self._find(path))
+
     def rename(self, old: str, new: str) -> None:
         (old_parent, old_name), (new_parent, new_name) = self._parent(old), self._parent(new)
         node = self._find(old)

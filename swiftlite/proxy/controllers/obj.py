@@ -292,6 +292,7 @@ class ObjectController(Controller):
                 _targets("Container", share.containers, partition, root_db_state=self.container["sharding_state"]),
                 _targets("Delete-At", share.queue, queue_partition, container=queue_container),
                 clean_expiring_queue=share.cleans_queue,
+                next_part_power=self.ring.next_part_power,
             )
             replicas.append(common + list(order.to_headers().items()))
         return replicas

@@ -75,10 +75,18 @@ def test_row_updates_read_back(update):
         st.none() | targets("Delete-At"),
         st.none() | words,
         st.booleans(),
+        st.none() | st.integers(0, 32),
     )
 )
 def test_object_orders_read_back(order):
     assert ObjectOrder.from_headers(order.to_headers()) == order
+
+
+@pytest.mark.parametrize("value", ["33", "-1", "x", "1.0", "٣", "9" * 5000])
+def test_a_partition_power_that_is_none_is_refused(value):
+    headers = ObjectOrder(Timestamp(1)).to_headers() | {"X-Backend-Next-Part-Power": value}
+    with pytest.raises(BadMessage, match="X-Backend-Next-Part-Power"):
+        ObjectOrder.from_headers(headers)
 
 
 def test_lists_of_unequal_length_are_refused():
