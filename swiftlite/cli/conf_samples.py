@@ -40,6 +40,7 @@ from swiftlite.middleware.versioned_writes.filter import VersionedWritesOptions
 from swiftlite.obj.audit_options import AuditorOptions as ObjectAuditorOptions
 from swiftlite.obj.expirer import ExpirerOptions
 from swiftlite.obj.options import ObjectOptions
+from swiftlite.obj.relinker import RelinkerOptions
 from swiftlite.obj.replicator import ReplicatorOptions as ObjectReplicatorOptions
 from swiftlite.obj.updater import UpdaterOptions as ObjectUpdaterOptions
 from swiftlite.proxy.options import PolicyOptions, ProxyOptions
@@ -82,6 +83,8 @@ DARK_DATA = (
     "# seconds for which an object's row may be under way",
     "# grace_age = 604800",
 )
+OTHER_MEANING = {"object-relinker": frozenset({"workers"})}
+"""Options that mean something else in a section than in ``[DEFAULT]``."""
 RECONCILER_PIPELINE = "catch_errors proxy-logging cache proxy-server"
 """Nothing that follows links or joins segments: objects are moved as they are."""
 FILTER_LINES = {"tempauth": TEMPAUTH.strip().split("\n")}
@@ -137,7 +140,10 @@ def _storage(kind: str, port: int, server: type, daemons: Mapping[str, type]) ->
         Section(f"app:{kind}-server", (f"use = egg:swiftlite#{kind}",), server, _own(server)),
         Section("filter:healthcheck", ("use = egg:swiftlite#healthcheck",), HealthCheckOptions),
     ]
-    return sections + [Section(name, (), options, _own(options)) for name, options in daemons.items()]
+    return sections + [
+        Section(name, (), options, _own(options) - OTHER_MEANING.get(name, frozenset()))
+        for name, options in daemons.items()
+    ]
 
 
 def _proxy() -> list[Section]:
@@ -183,6 +189,7 @@ SAMPLES: dict[str, list[Section]] = {
                 "object-replicator": ObjectReplicatorOptions,
                 "object-updater": ObjectUpdaterOptions,
                 "object-auditor": ObjectAuditorOptions,
+                "object-relinker": RelinkerOptions,
             },
         ),
         Section("object-auditor:watcher:swift#dark_data", DARK_DATA),
