@@ -10,14 +10,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from swiftlite.cli import ring_devices
-from swiftlite.cli.ring_command import Command, CommandError, Number, pairs, selections
+from swiftlite.cli import ring_devices, ring_growth
+from swiftlite.cli.ring_command import ERROR, SUCCESS, WARNING, Command, CommandError, Number, pairs, selections
 from swiftlite.cli.ring_devices import device_text
+from swiftlite.cli.ring_growth import refuse_growing
 from swiftlite.ring import format
 from swiftlite.ring.builder import MAX_BALANCE, RingBuilder
 from swiftlite.ring.format import RingError
-
-SUCCESS, WARNING, ERROR = 0, 1, 2
 
 BALANCE_WORTH_A_WARNING = 5.0
 """Percent by which the worst device may be off its share by weight before the operator hears of it."""
@@ -124,7 +123,7 @@ def add(command: Command) -> int:
             print(f"Warning: {text} names no region; taking region 1", file=sys.stderr)
             device["region"] = 1
         devices.append({**device, "weight": command.number(float, weight, "weight")})
-    _refuse_growing(command.builder)
+    refuse_growing(command.builder)
     for device in devices:
         device_id = command.builder.add_device(device)
         added = command.builder.devices[device_id]
@@ -136,7 +135,7 @@ def add(command: Command) -> int:
 
 def remove(command: Command) -> int:
     """Take devices out, with the next rebalance."""
-    _refuse_growing(command.builder)
+    refuse_growing(command.builder)
     for _, devices in selections(command, values=0, question="remove"):
         for device in devices:
             command.builder.remove_device(device["id"])
@@ -214,7 +213,7 @@ def rebalance(command: Command) -> int:
     parser.add_argument("seed_word", nargs="?")
     options = parser.parse_intermixed_args(command.arguments)
     builder = command.builder
-    _refuse_growing(builder)
+    refuse_growing(builder)
     changed, balance, dispersion = builder.devices_changed, builder.balance, builder.dispersion
     moved, _, removed = builder.rebalance(options.seed or options.seed_word)
     if not (moved or removed or options.force):
@@ -256,11 +255,6 @@ def _advise(builder: RingBuilder) -> int:
         )
         return WARNING
     return SUCCESS
-
-
-def _refuse_growing(builder: RingBuilder) -> None:
-    if builder.next_part_power:
-        raise CommandError("The partition power is being increased; finish that first")
 
 
 def validate(command: Command) -> int:
@@ -364,6 +358,10 @@ COMMANDS = {
     "dispersion": Entry(dispersion, "[<pattern>] [--verbose] [--recalculate]"),
     "version": Entry(version),
     "pretend_min_part_hours_passed": Entry(pretend_min_part_hours_passed),
+    "prepare_increase_partition_power": Entry(ring_growth.prepare_increase_partition_power),
+    "increase_partition_power": Entry(ring_growth.increase_partition_power),
+    "cancel_increase_partition_power": Entry(ring_growth.cancel_increase_partition_power),
+    "finish_increase_partition_power": Entry(ring_growth.finish_increase_partition_power),
 }
 
 

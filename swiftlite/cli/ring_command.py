@@ -16,6 +16,9 @@ from swiftlite.ring.format import Device
 
 Number = TypeVar("Number", int, float)
 
+SUCCESS, WARNING, ERROR = 0, 1, 2
+"""Exit codes."""
+
 
 class CommandError(Exception):
     """Ends the command with exit code 2; its text says why."""

@@ -21,12 +21,12 @@ Content = dict[str, Any]
 
 def is_prepared(content: Mapping[str, Any]) -> bool:
     """Whether object servers link what is written to its future place."""
-    return content["next_part_power"] == content["part_power"] + 1
+    return bool(content["next_part_power"] == content["part_power"] + 1)
 
 
 def is_to_be_cleaned(content: Mapping[str, Any]) -> bool:
     """Whether the power was increased, or the increase cancelled, and there are links to remove."""
-    return content["next_part_power"] == content["part_power"]
+    return bool(content["next_part_power"] == content["part_power"])
 
 
 def prepared(content: Mapping[str, Any]) -> Content:
