@@ -26,7 +26,6 @@ from swiftlite.ring.builder import RingBuilder
 from swiftlite.ring.ring import Ring
 
 POWER = 4
-CONTAINER = "c"
 RELINKER = [sys.executable, str(PROGRAMS / "swiftlite-object-relinker")]
 
 
@@ -80,8 +79,10 @@ class GrowingCluster(Cluster):
 class Clients:
     """Threads that change objects of their own without end, and look each time whether the last change is there."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, container: str) -> None:
         self.cluster = cluster
+        self.container = container
+        cluster.connection().put_container(container)
         self.lock = threading.Lock()
         """Held during every request: who holds it keeps the clients away."""
         self.expected: dict[str, tuple[str, str] | None] = {}
@@ -105,14 +106,14 @@ class Clients:
 
     def work_a_while(self) -> None:
         """Return after some more changes."""
-        target = self.done + 40
+        target = self.done + 30
         wait_until(lambda: self.done >= target or self.problems, "clients go on")
 
     def _work(self, number: int) -> None:
         dice = random.Random(number)
         connection = self.cluster.connection()
         while not (self.is_over or self.problems):
-            name = f"{number}-{dice.randrange(60)}"
+            name = f"{number}-{dice.randrange(30)}"
             with self.lock:
                 try:
                     self._check(connection, name)
@@ -127,19 +128,19 @@ class Clients:
         kind = dice.choice(("PUT", "POST", "DELETE")) if known else "PUT"
         text = str(dice.random())
         if kind == "PUT":
-            connection.put_object(CONTAINER, name, text, headers={"X-Object-Meta-Colour": text})
+            connection.put_object(self.container, name, text, headers={"X-Object-Meta-Colour": text})
             self.expected[name] = text, text
         elif kind == "POST":
-            connection.post_object(CONTAINER, name, {"X-Object-Meta-Colour": text})
+            connection.post_object(self.container, name, {"X-Object-Meta-Colour": text})
             self.expected[name] = known[0], text
         else:
-            connection.delete_object(CONTAINER, name)
+            connection.delete_object(self.container, name)
             self.expected[name] = None
 
     def _check(self, connection: swiftclient.Connection, name: str) -> None:
         wanted = self.expected.get(name)
         try:
-            headers, body = connection.get_object(CONTAINER, name)
+            headers, body = connection.get_object(self.container, name)
             found = body.decode(), headers["x-object-meta-colour"]
         except swiftclient.ClientException as error:
             if error.http_status != 404:
@@ -161,8 +162,8 @@ def replica_problems(cluster: GrowingCluster, clients: Clients) -> list[str]:
     devices = {device.name: device for device in cluster.devices()}
     account = cluster.connection().get_auth()[0].rpartition("/")[2]
     for name, wanted in clients.expected.items():
-        partition, nodes = ring.get_nodes(account, CONTAINER, name)
-        name_hash = ring.hash_path.hex(account, CONTAINER, name)
+        partition, nodes = ring.get_nodes(account, clients.container, name)
+        name_hash = ring.hash_path.hex(account, clients.container, name)
         found = set()
         for node in nodes:
             place = devices[node.device] / f"objects/{partition}/{name_hash[-3:]}/{name_hash}"
@@ -178,7 +179,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GrowingCluster
     cluster = GrowingCluster(tmp_path_factory.mktemp("growing"))
     try:
         cluster.start()
-        cluster.connection().put_container(CONTAINER)
         yield cluster
     finally:
         cluster.remove()
@@ -210,7 +210,7 @@ def assert_all_in_place(cluster: GrowingCluster, power: int) -> None:
 
 
 def test_an_increase_while_clients_write(cluster: GrowingCluster) -> None:
-    clients = Clients(cluster)
+    clients = Clients(cluster, "grown")
     with clients.running():
         clients.work_a_while()
         turn(cluster, clients, "prepare_increase_partition_power")
@@ -236,9 +236,7 @@ def test_an_increase_while_clients_write(cluster: GrowingCluster) -> None:
 
 def test_an_increase_that_is_cancelled(cluster: GrowingCluster) -> None:
     power = 32 - cluster.ring.part_shift
-    clients = Clients(cluster)
-    for header in cluster.connection().get_container(CONTAINER, full_listing=True)[1]:
-        cluster.connection().delete_object(CONTAINER, header["name"])
+    clients = Clients(cluster, "cancelled")
     with clients.running():
         turn(cluster, clients, "prepare_increase_partition_power")
         assert cluster.relink("relink") == 0
