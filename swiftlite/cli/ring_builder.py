@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from swiftlite.cli import ring_devices, ring_growth
+from swiftlite.cli import ring_devices, ring_growth, ring_view, ring_writing
 from swiftlite.cli.ring_command import ERROR, SUCCESS, WARNING, Command, CommandError, Number, pairs, selections
 from swiftlite.cli.ring_devices import device_text
 from swiftlite.cli.ring_growth import refuse_growing
+from swiftlite.common.fs import FileSystem
 from swiftlite.ring import format
-from swiftlite.ring.builder import MAX_BALANCE, RingBuilder
+from swiftlite.ring.builder import RingBuilder
 from swiftlite.ring.format import RingError
 
-BALANCE_WORTH_A_WARNING = 5.0
-"""Percent by which the worst device may be off its share by weight before the operator hears of it."""
+LOCK_TIMEOUT = 15.0
+"""Seconds that a safe run waits for another."""
 
 # --- the builder itself ---
 
@@ -44,16 +45,21 @@ def show(command: Command) -> int:
     devices = list(builder.present)
     regions = {device["region"] for device in devices}
     zones = {(device["region"], device["zone"]) for device in devices}
+    width = builder.rows[0].itemsize if builder.rows else 2
     print(f"{command.builder_file}, build version {builder.version}, id {builder.id or '(none yet)'}")
     print(
         f"{builder.partition_count} partitions, {builder.replicas:f} replicas, {len(regions)} regions, "
-        f"{len(zones)} zones, {len(devices)} devices, {builder.balance:.2f} balance, {builder.dispersion:.2f} dispersion"
+        f"{len(zones)} zones, {len(devices)} devices, {width}-byte IDs, {builder.balance:.2f} balance, {builder.dispersion:.2f} dispersion"
     )
     remaining = timedelta(seconds=builder.seconds_until_move)
     print(f"A partition rests for {builder.min_part_hours} hours after a move ({remaining} remaining)")
     print(f"The overload factor is {builder.overload * 100:.2f}% ({builder.overload:f})")
     print(f"Ring file {command.ring_file} {_ring_state(command)}")
-    print(ring_devices.device_table(devices, builder.balances(), builder.is_removed))
+    weight = sum(device["weight"] for device in devices)
+    share = builder.partition_count * builder.replicas / weight if weight else 0.0
+    removed = {device["id"] for device in devices if builder.is_removed(device["id"])}
+    print(f"\n{ring_view.tree(devices, share, removed, command.look)}")
+    print(*("", *advice) if (advice := ring_growth.advice(builder)) else (), sep="\n", end="")
     return SUCCESS
 
 
@@ -201,93 +207,13 @@ def list_parts(command: Command) -> int:
     return SUCCESS
 
 
-# --- rings ---
-
-
-def rebalance(command: Command) -> int:
-    """Assign partitions to devices, and write the ring."""
-    parser = _ring_parser(command)
-    parser.add_argument("-f", "--force", action="store_true")
-    parser.add_argument("-s", "--seed")
-    parser.add_argument("-d", "--debug", action="store_true")  # accepted for scripts: there is nothing more to tell
-    parser.add_argument("seed_word", nargs="?")
-    options = parser.parse_intermixed_args(command.arguments)
-    builder = command.builder
-    refuse_growing(builder)
-    changed, balance, dispersion = builder.devices_changed, builder.balance, builder.dispersion
-    moved, _, removed = builder.rebalance(options.seed or options.seed_word)
-    if not (moved or removed or options.force):
-        remaining = timedelta(seconds=builder.seconds_until_move)
-        reason = f"partitions rest for another {remaining}" if builder.seconds_until_move else "there is no need"
-        print(f"No partition was reassigned: {reason}")
-        return WARNING
-    better = abs(balance - builder.balance) >= 1 or abs(dispersion - builder.dispersion) >= 1
-    draining = balance == builder.balance == MAX_BALANCE
-    if not (changed or better or draining or options.force):
-        print("Not saved: the rebalance would change less than 1%; --force saves it anyway")
-        return WARNING
-    builder.validate()
-    percent = 100.0 * moved / builder.partition_count
-    print(
-        f"Reassigned {moved} ({percent:.2f}%) partitions. Balance is now {builder.balance:.2f}. "
-        f"Dispersion is now {builder.dispersion:.2f}"
-    )
-    builder.write_ring(command.backup_path(command.ring_file))
-    builder.save(command.backup_path(command.builder_file))
-    builder.write_ring(command.ring_file)
-    command.save()
-    return _advise(builder)
-
-
-def _advise(builder: RingBuilder) -> int:
-    """Warn when the ring is not as it should be in the end."""
-    if builder.dispersion > 0:
-        print(
-            f"Note: {builder.dispersion:.6f}% of replicas are too close together; change weights, allow more overload, "
-            "or see the dispersion report"
-        )
-        return WARNING
-    unfinished = any(device["parts_wanted"] > 0 for device in builder.present)
-    if unfinished and builder.balance > max(BALANCE_WORTH_A_WARNING, builder.overload * 100):
-        print(
-            f"Note: the balance of {builder.balance:.2f} can improve; distribute this ring, wait for at least "
-            f"{builder.min_part_hours} hours, and rebalance again"
-        )
-        return WARNING
-    return SUCCESS
+# --- checks ---
 
 
 def validate(command: Command) -> int:
     """Check the assignments."""
     command.plain(0)
     command.builder.validate()
-    return SUCCESS
-
-
-def write_ring(command: Command) -> int:
-    """Write the ring file again, after set_info for example."""
-    _ring_parser(command).parse_args(command.arguments)
-    if not any(command.builder.present):
-        raise CommandError(f"{command.builder_file} has no devices: there is no ring to write")
-    if not command.builder.rows:
-        raise CommandError(f"{command.builder_file} has no assignments; rebalance it first")
-    command.builder.write_ring(command.backup_path(command.ring_file))
-    command.builder.write_ring(command.ring_file)
-    return SUCCESS
-
-
-def _ring_parser(command: Command) -> argparse.ArgumentParser:
-    parser = command.parser()
-    parser.add_argument("--format-version", choices=["1"], default="1")
-    return parser
-
-
-def version(command: Command) -> int:
-    """Show the version of the ring file."""
-    command.plain(0)
-    ring = format.load(command.ring_file)
-    width = ring.rows[0].itemsize if ring.rows else 2
-    print(f"{command.ring_file}: {width}-byte IDs, build version: {ring.version}")
     return SUCCESS
 
 
@@ -350,13 +276,14 @@ COMMANDS = {
     "set_replicas": Entry(set_replicas, "<replicas>"),
     "set_min_part_hours": Entry(set_min_part_hours, "<hours>"),
     "set_overload": Entry(set_overload, "<overload>[%]"),
-    "rebalance": Entry(rebalance, "[--force] [--seed SEED]"),
+    "rebalance": Entry(ring_writing.rebalance, "[<seed>] [--seed <seed>] [--force] [--format-version {1,2}]"),
     "validate": Entry(validate),
-    "write_ring": Entry(write_ring),
+    "write_ring": Entry(ring_writing.write_ring, "[--format-version {1,2}] [--dev-id-bytes {2,4}]"),
+    "write_builder": Entry(ring_writing.write_builder, "[<min part hours>]"),
     "search": Entry(search, _DEVICES),
     "list_parts": Entry(list_parts, _DEVICES),
     "dispersion": Entry(dispersion, "[<pattern>] [--verbose] [--recalculate]"),
-    "version": Entry(version),
+    "version": Entry(ring_writing.version),
     "pretend_min_part_hours_passed": Entry(pretend_min_part_hours_passed),
     "prepare_increase_partition_power": Entry(ring_growth.prepare_increase_partition_power),
     "increase_partition_power": Entry(ring_growth.increase_partition_power),
@@ -365,10 +292,11 @@ COMMANDS = {
 }
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str], *, is_safe: bool = False) -> int:
     """Run one command.
 
     :param argv: builder (or ring) file, command, its arguments
+    :param is_safe: whether to keep others that are, too, away from the builder file's directory meanwhile
     :returns: 0 done, 1 done or left undone with a warning, 2 error
     """
     if not argv or argv[0] in ("-h", "--help"):
@@ -376,13 +304,15 @@ def main(argv: list[str]) -> int:
         return SUCCESS
     path, name, *arguments = [*argv, "default"] if len(argv) == 1 else argv
     builder_file = path.removesuffix(".ring.gz") + ".builder" if path.endswith(".ring.gz") else path
-    if builder_file != path and name != "version":
+    if builder_file != path and name not in ("version", "write_builder"):
         print(f"Note: using {builder_file} instead of {path} as builder file")
     if name not in COMMANDS:
         print(f"Unknown command: {name}; run swiftlite-ring-builder without arguments for a list", file=sys.stderr)
         return ERROR
+    lock_file = os.path.join(os.path.dirname(os.path.abspath(builder_file)), ".lock")
     try:
-        return COMMANDS[name].run(Command(name, COMMANDS[name].usage, builder_file, arguments))
+        with FileSystem().lock(lock_file, LOCK_TIMEOUT) if is_safe else nullcontext():
+            return COMMANDS[name].run(Command(name, COMMANDS[name].usage, builder_file, arguments))
     except SystemExit as stop:  # argparse has said why
         return ERROR if stop.code else SUCCESS
     except (CommandError, RingError, ValueError, OSError) as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
+import sys
 import time
 from collections.abc import Iterable
 from functools import cached_property
@@ -11,6 +13,7 @@ from typing import Any, TypeVar
 
 from swiftlite.cli import ring_devices
 from swiftlite.cli.ring_devices import device_text
+from swiftlite.cli.ring_view import Look
 from swiftlite.ring.builder import RingBuilder
 from swiftlite.ring.format import Device
 
@@ -38,6 +41,14 @@ class Command:
     def builder(self) -> RingBuilder:
         """The builder, loaded when first asked for."""
         return RingBuilder.load(self.builder_file)
+
+    @property
+    def look(self) -> Look:
+        """How standard output is read: on a terminal of some width, or by a program."""
+        if not sys.stdout.isatty():
+            return Look()
+        is_plain = "utf" not in (sys.stdout.encoding or "").lower()
+        return Look(shutil.get_terminal_size().columns, is_plain)
 
     def save(self) -> None:
         """Write the builder file."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from swiftlite.ring.format import Device
 
-_ADDRESS = r"(?P<{0}ip>\[[^\]]*\]|[0-9A-Za-z.:]+?)"
+_ADDRESS = r"(?P<{0}ip>\[[^\]]*\]|[0-9A-Za-z.:-]+?)"
 _ADD = re.compile(
     r"(?:r(?P<region>\d+))?z(?P<zone>\d+)-"
     + _ADDRESS.format("")
@@ -19,13 +19,18 @@ _ADD = re.compile(
     + r":(?P<replication_port>\d+))?/(?P<device>[^_]+)(?:_(?P<meta>.*))?",
     re.DOTALL,
 )
+_HOST = r"[a-z][a-z\d.-]*"  # in lower case, or the R before the replication address could be part of it
 _PLACE = (
-    r"(?P<ip>\d[\d.]*|\[[^\]]*\])?(?::(?P<port>\d+))?"
-    r"(?:R(?P<replication_ip>\d[\d.]*|\[[^\]]*\])?(?::(?P<replication_port>\d+))?)?"
+    r"(?P<ip>\d[\d.]*|\[[^\]]*\]{host})?(?::(?P<port>\d+))?"
+    r"(?:R(?P<replication_ip>\d[\d.]*|\[[^\]]*\]{replication_host})?(?::(?P<replication_port>\d+))?)?"
     r"(?:/(?P<device>[^_]*))?(?:_(?P<meta>.*))?"
 )
-_SEARCH = re.compile(r"(?:d(?P<id>\d+))?(?:r(?P<region>\d+))?(?:z(?P<zone>\d+))?-?" + _PLACE, re.DOTALL)
-_CHANGE = re.compile(_PLACE, re.DOTALL)
+_SEARCH = re.compile(
+    r"(?:d(?P<id>\d+))?(?:r(?P<region>\d+))?(?:z(?P<zone>\d+))?-?"
+    + _PLACE.format(host="|(?<=-)" + _HOST, replication_host="|" + _HOST),
+    re.DOTALL,
+)
+_CHANGE = re.compile(_PLACE.format(host="", replication_host=""), re.DOTALL)
 _HOST_NAME = re.compile(r"(?=.{1,255}\Z)(?:(?!-)[a-z\d-]{1,63}(?<!-)\.)*(?!-)[a-z\d-]{1,63}(?<!-)\.?")
 
 _NUMBERS = ("id", "region", "zone", "port", "replication_port")
@@ -38,7 +43,7 @@ A device to add:      [r<region>]z<zone>-<ip>:<port>[R<ip>:<port>]/<device>[_<me
 A search value:       [d<id>][r<region>][z<zone>][-<ip>][:<port>][R<ip>:<port>][/<device>][_<meta>]
                       any part may be left out; IPv6 addresses stand in brackets; meta matches anywhere in the text
 The same as options:  --id --region --zone --ip --port --replication-ip --replication-port --device --weight --meta
-                      here an ip may also be the name of a host
+An ip may also be the name of a host; in texts in lower case, and in search values after a dash only
 """
 
 
@@ -87,7 +92,8 @@ def _values(match: re.Match[str]) -> dict[str, Any]:
         if key in _NUMBERS:
             values[key] = int(values[key])
         elif key in ("ip", "replication_ip"):
-            values[key] = normal_ip(values[key].strip("[]"))
+            text = values[key]
+            values[key] = normal_host(text) if re.fullmatch(_HOST, text) else normal_ip(text.strip("[]"))
     return values
 
 

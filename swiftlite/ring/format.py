@@ -11,7 +11,7 @@ import struct
 import sys
 import zlib
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from swiftlite.common.config import StartError
@@ -46,6 +46,8 @@ class RingData:
     rows: list[array[int]]
     version: int | None = None
     next_part_power: int | None = None
+    format_version: int = field(default=1, compare=False)
+    """Of the file that it was read from."""
 
     @property
     def partition_count(self) -> int:
@@ -95,15 +97,27 @@ def dump_v1(ring: RingData, file_name: str = "") -> bytes:
     text = _json_v1(ring)
     parts = [struct.pack(">I", len(text)), text, *(row.tobytes() for row in ring.rows)]
     magic = MAGIC + struct.pack(">H", 1)
-    named = file_name.encode("latin-1", "replace")
-    header = b"\x1f\x8b\x08" + struct.pack("<BIBB", GZIP_FILE_NAMED if named else 0, GZIP_TIME, 2, 255)
-    # The magic stands in a stored block of its own, so that `file` and the like can see it inside the gzip.
-    stored = struct.pack("<BHH", 0, len(magic), 0xFFFF - len(magic)) + magic + b"\x00\x00\x00\xff\xff"
     deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, 0)
     body = b"".join(deflater.compress(part) for part in parts) + deflater.flush()
     payload = b"".join([magic, *parts])
     trailer = struct.pack("<II", zlib.crc32(payload), len(payload) & 0xFFFFFFFF)
-    return header + (named + b"\x00" if named else b"") + stored + body + trailer
+    # The magic stands in a stored block of its own, so that `file` and the like can see it inside the gzip.
+    return gzip_header(file_name) + stored_block(magic) + body + trailer
+
+
+def gzip_header(file_name: str) -> bytes:
+    """How a ring file starts.
+
+    :param file_name: base name of the file, without ``.gz``
+    """
+    named = file_name.encode("latin-1", "replace")
+    header = b"\x1f\x8b\x08" + struct.pack("<BIBB", GZIP_FILE_NAMED if named else 0, GZIP_TIME, 2, 255)
+    return header + (named + b"\x00" if named else b"")
+
+
+def stored_block(payload: bytes) -> bytes:
+    """Uncompressed bytes in a deflate stream, and the mark after which one can begin to read."""
+    return struct.pack("<BHH", 0, len(payload), 0xFFFF - len(payload)) + payload + b"\x00\x00\x00\xff\xff"
 
 
 def _json_v1(ring: RingData) -> bytes:
@@ -133,6 +147,7 @@ def _parse(data: bytes, origin: str) -> RingData:
             ring = _parse_v2(payload)
         else:
             raise ValueError(f"its format version {version} is unknown")
+        ring.format_version = version
         _check(ring)
     except (
         ArithmeticError,

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from swiftlite.cli.ring_builder import COMMANDS, main
+from swiftlite.common.fs import FileSystem
 from swiftlite.ring.builder import RingBuilder
 from swiftlite.ring.format import load
 
@@ -45,9 +46,19 @@ def weights(run):
 def test_a_ring_from_nothing(four):
     code, out, _ = four()
     assert code == 0
-    assert "64 partitions, 3.000000 replicas, 1 regions, 4 zones, 4 devices, 0.00 balance, 0.00 dispersion" in out
+    assert (
+        "64 partitions, 3.000000 replicas, 1 regions, 4 zones, 4 devices, 2-byte IDs, 0.00 balance, 0.00 dispersion"
+        in out
+    )
     assert re.search(r"x\.ring\.gz is up-to-date", out)
-    assert out.splitlines()[-1].split() == ["3", "1", "3", "10.0.0.3:6200", "10.0.0.3:6200", "sd3", "100.00", "48", "0.00", "rack1"]  # fmt: skip
+    assert [line.split()[:5] for line in out.splitlines()[-3:]] == [
+        ["zone", "3", "100.00", "48", "0.00%"],
+        ["10.0.0.3", "100.00", "48", "0.00%", "##########|"],
+        [":6200/sd3", "3", "100.00", "48", "0.00%"],
+    ]
+    assert out.endswith("  rack1\n")
+    found = four("search", "d3")[1].splitlines()[-1].split()
+    assert found == ["3", "1", "3", "10.0.0.3:6200", "10.0.0.3:6200", "sd3", "100.00", "48", "0.00", "rack1"]
     assert four("validate") == (0, "", "")
     assert four.ring() == four.load().ring_data()
 
@@ -108,6 +119,7 @@ def test_a_device_without_region_goes_to_region_1_with_a_warning(run):
         ["create", "x", "3", "1"],
         ["create", "4", "3"],
         ["rebalance", "--format-version", "7"],
+        ["write_ring", "--dev-id-bytes", "3"],
         ["write_ring", "extra"],
         ["validate", "extra"],
         ["dance"],
@@ -277,7 +289,94 @@ def test_a_ring_whose_partition_power_grows_is_not_rebalanced(four, tmp_path):
 
 
 def test_version_and_help(four, capsys):
-    assert four("version")[1].endswith("x.ring.gz: 2-byte IDs, build version: 5\n")
+    assert four("version")[1].endswith("x.ring.gz: Serialization version: 1 (2-byte IDs), build version: 5\n")
     assert main([]) == 0
     out = capsys.readouterr().out
     assert all(name in out for name in COMMANDS)
+
+
+def test_both_ring_formats(four):
+    before = four.ring()
+    for words in (["write_ring"], ["rebalance", "--force"]):
+        assert four(*words, "--format-version", "2")[0] == 0
+        assert four.ring().format_version == 2
+        assert "up-to-date" in four()[1]
+        assert four(*words)[0] == 0
+        assert four.ring().format_version == 1
+    assert four.ring().rows == before.rows
+    assert four("write_ring", "--format-version", "2", "--dev-id-bytes", "4")[0] == 0
+    assert "Serialization version: 2 (4-byte IDs)" in four("version")[1]
+    assert four("write_ring", "--dev-id-bytes", "4")[0] == 2  # too wide for version 1
+
+
+def test_a_lost_builder_is_made_from_its_ring(four, tmp_path):
+    lost = four.load()
+    assert four("write_builder", "5", file="x.ring.gz")[0] == 2
+    (tmp_path / "x.builder").unlink()
+    assert four("write_builder", "many", file="x.ring.gz")[0] == 2
+    code, out, err = four("write_builder", file="x.ring.gz")
+    assert (code, out, "min_part_hours 24" in err) == (0, "", True)
+    found = four.load()
+    assert (found.rows, found.devices, found.replicas, found.version, found.min_part_hours) == (
+        lost.rows, lost.devices, lost.replicas, lost.version, 24,
+    )  # fmt: skip
+    assert four("validate")[0] == 0
+    (tmp_path / "x.builder").unlink()
+    (tmp_path / "x.ring.gz").unlink()
+    assert four("write_builder", "5", file="x.ring.gz")[0] == 2
+
+
+def test_the_partition_power(run, tmp_path):
+    def run_object(*words):
+        return run(*words, file="object.builder")
+
+    run_object("create", 4, 2, 0)
+    run_object("add", *(word for n in range(3) for word in (f"r1z{n}-10.0.0.{n}:6200/sda", 1)))
+    assert run_object("prepare_increase_partition_power")[0] == 2  # nothing is assigned yet
+    run_object("rebalance")
+    for step in ("increase", "cancel_increase", "finish_increase"):
+        assert run_object(f"{step}_partition_power")[0] == 2
+    code, out, _ = run_object("prepare_increase_partition_power")
+    assert (code, "write_ring" in out, "relink" in out) == (0, True, True)
+    assert run_object("prepare_increase_partition_power")[0] == 2
+    assert "swiftlite-object-relinker relink" in run_object()[1]
+    assert run_object("cancel_increase_partition_power")[0] == 0
+    assert run_object("finish_increase_partition_power")[0] == 0
+    for step in ("prepare_increase", "increase"):
+        assert run_object(f"{step}_partition_power")[0] == 0
+    for words in (["rebalance"], ["remove", "d0"], ["add", "r1z1-10.0.0.9:6200/sda", "1"]):
+        assert "partition power" in run_object(*words)[2]
+    assert run_object("write_ring")[0] == 0
+    ring = load(tmp_path / "object.ring.gz")
+    assert (ring.part_shift, ring.next_part_power) == (27, 5)
+    out = run_object()[1]
+    assert "32 partitions" in out
+    assert "swiftlite-object-relinker cleanup" in out
+    assert run_object("finish_increase_partition_power")[0] == 0
+    assert run_object("validate")[0] == 0
+    assert "relinker" not in run_object()[1]
+
+
+def test_only_object_rings_grow(four):
+    code, _, err = four("prepare_increase_partition_power")
+    assert (code, "object" in err) == (2, True)
+
+
+def test_a_rebalance_says_what_moved_and_what_to_do(four):
+    four("add", "r1z4-10.0.0.4:6200/sd4", 100)
+    four("remove", "d0")
+    four("pretend_min_part_hours_passed")
+    out = four("rebalance")[1]
+    assert re.search(r"^ +48 replicas moved from devices that are removed$", out, re.MULTILINE)
+    assert re.search(r"^ +[+]\d+ d4r1z4-10.0.0.4:6200", out, re.MULTILINE)
+    assert re.search(r'^ +-48 d0r1z0-10.0.0.0:6200R10.0.0.0:6200/sd0_"rack0"$', out, re.MULTILINE)
+    assert "Distribute" in out.splitlines()[-1]
+
+
+def test_a_safe_run_waits_for_another(four, tmp_path, monkeypatch):
+    monkeypatch.setattr("swiftlite.cli.ring_builder.LOCK_TIMEOUT", 0.0)
+    path = str(tmp_path / "x.builder")
+    with FileSystem().lock(str(tmp_path / ".lock")):
+        assert main([path, "validate"], is_safe=True) == 2
+        assert main([path, "validate"]) == 0
+    assert main([path, "validate"], is_safe=True) == 0

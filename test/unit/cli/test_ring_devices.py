@@ -17,6 +17,7 @@ APART = {"replication_ip": "10.1.0.1", "replication_port": 6400}
         ("r1z2-10.0.0.1:6200/sdb_since 2020, _old_", {**PLAIN, "meta": "since 2020, _old_"}),
         ("r1z2-10.0.0.1:6200/sdb_", PLAIN),
         ("r1z2-[FE80::0001]:6200/sdb", {**PLAIN, "ip": "fe80::1"}),
+        ("r1z2-node-1:6200/sdb", {**PLAIN, "ip": "node-1"}),
         ("r1z2-fe80::1:6200/sdb", {**PLAIN, "ip": "fe80::1"}),
         ("r1z2-[::1]:6200R[::2]:6400/sdb", {**PLAIN, "ip": "::1", "replication_ip": "::2", "replication_port": 6400}),
     ],
@@ -30,7 +31,7 @@ def test_a_device_to_add(text, device):
     [
         "", "sdb", "r1z2-10.0.0.1:6200", "r1z2-10.0.0.1/sdb", "r1z2-10.0.0.1:/sdb", "rz2-10.0.0.1:6200/sdb",
         "r1-10.0.0.1:6200/sdb", "r1z2-10.0.0.999:6200/sdb", "r1z2-10.0.0.1:6200/", "r1z2-10.0.0.1:6200/ sdb",
-        "r1z2-10.0.0.1:6200/a/b", "r1z2-10.0.0.1:6200R/sdb", "r1z2-host:6200/sdb", "r1z2-[::1:6200/sdb",
+        "r1z2-10.0.0.1:6200/a/b", "r1z2-10.0.0.1:6200R/sdb", "r1z2-host_1:6200/sdb", "r1z2-[::1:6200/sdb",
     ],
 )  # fmt: skip
 def test_a_malformed_device_is_refused(text):
@@ -55,6 +56,18 @@ def test_a_malformed_device_is_refused(text):
         ("_shiny", {"meta": "shiny"}),
         ("_snet: 5.6.7.8", {"meta": "snet: 5.6.7.8"}),
         ("[::1]", {"ip": "::1"}),
+        ("-node-1.example.org", {"ip": "node-1.example.org"}),
+        (
+            "z1-node1:6200Rnode2:6400/sdb",
+            {
+                "zone": 1,
+                "ip": "node1",
+                "port": 6200,
+                "replication_ip": "node2",
+                "replication_port": 6400,
+                "device": "sdb",
+            },
+        ),
         ("z1-[::1]:5678", {"zone": 1, "ip": "::1", "port": 5678}),
         (
             "d74r4z1-1.2.3.4:5678/sdb1_new",

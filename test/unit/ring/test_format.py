@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swiftlite.ring.format import MAGIC, RingData, RingError, dump_v1, load
+from swiftlite.ring.format_v2 import dump_v2, widened
 
 GOLDEN_V1 = ["account", "container", "object", "object-1", "object-2"]
 
@@ -60,6 +61,28 @@ def v2_bytes(facts, devices, rows):
 def test_writing_what_was_read_gives_the_bytes_of_openstack_swift(golden, name):
     path = golden / "rings" / f"{name}.ring.gz"
     assert dump_v1(load(path), f"{name}.ring") == path.read_bytes()
+
+
+def test_version_2_gives_the_bytes_of_openstack_swift(golden):
+    path = golden / "rings" / "object.v2.ring.gz"
+    assert dump_v2(load(path), "obj2.ring") == path.read_bytes()
+
+
+@pytest.mark.parametrize("width", [2, 4])
+def test_a_ring_survives_a_round_trip_through_version_2(width):
+    ring = widened(a_ring(rows=((0, 1, 2, 0), (2, 0))), width)
+    ring.next_part_power = 3
+    read = load(dump_v2(ring))
+    assert read == ring
+    assert (read.format_version, read.rows[0].itemsize) == (2, width)
+
+
+def test_what_version_2_cannot_hold():
+    with pytest.raises(RingError, match="assignments"):
+        dump_v2(a_ring(rows=()))
+    many = RingData([None] * 65536, 30, [])
+    with pytest.raises(RingError, match="65536 devices"):
+        widened(many, 2)
 
 
 def test_both_versions_of_the_golden_ring_are_one_ring(golden):
