@@ -112,7 +112,7 @@ class DiskFileManager:
     ) -> DiskFile:
         """The file of an object, whether there is one or not; takes what a :class:`Place` holds.
 
-        :param next_part_power: for writers, while the ring's partition power grows: what it grows to
+        :param next_part_power: while the ring's partition power grows: what it grows to
         """
         name_hash = self.hash_path.hex(name.account, name.container, name.object)
         directory = layout.hash_directory(device_root, policy, partition, name_hash)
@@ -216,7 +216,8 @@ class DiskFile:
     """One object's place on one device.
 
     :param path: ``/account/container/object``, the name that the stored metadata must carry
-    :ivar twins: its other places while the ring's partition power grows: whatever is written goes there, too
+    :ivar twins: its other places while the ring's partition power grows: whatever is written goes there, too, and what
+        is only there is found
     """
 
     __slots__ = ("device_root", "directory", "fs", "manager", "path", "policy", "twins")
@@ -251,6 +252,8 @@ class DiskFile:
 
     def _open(self, now: Timestamp, open_expired: bool) -> OpenObject:
         files = self._files()
+        if files.is_empty and self._adopt():
+            files = self._files()
         if files.tombstone is not None:
             raise _knowing(DiskFileDeleted(self._check_tombstone(files.tombstone)), files)
         if files.data is None:
@@ -297,7 +300,16 @@ class DiskFile:
         :param file_name: the damaged file; where a newer one has superseded it, all stays, and DiskFileSuperseded says so
         """
         moved = self.manager.quarantine(self.device_root, self.policy, self.directory, reason, file_name)
+        for twin in self.twins if moved and file_name else ():
+            # The same file is there: it must not come back.
+            self.manager.quarantine(self.device_root, self.policy, twin.directory, reason, file_name)
         return DiskFileQuarantined(reason) if moved else DiskFileSuperseded(reason)
+
+    def _adopt(self) -> bool:
+        """Take what is at the object's other places; returns whether anything was."""
+        return bool(self.twins) and self.manager.threads.run(
+            self.device_root, growth.adopt, self.fs, self.directory, self.twins
+        )
 
     def _files(self) -> FileSet:
         try:

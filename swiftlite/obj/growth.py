@@ -3,6 +3,9 @@
 With one bit more, partition p becomes 2p and 2p + 1. While the ring announces that (``next_part_power``), every new
 file gets a link at its future place; a relinker links what was there before. Then the ring switches over, and the
 relinker removes the old places. Both places are on one device, so a link costs no copy.
+
+No reader waits for a relinker: an object that is not where a request looks for it is linked there from its other
+place. So it does not matter in which order proxies learn of the new ring.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from swiftlite.common.fs import FileSystem
+from swiftlite.core import fileset
 from swiftlite.core.names import partition_of_hash
 from swiftlite.obj import hashes, layout
 
@@ -62,6 +66,27 @@ def link_written(fs: FileSystem, path: str, twin: Twin, temporary_name: Callable
         fs.link_file(path, temporary)
         fs.rename(temporary, f"{twin.directory}/{os.path.basename(path)}")
         fs.sync_directory(twin.directory)
+
+
+def adopt(fs: FileSystem, hash_directory: str, others: tuple[Twin, ...]) -> bool:
+    """Link to a hash directory, where nothing is, what is at its other places.
+
+    :returns: whether anything was
+    """
+    found = False
+    for twin in others:
+        try:
+            files = fileset.resolve(fs.list(twin.directory))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if files.is_empty:
+            continue
+        for name in sorted({file.name for file in files.effective if file is not None}):
+            try:
+                found = link(fs, f"{twin.directory}/{name}", Twin(hash_directory, True)) or found
+            except LinkCollision:
+                found = True  # A writer was faster.
+    return found
 
 
 def link(fs: FileSystem, path: str, twin: Twin) -> bool:

@@ -383,7 +383,8 @@ class ObjectServer:
         stamp = request.header("X-Timestamp")
         now = request.timestamp() if stamp else Timestamp(self.clock())
         try:
-            return self.files.disk_file(*place).open(now, opens_expired(request))
+            disk_file = self.files.disk_file(*place, next_part_power=next_part_power(request))
+            return disk_file.open(now, opens_expired(request))
         except DiskFileNotExist as error:
             if preconditions.matches(request.header("If-Match") or "", ""):
                 raise web.HTTPPreconditionFailed(headers=deletion_headers(error)) from None

@@ -43,7 +43,7 @@ from swiftlite.proxy.upload import ClientBody, ReplicatedUpload
 from swiftlite.proxy.voted_change import VotedChange, VotedCreation
 from swiftlite.wire.backend import BackendRequest
 from swiftlite.wire.fanout import FanOut
-from swiftlite.wire.messages import ROW_REPORT, ObjectOrder, ObjectRowUpdate, UpdateTargets
+from swiftlite.wire.messages import NEXT_PART_POWER, ROW_REPORT, ObjectOrder, ObjectRowUpdate, UpdateTargets
 
 if TYPE_CHECKING:
     from swiftlite.proxy.server import Application
@@ -68,6 +68,8 @@ class ObjectController(Controller):
         headers = read_headers(self.environ) + self.identification()
         if self._opens_expired:
             headers.append(("X-Backend-Open-Expired", "true"))
+        if self.ring.next_part_power is not None:
+            headers.append((NEXT_PART_POWER, str(self.ring.next_part_power)))
         request = BackendRequest(self.environ["REQUEST_METHOD"], self.partition, self.path)
         search = self.search(self.ring, request, headers, is_object=True)
         found = search.run()

@@ -47,9 +47,9 @@ def delete(file: DiskFile, second: int) -> None:
     file.delete(Timestamp(NOW + second))
 
 
-def read(disk: ForgetfulDisk, partition: str) -> tuple[object, ...]:
+def read(disk: ForgetfulDisk, partition: str, next_part_power: int | None = None) -> tuple[object, ...]:
     try:
-        with place(disk, partition).open(Timestamp(NOW + 100)) as opened:
+        with place(disk, partition, next_part_power).open(Timestamp(NOW + 100)) as opened:
             return b"".join(opened.reader()), opened.metadata.get("X-Object-Meta-Of"), opened.timestamp
     except DiskFileDeleted as error:
         return "deleted", error.timestamp
@@ -194,3 +194,39 @@ def test_a_place_that_is_tidied_away_meanwhile_is_made_anew() -> None:
     disk.make_directories("/srv/node/sda")
     put(place(disk, OLD, 11), 5, b"new")
     assert read(disk, NEW)[0] == b"new"
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("change", ["PUT", "POST", "DELETE"])
+def test_what_is_only_at_the_other_place_is_found(phase: str, change: str) -> None:
+    partition, power = PHASES[phase]
+    other = NEW if partition == OLD else OLD
+    disk = a_disk()
+    put(place(disk, other), 1, b"body")
+    if change != "PUT":
+        CHANGES[change](place(disk, other))
+    wanted = read(disk, other)
+    assert read(disk, partition, power) == wanted
+    assert read(disk, partition) == wanted  # it is linked by now
+    assert sorted(disk.list(place(disk, partition).directory)) == sorted(disk.list(place(disk, other).directory))
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_what_was_deleted_is_not_found_again(phase: str) -> None:
+    partition, power = PHASES[phase]
+    disk = a_disk()
+    put(place(disk, NEW if partition == OLD else OLD), 1, b"body")
+    delete(place(disk, partition), 5)
+    assert read(disk, partition, power)[0] == "deleted"
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_damaged_file_goes_from_both_places(phase: str) -> None:
+    partition, power = PHASES[phase]
+    disk = prepared("grown")
+    for path in disk.all_files():
+        if path.endswith(".data"):
+            disk._find(path).data = b"rotten and longer"
+    assert read(disk, partition, power) == ("nothing",)
+    assert read(disk, OLD) == read(disk, NEW) == ("nothing",)
+    assert sum("/quarantined/" in path for path in disk.all_files()) == 2
