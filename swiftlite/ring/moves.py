@@ -6,7 +6,8 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import compress, zip_longest
+from operator import ne
 
 from swiftlite.ring.format import Device
 
@@ -47,6 +48,11 @@ def compare(before: Rows, after: Rows, devices: Iterable[Device]) -> Moves:
 
     :param devices: of the ring afterwards
     """
+    if not before:  # Worth a path of its own: there every partition changes.
+        gained: Counter[int] = Counter()
+        for row in after:
+            gained.update(row)
+        return Moves(placed=gained.total(), gained=gained)
     moves, known = Moves(), {device["id"]: device for device in devices}
     for partition in sorted(_changed(before, after)):
         old = {row[partition] for row in before if partition < len(row)}
@@ -58,8 +64,9 @@ def compare(before: Rows, after: Rows, devices: Iterable[Device]) -> Moves:
 def _changed(before: Rows, after: Rows) -> set[int]:
     changed: set[int] = set()
     for old, new in zip_longest(before, after, fillvalue=array("H")):
-        if old != new:
-            changed.update(number for number, (one, other) in enumerate(zip_longest(old, new)) if one != other)
+        common = min(len(old), len(new))
+        changed.update(compress(range(common), map(ne, old, new)))
+        changed.update(range(common, max(len(old), len(new))))
     return changed
 
 

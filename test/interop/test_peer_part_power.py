@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from unit.obj.test_relinker import HASHES, POWER, STAMP, Node, assert_hashes_are_right, places
 
 from interop import peer
+from interop.lab import Lab
+from swiftlite.core.names import HashPath, partition_of_hash
 from swiftlite.ring import format
 from swiftlite.ring.builder import RingBuilder
 
@@ -135,3 +138,33 @@ def test_different_files_of_one_moment(tmp_path: Path) -> None:
         assert relink(side, node, "relink") == 1
         assert relink(side, node, "relink", "--clobber-hardlink-collisions") == 0
         assert list((node.devices / "sda/quarantined/objects").iterdir())
+
+
+def test_both_object_servers_link_alike_and_read_each_others(lab: Lab) -> None:
+    name_hash = HashPath(b"pre", b"suf").hex("a", "c", "o")
+    old, new = (partition_of_hash(name_hash, power) for power in (10, 11))
+    found = []
+    for writer, reader in (SIDES, SIDES[::-1]):
+        devices = lab.devices(writer)
+        writing, reading = lab.start(writer, "object", devices), lab.start(reader, "object", devices)
+        growing = {"X-Backend-Next-Part-Power": "11"}
+        put = {**growing, "X-Timestamp": "1700000000.00000", "Content-Type": "x/y"}
+        assert writing.ask("PUT", f"/d1/{old}/a/c/o", put, b"body").status == 201
+        post = {**growing, "X-Timestamp": "1700000001.00000", "X-Object-Meta-Colour": "blue"}
+        assert writing.ask("POST", f"/d1/{old}/a/c/o", post).status == 202
+        for server in (writing, reading):
+            answer = server.ask("GET", f"/d1/{new}/a/c/o", growing)
+            assert (answer.status, answer.body, answer.headers["x-object-meta-colour"]) == (200, b"body", "blue")
+        files = sorted(path.relative_to(devices) for path in devices.glob("d1/objects/*/*/*/*") if path.is_file())
+        assert len({(devices / path).stat().st_ino for path in files}) == len(files) // 2 == 2
+        invalid = {path.parent.name for path in devices.glob("d1/objects/*/hashes.invalid")}
+        found.append((files, invalid))
+        delete = {**growing, "X-Timestamp": f"{time.time():.5f}"}
+        assert writing.ask("DELETE", f"/d1/{old}/a/c/o", delete).status == 204
+        assert [path.suffix for path in devices.glob("d1/objects/*/*/*/*") if path.is_file()] == [".ts", ".ts"]
+        for server in (writing, reading):
+            assert server.ask("GET", f"/d1/{new}/a/c/o", growing).status == 404
+        writing.stop()
+        reading.stop()
+    assert found[0][0] == found[1][0]
+    assert found[0][1] == {str(old), str(new)}

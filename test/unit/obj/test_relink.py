@@ -252,3 +252,14 @@ def test_what_is_needed_makes_the_new_place_say_all(old: list[str], new: list[st
     assert set(links) <= set(old)
     assert fileset.resolve({*links, *new}).effective == fileset.resolve({*old, *new}).effective
     assert needed([], new, 10.0, 1000.0) == []
+
+
+def test_an_object_that_a_writer_holds_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swiftlite.obj.relink.LOCK_TIMEOUT", 0.0)
+    disk = prepared("an object")
+    lock = disk.lock_directory(at(disk, OLD))
+    assert lock is not None
+    assert run(disk, is_cleanup=True).counts["errors"] == 1
+    assert (read(disk, OLD)[0], names(disk, NEW)) == (b"body", [])
+    disk.close(lock)
+    assert not run(disk, is_cleanup=True).counts["errors"]
