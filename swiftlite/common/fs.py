@@ -137,6 +137,16 @@ class FileSystem:
         finally:
             os.close(fd)
 
+    def sync_filesystem(self, path: str) -> None:
+        """Wait until all that was written to the filesystem of a directory is on stable storage."""
+        fd = self.open_directory(path)
+        try:
+            if _libc.syncfs(fd):
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number), path)
+        finally:
+            os.close(fd)
+
     def drop_cache(self, fd: int, offset: int = 0, size: int = 0) -> None:
         """Let the kernel forget pages of a file that will hardly be read again; size 0 means to the end."""
         os.posix_fadvise(fd, offset, size, os.POSIX_FADV_DONTNEED)

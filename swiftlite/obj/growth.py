@@ -89,15 +89,16 @@ def adopt(fs: FileSystem, hash_directory: str, others: tuple[Twin, ...]) -> bool
     return found
 
 
-def link(fs: FileSystem, path: str, twin: Twin) -> bool:
-    """Link a file to a twin. When this returns, the link is on stable storage.
+def link(fs: FileSystem, path: str, twin: Twin, is_synced: bool = True) -> bool:
+    """Link a file to a twin.
 
+    :param is_synced: whether the link is on stable storage when this returns
     :returns: whether a link was made; not when it is there, when the file is gone, or when the twin is and is not needed
     :raises LinkCollision: when another file is there
     """
     for attempt in range(LINK_ATTEMPTS):
         try:
-            return _link_once(fs, path, twin)
+            return _link_once(fs, path, twin, is_synced)
         except FileNotFoundError:
             if not fs.exists(path) or not (twin.is_needed or fs.exists(twin.directory)):
                 return False
@@ -106,7 +107,7 @@ def link(fs: FileSystem, path: str, twin: Twin) -> bool:
     raise AssertionError("unreachable")
 
 
-def _link_once(fs: FileSystem, path: str, twin: Twin) -> bool:
+def _link_once(fs: FileSystem, path: str, twin: Twin, is_synced: bool) -> bool:
     target = f"{twin.directory}/{os.path.basename(path)}"
     made = fs.make_directories(twin.directory) if twin.is_needed else []
     directory = fs.open_directory(twin.directory)
@@ -124,10 +125,11 @@ def _link_once(fs: FileSystem, path: str, twin: Twin) -> bool:
         else:
             # Once more: who hashed the suffix in between has not seen the file.
             hashes.invalidate(fs, partition_directory, suffix)
-        fs.sync(directory)
+        if is_synced:
+            fs.sync(directory)
         fs.check_in_place(directory, twin.directory)
     finally:
         fs.close(directory)
-    for new in made:
+    for new in made if is_synced else ():
         fs.sync_directory(os.path.dirname(new))
     return is_made

@@ -121,7 +121,8 @@ class ObjectRelinker:
                 if self.fs.inode(path) == self.fs.inode(target):
                     return True
         try:
-            if growth.link(self.fs, path, Twin(new, True)):
+            # Removing the old file must wait for the new link. Relinking need not: it syncs all links of a partition at once.
+            if growth.link(self.fs, path, Twin(new, True), is_synced=self.is_cleanup):
                 self._count_link(new)
             return True
         except LinkCollision:

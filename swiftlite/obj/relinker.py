@@ -205,6 +205,8 @@ class _DeviceRun:
             before = self.worker.counts["errors"]
             self._partition(partition)
             if self.worker.counts["errors"] == before:
+                if self.worker.linked_partitions:
+                    self.fs.sync_filesystem(self.root)
                 self.state.finish(partition)
             self.logger.info(
                 "Device: %s Policy: %s Partitions: %d/%d", self.device, self.task.policy.name, *self.state.progress

@@ -198,6 +198,15 @@ class ForgetfulDisk(FileSystem):
         self._step(f"sync directory {path}")
         self._directory(path).sync()
 
+    def sync_filesystem(self, path: str) -> None:
+        self._step("sync all")
+        nodes: list[Directory | File] = [self.root]
+        while nodes:
+            node = nodes.pop()
+            node.sync()
+            if isinstance(node, Directory):
+                nodes += node.entries.values()
+
     def drop_cache(self, fd: int, offset: int = 0, size: int = 0) -> None:
         assert fd in self.open_files
 

@@ -248,3 +248,17 @@ def test_partitions_are_taken_from_the_end_and_new_ones_left_alone(tmp_path: Pat
     lost = RelinkState(str(tmp_path / "none"), 4, 4)
     lost.load()
     assert lost.begin([0, 15]) == [15, 0]
+
+
+def test_no_partition_is_done_before_its_links_are_safe(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(fs: FileSystem, path: str) -> None:
+        raise OSError(5, "Input/output error", path)
+
+    node.step("prepared")
+    with monkeypatch.context() as patch:
+        patch.setattr(FileSystem, "sync_filesystem", fail)
+        assert node.run("relink") == 1
+    assert "Input/output error" in node.log()
+    assert not (node.devices / "sda/relink.objects.json").exists()
+    assert node.run("relink") == 0
+    assert set(node.state()["state"].values()) == {True}
