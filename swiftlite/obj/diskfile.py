@@ -299,10 +299,10 @@ class DiskFile:
 
         :param file_name: the damaged file; where a newer one has superseded it, all stays, and DiskFileSuperseded says so
         """
+        linked = growth.linked_directories(self.fs, f"{self.directory}/{file_name}", self.twins) if file_name else []
         moved = self.manager.quarantine(self.device_root, self.policy, self.directory, reason, file_name)
-        for twin in self.twins if moved and file_name else ():
-            # The same file is there: it must not come back.
-            self.manager.quarantine(self.device_root, self.policy, twin.directory, reason, file_name)
+        for directory in linked if moved else ():  # Or it would come back.
+            self.manager.quarantine(self.device_root, self.policy, directory, reason, file_name)
         return DiskFileQuarantined(reason) if moved else DiskFileSuperseded(reason)
 
     def _adopt(self) -> bool:

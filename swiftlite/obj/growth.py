@@ -89,6 +89,18 @@ def adopt(fs: FileSystem, hash_directory: str, others: tuple[Twin, ...]) -> bool
     return found
 
 
+def linked_directories(fs: FileSystem, path: str, others: tuple[Twin, ...]) -> list[str]:
+    """The other places of an object where one of its files is linked to."""
+    found, name = [], os.path.basename(path)
+    for twin in others:
+        try:
+            if fs.inode(path) == fs.inode(f"{twin.directory}/{name}"):
+                found.append(twin.directory)
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+    return found
+
+
 def link(fs: FileSystem, path: str, twin: Twin, is_synced: bool = True) -> bool:
     """Link a file to a twin.
 

@@ -230,3 +230,14 @@ def test_a_damaged_file_goes_from_both_places(phase: str) -> None:
     assert read(disk, partition, power) == ("nothing",)
     assert read(disk, OLD) == read(disk, NEW) == ("nothing",)
     assert sum("/quarantined/" in path for path in disk.all_files()) == 2
+
+
+def test_a_sound_copy_at_the_other_place_stays() -> None:
+    disk = a_disk()
+    for partition in (OLD, NEW):
+        put(place(disk, partition), 1, b"body")
+    name = disk.list(place(disk, NEW).directory)[0]
+    disk._find(f"{place(disk, NEW).directory}/{name}").data = b"rotten and longer"
+    assert read(disk, NEW, 11) == ("nothing",)
+    assert read(disk, OLD)[0] == b"body"
+    assert read(disk, NEW, 11)[0] == b"body"
