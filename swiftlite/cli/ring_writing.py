@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
 
 from swiftlite.cli import ring_view
@@ -17,9 +16,7 @@ from swiftlite.cli.ring_view import Outlook, Quality
 from swiftlite.ring import format, moves
 from swiftlite.ring.builder import MAX_BALANCE, RingBuilder, write_file
 from swiftlite.ring.format import RingData
-from swiftlite.ring.format_v2 import dump_v2, widened
 
-DUMPS: dict[str, Callable[[RingData, str], bytes]] = {"1": format.dump_v1, "2": dump_v2}
 DEFAULT_MIN_PART_HOURS = 24
 
 
@@ -85,21 +82,23 @@ def write_ring(command: Command) -> int:
     if not command.builder.rows:
         raise CommandError(f"{command.builder_file} has no assignments; rebalance it first")
     ring = command.builder.ring_data()
-    _write(command, widened(ring, int(options.dev_id_bytes)) if options.dev_id_bytes else ring, options.format_version)
+    if options.dev_id_bytes:
+        ring = format.widened(ring, int(options.dev_id_bytes))
+    _write(command, ring, options.format_version)
     return SUCCESS
 
 
 def _ring_parser(command: Command) -> argparse.ArgumentParser:
     parser = command.parser()
-    parser.add_argument("--format-version", choices=sorted(DUMPS), default="1")
+    parser.add_argument("--format-version", type=int, choices=sorted(format.DUMPS), default=1)
     return parser
 
 
-def _write(command: Command, ring: RingData, format_version: str) -> None:
+def _write(command: Command, ring: RingData, format_version: int) -> None:
     """Write the ring file, and a dated copy of it."""
     for path in (command.backup_path(command.ring_file), command.ring_file):
         name = os.path.basename(path).removesuffix(".gz")
-        write_file(path, DUMPS[format_version](ring, name), mode=0o644)
+        write_file(path, format.DUMPS[format_version](ring, name), mode=0o644)
 
 
 def write_builder(command: Command) -> int:

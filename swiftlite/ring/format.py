@@ -1,4 +1,4 @@
-"""Ring file bytes to RingData and back: versions 1 and 2 in, version 1 out (formats.md 6.1 and 6.2)."""
+"""Ring file bytes to RingData and back, versions 1 and 2 (formats.md 6.1 and 6.2)."""
 
 from __future__ import annotations
 
@@ -67,6 +67,17 @@ def unassigned(width: int) -> int:
     return (1 << 8 * width) - 1
 
 
+def widened(ring: RingData, width: int) -> RingData:
+    """The same ring with device ids of ``width`` bytes.
+
+    :raises RingError: when there are too many devices for that
+    """
+    if len(ring.devices) > unassigned(width):
+        raise RingError(f"{len(ring.devices)} devices do not fit in ids of {width} bytes")
+    rows = [array(TYPE_CODES[width], row) for row in ring.rows]
+    return RingData(ring.devices, ring.part_shift, rows, ring.version, ring.next_part_power)
+
+
 def load(source: bytes | str | os.PathLike[str]) -> RingData:
     """Read a ring of version 1 or 2.
 
@@ -94,44 +105,129 @@ def dump_v1(ring: RingData, file_name: str = "") -> bytes:
     """
     if any(row.itemsize != 2 for row in ring.rows):
         raise RingError("ring format 1 holds device ids up to 65534 only")
+    writer = _GzipWriter(file_name, 1)
     text = _json_v1(ring)
-    parts = [struct.pack(">I", len(text)), text, *(row.tobytes() for row in ring.rows)]
-    magic = MAGIC + struct.pack(">H", 1)
-    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, 0)
-    body = b"".join(deflater.compress(part) for part in parts) + deflater.flush()
-    payload = b"".join([magic, *parts])
-    trailer = struct.pack("<II", zlib.crc32(payload), len(payload) & 0xFFFFFFFF)
-    # The magic stands in a stored block of its own, so that `file` and the like can see it inside the gzip.
-    return gzip_header(file_name) + stored_block(magic) + body + trailer
+    writer.write(struct.pack(">I", len(text)) + text)
+    for row in ring.rows:
+        writer.write(row.tobytes())
+    return writer.finish()
 
 
-def gzip_header(file_name: str) -> bytes:
-    """How a ring file starts.
+def dump_v2(ring: RingData, file_name: str = "") -> bytes:
+    """The bytes of a version 2 ring file, equal to those of OpenStack Swift.
 
-    :param file_name: base name of the file, without ``.gz``
+    :param file_name: base name of the file, without ``.gz``; gzip keeps it in its header
     """
-    named = file_name.encode("latin-1", "replace")
-    header = b"\x1f\x8b\x08" + struct.pack("<BIBB", GZIP_FILE_NAMED if named else 0, GZIP_TIME, 2, 255)
-    return header + (named + b"\x00" if named else b"")
+    writer = _GzipWriter(file_name, 2)
+    width = ring.rows[0].itemsize if ring.rows else 0
+    facts: dict[str, Any] = {"dev_id_bytes": width, "part_shift": ring.part_shift, "replica_count": ring.replicas}
+    sections = {
+        "metadata": [_json({**facts, **_versions(ring)})],
+        "devices": [_json(ring.devices)],
+        "assignments": [_network_order(row) for row in ring.rows],
+    }
+    index: dict[str, list[int | str]] = {}
+    for name, pieces in sections.items():
+        start = writer.places()
+        digest = hashlib.sha256()
+        for piece in [struct.pack(">Q", sum(map(len, pieces))), *pieces]:
+            digest.update(piece)
+            writer.write(piece)
+        end = writer.places()
+        index[f"swift/ring/{name}"] = [*start, *end, "sha256", digest.hexdigest()]
+    compressed_start, start_of_index = writer.places()
+    text = _json(index)
+    writer.write(struct.pack(">Q", len(text)) + text)
+    # Stored blocks of known length at the very end: a reader finds the index without inflating what is before.
+    writer.store(struct.pack(">Q", start_of_index))
+    writer.store(struct.pack(">Q", compressed_start))
+    return writer.finish(stored=True)
 
 
-def stored_block(payload: bytes) -> bytes:
-    """Uncompressed bytes in a deflate stream, and the mark after which one can begin to read."""
-    return struct.pack("<BHH", 0, len(payload), 0xFFFF - len(payload)) + payload + b"\x00\x00\x00\xff\xff"
+DUMPS = {1: dump_v1, 2: dump_v2}
+"""What writes a ring, by format version."""
+
+
+class _GzipWriter:
+    """A gzip file in the making, in pieces that inflate each by itself; its first bytes are the ring magic, as they are.
+
+    The magic stands in a stored block of its own, so that `file` and the like can see it inside the gzip.
+    """
+
+    def __init__(self, file_name: str, version: int) -> None:
+        named = file_name.encode("latin-1", "replace")
+        header = b"\x1f\x8b\x08" + struct.pack("<BIBB", GZIP_FILE_NAMED if named else 0, GZIP_TIME, 2, 255)
+        self._pieces = [header + (named + b"\x00" if named else b"")]
+        self._checksum = 0
+        self._length = 0
+        self._flushed = True
+        self._deflater = self._new_deflater()
+        self.store(MAGIC + struct.pack(">H", version))
+
+    @staticmethod
+    def _new_deflater() -> zlib._Compress:
+        return zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, 0)
+
+    def write(self, data: bytes) -> None:
+        """Append data."""
+        self._count(data)
+        self._pieces.append(self._deflater.compress(data))
+        self._flushed = False
+
+    def store(self, data: bytes) -> None:
+        """Append a few bytes uncompressed, in a block of their own."""
+        self._flush()
+        self._count(data)
+        self._pieces.append(struct.pack("<BHH", 0, len(data), 0xFFFF - len(data)) + data + b"\x00\x00\x00\xff\xff")
+
+    def places(self) -> tuple[int, int]:
+        """How long the file is, compressed and uncompressed; what follows inflates by itself."""
+        self._flush()
+        return sum(map(len, self._pieces)), self._length
+
+    def finish(self, stored: bool = False) -> bytes:
+        """The whole file.
+
+        :param stored: end with an empty stored block rather than a compressed one
+        """
+        self._pieces.append(b"\x01\x00\x00\xff\xff" if stored else self._deflater.flush())
+        self._pieces.append(struct.pack("<II", self._checksum, self._length & 0xFFFFFFFF))
+        return b"".join(self._pieces)
+
+    def _count(self, data: bytes) -> None:
+        self._checksum = zlib.crc32(data, self._checksum)
+        self._length += len(data)
+
+    def _flush(self) -> None:
+        if not self._flushed:
+            self._pieces.append(self._deflater.flush(zlib.Z_FULL_FLUSH))
+            self._flushed = True
+
+
+def _network_order(row: array[int]) -> bytes:
+    if sys.byteorder == "little":
+        row = row[:]
+        row.byteswap()
+    return row.tobytes()
+
+
+def _versions(ring: RingData) -> dict[str, Any]:
+    facts = {"version": ring.version, "next_part_power": ring.next_part_power}
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, ensure_ascii=True).encode("ascii")
 
 
 def _json_v1(ring: RingData) -> bytes:
-    facts: dict[str, Any] = {
+    facts = {
         "byteorder": sys.byteorder,
         "devs": ring.devices,
         "part_shift": ring.part_shift,
         "replica_count": len(ring.rows),
     }
-    if ring.version is not None:
-        facts["version"] = ring.version
-    if ring.next_part_power is not None:
-        facts["next_part_power"] = ring.next_part_power
-    return json.dumps(facts, sort_keys=True, ensure_ascii=True).encode("ascii")
+    return _json({**facts, **_versions(ring)})
 
 
 def _parse(data: bytes, origin: str) -> RingData:
