@@ -405,7 +405,8 @@ class RingBuilder:
         builder.dispersion_graph = content.get("_dispersion_graph") or {}
         builder._device_id_bytes = content.get("dev_id_bytes", 2)
         builder._removed = [builder.devices[device["id"]] for device in content["_remove_devs"]]
-        builder._last_moves = content["_last_part_moves"] or builder._last_moves
+        # OpenStack Swift makes it a list when it increases the partition power.
+        builder._last_moves = array("B", content["_last_part_moves"] or builder._last_moves)
         builder._last_moves_epoch = content["_last_part_moves_epoch"] or 0
         builder._gather_start = content.get("_last_part_gather_start", 0)
         for device in builder.present:

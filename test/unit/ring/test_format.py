@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swiftlite.ring.format import MAGIC, RingData, RingError, dump_v1, dump_v2, load, widened
+from swiftlite.ring.format import MAGIC, RingData, RingError, dump_v1, dump_v2, load
 
 GOLDEN_V1 = ["account", "container", "object", "object-1", "object-2"]
 
@@ -201,16 +201,3 @@ def test_an_index_beyond_all_memory_is_a_ring_error():
 def test_version_1_cannot_hold_wide_device_ids():
     with pytest.raises(RingError, match="65534"):
         dump_v1(a_ring(code="I"))
-
-
-@pytest.mark.parametrize("width", [2, 4])
-def test_wider_and_narrower_ids(width):
-    ring = widened(a_ring(rows=((0, 1, 2, 0), (2, 0))), width)
-    read = load(dump_v2(ring))
-    assert read == ring
-    assert (read.format_version, read.rows[0].itemsize) == (2, width)
-
-
-def test_too_many_devices_for_narrow_ids():
-    with pytest.raises(RingError, match="65536 devices"):
-        widened(RingData([None] * 65536, 30, []), 2)
