@@ -105,3 +105,14 @@ def test_what_cannot_grow():
         part_power.prepared(RingBuilder(4, 1, 1).to_dict())
     with pytest.raises(RingError, match="most"):
         part_power.prepared({**RingBuilder(4, 1, 1).to_dict(), "part_power": 32})
+
+
+def test_what_openstack_swift_makes_of_the_hours_is_taken(before):
+    """It keeps them in a list once it has increased the power."""
+    increased = part_power.increased(part_power.prepared(before))
+    theirs = {**increased, "_last_part_moves": list(increased["_last_part_moves"])}
+    builder = RingBuilder.from_dict(theirs)
+    builder.validate()
+    assert builder.to_dict() == increased
+    again = part_power.increased(part_power.prepared(part_power.finished(builder.to_dict())))
+    assert len(again["_last_part_moves"]) == again["parts"]
