@@ -102,24 +102,11 @@ class DiskFileManager:
             raise DeviceUnavailable(device)
         return root
 
-    def disk_file(
-        self,
-        device_root: str,
-        partition: str,
-        name: EntityName,
-        policy: StoragePolicy,
-        next_part_power: int | None = None,
-    ) -> DiskFile:
-        """The file of an object, whether there is one or not; takes what a :class:`Place` holds.
-
-        :param next_part_power: while the ring's partition power grows: what it grows to
-        """
+    def disk_file(self, device_root: str, partition: str, name: EntityName, policy: StoragePolicy) -> DiskFile:
+        """The file of an object, whether there is one or not; takes what a :class:`Place` holds."""
         name_hash = self.hash_path.hex(name.account, name.container, name.object)
         directory = layout.hash_directory(device_root, policy, partition, name_hash)
-        disk_file = DiskFile(self, device_root, policy, directory, name.path)
-        if next_part_power is not None:
-            disk_file.twins = growth.twins(directory, next_part_power)
-        return disk_file
+        return DiskFile(self, device_root, policy, directory, name.path)
 
     def tidy(self, hash_directory: str, names: list[str] | None = None) -> FileSet:
         """Remove the files that newer ones made useless, or that are too old to matter.

@@ -37,13 +37,15 @@ class Twin(NamedTuple):
     is_needed: bool
 
 
-def twins(hash_directory: str, next_part_power: int) -> tuple[Twin, ...]:
-    """The places to which a file written to a hash directory must be linked.
+def twins(hash_directory: str, next_part_power: int | None) -> tuple[Twin, ...]:
+    """The other places of what is in a hash directory, to which it must be linked; none when the power does not grow.
 
     Before the ring has grown that is the future place. Afterwards, and after a growth that was cancelled, it is the
     place that the relinker has still to clear: there an older state could be read by a proxy whose ring is not yet
     the newest, or come back to life once the tombstone here is reclaimed.
     """
+    if next_part_power is None:
+        return ()
     partition_directory, _, name_hash = layout.split_hash_directory(hash_directory)
     here = os.path.basename(partition_directory)
     future = partition_of_hash(name_hash, next_part_power)

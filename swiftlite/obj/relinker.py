@@ -198,7 +198,7 @@ class _DeviceRun:
         except FileNotFoundError:
             names = []
         self.state.load()
-        numbers = [number for name in names if (number := layout.partition_number(name)) is not None]
+        numbers = [int(name) for name in names if layout.is_partition_number(name)]
         todo = [number for number in self.state.begin(numbers) if self._is_asked_for(number)]
         self._tell()
         for partition in todo:

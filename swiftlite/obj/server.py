@@ -23,7 +23,7 @@ from swiftlite.core.names import EntityName, reserved_names_problem, wsgi_to_str
 from swiftlite.core.placement import ExpirerQueue
 from swiftlite.core.timestamp import ZERO, Timestamp
 from swiftlite.http.client import Client
-from swiftlite.obj import hashes, incoming, layout
+from swiftlite.obj import growth, hashes, incoming, layout
 from swiftlite.obj.answers import (
     Headers,
     Reply,
@@ -105,7 +105,7 @@ class ObjectServer:
         change = self._change(request)
         size = self._check_put(request, change.place.name)
         delete_at = incoming.new_delete_at(request, change.timestamp)
-        disk_file = self._disk_file(change)
+        disk_file = self._disk_file(change.place, request)
         stored = self._find(disk_file, change.timestamp)
         if stored.timestamp != change.timestamp or incoming.waits(request):
             refuse_put(request, change.timestamp, stored)
@@ -126,7 +126,7 @@ class ObjectServer:
         check_metadata(self.swift.constraints, request.items(), "object")
         check_content_type(request.header("Content-Type") or "")
         vote = incoming.accept_offers(request).vote
-        disk_file = self._disk_file(change)
+        disk_file = self._disk_file(change.place, request)
 
         def look() -> OpenObject:
             with disk_file.open(change.timestamp, opens_expired(request)) as opened:
@@ -181,7 +181,7 @@ class ObjectServer:
         """Write a tombstone: 204, or 404 when there was nothing to delete."""
         change = self._change(request)
         vote = incoming.accept_offers(request).vote
-        disk_file = self._disk_file(change)
+        disk_file = self._disk_file(change.place, request)
 
         def look() -> Stored:
             stored = self._find(disk_file, change.timestamp)
@@ -296,8 +296,10 @@ class ObjectServer:
         place = self._place(request)
         return Change(place, timestamp, request, request.referer_line)
 
-    def _disk_file(self, change: Change) -> DiskFile:
-        return self.files.disk_file(*change.place, next_part_power=next_part_power(change.request))
+    def _disk_file(self, place: Place, request: Mapping[str, str]) -> DiskFile:
+        disk_file = self.files.disk_file(*place)
+        disk_file.twins = growth.twins(disk_file.directory, next_part_power(request))
+        return disk_file
 
     # For PUT
 
@@ -383,8 +385,7 @@ class ObjectServer:
         stamp = request.header("X-Timestamp")
         now = request.timestamp() if stamp else Timestamp(self.clock())
         try:
-            disk_file = self.files.disk_file(*place, next_part_power=next_part_power(request))
-            return disk_file.open(now, opens_expired(request))
+            return self._disk_file(place, request).open(now, opens_expired(request))
         except DiskFileNotExist as error:
             if preconditions.matches(request.header("If-Match") or "", ""):
                 raise web.HTTPPreconditionFailed(headers=deletion_headers(error)) from None

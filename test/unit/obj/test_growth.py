@@ -29,7 +29,9 @@ NOW = 1_000_000.0
 def place(disk: ForgetfulDisk, partition: str, next_part_power: int | None = None) -> DiskFile:
     options = DiskFileOptions(devices="/srv/node", mount_check=False)
     manager = DiskFileManager(options, HASH_PATH, logging.getLogger("test"), disk, lambda: NOW)
-    return manager.disk_file("/srv/node/sda", partition, NAME, POLICY, next_part_power)
+    file = manager.disk_file("/srv/node/sda", partition, NAME, POLICY)
+    file.twins = growth.twins(file.directory, next_part_power)
+    return file
 
 
 def put(file: DiskFile, second: int, body: bytes) -> None:
