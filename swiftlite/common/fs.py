@@ -7,7 +7,7 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -266,22 +266,33 @@ class FileSystem:
         :param timeout: seconds to wait for another holder
         :raises LockTimeout: when that was not enough
         """
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        with self.lock_any([path], timeout):
+            yield
+
+    @contextmanager
+    def lock_any(self, paths: Sequence[str], timeout: float) -> Iterator[None]:
+        """Hold the lock of whichever of several files is free first; otherwise as ``lock``."""
+        opened: list[int] = []
         try:
-            _take_lock(fd, path, timeout)
+            for path in paths:
+                opened.append(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+            _take_lock(opened, paths[0], timeout)
             yield
         finally:
-            os.close(fd)
+            for fd in opened:
+                os.close(fd)
 
 
-def _take_lock(fd: int, path: str, timeout: float) -> None:
+def _take_lock(opened: Sequence[int], path: str, timeout: float) -> None:
     deadline = None
     while True:
-        try:
-            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            now = time.monotonic()
-            deadline = deadline or now + timeout
-            if now >= deadline:
-                raise LockTimeout(errno.ETIMEDOUT, f"lock not free within {timeout:g} s", path) from None
-            sleep(LOCK_POLL)
+        for fd in opened:
+            try:
+                return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pass
+        now = time.monotonic()
+        deadline = deadline or now + timeout
+        if now >= deadline:
+            raise LockTimeout(errno.ETIMEDOUT, f"lock not free within {timeout:g} s", path)
+        sleep(LOCK_POLL)

@@ -61,7 +61,7 @@ class FixedBody:
 class ChunkedBody:
     """A body in chunks (RFC 9112 7.1), decoded strictly."""
 
-    __slots__ = ("_ahead", "_started", "done", "remaining", "stream", "timeout", "trailers")
+    __slots__ = ("_ahead", "_is_inside", "done", "remaining", "stream", "timeout", "trailers")
 
     def __init__(self, stream: Stream, timeout: float | None) -> None:
         self.stream = stream
@@ -71,7 +71,8 @@ class ChunkedBody:
         self.done = False
         self.trailers = NO_TRAILERS
         """What came after the last chunk (RFC 9112 7.1.2), once the body is done: headers that nobody has checked."""
-        self._started = False
+        self._is_inside = False
+        """The line end that follows a chunk is still to be read."""
         self._ahead = READ_AHEAD
 
     def read_some(self, limit: int) -> bytes:
@@ -99,10 +100,22 @@ class ChunkedBody:
             return 0
         return _read_into(self, view)
 
-    def _next_chunk(self) -> bool:
-        if self._started:
+    def has_arrived(self) -> bool:
+        """Tell whether more of the body, or the end of the connection, is there to be read."""
+        buffer = self.stream.buffer
+        if self._is_inside and self.remaining == 0:
+            # The line end of the last chunk is nothing new; half of it may have come.
+            if len(buffer) < 2 and not self.stream.fill_now():
+                return False
+            if len(buffer) < 2:
+                return not buffer or buffer[:1] != b"\r"
             self._expect_line_end()
-        self._started = True
+        return self.stream.has_arrived()
+
+    def _next_chunk(self) -> bool:
+        if self._is_inside:
+            self._expect_line_end()
+        self._is_inside = True
         line = self._line(MAX_CHUNK_LINE, "chunk size")
         match = CHUNK_LINE.fullmatch(line)
         if match is None:
@@ -126,6 +139,7 @@ class ChunkedBody:
         if buffer[:2] != b"\r\n":
             raise BadBody("A chunk is not followed by CR LF.")
         del buffer[:2]
+        self._is_inside = False
 
     def _read_trailers(self) -> None:
         found, total = [], 0

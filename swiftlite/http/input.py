@@ -25,7 +25,7 @@ class Input:
         expects: the client sent ``Expect: 100-continue``.
     """
 
-    __slots__ = ("_continue_headers", "_line", "body", "expects", "failed", "stream")
+    __slots__ = ("_continue_headers", "_line", "body", "expects", "failed", "is_read_whole", "stream")
 
     def __init__(self, stream: Stream, body: FixedBody | ChunkedBody, expects: bool) -> None:
         self.stream = stream
@@ -34,6 +34,8 @@ class Input:
         """The client still waits for a 100 Continue before it sends."""
         self.failed = False
         """Reading failed: nothing that follows on this connection can be trusted."""
+        self.is_read_whole = False
+        """The application answers while the body comes, and reads all that matters of it: only its end may be left."""
         self._continue_headers: list[tuple[str, str]] = []
         self._line = b""
 
@@ -164,13 +166,18 @@ class Input:
             raise ClientDisconnected(str(error)) from None
         raise error
 
+    def abandon(self) -> None:
+        """Break off a conversation: once the answer is sent, this connection serves nothing else."""
+        self.is_read_whole = False
+        self.failed = self.failed or self.body.done
+
     # -- after the response ----------------------------------------------------------------------------------------
 
     def can_be_drained(self, limit: int) -> bool:
         """Tell whether reading the rest away is worth keeping the connection."""
         if self.failed:
             return False
-        if self.body.done:
+        if self.body.done or self.is_read_whole:
             return True
         if self.expects:
             return False  # The client may send the body or not: nobody can tell what comes next.

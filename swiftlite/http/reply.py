@@ -85,6 +85,17 @@ class Response:
             self._finish()
         return count
 
+    def has_arrived(self) -> bool:
+        """Tell whether more of the body, or the end of the connection, is there to be read; raises as ``read``."""
+        if self._connection is None:
+            return True
+        if not isinstance(self._body, ChunkedBody):
+            return self._connection.stream.has_arrived()
+        try:
+            return self._body.has_arrived()
+        except BadBody as error:
+            self._fail(error)
+
     def __iter__(self) -> Iterator[bytes]:
         return iter(lambda: self.read(CHUNK), b"")
 

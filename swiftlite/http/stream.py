@@ -91,8 +91,10 @@ class Stream:
 
     def has_arrived(self) -> bool:
         """Tell whether the next read will not wait; what there is to read is taken into the buffer."""
-        if self.buffer:
-            return True
+        return bool(self.buffer) or self.fill_now()
+
+    def fill_now(self) -> bool:
+        """Append what has come to the buffer, without waiting; tell whether anything has, if only the end."""
         try:
             self.buffer += self.sock.recv(65536)
         except BlockingIOError:

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Iterable
 
 from swiftlite.http.errors import PeerClosed
-from swiftlite.http.head import Headers
+from swiftlite.http.head import Headers, ResponseHead
 from swiftlite.http.reply import Connection, Response
 from swiftlite.http.stream import Piece
 
@@ -23,6 +23,7 @@ class Upload:
         "_connect",
         "_connection",
         "_head",
+        "_keeps",
         "_left",
         "_method",
         "_timeout",
@@ -47,6 +48,8 @@ class Upload:
         self._connection = connection
         self._method = method
         self._head = head
+        self._keeps = False
+        """The connection may be kept once a body that was sent beside its answer is complete."""
         self._left = length
         """Bytes of the body still to be sent; None: the last chunk is."""
         self._timeout = timeout
@@ -61,18 +64,7 @@ class Upload:
             NodeTimeout, PeerClosed, BadResponse.
         """
         head, self._head = self._head, b""
-        try:
-            if head:
-                self._connection.send([head], self._timeout)
-            answer = self._connection.read_head(self._timeout)
-        except PeerClosed:
-            if not head or not self._connection.is_replaceable:
-                raise
-            # The kept connection had died: nothing was processed, so a new one gets the same request.
-            self._connection.stream.close()
-            self._connection = self._connect()
-            self._connection.send([head], self._timeout)
-            answer = self._connection.read_head(self._timeout)
+        answer = self._first_answer([head] if head else [])
         if answer.status == 100:
             self.continue_headers = answer.headers
             if not head:
@@ -80,6 +72,47 @@ class Upload:
             return None
         self._connection.reusable = False  # The body that was promised will not come.
         return self._connection.respond(self._method, answer, self._timeout)
+
+    def converse(self, first: Piece, read_timeout: float | None = None) -> Response:
+        """Begin a chunked request whose server answers while it reads, and return its answer.
+
+        The body of either side goes on: ``say`` and ``finish_chunks`` here, ``read`` there. What this sends may be sent
+        twice, on a second connection, if a kept one proves dead.
+
+        Args:
+            first: the first chunk of the body.
+            read_timeout: seconds for every wait for more of the response's body; default: the upload's.
+
+        Raises:
+            NodeTimeout, PeerClosed, BadResponse.
+        """
+        head, self._head = self._head, b""
+        answer = self._first_answer([head, *_whole_chunk(first)])
+        timeout = self._timeout if read_timeout is None else read_timeout
+        response = self._connection.respond(self._method, answer, timeout)
+        self._keeps = self._connection.reusable
+        self._connection.reusable = False  # Until the body is complete.
+        return response
+
+    def say(self, data: Piece) -> None:
+        """Send one chunk to a server that acts on it before the next one comes. Raises as ``send``."""
+        if data:
+            self._send(_whole_chunk(data))
+
+    def _first_answer(self, parts: list[Piece]) -> ResponseHead:
+        """Send the first bytes of the request and wait for what the server says to it."""
+        try:
+            if parts:
+                self._connection.send(parts, self._timeout)
+            return self._connection.read_head(self._timeout)
+        except PeerClosed:
+            if not parts or not self._connection.is_replaceable:
+                raise
+            # The kept connection had died: nothing was processed, so a new one gets the same request.
+            self._connection.stream.close()
+            self._connection = self._connect()
+            self._connection.send(parts, self._timeout)
+            return self._connection.read_head(self._timeout)
 
     def send(self, data: Piece) -> None:
         """Send a piece of a body of known length; raise NodeTimeout or PeerClosed."""
@@ -99,6 +132,7 @@ class Upload:
         Arguments as for ``frame_end``; raises as ``frame_end`` and ``send``.
         """
         self._send(self.frame_end(trailers))
+        self._connection.reusable = self._connection.reusable or self._keeps
 
     def frame(self, data: Piece) -> list[Piece]:
         """What goes over the wire for the next chunk, of at least one byte: for ``send_now`` and ``send_all``."""
@@ -168,3 +202,8 @@ class Upload:
     def close(self) -> None:
         """Break the upload off; the server sees a disconnect. Not needed after ``response``."""
         self._connection.stream.close()
+
+
+def _whole_chunk(data: Piece) -> list[Piece]:
+    """A chunk with its line end, for which many servers wait before they hand on what the chunk holds."""
+    return [b"%x\r\n" % len(data), data, b"\r\n"]

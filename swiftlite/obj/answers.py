@@ -141,7 +141,7 @@ def object_headers(opened: OpenObject, allowed: frozenset[str]) -> Headers:
     """
     timestamp, data_timestamp = opened.timestamp, opened.data_timestamp.internal
     headers = [
-        ("Content-Type", _wire(opened.metadata.get("Content-Type", "application/octet-stream"))),
+        ("Content-Type", wire_value(opened.metadata.get("Content-Type", "application/octet-stream"))),
         ("Etag", f'"{opened.etag}"'),
         ("Last-Modified", timestamp.http_date),
         ("X-Timestamp", timestamp.normal),
@@ -155,11 +155,11 @@ def object_headers(opened: OpenObject, allowed: frozenset[str]) -> Headers:
             lower.startswith("x-object-")
             and (is_user_metadata("object", key) or is_system_metadata("object", key) or is_transient_metadata(key))
         ):
-            headers.append((key, _wire(value)))
+            headers.append((key, wire_value(value)))
     return headers
 
 
-def _wire(value: str) -> str:
+def wire_value(value: str) -> str:
     """A stored value as a WSGI string; what another program stored as plain text is sent as UTF-8."""
     try:
         value.encode("latin-1")

@@ -114,7 +114,7 @@ class DiskFileManager:
         :param names: what the directory holds, where that is known
         :returns: what is left; nothing when the directory is gone
         """
-        files = _list(self.fs, hash_directory) if names is None else fileset.resolve(names)
+        files = list_files(self.fs, hash_directory) if names is None else fileset.resolve(names)
         for file in files.obsolete:
             self._unlink(hash_directory, file)
         old = fileset.reclaimable(files, self.clock(), self.options.reclaim_age)
@@ -192,7 +192,8 @@ class DiskFileManager:
                 raise
 
 
-def _list(fs: FileSystem, directory: str) -> FileSet:
+def list_files(fs: FileSystem, directory: str) -> FileSet:
+    """What a hash directory holds; nothing when there is none."""
     try:
         return fileset.resolve(fs.list(directory))
     except FileNotFoundError:

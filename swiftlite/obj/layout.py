@@ -5,6 +5,7 @@
 <device>/async_pending[-N]/<suffix>/<hash>-<timestamp>
 <device>/tmp[-N]/
 <device>/quarantined/objects[-N]/<hash>
+<device>/.lock, .lock-1, …
 """
 
 from __future__ import annotations
@@ -111,6 +112,11 @@ def moved_hash_directory(path: str, partition: int) -> str:
     """The same hash directory in another partition of its device."""
     partition_directory, suffix, name_hash = split_hash_directory(path)
     return f"{os.path.dirname(partition_directory)}/{partition}/{suffix}/{name_hash}"
+
+
+def device_lock_files(device_root: str, count: int) -> list[str]:
+    """``<device>/.lock``, ``.lock-1`` and so on: who replicates to a device holds one of them."""
+    return [f"{device_root}/{LOCK_FILE}" + (f"-{number}" if number else "") for number in range(count)]
 
 
 def temporary_directory(device_root: str, policy: StoragePolicy) -> str:

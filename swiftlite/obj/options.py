@@ -50,6 +50,15 @@ class ObjectOptions(ServerOptions):
     replication_server: bool | None = option(
         None, "false: refuse replication requests on this port", lambda text: is_true(text) if text.strip() else None
     )
+    replication_concurrency: int = option(
+        4, "SSYNC requests that all workers together serve at once, others are told to come later; 0: any number"
+    )
+    replication_concurrency_per_device: int = option(1, "those that one device takes at once; 0: any number")
+    replication_lock_timeout: float = option(15.0, "seconds that an SSYNC request waits for its partition and device")
+    replication_failure_threshold: int = option(
+        100, "failures after which an SSYNC request is broken off, if they are too many for replication_failure_ratio"
+    )
+    replication_failure_ratio: float = option(1.0, "failures for each success that are still borne with")
     auto_create_account_prefix: str = option(".", "first characters of hidden accounts")
     expiring_objects_account_name: str = option("expiring_objects", "hidden account of the expirer's queue")
     expiring_objects_container_divisor: int = option(86400, "seconds of deletions that share a queue container")

@@ -43,6 +43,7 @@ from swiftlite.obj.container_update import Change, ContainerUpdates, overridden
 from swiftlite.obj.diskfile import DiskFile, DiskFileManager, OpenObject, Place
 from swiftlite.obj.errors import DiskFileNotExist, MetadataDoesNotFit
 from swiftlite.obj.options import ObjectOptions
+from swiftlite.obj.ssync_receiver import SsyncReceiver
 from swiftlite.obj.writer import DiskFileWriter
 from swiftlite.wire import suffix_hashes
 from swiftlite.wire.messages import POLICY_INDEX, ObjectRowUpdate, next_part_power
@@ -57,7 +58,7 @@ class ObjectServer:
     :param clock: seconds since the epoch
     """
 
-    methods = ("DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT", "REPLICATE")
+    methods = ("DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT", "REPLICATE", "SSYNC")
 
     def __init__(
         self,
@@ -83,15 +84,16 @@ class ObjectServer:
         spool = AsyncPending(self.fs, swift.hash_path)
         self.container_updates = ContainerUpdates(client, spool, self.files.threads, queue, patience, logger)
         self.allowed_headers = frozenset(name.lower() for name in options.allowed_headers)
-        refused = ("REPLICATE",) if options.replication_server is False else ()
+        refused = ("REPLICATE", "SSYNC") if options.replication_server is False else ()
         self.handlers = {verb: getattr(self, verb) for verb in self.methods if verb not in refused}
+        self.ssync = SsyncReceiver(options, self.files, self.reply, logger)
         self.oversized_metadata = 0
         """Requests refused because the filesystem could not hold their metadata."""
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         started = self.clock()
         transaction_id.set(environ.get("HTTP_X_TRANS_ID", ""))
-        reply = self._reply(Request(environ))
+        reply = self.reply(Request(environ))
         if self.options.log_requests:
             length = next((value for name, value in reply.headers if name == "Content-Length"), "-")
             log_line(self.logger, storage_line(environ, reply.status, length, started, self.clock()))
@@ -237,9 +239,17 @@ class ObjectServer:
         body = suffix_hashes.encode(answer)
         return Reply(200, [*_EMPTY_HTML[:1], ("Content-Length", str(len(body)))], [body])
 
+    def SSYNC(self, request: Request) -> Reply:
+        """Take what another replica of a partition has and we lack (formats.md 5.6)."""
+        device, partition = request.path_parts(2, 2)
+        assert device and partition
+        policy = self._policy(request)
+        return self.ssync.reply(request, self.files.device_root(device), _checked_partition(partition), policy)
+
     # What they have in common, in order of first use --------------------------------------------------------------
 
-    def _reply(self, request: Request) -> Reply:
+    def reply(self, request: Request) -> Reply:
+        """The answer to a request, whatever becomes of it."""
         try:
             handler = self.handlers.get(request.environ["REQUEST_METHOD"])
             if handler is None:

@@ -385,7 +385,10 @@ def test_names_in_the_reserved_space(node: ObjectNode) -> None:
 
 def test_other_verbs(node: ObjectNode) -> None:
     unknown = node.request("PATCH", PATH)
-    assert (unknown.status, unknown.headers["allow"]) == (405, "DELETE, GET, HEAD, OPTIONS, POST, PUT, REPLICATE")
+    assert (unknown.status, unknown.headers["allow"]) == (
+        405,
+        "DELETE, GET, HEAD, OPTIONS, POST, PUT, REPLICATE, SSYNC",
+    )
     options = node.request("OPTIONS", "/")
     assert (options.status, options.headers["server"].split("/")[0]) == (200, "object-server")
 

@@ -254,3 +254,45 @@ def test_any_chunks_in_any_packets_are_the_same_body(chunks, cuts):
             at += cut
         data = read_all(body, 16)
         assert data == b"".join(chunks)
+
+
+class TestWhatHasArrived:
+    def test_the_end_of_a_chunk_is_nothing_new(self):
+        with Pipe() as pipe:
+            body = ChunkedBody(pipe.stream, 5.0)
+            assert not body.has_arrived()
+            pipe.far.sendall(b"3\r\nabc\r")
+            assert body.has_arrived()
+            assert body.read_some(10) == b"abc"
+            assert not body.has_arrived()
+            assert not body.has_arrived()
+            pipe.far.sendall(b"\n")
+            assert not body.has_arrived()
+            pipe.far.sendall(b"2\r\nde\r\n")
+            assert body.has_arrived()
+            assert body.read_some(1) == b"d"
+            assert body.has_arrived()
+            assert body.read_some(1) == b"e"
+            assert not body.has_arrived()
+            pipe.far.sendall(b"0\r\n\r\n")
+            assert body.has_arrived()
+            assert body.read_some(1) == b""
+            assert body.done
+
+    def test_the_end_of_the_connection(self):
+        with Pipe() as pipe:
+            body = ChunkedBody(pipe.stream, 5.0)
+            pipe.far.sendall(b"3\r\nabc\r\n")
+            assert body.read_some(3) == b"abc"
+            pipe.far.close()
+            assert body.has_arrived()
+            with pytest.raises(StreamClosed):
+                body.read_some(1)
+
+    def test_no_line_end(self):
+        with Pipe() as pipe:
+            body = ChunkedBody(pipe.stream, 5.0)
+            pipe.far.sendall(b"3\r\nabcxx")
+            assert body.read_some(3) == b"abc"
+            with pytest.raises(BadBody):
+                body.has_arrived()
