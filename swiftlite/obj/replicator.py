@@ -28,6 +28,7 @@ from swiftlite.obj.errors import DeviceUnavailable
 from swiftlite.obj.partition_push import Job, PartitionPush
 from swiftlite.obj.rsync_sender import RsyncOptions, RsyncSender
 from swiftlite.obj.shipment import Sender
+from swiftlite.obj.ssync_sender import SsyncSender
 from swiftlite.ring.own import own_nodes, place_among
 from swiftlite.ring.ring import Node, Ring, RingError
 from swiftlite.wire.peers import PeerFailed, Silences
@@ -125,6 +126,14 @@ class ObjectReplicator(daemon.Daemon):
 
     def _make_sender(self) -> Sender:
         options = self.options
+        if options.sync_method == "ssync":
+            return SsyncSender(
+                self.client,
+                self.files,
+                node_timeout=options.node_timeout,
+                bytes_per_second=options.ssync_bwlimit * 1024,
+                http_timeout=options.http_timeout,
+            )
         how = RsyncOptions(
             options.rsync_module,
             options.rsync_timeout,

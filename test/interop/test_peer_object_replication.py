@@ -32,7 +32,7 @@ sync_method = {method}
 rsync_module = rsync://{{replication_ip}}:{port}/object
 """
 MOST_ROUNDS = 4
-METHODS = ["rsync"]
+METHODS = ["rsync", "ssync"]
 SERVERS = [("ours", "theirs"), ("theirs", "theirs"), ("ours", "ours")]
 
 pytestmark = pytest.mark.skipif(shutil.which("rsync") is None, reason="replicators of OpenStack Swift need rsync")
@@ -164,6 +164,19 @@ def scatter(site: Site, chance: random.Random) -> dict[str, float]:
     return newest
 
 
+def meaningful(state: State) -> State:
+    """A state without content types that are older than the data: a POST keeps the one that it found, and data that
+    it had not found may come later. Neither readers nor suffix hashes go by it."""
+    data = max((name for name in state if name.endswith(".data")), default="")
+    found: State = {}
+    for name, (body, metadata) in state.items():
+        if name.endswith(".meta") and metadata.get("Content-Type-Timestamp", data) < data:
+            metadata = {key: value for key, value in metadata.items() if not key.startswith("Content-Type")}
+            name = metadata["X-Timestamp"] + ".meta"
+        found[name] = (body, metadata)
+    return found
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("servers", SERVERS, ids=" and ".join)
 def test_replicators_by_turns_bring_all_replicas_to_the_same_state(make_site, servers, method: str) -> None:
@@ -178,6 +191,6 @@ def test_replicators_by_turns_bring_all_replicas_to_the_same_state(make_site, se
     assert rounds, "replicas that never differed show nothing"
     for name in NAMES:
         partition, _ = site.ring.get_nodes("a", "c", name)
-        states = [site.state(number, name) for number in site.primaries(partition)]
+        states = [meaningful(site.state(number, name)) for number in site.primaries(partition)]
         assert states[0] == states[1] == states[2] != {}, name
         assert any(at(newest[name]) in file for file in states[0]), (name, list(states[0]), at(newest[name]))
