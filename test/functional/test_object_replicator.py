@@ -24,7 +24,7 @@ from swiftlite.obj import hashes
 from swiftlite.ring.format import dump_v1, load
 
 NAMES = [f"o{number}" for number in range(12)]
-METHODS = ["rsync"]
+METHODS = ["ssync", "rsync"]
 SWIFT_CONF = """\
 [swift-hash]
 swift_hash_path_prefix = pre
