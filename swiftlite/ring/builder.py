@@ -9,13 +9,19 @@ import uuid
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from itertools import combinations
 from random import Random
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from swiftlite.common import pickles
 from swiftlite.ring import dispersion, format, targets
+from swiftlite.ring.assignment import Assignment
 from swiftlite.ring.balance import Balancer
 from swiftlite.ring.format import Device, RingData, RingError
+from swiftlite.ring.tier_index import view
 
 MAX_BALANCE = 999.99
 """The balance of a device that should be empty and is not."""
@@ -231,20 +237,14 @@ class RingBuilder:
         before = [row[:] for row in self.rows]
         self._age_moves()
         removed = self._drop_removed()
-        unassigned = format.unassigned(self._device_id_bytes)
-        self._resize_rows(unassigned)
-        lost = {
-            part for row, old in zip(self.rows, before, strict=False) for part in range(min(len(row), len(old)))
-            if row[part] == unassigned
-        } if removed else set()  # fmt: skip
-        may_move = bytearray(hours >= self.min_part_hours for hours in self._last_moves)
-        for part in lost:
-            may_move[part] = False
-        balancer = Balancer(self.present, self.rows, unassigned, may_move, self.overload, Random(seed))
+        self._resize_rows(format.unassigned(self._device_id_bytes))
+        lost = self._partitions_without(before) if removed else np.zeros(self.partition_count, dtype=np.bool_)
+        moves = view(self._last_moves)
+        may_move = (moves >= self.min_part_hours) & ~lost
+        balancer = Balancer(self.present, self.rows, may_move, self.overload, Random(seed))
         balancer.run()
-        for part in balancer.moved | lost:
-            self._last_moves[part] = 0
-        self._count_parts(balancer)
+        moves[lost | (may_move & ~balancer.may_move)] = 0
+        self._count_parts(balancer.assignment)
         self.measure_dispersion()
         self.devices_changed = False
         self.version += 1
@@ -259,7 +259,8 @@ class RingBuilder:
         now = int(self._clock())
         hours = (now - self._last_moves_epoch) // 3600
         if hours > 0 or not self.rows:
-            self._last_moves = array("B", (min(moved + hours, NEVER_MOVED) for moved in self._last_moves))
+            moves = view(self._last_moves)
+            moves[:] = np.minimum(moves.astype(np.int64) + hours, NEVER_MOVED)
             self._last_moves_epoch = now
         if not self.rows:
             # What never was placed did not move, but once placed it shall rest like the others.
@@ -271,9 +272,8 @@ class RingBuilder:
         if gone:
             unassigned = format.unassigned(self._device_id_bytes)
             for row in self.rows:
-                for part, device_id in enumerate(row):
-                    if device_id in gone:
-                        row[part] = unassigned
+                ids = view(row)
+                ids[np.isin(ids, list(gone))] = unassigned
             for device_id in gone:
                 self.devices[device_id] = None
             while self.devices and self.devices[-1] is None:
@@ -289,17 +289,27 @@ class RingBuilder:
         self.rows.extend(array(code) for _ in range(len(lengths) - len(self.rows)))
         for row, length in zip(self.rows, lengths, strict=True):
             del row[length:]
-            row.extend([unassigned] * (length - len(row)))
+            row.extend(array(code, [unassigned]) * (length - len(row)))
 
     def _row_lengths(self) -> list[int]:
         whole, extra = divmod(int(self.partition_count * self.replicas), self.partition_count)
         return [self.partition_count] * whole + ([extra] if extra else [])
 
-    def _count_parts(self, balancer: Balancer) -> None:
-        for device in self.present:
-            tier = balancer.paths[device["id"]][3]
-            device["parts"] = tier.load
-            device["parts_wanted"] = tier.quota - tier.load
+    def _partitions_without(self, before: list[array[int]]) -> NDArray[np.bool_]:
+        """Which partitions lost a replica with a device that is gone."""
+        unassigned = format.unassigned(self._device_id_bytes)
+        lost = np.zeros(self.partition_count, dtype=np.bool_)
+        for row, old in zip(self.rows, before, strict=False):
+            length = min(len(row), len(old))
+            lost[:length] |= view(row)[:length] == unassigned
+        return lost
+
+    def _count_parts(self, assignment: Assignment) -> None:
+        counts = assignment.loads[3].tolist(), (-assignment.surplus).tolist()
+        for device_id, parts, wanted in zip(assignment.index.ids.tolist(), *counts, strict=True):
+            device = self.devices[device_id]
+            assert device is not None
+            device["parts"], device["parts_wanted"] = parts, wanted
 
     # --- checks ---
 
@@ -319,12 +329,17 @@ class RingBuilder:
             raise RingError(
                 f"the assignments do not make {self.replicas:g} replicas of {self.partition_count} partitions"
             )
-        for part in range(self.partition_count):
-            held_by = [row[part] for row in self.rows if part < len(row)]
-            for device_id in held_by:
-                if device_id >= len(self.devices) or self.devices[device_id] is None:
-                    raise RingError(f"partition {part} is assigned to device {device_id}, which does not exist")
-            if len(set(held_by)) != len(held_by):
+        self._check_assignments()
+
+    def _check_assignments(self) -> None:
+        rows = [view(row) for row in self.rows]
+        present = np.array([device is not None for device in self.devices] + [False])
+        for row in rows:
+            for part in np.flatnonzero(~present[np.minimum(row, len(self.devices))])[:1]:
+                raise RingError(f"partition {part} is assigned to device {row[part]}, which does not exist")
+        for one, other in combinations(rows, 2):
+            for part in np.flatnonzero(one[: len(other)] == other)[:1]:
+                held_by = [int(row[part]) for row in rows if part < len(row)]
                 raise RingError(f"partition {part} is assigned to a device twice: {held_by}")
 
     # --- files ---
@@ -450,5 +465,6 @@ def _differences(before: list[array[int]], after: list[array[int]]) -> int:
     changed = 0
     for index, row in enumerate(after):
         old = before[index] if index < len(before) else array("H")
-        changed += sum(map(int.__ne__, row, old)) + max(len(row) - len(old), 0)
+        length = min(len(row), len(old))
+        changed += int(np.count_nonzero(view(row)[:length] != view(old)[:length])) + len(row) - length
     return changed

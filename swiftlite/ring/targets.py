@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from math import ceil, floor
 
@@ -15,21 +15,16 @@ TierName = tuple[int | str, ...]
 class Tier:
     """A failure domain: the cluster, a region, a zone, a server (one ip) or a device.
 
-    ``weight`` is the sum of its devices', ``capacity`` the number of those with weight. The rebalancer keeps its books
-    here too: ``quota`` and ``load`` count replicas over all partitions.
+    ``weight`` is the sum of its devices', ``capacity`` the number of those with weight.
     """
 
-    __slots__ = ("name", "children", "weight", "capacity", "quota", "load", "left", "bounds")
+    __slots__ = ("name", "children", "weight", "capacity")
 
     def __init__(self, name: TierName) -> None:
         self.name = name
         self.children: list[Tier] = []
         self.weight = Fraction(0)
         self.capacity = 0
-        self.quota = 0
-        self.load = 0
-        self.left = 0
-        self.bounds: dict[int, tuple[int, int]] = {}
 
     @property
     def device_id(self) -> int:
@@ -145,19 +140,28 @@ def by_spread(root: Tier, replicas: Fraction) -> Targets:
     return shares
 
 
-def quotas(root: Tier, targets: Targets, partitions: int) -> dict[Tier, int]:
+def quotas(root: Tier, targets: Targets, partitions: int, loads: Mapping[Tier, int] | None = None) -> dict[Tier, int]:
     """Whole numbers of replicas for each tier over so many partitions: the targets, rounded.
 
-    Each is its exact share rounded down or up, and each tier's is the sum of its children's.
+    Each is its exact share rounded down or up, and each tier's is the sum of its children's. Those that hold more than
+    the lesser number already are rounded up first, so that nothing moves for the sake of rounding.
+
+    :param loads: how many each tier holds now
     """
+    loads = loads or {}
     result = {root: int(targets[root] * partitions)}
     for tier in root.walk():
         if not tier.children:
             continue
-        shares = {child: targets[child] * partitions for child in tier.children}
-        rest = result[tier] - sum(map(floor, shares.values()))
-        for child in sorted(tier.children, key=lambda child: floor(shares[child]) - shares[child]):
-            result[child] = floor(shares[child]) + (rest > 0)
+        least: dict[Tier, int] = {}
+        ranks: dict[Tier, tuple[bool, Fraction]] = {}
+        for child in tier.children:
+            share = targets[child] * partitions
+            least[child] = floor(share)
+            ranks[child] = not least[child] < share or loads.get(child, 0) <= least[child], least[child] - share
+        rest = result[tier] - sum(least.values())
+        for child in sorted(tier.children, key=ranks.__getitem__):
+            result[child] = least[child] + (rest > 0)
             rest -= 1
     return result
 

@@ -1,0 +1,198 @@
+"""Balancing: replicas go from devices over quota to devices under quota, from near to far, as few as that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from swiftlite.ring.assignment import Assignment, Longs, Mask
+from swiftlite.ring.tier_index import LEVELS, Ints
+
+_ATTEMPTS = 24
+_MOST_CANDIDATES = 1 << 22
+_LEAST_BUDGET = 1 << 22
+
+
+def exchange(assignment: Assignment, may_move: Mask, random: np.random.Generator) -> None:
+    """Move replicas to where quotas want them, none so that its partition is spread worse.
+
+    Devices over quota give to devices under quota of the same server first, then of the same zone, of the same region,
+    and anywhere: what a tier lacks as a whole is all that comes from outside. Each replica that moves brings two devices
+    one nearer to their quota, so no more move than must. What finds no place like that may go to a third device, which
+    gives something else to one in need.
+
+    :param may_move: partitions of which a replica may move; those of which one did are taken out
+    """
+    if not (assignment.surplus > 0).any():
+        return
+    exchanger = _Exchanger(assignment, may_move, random)
+    for level in reversed(range(LEVELS)):
+        exchanger.within(level)
+    exchanger.finish()
+
+
+class _Exchanger:
+    def __init__(self, assignment: Assignment, may_move: Mask, random: np.random.Generator) -> None:
+        self.assignment = assignment
+        self.may_move = may_move
+        self.random = random
+        self._stock = _Stock(assignment, may_move, random, assignment.surplus > 0)
+        self._budget = max(4 * assignment.held.size, _LEAST_BUDGET)
+        """How many more candidates the search for the last few may look at."""
+
+    def _move(self, parts: Longs, slots: Longs, targets: Ints) -> None:
+        self.assignment.move(parts, slots, targets)
+        self.may_move[parts] = False
+
+    # --- many at a time ---
+
+    def within(self, level: int) -> None:
+        """Let devices give to others in the same tier of the level above."""
+        groups = (
+            self.assignment.index.ancestors[level - 1, :-1] if level else np.zeros(len(self._stock), dtype=np.int32)
+        )
+        idle = 0
+        for attempt in range(_ATTEMPTS):
+            surplus = self.assignment.surplus
+            over, under = np.maximum(surplus, 0), np.maximum(-surplus, 0)
+            gives, takes = np.bincount(groups, over), np.bincount(groups, under)
+            active = ((gives > 0) & (takes > 0))[groups]
+            over, under = np.where(active, over, 0), np.where(active, under, 0)
+            if not over.any():
+                return
+            slots, parts = self._stock.draw(over << attempt)
+            if not self._match(slots, parts, groups, over, under):
+                idle += 1
+                if idle > 2 and (over << attempt >= self._stock.sizes)[over > 0].all():
+                    return
+
+    def _match(self, slots: Longs, parts: Longs, groups: Ints, over: Longs, under: Longs) -> int:
+        """Offer candidates the vacancies of their group; returns how many moved."""
+        shuffle = self.random.permutation(len(parts))
+        slots, parts = slots[shuffle], parts[shuffle]
+        vacancies = np.repeat(np.arange(len(under), dtype=np.int32), under)
+        vacancies = self.random.permutation(vacancies)
+        vacancies = vacancies[np.argsort(groups[vacancies], kind="stable")]
+        counts = np.bincount(groups[vacancies], minlength=int(groups.max()) + 1)
+        group = groups[self.assignment.held[slots, parts]]
+        places = (np.cumsum(counts) - counts)[group] + _ranks(group) % counts[group]
+        targets = vacancies[places]
+        fits = np.flatnonzero(self.assignment.harm(parts, self.assignment.held[slots, parts], targets) <= 0)
+        fits = fits[_first(parts[fits])]
+        fits = fits[_first(places[fits])]
+        givers = self.assignment.held[slots[fits], parts[fits]]
+        fits = fits[_ranks(givers) < over[givers]]
+        self._move(parts[fits], slots[fits], targets[fits])
+        return len(fits)
+
+    # --- the last few ---
+
+    def finish(self) -> None:
+        """Look for a move for each vacancy that is left, over a third device if need be."""
+        everything: _Stock | None = None
+        surplus = self.assignment.surplus
+        for taker in self.random.permutation(np.flatnonzero(surplus < 0)):
+            while self.assignment.surplus[taker] < 0 and self._budget > 0:
+                slots, parts = self._stock.all_on(self.assignment.surplus > 0)
+                if not len(parts):
+                    return
+                if self._take(taker, slots, parts):
+                    continue
+                if everything is None:
+                    everything = _Stock(self.assignment, self.may_move, self.random, self.assignment.surplus <= 0)
+                if not self._take_by_third(taker, slots, parts, everything):
+                    break
+
+    def _fitting(self, slots: Longs, parts: Longs, taker: int) -> Longs:
+        """Which of some replicas could go to a device."""
+        self._budget -= len(parts)
+        targets = np.full(len(parts), taker, dtype=np.int32)
+        return np.flatnonzero(self.assignment.harm(parts, self.assignment.held[slots, parts], targets) <= 0)
+
+    def _take(self, taker: int, slots: Longs, parts: Longs) -> bool:
+        fits = self._fitting(slots, parts, taker)
+        if len(fits):
+            self._move(parts[fits[:1]], slots[fits[:1]], np.array([taker], dtype=np.int32))
+        return bool(len(fits))
+
+    def _take_by_third(self, taker: int, slots: Longs, parts: Longs, everything: _Stock) -> bool:
+        """Move something from a device at its quota to one in need, and something of a device over quota there."""
+        theirs = everything.all_on(self.assignment.surplus == 0)
+        onward = self._fitting(*theirs, taker)
+        for pick, third in self._thirds(*theirs, onward):
+            slot, part = theirs[0][pick : pick + 1], theirs[1][pick : pick + 1]
+            fits = self._fitting(slots, parts, third)
+            fits = fits[parts[fits] != part]
+            if len(fits):
+                self._move(part, slot, np.array([taker], dtype=np.int32))
+                self._move(parts[fits[:1]], slots[fits[:1]], np.array([third], dtype=np.int32))
+                return True
+            if self._budget <= 0:
+                break
+        return False
+
+    def _thirds(self, slots: Longs, parts: Longs, onward: Longs) -> Iterator[tuple[int, int]]:
+        """One replica of each device among some, and the device."""
+        devices = self.assignment.held[slots[onward], parts[onward]]
+        for pick in onward[_first(devices)]:
+            yield pick, int(self.assignment.held[slots[pick], parts[pick]])
+
+
+class _Stock:
+    """The replicas on some devices that may move, by device and there in random order.
+
+    :param devices: for each device whether it is one of them
+    """
+
+    def __init__(self, assignment: Assignment, may_move: Mask, random: np.random.Generator, devices: Mask) -> None:
+        self._held = assignment.held
+        self._may_move = may_move
+        wanted = np.append(devices, False)[self._held] & may_move
+        items = random.permutation(np.flatnonzero(wanted.ravel()))
+        owners = self._held.ravel()[items]
+        if len(assignment.index) < 1 << 16:
+            owners = owners.astype(np.uint16)  # type: ignore[assignment]  # which numpy sorts in linear time
+        self._items = items[np.argsort(owners, kind="stable")]
+        self.sizes = np.bincount(owners, minlength=len(assignment.index))
+        self._starts = np.cumsum(self.sizes) - self.sizes
+        self._drawn = np.zeros_like(self.sizes)
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def draw(self, counts: Longs) -> tuple[Longs, Longs]:
+        """The next so many of each device, slots and partitions; in the end the first again. What moved is left out."""
+        counts = np.minimum(counts, self.sizes)
+        if counts.sum() > _MOST_CANDIDATES:
+            counts = counts * _MOST_CANDIDATES // counts.sum() + 1
+            counts = np.minimum(counts, self.sizes)
+        owners = np.repeat(np.arange(len(counts)), counts)
+        within = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+        places = self._starts[owners] + (self._drawn[owners] + within) % self.sizes[owners]
+        self._drawn += counts
+        return self._present(self._items[places], owners)
+
+    def all_on(self, devices: Mask) -> tuple[Longs, Longs]:
+        """Slots and partitions of all that some devices hold."""
+        return self.draw(np.where(devices, self.sizes, 0))
+
+    def _present(self, items: Longs, owners: Longs) -> tuple[Longs, Longs]:
+        slots, parts = np.divmod(items, self._held.shape[1])
+        there = self._may_move[parts] & (self._held[slots, parts] == owners)
+        return slots[there], parts[there]
+
+
+def _first(values: Longs | Ints) -> Longs:
+    """Where each value occurs first, in order of place."""
+    return np.sort(np.unique(values, return_index=True)[1])
+
+
+def _ranks(values: Longs | Ints) -> Longs:
+    """For each place how often its value occurs before."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
+    ranks = np.empty(len(values), dtype=np.int64)
+    ranks[order] = np.arange(len(values)) - np.repeat(starts, np.diff(np.append(starts, len(values))))
+    return ranks
