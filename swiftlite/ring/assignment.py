@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable
 from fractions import Fraction
 from math import ceil, floor
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftlite.ring.format import Device
+from swiftlite.ring.rows import Rows
 from swiftlite.ring.targets import Targets, plan, quotas
 from swiftlite.ring.tier_index import CHUNK, LEVELS, NONE, Ints, TierIndex, together
 
@@ -48,7 +48,7 @@ class Assignment:
     :raises RingError: when there are fewer devices with weight than replicas
     """
 
-    def __init__(self, devices: Iterable[Device], rows: list[array[int]], overload: float) -> None:
+    def __init__(self, devices: Iterable[Device], rows: Rows, overload: float) -> None:
         self.index = TierIndex(devices)
         self.held = self.index.read(rows)
         self.weightless = np.array([not tier.capacity for tier in self.index.tiers[3]])

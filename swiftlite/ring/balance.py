@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable
 from random import Random
 
@@ -12,6 +11,7 @@ from swiftlite.ring.assignment import FORBIDDEN, Assignment, Longs, Mask
 from swiftlite.ring.deal import deal
 from swiftlite.ring.exchange import exchange
 from swiftlite.ring.format import Device
+from swiftlite.ring.rows import Rows
 from swiftlite.ring.tier_index import NONE, Ints
 
 _ATTEMPTS = 24
@@ -36,9 +36,7 @@ class Balancer:
     :raises RingError: when there are fewer devices with weight than replicas
     """
 
-    def __init__(
-        self, devices: Iterable[Device], rows: list[array[int]], may_move: Mask, overload: float, random: Random
-    ) -> None:
+    def __init__(self, devices: Iterable[Device], rows: Rows, may_move: Mask, overload: float, random: Random) -> None:
         self.rows = rows
         self.assignment = Assignment(devices, rows, overload)
         self.may_move = may_move.copy()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil
@@ -11,6 +10,7 @@ from math import ceil
 import numpy as np
 
 from swiftlite.ring.format import Device
+from swiftlite.ring.rows import Rows
 from swiftlite.ring.targets import TierName, build_tree, most_replicas
 from swiftlite.ring.tier_index import CHUNK, TierIndex, together
 
@@ -18,7 +18,7 @@ Graph = dict[TierName, list[int]]
 """For each tier, how many partitions have 0, 1, 2… replicas in it."""
 
 
-def measure(devices: Iterable[Device], rows: list[array[int]], replicas: float) -> tuple[Graph, float]:
+def measure(devices: Iterable[Device], rows: Rows, replicas: float) -> tuple[Graph, float]:
     """The dispersion graph, and the percentage of replicas beyond what an even spread would put into one tier.
 
     :param devices: all devices of the ring, those without weight too

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swiftlite.ring.format import Device
+from swiftlite.ring.rows import Rows, view
 from swiftlite.ring.targets import Tier, build_tree
 
 Ints = NDArray[np.int32]
@@ -47,7 +47,7 @@ class TierIndex:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def read(self, rows: list[array[int]]) -> Ints:
+    def read(self, rows: Rows) -> Ints:
         """``held[replica][partition]``, the numbers of devices; NONE where there is no replica or no such device."""
         held = np.full((len(rows), len(rows[0]) if rows else 0), NONE, dtype=np.int32)
         numbers = np.full(int(self.ids.max(initial=-1)) + 2, NONE, dtype=np.int32)
@@ -57,15 +57,10 @@ class TierIndex:
             numbered[: len(row)] = numbers[known]
         return held
 
-    def write(self, held: Ints, rows: list[array[int]]) -> None:
+    def write(self, held: Ints, rows: Rows) -> None:
         """Write the ids of devices back; all replicas must have one."""
         for row, numbered in zip(rows, held, strict=True):
             view(row)[:] = self.ids[numbered[: len(row)]]
-
-
-def view(row: array[int]) -> NDArray[np.unsignedinteger]:
-    """An array's own memory, as numpy sees it; while the view lives, the array cannot change its length."""
-    return np.frombuffer(row, dtype=f"u{row.itemsize}") if len(row) else np.empty(0, dtype=f"u{row.itemsize}")
 
 
 def together(tiers: Ints) -> tuple[Ints, NDArray[np.bool_]]:

@@ -326,7 +326,7 @@ def test_numbers_out_of_range_are_refused(numbers):
 
 
 @pytest.mark.parametrize(
-    "change", [{"weight": -1}, {"weight": float("inf")}, {"ip": None}, {"id": -1}, {"id": 65535}, {"id": 0}]
+    "change", [{"weight": -1}, {"weight": float("inf")}, {"ip": None}, {"id": -1}, {"id": 1 << 24}, {"id": 0}]
 )
 def test_bad_devices_are_refused(change):
     builder = a_builder([device()])
