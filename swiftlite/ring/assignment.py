@@ -51,6 +51,8 @@ class Assignment:
     def __init__(self, devices: Iterable[Device], rows: Rows, overload: float) -> None:
         self.index = TierIndex(devices)
         self.held = self.index.read(rows)
+        self.origin = self.held.copy()
+        """``held`` as it was: what is elsewhere now may go on to another device, which is no further move."""
         self.weightless = np.array([not tier.capacity for tier in self.index.tiers[3]])
         self.loads = self._count()
         """``loads[level][tier]``: replicas over all partitions; ``quotas`` likewise."""

@@ -185,7 +185,7 @@ class RingBuilder:
         """
         device = self._device(device_id, removed=True)
         addresses = self._refuse_twin({**device, **changes})
-        del addresses[_address(device)]
+        addresses.pop(_address(device), None)
         device.update(changes)
         addresses[_address(device)] = device_id
 

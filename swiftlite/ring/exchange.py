@@ -20,16 +20,17 @@ def exchange(assignment: Assignment, may_move: Mask, random: np.random.Generator
     Devices over quota give to devices under quota of the same server first, then of the same zone, of the same region,
     and anywhere: what a tier lacks as a whole is all that comes from outside. Each replica that moves brings two devices
     one nearer to their quota, so no more move than must. What finds no place like that may go to a third device, which
-    gives something else to one in need.
+    gives something else to one in need. Replicas that this rebalance has moved already go first: they move at no cost.
 
     :param may_move: partitions of which a replica may move; those of which one did are taken out
     """
     if not (assignment.surplus > 0).any():
         return
-    exchanger = _Exchanger(assignment, may_move, random)
-    for level in reversed(range(LEVELS)):
-        exchanger.within(level)
-    exchanger.finish()
+    for movable in (np.zeros_like(may_move), may_move):
+        exchanger = _Exchanger(assignment, movable, random)
+        for level in reversed(range(LEVELS)):
+            exchanger.within(level)
+        exchanger.finish()
 
 
 class _Exchanger:
@@ -38,6 +39,7 @@ class _Exchanger:
         self.may_move = may_move
         self.random = random
         self._stock = _Stock(assignment, may_move, random, assignment.surplus > 0)
+        self._others: _Stock | None = None
         self._budget = max(4 * assignment.held.size, _LEAST_BUDGET)
         """How many more candidates the search for the last few may look at."""
 
@@ -90,19 +92,22 @@ class _Exchanger:
 
     def finish(self) -> None:
         """Look for a move for each vacancy that is left, over a third device if need be."""
-        everything: _Stock | None = None
-        surplus = self.assignment.surplus
-        for taker in self.random.permutation(np.flatnonzero(surplus < 0)):
+        for taker in self.random.permutation(np.flatnonzero(self.assignment.surplus < 0)):
             while self.assignment.surplus[taker] < 0 and self._budget > 0:
                 slots, parts = self._stock.all_on(self.assignment.surplus > 0)
-                if not len(parts):
-                    return
-                if self._take(taker, slots, parts):
-                    continue
-                if everything is None:
-                    everything = _Stock(self.assignment, self.may_move, self.random, self.assignment.surplus <= 0)
-                if not self._take_by_third(taker, slots, parts, everything):
+                if not self._take_somehow(taker, slots, parts):
                     break
+
+    def _take_somehow(self, taker: int, slots: Longs, parts: Longs) -> bool:
+        """Fill a vacancy, at best from some replicas that devices over quota can give."""
+        if self._take(taker, slots, parts):
+            return True
+        fresh = self.random.permutation(np.flatnonzero(self.assignment.held != self.assignment.origin))
+        if self._take_by_third(taker, slots, parts, np.divmod(fresh, self.assignment.held.shape[1])):
+            return True
+        if self._others is None:
+            self._others = _Stock(self.assignment, self.may_move, self.random, self.assignment.surplus <= 0)
+        return self._take_by_third(taker, slots, parts, self._others.all_on(self.assignment.surplus == 0))
 
     def _fitting(self, slots: Longs, parts: Longs, taker: int) -> Longs:
         """Which of some replicas could go to a device."""
@@ -116,9 +121,8 @@ class _Exchanger:
             self._move(parts[fits[:1]], slots[fits[:1]], np.array([taker], dtype=np.int32))
         return bool(len(fits))
 
-    def _take_by_third(self, taker: int, slots: Longs, parts: Longs, everything: _Stock) -> bool:
-        """Move something from a device at its quota to one in need, and something of a device over quota there."""
-        theirs = everything.all_on(self.assignment.surplus == 0)
+    def _take_by_third(self, taker: int, slots: Longs, parts: Longs, theirs: tuple[Longs, Longs]) -> bool:
+        """Move one of their replicas to a device in need, and one that a device over quota can give to where it was."""
         onward = self._fitting(*theirs, taker)
         for pick, third in self._thirds(*theirs, onward):
             slot, part = theirs[0][pick : pick + 1], theirs[1][pick : pick + 1]
@@ -128,8 +132,30 @@ class _Exchanger:
                 self._move(part, slot, np.array([taker], dtype=np.int32))
                 self._move(parts[fits[:1]], slots[fits[:1]], np.array([third], dtype=np.int32))
                 return True
+            if self._give_instead(third, int(part[0])):
+                self._move(part, slot, np.array([taker], dtype=np.int32))
+                return True
             if self._budget <= 0:
                 break
+        return False
+
+    def _give_instead(self, device: int, but: int) -> bool:
+        """Give a device a replica back, and in its place one of the same partition that stands on a device over quota."""
+        held, origin = self.assignment.held, self.assignment.origin
+        slots, parts = np.nonzero((origin == device) & (held != device))
+        for other in range(len(held)):
+            givers = held[other, parts]
+            self._budget -= len(parts)
+            fits = (self.assignment.harm(parts, givers, np.full(len(parts), device, dtype=np.int32)) <= 0) & (
+                parts != but
+            )
+            fits &= (self.assignment.surplus[givers] > 0) & (givers == origin[other, parts]) & (other != slots)
+            for pick in np.flatnonzero(fits)[:1]:
+                part, back = parts[pick : pick + 1], slots[pick : pick + 1]
+                target = held[back, part]
+                self._move(part, back, np.array([device], dtype=np.int32))
+                self._move(part, np.array([other]), target)
+                return True
         return False
 
     def _thirds(self, slots: Longs, parts: Longs, onward: Longs) -> Iterator[tuple[int, int]]:
@@ -148,7 +174,8 @@ class _Stock:
     def __init__(self, assignment: Assignment, may_move: Mask, random: np.random.Generator, devices: Mask) -> None:
         self._held = assignment.held
         self._may_move = may_move
-        wanted = np.append(devices, False)[self._held] & may_move
+        self._origin = assignment.origin
+        wanted = np.append(devices, False)[self._held] & (may_move | (self._held != self._origin))
         items = random.permutation(np.flatnonzero(wanted.ravel()))
         owners = self._held.ravel()[items]
         if len(assignment.index) < 1 << 16:
@@ -179,7 +206,8 @@ class _Stock:
 
     def _present(self, items: Longs, owners: Longs) -> tuple[Longs, Longs]:
         slots, parts = np.divmod(items, self._held.shape[1])
-        there = self._may_move[parts] & (self._held[slots, parts] == owners)
+        movable = self._may_move[parts] | (self._origin[slots, parts] != owners)
+        there = movable & (self._held[slots, parts] == owners)
         return slots[there], parts[there]
 
 
