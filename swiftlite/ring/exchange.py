@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from swiftlite.ring.assignment import Assignment, Longs, Mask
@@ -12,6 +10,8 @@ from swiftlite.ring.tier_index import LEVELS, Ints
 _ATTEMPTS = 24
 _MOST_CANDIDATES = 1 << 22
 _LEAST_BUDGET = 1 << 22
+_CALL = 1000
+"""What a look at a few candidates costs, counted in candidates of a look at many."""
 
 
 def exchange(assignment: Assignment, may_move: Mask, random: np.random.Generator) -> None:
@@ -30,7 +30,12 @@ def exchange(assignment: Assignment, may_move: Mask, random: np.random.Generator
         exchanger = _Exchanger(assignment, movable, random)
         for level in reversed(range(LEVELS)):
             exchanger.within(level)
+        exchanger.by_thirds()
         exchanger.finish()
+
+
+Replicas = tuple[Longs, Longs]
+"""Slots and partitions: the replicas ``held[slots, parts]``."""
 
 
 class _Exchanger:
@@ -40,7 +45,7 @@ class _Exchanger:
         self.random = random
         self._stock = _Stock(assignment, may_move, random, assignment.surplus > 0)
         self._others: _Stock | None = None
-        self._budget = max(4 * assignment.held.size, _LEAST_BUDGET)
+        self._budget = max(assignment.held.size, _LEAST_BUDGET)
         """How many more candidates the search for the last few may look at."""
 
     def _move(self, parts: Longs, slots: Longs, targets: Ints) -> None:
@@ -88,67 +93,112 @@ class _Exchanger:
         self._move(parts[fits], slots[fits], targets[fits])
         return len(fits)
 
+    # --- over a third device, many at a time ---
+
+    def by_thirds(self) -> None:
+        """Let devices under quota take something from others, and these something from devices over quota."""
+        for others in (self._fresh, self._settled):
+            idle = 0
+            for attempt in range(_ATTEMPTS):
+                surplus = self.assignment.surplus
+                if idle > 2 or not (surplus > 0).any():
+                    break
+                idle = (
+                    0
+                    if self._match_by_thirds(others(attempt), self._stock.draw(np.maximum(surplus, 0) << attempt))
+                    else idle + 1
+                )
+
+    def _fresh(self, attempt: int = 0) -> Replicas:
+        """All that was moved already: that it goes on is no further move."""
+        fresh = self.random.permutation(np.flatnonzero(self.assignment.held != self.assignment.origin))
+        slots, parts = np.divmod(fresh, self.assignment.held.shape[1])
+        return slots, parts
+
+    def _settled(self, attempt: int) -> Replicas:
+        """Some of what stands on devices that hold neither too much nor too little."""
+        if self._others is None:
+            self._others = _Stock(self.assignment, self.may_move, self.random, self.assignment.surplus <= 0)
+        slots, parts = self._others.draw(np.where(self.assignment.surplus == 0, 1 << attempt, 0))
+        shuffle = self.random.permutation(len(parts))
+        return slots[shuffle], parts[shuffle]
+
+    def _match_by_thirds(self, theirs: Replicas, ours: Replicas) -> int:
+        """Offer their replicas the vacancies, and the places of those that fit to ours; returns how many found one."""
+        vacancies = self.random.permutation(np.flatnonzero(self.assignment.surplus < 0)).astype(np.int32)
+        wanted = np.resize(vacancies, len(theirs[1]))
+        onward = np.flatnonzero(self._harmless(theirs, wanted))
+        if not (len(onward) and len(ours[1])):
+            return 0
+        shuffle = self.random.permutation(len(ours[1]))
+        slots, parts = ours[0][shuffle], ours[1][shuffle]
+        via = np.resize(onward, len(parts))
+        passed_on, thirds = theirs[1][via], self.assignment.held[theirs[0][via], theirs[1][via]]
+        givers = self.assignment.held[slots, parts]
+        fits = np.flatnonzero(self._harmless((slots, parts), thirds) & (thirds != givers) & (wanted[via] != givers))
+        fits = fits[_first(parts[fits])]
+        fits = fits[_first(passed_on[fits])]
+        fits = fits[~np.isin(parts[fits], passed_on[fits])]
+        surplus = self.assignment.surplus
+        fits = fits[_ranks(wanted[via[fits]]) < -surplus[wanted[via[fits]]]]
+        fits = fits[_ranks(givers[fits]) < surplus[givers[fits]]]
+        self._move(passed_on[fits], theirs[0][via[fits]], wanted[via[fits]])
+        self._move(parts[fits], slots[fits], thirds[fits])
+        return len(fits)
+
+    def _harmless(self, replicas: Replicas, targets: Ints) -> Mask:
+        slots, parts = replicas
+        self._budget -= len(parts) + _CALL
+        harmless: Mask = self.assignment.harm(parts, self.assignment.held[slots, parts], targets) <= 0
+        return harmless
+
     # --- the last few ---
 
     def finish(self) -> None:
-        """Look for a move for each vacancy that is left, over a third device if need be."""
+        """Look at everything for each vacancy that is left, as long as there are few enough."""
         for taker in self.random.permutation(np.flatnonzero(self.assignment.surplus < 0)):
             while self.assignment.surplus[taker] < 0 and self._budget > 0:
-                slots, parts = self._stock.all_on(self.assignment.surplus > 0)
-                if not self._take_somehow(taker, slots, parts):
+                if not self._fill(taker, self._stock.all_on(self.assignment.surplus > 0)):
                     break
 
-    def _take_somehow(self, taker: int, slots: Longs, parts: Longs) -> bool:
+    def _fill(self, taker: int, ours: Replicas) -> bool:
         """Fill a vacancy, at best from some replicas that devices over quota can give."""
-        if self._take(taker, slots, parts):
+        if self._give(ours, taker):
             return True
-        fresh = self.random.permutation(np.flatnonzero(self.assignment.held != self.assignment.origin))
-        if self._take_by_third(taker, slots, parts, np.divmod(fresh, self.assignment.held.shape[1])):
-            return True
-        if self._others is None:
-            self._others = _Stock(self.assignment, self.may_move, self.random, self.assignment.surplus <= 0)
-        return self._take_by_third(taker, slots, parts, self._others.all_on(self.assignment.surplus == 0))
-
-    def _fitting(self, slots: Longs, parts: Longs, taker: int) -> Longs:
-        """Which of some replicas could go to a device."""
-        self._budget -= len(parts)
-        targets = np.full(len(parts), taker, dtype=np.int32)
-        return np.flatnonzero(self.assignment.harm(parts, self.assignment.held[slots, parts], targets) <= 0)
-
-    def _take(self, taker: int, slots: Longs, parts: Longs) -> bool:
-        fits = self._fitting(slots, parts, taker)
-        if len(fits):
-            self._move(parts[fits[:1]], slots[fits[:1]], np.array([taker], dtype=np.int32))
-        return bool(len(fits))
-
-    def _take_by_third(self, taker: int, slots: Longs, parts: Longs, theirs: tuple[Longs, Longs]) -> bool:
-        """Move one of their replicas to a device in need, and one that a device over quota can give to where it was."""
-        onward = self._fitting(*theirs, taker)
-        for pick, third in self._thirds(*theirs, onward):
-            slot, part = theirs[0][pick : pick + 1], theirs[1][pick : pick + 1]
-            fits = self._fitting(slots, parts, third)
-            fits = fits[parts[fits] != part]
-            if len(fits):
-                self._move(part, slot, np.array([taker], dtype=np.int32))
-                self._move(parts[fits[:1]], slots[fits[:1]], np.array([third], dtype=np.int32))
-                return True
-            if self._give_instead(third, int(part[0])):
-                self._move(part, slot, np.array([taker], dtype=np.int32))
-                return True
-            if self._budget <= 0:
-                break
+        for theirs in (self._fresh(), self._settled(32)):
+            onward = self._fitting(theirs, taker)
+            devices = self.assignment.held[theirs[0][onward], theirs[1][onward]]
+            for pick in onward[_first(devices)]:
+                slot, part = theirs[0][pick : pick + 1], theirs[1][pick : pick + 1]
+                third = int(self.assignment.held[slot, part][0])
+                but = ours[1] != part
+                if self._give((ours[0][but], ours[1][but]), third) or self._give_instead(third, int(part[0])):
+                    self._move(part, slot, np.array([taker], dtype=np.int32))
+                    return True
+                if self._budget <= 0:
+                    return False
         return False
+
+    def _fitting(self, replicas: Replicas, taker: int) -> Longs:
+        """Which of some replicas could go to a device."""
+        return np.flatnonzero(self._harmless(replicas, np.full(len(replicas[1]), taker, dtype=np.int32)))
+
+    def _give(self, ours: Replicas, taker: int) -> bool:
+        """Move one of some replicas to a device, if any fits."""
+        fits = self._fitting(ours, taker)[:1]
+        if len(fits):
+            self._move(ours[1][fits], ours[0][fits], np.array([taker], dtype=np.int32))
+        return len(fits) > 0
 
     def _give_instead(self, device: int, but: int) -> bool:
         """Give a device a replica back, and in its place one of the same partition that stands on a device over quota."""
         held, origin = self.assignment.held, self.assignment.origin
-        slots, parts = np.nonzero((origin == device) & (held != device))
+        slots, parts = self._fresh()
+        returning = (origin[slots, parts] == device) & (parts != but)
+        slots, parts = slots[returning], parts[returning]
         for other in range(len(held)):
             givers = held[other, parts]
-            self._budget -= len(parts)
-            fits = (self.assignment.harm(parts, givers, np.full(len(parts), device, dtype=np.int32)) <= 0) & (
-                parts != but
-            )
+            fits = self._harmless((np.full_like(parts, other), parts), np.full(len(parts), device, dtype=np.int32))
             fits &= (self.assignment.surplus[givers] > 0) & (givers == origin[other, parts]) & (other != slots)
             for pick in np.flatnonzero(fits)[:1]:
                 part, back = parts[pick : pick + 1], slots[pick : pick + 1]
@@ -157,12 +207,6 @@ class _Exchanger:
                 self._move(part, np.array([other]), target)
                 return True
         return False
-
-    def _thirds(self, slots: Longs, parts: Longs, onward: Longs) -> Iterator[tuple[int, int]]:
-        """One replica of each device among some, and the device."""
-        devices = self.assignment.held[slots[onward], parts[onward]]
-        for pick in onward[_first(devices)]:
-            yield pick, int(self.assignment.held[slots[pick], parts[pick]])
 
 
 class _Stock:
@@ -188,7 +232,7 @@ class _Stock:
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def draw(self, counts: Longs) -> tuple[Longs, Longs]:
+    def draw(self, counts: Longs) -> Replicas:
         """The next so many of each device, slots and partitions; in the end the first again. What moved is left out."""
         counts = np.minimum(counts, self.sizes)
         if counts.sum() > _MOST_CANDIDATES:
@@ -200,11 +244,11 @@ class _Stock:
         self._drawn += counts
         return self._present(self._items[places], owners)
 
-    def all_on(self, devices: Mask) -> tuple[Longs, Longs]:
+    def all_on(self, devices: Mask) -> Replicas:
         """Slots and partitions of all that some devices hold."""
         return self.draw(np.where(devices, self.sizes, 0))
 
-    def _present(self, items: Longs, owners: Longs) -> tuple[Longs, Longs]:
+    def _present(self, items: Longs, owners: Longs) -> Replicas:
         slots, parts = np.divmod(items, self._held.shape[1])
         movable = self._may_move[parts] | (self._origin[slots, parts] != owners)
         there = movable & (self._held[slots, parts] == owners)
