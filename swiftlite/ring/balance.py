@@ -12,7 +12,7 @@ from swiftlite.ring.deal import deal
 from swiftlite.ring.exchange import exchange
 from swiftlite.ring.format import Device
 from swiftlite.ring.rows import Rows
-from swiftlite.ring.tier_index import NONE, Ints
+from swiftlite.ring.tier_index import LEVELS, NONE, Ints
 
 _ATTEMPTS = 24
 """So often replicas that fit no offered device are offered others, before each is placed by itself."""
@@ -86,20 +86,24 @@ class Balancer:
         parts = self.random.permutation(np.flatnonzero(wrong & self.may_move))
         if not len(parts):
             return
-        # From where most tiers are crowded, and there from the fullest device.
+        # From devices to be emptied, else from where most tiers are crowded, and there from the fullest device.
         held = assignment.held[:, parts]
-        order = np.lexsort((-assignment.surplus[held], -crowded[:, parts], held == NONE), axis=0)
-        ranks = np.empty((len(order), assignment.held.shape[1]), dtype=np.int8)
-        ranks[:, parts] = order
+        urgent = np.where(held == NONE, NONE, crowded[:, parts] + LEVELS * assignment.weightless[held])
+        order = np.lexsort((-assignment.surplus[held], -urgent), axis=0)
+        slots = np.empty(assignment.held.shape, dtype=np.int64)
+        slots[:, parts] = order
+        # Only what is as urgent as the first is offered vacancies.
+        equal = np.take_along_axis(urgent, order, axis=0) == urgent.max(axis=0)
+        offers = slots.copy()
+        offers[:, parts] = np.where(equal, order, order[0])
         for places in (self._vacancies, self._anywhere):
             for attempt in range(_ATTEMPTS):
-                slots = ranks[attempt % len(ranks), parts].astype(np.int64)
                 count = len(parts)
-                parts = self._offer(parts, slots, places(), self._spreads)
-                if attempt >= len(ranks) and len(parts) == count:
+                parts = self._offer(parts, offers[attempt % len(offers), parts], places(), self._spreads)
+                if attempt >= len(offers) and len(parts) == count:
                     break
         for part in parts:
-            for slot in ranks[:, part]:
+            for slot in slots[:, part]:
                 source = assignment.held[slot, part]
                 if source != NONE and self._settle(part, slot, assignment.harm_anywhere(part, source), most=-1):
                     break

@@ -79,8 +79,8 @@ def test_moves_are_few_and_none_for_the_worse(cluster, change, replicas, overloa
     moved, _, _ = builder.rebalance(seed=2)
     builder.validate()
     assert all(now <= was for was, now in zip(misplaced, spread(builder, builder.rows), strict=True))
-    # Each out of bounds has its reason to move; beyond those and what quotas want there are only a few detours.
-    assert moved <= necessary + sum(map(bool, misplaced)) + 0.05 * builder.partition_count
+    # A partition out of bounds moves for that, and another may move back for it to keep quotas; detours are rare.
+    assert moved <= necessary + 2 * sum(map(bool, misplaced)) + 0.05 * builder.partition_count
 
 
 @QUICK
