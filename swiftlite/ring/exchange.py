@@ -56,9 +56,9 @@ class _Exchanger:
 
     def within(self, level: int) -> None:
         """Let devices give to others in the same tier of the level above."""
-        groups = (
-            self.assignment.index.ancestors[level - 1, :-1] if level else np.zeros(len(self._stock), dtype=np.int32)
-        )
+        groups = self.assignment.index.ancestors[level - 1, :-1]
+        if not level:
+            groups = np.zeros_like(groups)
         idle = 0
         for attempt in range(_ATTEMPTS):
             surplus = self.assignment.surplus
@@ -100,14 +100,11 @@ class _Exchanger:
         for others in (self._fresh, self._settled):
             idle = 0
             for attempt in range(_ATTEMPTS):
-                surplus = self.assignment.surplus
-                if idle > 2 or not (surplus > 0).any():
+                over = np.maximum(self.assignment.surplus, 0)
+                if idle > 2 or not over.any():
                     break
-                idle = (
-                    0
-                    if self._match_by_thirds(others(attempt), self._stock.draw(np.maximum(surplus, 0) << attempt))
-                    else idle + 1
-                )
+                matched = self._match_by_thirds(others(attempt), self._stock.draw(over << attempt))
+                idle = 0 if matched else idle + 1
 
     def _fresh(self, attempt: int = 0) -> Replicas:
         """All that was moved already: that it goes on is no further move."""
@@ -228,9 +225,6 @@ class _Stock:
         self.sizes = np.bincount(owners, minlength=len(assignment.index))
         self._starts = np.cumsum(self.sizes) - self.sizes
         self._drawn = np.zeros_like(self.sizes)
-
-    def __len__(self) -> int:
-        return len(self.sizes)
 
     def draw(self, counts: Longs) -> Replicas:
         """The next so many of each device, slots and partitions; in the end the first again. What moved is left out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil, floor, lcm
 
 from swiftlite.ring.format import Device, RingError
 
@@ -15,7 +15,8 @@ TierName = tuple[int | str, ...]
 class Tier:
     """A failure domain: the cluster, a region, a zone, a server (one ip) or a device.
 
-    ``weight`` is the sum of its devices', ``capacity`` the number of those with weight.
+    ``weight`` is the sum of its devices', in a unit in which all are whole numbers; ``capacity`` is the number of those
+    with weight.
     """
 
     __slots__ = ("name", "children", "weight", "capacity")
@@ -23,7 +24,7 @@ class Tier:
     def __init__(self, name: TierName) -> None:
         self.name = name
         self.children: list[Tier] = []
-        self.weight = Fraction(0)
+        self.weight = 0
         self.capacity = 0
 
     @property
@@ -57,8 +58,11 @@ def build_tree(devices: Iterable[Device]) -> tuple[Tier, dict[int, tuple[Tier, .
     root = Tier(())
     tiers = {root.name: root}
     paths = {}
-    for device in devices:
-        weight = Fraction(device["weight"])
+    devices = list(devices)
+    ratios = [float(device["weight"]).as_integer_ratio() for device in devices]
+    unit = lcm(*(divisor for _, divisor in ratios))
+    for device, (number, divisor) in zip(devices, ratios, strict=True):
+        weight = number * (unit // divisor)
         path = []
         parent = root
         for name in tier_names(device):
@@ -196,22 +200,28 @@ def _needed_overload(weighted: Targets, wanted: Targets) -> Fraction:
     return max((wanted[tier] / weighted[tier] - 1 for tier in devices), default=Fraction(0))
 
 
-def _proportional(weights: Targets, limits: Limits, amount: Fraction) -> Targets:
+def _proportional(weights: Mapping[Tier, Fraction | int], limits: Limits, amount: Fraction) -> Targets:
     """Divide ``amount`` in proportion to ``weights``, each share within its limits, which allow for the amount."""
     shares: Targets = {}
-    free = dict(weights)
+    # Whole numbers are compared and added many times faster than fractions.
+    unit = lcm(*(weight.denominator for weight in weights.values()))
+    free = {tier: weight.numerator * (unit // weight.denominator) for tier, weight in weights.items()}
+    rest = Fraction(amount)
     while free:
-        rate = (amount - sum(shares.values())) / sum(free.values())
-        low = {tier: limits[tier][0] for tier in free if free[tier] * rate < limits[tier][0]}
-        high = {tier: limits[tier][1] for tier in free if free[tier] * rate > limits[tier][1]}
+        rate = rest / sum(free.values())
+        times, parts = rate.numerator, rate.denominator
+        low = {tier: limits[tier][0] for tier, weight in free.items() if weight * times < limits[tier][0] * parts}
+        high = {tier: limits[tier][1] for tier, weight in free.items() if weight * times > limits[tier][1] * parts}
         lacking = sum(limit - free[tier] * rate for tier, limit in low.items())
         beyond = sum(free[tier] * rate - limit for tier, limit in high.items())
         # Those on the side that is further out keep their limit whatever becomes of the rest.
         settled: dict[Tier, Fraction | int] = {**(high if beyond >= lacking else low)}
         if not settled:
-            settled.update({tier: weight * rate for tier, weight in free.items()})
+            shares.update({tier: Fraction(weight * times, parts) for tier, weight in free.items()})
+            break
         for tier, share in settled.items():
             shares[tier] = Fraction(share)
+            rest -= share
             del free[tier]
     return shares
 
@@ -226,7 +236,7 @@ def _spread(tier: Tier, amount: Fraction, weighted: Targets, shares: Targets) ->
     """Give each child one replica after the other while all with room can have one; weight settles the rest."""
     shares[tier] = amount
     given = dict.fromkeys(tier.children, 0)
-    rest = amount
+    rest = Fraction(amount)
     while True:
         roomy = [child for child in tier.children if given[child] < child.capacity]
         if not roomy or rest < len(roomy):

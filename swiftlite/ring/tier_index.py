@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,8 @@ NONE = -1
 """Stands for no device, and for no tier, in the arrays."""
 
 
-CHUNK = 1 << 18
-"""So many partitions are looked at together: their arrays stay small."""
+CHUNK = 1 << 16
+"""So many partitions are looked at together: their arrays stay in the cache of the processor."""
 
 
 class TierIndex:
@@ -63,18 +64,17 @@ class TierIndex:
             view(row)[:] = self.ids[numbered[: len(row)]]
 
 
-def together(tiers: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+def together(tiers: Ints) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
     """For each replica how many of its partition stand in the same tier, and whether it is the first of these.
 
     :param tiers: ``tiers[replica][partition]``, the tiers of one level; NONE counts for nothing
     """
-    counts = np.zeros(tiers.shape, dtype=np.int32)
     first = tiers != NONE
-    for one, row in enumerate(tiers):
-        for other, twin in enumerate(tiers):
-            same = row == twin
-            counts[one] += same
-            if other < one:
-                first[one] &= ~same
+    counts = first.astype(np.int16)
+    for one, other in combinations(range(len(tiers)), 2):
+        same = tiers[one] == tiers[other]
+        counts[one] += same
+        counts[other] += same
+        first[other] &= ~same
     counts[tiers == NONE] = 0
     return counts, first
