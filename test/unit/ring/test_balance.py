@@ -115,6 +115,15 @@ def test_a_device_without_weight_is_emptied_in_one_rebalance(cluster, victim, re
     builder.validate()
 
 
+def test_a_device_is_emptied_first_though_other_moves_would_help_too():
+    # All partitions must come to the heavy device that is left: moving their other replica there would strand this one.
+    builder = a_builder([device(weight=weight) for weight in (1.0, 1.0, 1.0, 7.5, 7.5)], replicas=2)
+    builder.rebalance(seed=1)
+    builder.set_weight(3, 0)
+    builder.rebalance(seed=2)
+    assert builder.devices[3]["parts"] == 0
+
+
 @QUICK
 @given(any_cluster(least=5), a_change(), st.integers(0, 4))
 def test_a_seed_repeats_every_later_ring(cluster, change, removed):
