@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from swiftlite.ring.assignment import Assignment, Longs, Mask
-from swiftlite.ring.tier_index import LEVELS, Ints
+from swiftlite.ring.tier_index import LEVELS, NONE, Ints
 
 _ATTEMPTS = 24
 _MOST_CANDIDATES = 1 << 22
@@ -196,7 +196,8 @@ class _Exchanger:
         for other in range(len(held)):
             givers = held[other, parts]
             fits = self._harmless((np.full_like(parts, other), parts), np.full(len(parts), device, dtype=np.int32))
-            fits &= (self.assignment.surplus[givers] > 0) & (givers == origin[other, parts]) & (other != slots)
+            fits &= (givers != NONE) & (givers == origin[other, parts]) & (other != slots)
+            fits &= self.assignment.surplus[givers] > 0
             for pick in np.flatnonzero(fits)[:1]:
                 part, back = parts[pick : pick + 1], slots[pick : pick + 1]
                 target = held[back, part]
