@@ -27,6 +27,8 @@ def exchange(assignment: Assignment, may_move: Mask, random: np.random.Generator
     if not (assignment.surplus > 0).any():
         return
     for movable in (np.zeros_like(may_move), may_move):
+        if not (movable.any() or (assignment.held != assignment.origin).any()):
+            continue
         exchanger = _Exchanger(assignment, movable, random)
         for level in reversed(range(LEVELS)):
             exchanger.within(level)
