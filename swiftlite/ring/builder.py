@@ -391,7 +391,9 @@ class RingBuilder:
             return cls.from_dict(content, clock=clock)
         except OSError as error:
             raise RingError(f"{path}: cannot read ring builder file: {error.strerror}") from None
-        except (pickle.UnpicklingError, LookupError, TypeError, ValueError, AttributeError, RingError) as error:
+        except (
+            ArithmeticError, AttributeError, LookupError, RingError, TypeError, ValueError, pickle.UnpicklingError,
+        ) as error:  # fmt: skip
             reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             reason = "it is no pickle of plain data" if isinstance(error, pickle.UnpicklingError) else reason
             raise RingError(f"{path}: not a ring builder file: {reason}; restore it from backups/") from None

@@ -116,8 +116,7 @@ def test_we_read_rings_of_format_2(swift_dir: Path) -> None:
 
 @pytest.mark.parametrize("name", ["fractional", "hole"])
 def test_the_peer_reads_our_rings_of_format_2(swift_dir: Path, name: str) -> None:
-    for step in RINGS[name]:
-        build_with_ours(swift_dir, "object.builder", step)
+    build_with_ours(swift_dir, "object.builder", RINGS[name])
     builder = RingBuilder.load(swift_dir / "object.builder")
     builder.write_ring(swift_dir / "object.ring.gz", format_version=2)
     assert b"R1NG\x00\x02" in decompressed(swift_dir / "object.ring.gz")[:6]
@@ -127,8 +126,7 @@ def test_the_peer_reads_our_rings_of_format_2(swift_dir: Path, name: str) -> Non
 
 
 def test_the_peer_reads_wide_device_ids_of_ours(swift_dir: Path) -> None:
-    for step in RINGS["regions"]:
-        build_with_ours(swift_dir, "object.builder", step)
+    build_with_ours(swift_dir, "object.builder", RINGS["regions"])
     builder = RingBuilder.load(swift_dir / "object.builder")
     where = {"region": 1, "zone": 1, "ip": "10.1.1.9", "port": 6200, "device": "wide", "weight": 100}
     builder.add_device({**where, "id": 70_000})

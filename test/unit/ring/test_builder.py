@@ -499,7 +499,8 @@ def test_the_builder_files_of_protocol_2_that_openstack_swift_writes_are_read(tm
         ("_replica2part2dev", [[0, 1, 2]]),
         ("_replica2part2dev", [array("I", [0] * 64)]),
         ("_last_part_moves", array("B", [0])),
-        ("_last_part_moves", [0] * 64),
+        ("_last_part_moves", [0] * 63),
+        ("_last_part_moves", [300] * 64),
         ("dev_id_bytes", 3),
     ],
 )
