@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -81,6 +82,27 @@ class Writer:
         assert acknowledged or status in DOUBTFUL, f"{method} {name}: {status}"
         self.book.record(name, Write(method, began, time.time(), acknowledged, content, metadata))
         return status
+
+
+def fill(writer: Writer, container: str, prefix: str, count: int) -> list[Name]:
+    """PUT so many objects, one of eight of them big; give every fourth new metadata, delete every fifth; return all names.
+
+    Every write must be acknowledged.
+    """
+    names = [(container, f"{prefix}{number}") for number in range(count)]
+    for number, name in enumerate(names):
+        size = 200_000 + number if number % 8 == 0 else 100 * number
+        assert writer.put(name, content(name, size), {"Number": str(number)}) == 201
+    for name in names[::4]:
+        assert writer.post(name, {"Posted": name[1]}) == 202
+    for name in names[::5]:
+        assert writer.delete(name) == 204
+    return names
+
+
+def content(name: Name, size: int) -> Content:
+    """A body that no other name has."""
+    return Content(zlib.crc32(repr(name).encode()), size)
 
 
 def _path(name: Name) -> str:

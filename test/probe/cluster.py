@@ -161,6 +161,12 @@ class ProbeCluster:
         """A host's proxy."""
         return Proxy(self.hosts[number].servers["proxy-server"].address, USERS)
 
+    def set_options(self, kind: str, section: str, **options: str) -> None:
+        """Change options in the conf of a kind of server on all hosts; daemons that start from now on read them."""
+        for host in self.hosts.values():
+            path = layout.conf_path(host.layout, kind, host.layout.nodes[0])
+            layout.write_private(path, layout.set_options(path.read_text(), section, options))
+
     def run_passes(self, daemons: Sequence[str] = PASSES, hosts: Collection[int] | None = None) -> None:
         """Make a pass of each daemon: each on all hosts (or those named) at once, one daemon after the other."""
         chosen = [host for number, host in self.hosts.items() if hosts is None or number in hosts]

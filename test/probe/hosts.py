@@ -24,6 +24,7 @@ RSYNC_PORT = 873
 # One key for all proxies: a token is good at every one.
 _TOKENS = {"active_fernet_key_id": "one", "fernet_key_one": "c3dpZnRsaXRlIHByb2JlIGNsdXN0ZXIgMzIgYnl0ZXM="}
 _PATIENCE = {"node_timeout": "2", "conn_timeout": "0.3"}
+_REPLICATOR = {"databases_per_second": "0", "node_timeout": "3", "interval": "1"}
 SETTINGS: dict[str, dict[str, dict[str, str]]] = {
     "proxy": {
         # Nothing that was learned before a failure may hide it, and a device that comes back is asked again at once.
@@ -40,11 +41,11 @@ SETTINGS: dict[str, dict[str, dict[str, str]]] = {
         "DEFAULT": {"workers": "0"},
         **AT_FULL_SPEED["container"],
         "app:container-server": dict(_PATIENCE),
-        "container-replicator": {"databases_per_second": "0", "node_timeout": "3"},
+        "container-replicator": _REPLICATOR,
     },
     "account": {
         "DEFAULT": {"workers": "0"},
-        "account-replicator": {"databases_per_second": "0", "node_timeout": "3"},
+        "account-replicator": _REPLICATOR,
     },
 }
 
@@ -176,14 +177,10 @@ class Host:
             if pid != os.getpid():
                 _kill(pid)
 
-    def stop(self) -> None:
-        """Ask all its daemons to end, and wait until they have."""
-        running = [server for server in (*self.servers.values(), *self.daemons.values()) if server.is_running]
-        for server in running:
-            assert server.running is not None
-            server.running.terminate()
-        for server in running:
-            server.stop()
+    def stop_daemons(self) -> None:
+        """End what was started with `start_daemon`; the servers go on."""
+        for daemon in self.daemons.values():
+            daemon.stop()
         self.daemons.clear()
 
     def reload_proxy(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,14 @@ def settle(cluster: ProbeCluster, book: Book, *, rounds: int = 4, daemons: tuple
         if not found:
             return number
     raise AssertionError(f"after {rounds} rounds of passes:\n" + "\n".join(found[:30]))
+
+
+def wait_at_rest(cluster: ProbeCluster, book: Book, timeout: float = 90.0) -> None:
+    """Return when daemons that run by themselves have left nothing wrong; fail with what is after so many seconds."""
+    deadline = time.monotonic() + timeout
+    while found := problems(cluster, book):
+        assert time.monotonic() < deadline, "\n".join(found[:30])
+        time.sleep(0.5)
 
 
 def problems(cluster: ProbeCluster, book: Book) -> list[str]:
