@@ -100,7 +100,7 @@ def fill(writer: Writer, container: str, prefix: str, count: int) -> list[Name]:
     return names
 
 
-def content(name: Name, size: int) -> Content:
+def content(name: tuple[str, ...], size: int) -> Content:
     """A body that no other name has."""
     return Content(zlib.crc32(repr(name).encode()), size)
 

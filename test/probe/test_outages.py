@@ -1,0 +1,78 @@
+"""Hosts that are away, one or half of them, while clients write: what was acknowledged survives, and the newest wins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from probe.book import Book, Name
+from probe.client import Writer, content, fill
+from probe.cluster import ProbeCluster
+from probe.verify import reading_problems, settle
+
+METHODS = ["ssync", "rsync"]
+LEFT, RIGHT = {1, 2}, {3, 4}
+"""Zones 1 and 2, and zone 3: two replicas of everything are on the left, one is on the right."""
+
+
+@pytest.fixture(scope="module")
+def book() -> Book:
+    return Book()
+
+
+@pytest.fixture(scope="module")
+def cluster(make_probe_cluster: Callable[..., ProbeCluster], book: Book) -> ProbeCluster:
+    """Four hosts at rest, with objects in nearly every partition."""
+    cluster = make_probe_cluster(part_power=4)
+    writer = cluster.writer(1, book)
+    writer.put_container("c")
+    fill(writer, "c", "first", 24)
+    settle(cluster, book)
+    return cluster
+
+
+def change(writer: Writer, names: list[Name]) -> list[int]:
+    """Overwrite a third of some objects, POST to another, delete the last; return the statuses."""
+    statuses = [writer.put(name, content((*name, "again"), 70_000), {"Again": "yes"}) for name in names[::3]]
+    statuses += [writer.post(name, {"Later": "yes"}) for name in names[1::3]]
+    return statuses + [writer.delete(name) for name in names[2::3]]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_host_that_was_off_during_writes_catches_up(cluster: ProbeCluster, book: Book, method: str) -> None:
+    cluster.set_options("object", "object-replicator", sync_method=method)
+    writer = cluster.writer(1, book)
+    names = fill(writer, "c", f"old-{method}-", 9)
+    cluster.power_off(2)
+    statuses = change(writer, [name for name in names if book.outcomes(name)[0].content])
+    statuses += change(writer, fill(writer, "c", f"new-{method}-", 6)[1:4])
+    assert all(200 <= status < 300 for status in statuses)
+    cluster.power_on(2)
+    assert reading_problems(cluster, book, 4) == []
+    settle(cluster, book)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_newest_wins_when_both_sides_of_a_partition_wrote(
+    cluster: ProbeCluster, book: Book, method: str
+) -> None:
+    cluster.set_options("object", "object-replicator", sync_method=method)
+    left, right = cluster.writer(1, book), cluster.writer(4, book)
+    names = [("c", f"torn-{method}-{number}") for number in range(18)]
+    for name in names:
+        assert left.put(name, content(name, 1000)) == 201
+    cluster.network.partition(LEFT, RIGHT)
+    # Each side is the last to write some names, with each method after each.
+    change(left, names[:9])
+    change(right, names[:3] + names[4:6] + names[3:4] + names[8:9] + names[6:8])
+    change(right, names[9:])
+    change(left, names[9:12] + names[13:15] + names[12:13] + names[17:] + names[15:17])
+    fill(left, "c", f"left-{method}-", 4)
+    sides = {name: writes for name in names if len(writes := [w for w in book.writes[name] if w.acknowledged]) > 1}
+    assert len(sides) >= 9, "hardly anything was acknowledged"
+    cluster.run_passes(("object-replicator",))
+    cluster.network.heal()
+    settle(cluster, book)
+    for number in (1, 4):
+        assert reading_problems(cluster, book, number) == []
