@@ -24,24 +24,37 @@ RSYNC_PORT = 873
 # One key for all proxies: a token is good at every one.
 _TOKENS = {"active_fernet_key_id": "one", "fernet_key_one": "c3dpZnRsaXRlIHByb2JlIGNsdXN0ZXIgMzIgYnl0ZXM="}
 _PATIENCE = {"node_timeout": "2", "conn_timeout": "0.3"}
-_REPLICATOR = {"databases_per_second": "0", "node_timeout": "3", "interval": "1"}
+_REPLICATOR = {**_PATIENCE, "databases_per_second": "0", "interval": "1"}
 SETTINGS: dict[str, dict[str, dict[str, str]]] = {
     "proxy": {
-        # Nothing that was learned before a failure may hide it, and a device that comes back is asked again at once.
-        "app:proxy-server": {**_PATIENCE, "error_suppression_interval": "2", "recheck_container_existence": "1"},
+        # Whoever fails is left alone soon, but asked again soon, too; nothing that was learned before may hide a failure.
+        "app:proxy-server": {
+            **_PATIENCE,
+            "error_suppression_limit": "2",
+            "error_suppression_interval": "5",
+            "recheck_container_existence": "1",
+        },
         "filter:tempauth": _TOKENS,
     },
     "object": {
         "DEFAULT": {"workers": "0"},
         **AT_FULL_SPEED["object"],
-        "app:object-server": dict(_PATIENCE),
-        "object-replicator": {"interval": "1"},
+        "app:object-server": {**_PATIENCE, "container_update_timeout": "0.3"},
+        "object-updater": dict(_PATIENCE),
+        "object-replicator": {
+            **_PATIENCE,
+            "interval": "1",
+            "http_timeout": "2",
+            "rsync_io_timeout": "2",
+            "ring_check_interval": "1",
+        },
     },
     "container": {
         "DEFAULT": {"workers": "0"},
         **AT_FULL_SPEED["container"],
         "app:container-server": dict(_PATIENCE),
         "container-replicator": _REPLICATOR,
+        "container-updater": dict(_PATIENCE),
     },
     "account": {
         "DEFAULT": {"workers": "0"},

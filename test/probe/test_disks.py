@@ -9,10 +9,7 @@ import pytest
 from probe.book import Book
 from probe.client import fill
 from probe.cluster import ProbeCluster
-from probe.verify import reading_problems, settle, wait_at_rest
-
-Parts = set[tuple[str, str, str]]
-"""Host, device and partition."""
+from probe.verify import on_disk, reading_problems, settle, wait_at_rest, wanted
 
 
 @pytest.fixture(scope="module")
@@ -38,23 +35,6 @@ def method(request: pytest.FixtureRequest, cluster: ProbeCluster) -> str:
     return str(request.param)
 
 
-def on_disk(cluster: ProbeCluster) -> Parts:
-    """All object partitions that lie anywhere."""
-    return {
-        (host.ip, device, path.name)
-        for host in cluster.hosts.values()
-        for device in host.devices()
-        for path in (host.device(device) / "objects").glob("*")
-        if path.is_dir()
-    }
-
-
-def in_ring(cluster: ProbeCluster) -> Parts:
-    """All that the object ring wants anywhere."""
-    ring = cluster.ring()
-    return {(node.ip, node.device, str(part)) for part in range(ring.partition_count) for node in ring.primaries(part)}
-
-
 def test_a_disk_that_was_emptied_is_filled_again(cluster: ProbeCluster, book: Book, method: str) -> None:
     host = cluster.hosts[2]
     before = on_disk(cluster)
@@ -72,20 +52,20 @@ def test_a_disk_that_was_replaced_gets_what_the_builder_says_and_no_more(
     host = cluster.hosts[3]
     old = host.devices()[0]
     new = f"new-{method}"
-    before, wanted_before = on_disk(cluster), in_ring(cluster)
+    before, wanted_before = on_disk(cluster), wanted(cluster)
     host.unmount(old)
     host.device(new).mkdir()
     cluster.remove_device(host, old)
     cluster.add_device(host, new)
     moves = cluster.rebalance()["object"]
     cluster.push_rings()
-    filled = {partition for *_, partition in before}
-    moved = in_ring(cluster) - wanted_before
+    filled = {part for *_, part in before}
+    moved = wanted(cluster) - wanted_before
     assert len(moved) == moves > 0
     assert reading_problems(cluster, book, 1) == []
     settle(cluster, book)
-    assert on_disk(cluster) - before == {part for part in moved if part[2] in filled}
-    assert on_disk(cluster) == {part for part in in_ring(cluster) if part[2] in filled}
+    assert on_disk(cluster) - before == {place for place in moved if place[2] in filled}
+    assert on_disk(cluster) == {place for place in wanted(cluster) if place[2] in filled}
 
 
 def test_a_disk_that_is_gone_for_a_while_is_stood_in_for(cluster: ProbeCluster, book: Book, method: str) -> None:
