@@ -59,9 +59,9 @@ class Writer:
         """DELETE an object."""
         return self._write("DELETE", name, {}, None)
 
-    def get(self, name: Name) -> Heard:
-        """GET an object."""
-        return self.client.ask("GET", _path(name))
+    def get(self, name: Name, newest: bool = False) -> Heard:
+        """GET an object; the newest of all replicas, if told so."""
+        return self.client.ask("GET", _path(name), {"X-Newest": "true"} if newest else {})
 
     def listing(self, container: str) -> dict[str, tuple[int, str]]:
         """What a container lists: size and hash by name."""

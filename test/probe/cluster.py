@@ -14,7 +14,7 @@ from probe.book import Book
 from probe.client import Proxy, Writer
 from probe.hosts import PORTS, Host, Place, make_layout
 from probe.network import Network
-from swiftlite.cli import layout
+from swiftlite.cli import layout, ring_builder
 from swiftlite.cli.layout import STORAGE_KINDS
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.ring.builder import RingBuilder
@@ -129,6 +129,13 @@ class ProbeCluster:
         """Let the next rebalance move what the last one moved, as if hours had passed."""
         for builder in self.builders.values():
             builder.pretend_min_part_hours_passed()
+
+    def turn(self, kind: str, step: str) -> None:
+        """Do something to a builder with the ring builder's command line, for example ``increase_partition_power``."""
+        path = self.rings / f"{kind}.builder"
+        self.builders[kind].save(path)
+        assert ring_builder.main([str(path), step]) == 0
+        self.builders[kind] = RingBuilder.load(path)
 
     def push_rings(self) -> None:
         """Give every host the rings as they are now; its proxy starts anew with them, the rest sees them by and by."""

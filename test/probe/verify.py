@@ -177,12 +177,15 @@ class _Check:
                 yield f"a handoff is left: {partition.relative_to(self.cluster.directory)}"
 
     def unknown(self) -> Iterator[str]:
-        """No object lies anywhere that was never written, and nothing was quarantined."""
+        """No object lies anywhere that was never written, or in another's partition, and nothing was quarantined."""
+        shift = self.rings["object"].part_shift
         hashes = {self.cluster.swift.hash_path.hex(ACCOUNT, *name) for name in self.book.names()}
         for _, _, kind, partition in self._partitions():
             for directory in partition.glob("???/*") if kind == "object" else ():
                 if directory.name not in hashes:
                     yield f"nobody wrote what is in {directory.relative_to(self.cluster.directory)}"
+                elif int(directory.name[:8], 16) >> shift != int(partition.name):
+                    yield f"in another's partition: {directory.relative_to(self.cluster.directory)}"
         for host in self.cluster.hosts.values():
             for path in host.root.glob("*/quarantined/*/*"):
                 yield f"quarantined: {path.relative_to(self.cluster.directory)}"
