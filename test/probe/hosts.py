@@ -159,6 +159,7 @@ class Host:
 
     def _rsyncd_conf(self) -> str:
         options = ["uid = root", "gid = root", "use chroot = no", f"address = {self.ip}", f"port = {RSYNC_PORT}"]
+        options += [f"log file = {self._log('rsync')}"]
         for module in layout.STORAGE_KINDS:
             lock = self.layout.directory / f"{module}.lock"
             options += [f"[{module}]", f"path = {self.root}", "read only = no", f"lock file = {lock}"]
@@ -232,6 +233,10 @@ class Host:
     def run(self, program: str, *arguments: str) -> str:
         """Run one of our tools on it, for example ``object-relinker``; return what it prints. It must succeed."""
         return self.namespace.run([sys.executable, str(PROGRAMS / f"swiftlite-{program}"), *arguments])
+
+    def rsync_calls(self, module: str) -> int:
+        """How often something was sent to it by rsync, so far."""
+        return self._log("rsync").read_text().count(f"rsync to {module}/")
 
     # ------------------------------------------------------------------------------------------------------------ disks
 

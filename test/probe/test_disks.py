@@ -37,13 +37,14 @@ def method(request: pytest.FixtureRequest, cluster: ProbeCluster) -> str:
 
 def test_a_disk_that_was_emptied_is_filled_again(cluster: ProbeCluster, book: Book, method: str) -> None:
     host = cluster.hosts[2]
-    before = on_disk(cluster)
+    before, calls = on_disk(cluster), host.rsync_calls("object")
     host.empty("d1")
     lost = before - on_disk(cluster)
     assert lost and {(ip, device) for ip, device, _ in lost} == {(host.ip, "d1")}
     assert reading_problems(cluster, book, 1) == []
     settle(cluster, book)
     assert on_disk(cluster) == before
+    assert (host.rsync_calls("object") > calls) == (method == "rsync")
 
 
 def test_a_disk_that_was_replaced_gets_what_the_builder_says_and_no_more(
