@@ -14,7 +14,7 @@ from probe.book import Book
 from probe.client import Proxy, Writer
 from probe.hosts import PORTS, Host, Place, make_layout
 from probe.network import Network
-from swiftlite.cli import layout, ring_builder
+from swiftlite.cli import children, layout, ring_builder
 from swiftlite.cli.layout import STORAGE_KINDS
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.ring.builder import RingBuilder
@@ -181,6 +181,12 @@ class ProbeCluster:
             passes = [host.launch_pass(daemon) for host in chosen]
             for one in passes:
                 one.wait()
+
+    def last_words(self) -> list[str]:
+        """The last line of every log, to say what went on when something went wrong."""
+        logs = sorted(path for host in self.hosts.values() for path in (host.layout.directory / "log").iterdir())
+        words = [(path.relative_to(self.directory), children.last_line(path)) for path in logs]
+        return [f"{path}: {line}" for path, line in words if line]
 
 
 def _device_id(builder: RingBuilder, host: Host, device: str) -> int:

@@ -11,7 +11,7 @@ from functional.model import Content
 from probe.book import Book, Name
 from probe.client import Writer, content, fill
 from probe.cluster import ProbeCluster
-from probe.verify import reading_problems, settle
+from probe.verify import copies, reading_problems, settle
 
 NEW = Content(77, 5000)
 METHODS = ["ssync", "rsync"]
@@ -58,6 +58,11 @@ def test_a_host_that_was_off_during_writes_catches_up(cluster: ProbeCluster, boo
     statuses = change(writer, [name for name in names if book.outcomes(name)[0].content])
     statuses += change(writer, fill(writer, "c", f"new-{method}-", 6)[1:4])
     assert all(200 <= status < 300 for status in statuses)
+    before = {name: copies(cluster, name, cluster.hosts[2]) for name in book.names()}
+    assert len(set(before.values())) > 1, "nothing was written to a handoff"
+    cluster.run_passes(("object-replicator",), hosts={1, 3, 4})
+    # A handoff keeps what not all primaries have.
+    assert before == {name: copies(cluster, name, cluster.hosts[2]) for name in before}
     cluster.power_on(2)
     settle(cluster, book)
     assert reading_problems(cluster, book, 4) == []

@@ -40,7 +40,8 @@ def settle(cluster: ProbeCluster, book: Book, rounds: int = 6) -> int:
         daemons = set(check.by_daemon())
         if not daemons:
             return number
-    raise AssertionError(f"after {rounds} rounds of passes:\n" + "\n".join(problems(cluster, book)[:30]))
+    told = [*problems(cluster, book)[:30], *cluster.last_words()]
+    raise AssertionError(f"after {rounds} rounds of passes:\n" + "\n".join(told))
 
 
 def wait_at_rest(cluster: ProbeCluster, book: Book, timeout: float = 90.0) -> None:
@@ -274,6 +275,13 @@ class _Check:
                 for path in sorted((host.device(device) / f"{kind}s").glob("*")):
                     if path.is_dir():
                         yield host, device, path
+
+
+def copies(cluster: ProbeCluster, name: Name, without: Host) -> int:
+    """On how many devices, those of one host apart, an object or its tombstone lies, wherever."""
+    name_hash = cluster.swift.hash_path.hex(ACCOUNT, *name)
+    hosts = [host for host in cluster.hosts.values() if host is not without]
+    return sum(len(list(host.root.glob(f"*/objects/*/{name_hash[-3:]}/{name_hash}"))) for host in hosts)
 
 
 PlacedPart = tuple[str, str, int]
