@@ -79,6 +79,21 @@ def test_a_disk_that_is_gone_for_a_while_is_stood_in_for(cluster: ProbeCluster, 
     assert set(cluster.writer(1, book).listing("c")) >= {name for _, name in names[1::5]}
 
 
+def test_a_disk_is_filled_over_a_bad_line(cluster: ProbeCluster, book: Book) -> None:
+    host = cluster.hosts[2]
+    before = on_disk(cluster)
+    cluster.network.slow(2, kilobits=20000)
+    cluster.network.lose(2, percent=3)
+    try:
+        host.empty("d2")
+        settle(cluster, book)
+        assert cluster.network.lost(2) > 0
+    finally:
+        cluster.network.lose(2, 0)
+        cluster.network.quicken(2)
+    assert on_disk(cluster) == before
+
+
 def test_daemons_that_are_left_alone_heal_what_they_find(cluster: ProbeCluster, book: Book) -> None:
     try:
         for host in cluster.hosts.values():
