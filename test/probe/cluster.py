@@ -122,8 +122,11 @@ class ProbeCluster:
             builder.set_weight(_device_id(builder, host, device), weight)
 
     def rebalance(self) -> dict[str, int]:
-        """Rebalance all builders; return for each how many replicas move."""
-        return {kind: builder.rebalance(seed=1)[0] for kind, builder in self.builders.items()}
+        """Rebalance all builders, and write their rings; return for each how many replicas move."""
+        moves = {kind: builder.rebalance(seed=1)[0] for kind, builder in self.builders.items()}
+        for kind, builder in self.builders.items():
+            builder.write_ring(self._ring_file(kind))
+        return moves
 
     def let_move_again(self) -> None:
         """Let the next rebalance move what the last one moved, as if hours had passed."""
@@ -135,20 +138,24 @@ class ProbeCluster:
         path = self.rings / f"{kind}.builder"
         self.builders[kind].save(path)
         assert ring_builder.main([str(path), step]) == 0
-        self.builders[kind] = RingBuilder.load(path)
+        builder = self.builders[kind] = RingBuilder.load(path)
+        builder.write_ring(self._ring_file(kind))
 
     def push_rings(self) -> None:
         """Give every host the rings as they are now; its proxy starts anew with them, the rest sees them by and by."""
-        for kind, builder in self.builders.items():
-            builder.write_ring(self.rings / f"{kind}.ring.gz")
-            for host in self.hosts.values():
-                builder.write_ring(host.swift_dir / f"{kind}.ring.gz")
         for host in self.hosts.values():
+            for kind in STORAGE_KINDS:
+                new = host.swift_dir / f"{kind}.ring.gz.new"
+                shutil.copy(self._ring_file(kind), new)
+                new.rename(new.with_suffix(""))
             host.reload_proxy()
 
     def ring(self, kind: str = "object") -> Ring:
-        """A ring as it is now."""
+        """A ring as it was written last."""
         return Ring(self.rings, kind, hash_path=self.swift.hash_path)
+
+    def _ring_file(self, kind: str) -> Path:
+        return self.rings / f"{kind}.ring.gz"
 
     def host_of(self, node: Node) -> Host:
         """The host that a ring's device is on."""

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from functional.cluster import wait_until
 from functional.model import Content
 from probe.book import Book, Name
 from probe.client import ACCOUNT
 from probe.cluster import ProbeCluster
-from probe.verify import object_directory, problems, reading_problems
+from probe.verify import object_directory, problems, reading_problems, settle
 from swiftlite.cli import children
 
 NAMES: list[Name] = [("c", f"o{number}") for number in range(6)]
@@ -34,8 +33,7 @@ def cluster(make_probe_cluster: Callable[..., ProbeCluster], book: Book) -> Prob
         assert writer.put(name, Content(seed, 1000 if seed else 300000), {"Colour": "blue"}) == 201
     assert writer.post(NAMES[1], {"Colour": "red"}) == 202
     assert writer.delete(NAMES[2]) == 204
-    cluster.run_passes(("object-updater", "container-updater", "account-replicator"))
-    wait_until(lambda: not problems(cluster, book), f"all is well: {problems(cluster, book)}")
+    settle(cluster, book)
     return cluster
 
 

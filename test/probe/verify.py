@@ -300,7 +300,7 @@ def on_disk(cluster: ProbeCluster) -> set[PlacedPart]:
 
 
 def wanted(cluster: ProbeCluster) -> set[PlacedPart]:
-    """All that the object ring, as it was pushed last, wants anywhere."""
+    """All that the object ring, as it was written last, wants anywhere."""
     ring = cluster.ring()
     return {(node.ip, node.device, part) for part in range(ring.partition_count) for node in ring.primaries(part)}
 
