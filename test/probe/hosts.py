@@ -23,7 +23,7 @@ PORTS = (6200, 6201, 6202)
 RSYNC_PORT = 873
 # One key for all proxies: a token is good at every one.
 _TOKENS = {"active_fernet_key_id": "one", "fernet_key_one": "c3dpZnRsaXRlIHByb2JlIGNsdXN0ZXIgMzIgYnl0ZXM="}
-_PATIENCE = {"node_timeout": "3", "conn_timeout": "0.3"}
+_PATIENCE = {"node_timeout": "2", "conn_timeout": "0.3"}
 _REPLICATOR = {**_PATIENCE, "databases_per_second": "0", "interval": "1"}
 SETTINGS: dict[str, dict[str, dict[str, str]]] = {
     "proxy": {
@@ -44,7 +44,7 @@ SETTINGS: dict[str, dict[str, dict[str, str]]] = {
         "object-replicator": {
             **_PATIENCE,
             "interval": "1",
-            "http_timeout": "2",
+            "http_timeout": "1",
             "rsync_io_timeout": "2",
             "ring_check_interval": "1",
         },
