@@ -37,11 +37,15 @@ def cluster(make_probe_cluster: Callable[..., ProbeCluster], book: Book) -> Prob
 
 
 class Busy:
-    """A client of each proxy that changes objects of its own without end, and looks each time for the last change."""
+    """A client of each proxy that changes objects of its own without end, and looks each time for the last change.
+
+    It also looks at one of those objects that were there before, and that nobody changes.
+    """
 
     def __init__(self, cluster: ProbeCluster, book: Book) -> None:
         self.writers = {number: cluster.writer(number, book) for number in (1, 4)}
         self.book = book
+        self.unchanged = book.names()
         self.problems: list[str] = []
         self.done = dict.fromkeys(self.writers, 0)
         self.is_over = False
@@ -73,6 +77,7 @@ class Busy:
                 name = ("c", f"busy-{number}-{dice.randrange(20)}")
                 self._change(writer, name, dice)
                 self._look(writer, name)
+                self._look(writer, dice.choice(self.unchanged))
                 self.done[number] += 1
         except Exception as error:  # a thread's failure is the test's
             self.problems.append(f"client of host{number}: {type(error).__name__}: {error}")
@@ -107,6 +112,7 @@ def relinker(host: Host, step: str) -> None:
 def test_the_partition_power_grows_while_clients_write(cluster: ProbeCluster, book: Book) -> None:
     busy = Busy(cluster, book)
     with busy.running():
+        busy.work_a_while()
         for turn, step in [("prepare", "relink"), ("increase", "cleanup"), ("finish", "")]:
             cluster.turn(
                 "object", f"{turn}_increase_partition_power" if turn != "increase" else "increase_partition_power"
