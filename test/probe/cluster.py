@@ -54,12 +54,16 @@ class ProbeCluster:
         self._exit.callback(self.network.close)
         self._exit.enter_context(self.network.inside())
         self.hosts: dict[int, Host] = {}
-        for place in places:
-            host = self.add_host(place)
-            for device in place.devices:
-                self.add_device(host, device)
-        self.rebalance()
-        self.push_rings()
+        try:
+            for place in places:
+                host = self.add_host(place)
+                for device in place.devices:
+                    self.add_device(host, device)
+            self.rebalance()
+            self.push_rings()
+        except BaseException:
+            self.remove()
+            raise
 
     def add_host(self, place: Place) -> Host:
         """Add a host, with its devices, but not to the rings; it is not started."""

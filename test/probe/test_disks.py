@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 
 import pytest
 
 from probe.book import Book
-from probe.client import fill
+from probe.client import ACCOUNT, fill
 from probe.cluster import ProbeCluster
-from probe.verify import on_disk, reading_problems, settle, wait_at_rest, wanted
+from probe.verify import object_directory, on_disk, reading_problems, settle, wait_at_rest, wanted
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +93,23 @@ def test_a_disk_is_filled_over_a_bad_line(cluster: ProbeCluster, book: Book) -> 
         cluster.network.lose(2, 0)
         cluster.network.quicken(2)
     assert on_disk(cluster) == before
+
+
+def test_auditors_move_away_what_has_rotted_and_nothing_else(cluster: ProbeCluster, book: Book) -> None:
+    name = next(name for name in book.names() if book.outcomes(name)[0].content)
+    node = cluster.ring().get_nodes(ACCOUNT, *name)[1][0]
+    directory = object_directory(cluster, node, name)
+    (data,) = directory.glob("*.data")
+    with open(data, "r+b") as file:
+        byte = file.read(1)
+        file.seek(0)
+        file.write(bytes([byte[0] ^ 1]))
+    cluster.run_passes(("object-auditor", "container-auditor", "account-auditor"))
+    (quarantined,) = [path for host in cluster.hosts.values() for path in host.root.glob("*/quarantined/*/*")]
+    assert quarantined == cluster.path_of(node) / "quarantined" / "objects" / directory.name
+    assert reading_problems(cluster, book, 1) == []
+    shutil.rmtree(quarantined)
+    settle(cluster, book)
 
 
 def test_daemons_that_are_left_alone_heal_what_they_find(cluster: ProbeCluster, book: Book) -> None:
