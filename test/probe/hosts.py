@@ -38,7 +38,6 @@ SETTINGS: dict[str, dict[str, dict[str, str]]] = {
     },
     "object": {
         "DEFAULT": {"workers": "0"},
-        **AT_FULL_SPEED["object"],
         "app:object-server": {**_PATIENCE, "container_update_timeout": "0.3"},
         "object-updater": dict(_PATIENCE),
         "object-replicator": {
@@ -51,15 +50,11 @@ SETTINGS: dict[str, dict[str, dict[str, str]]] = {
     },
     "container": {
         "DEFAULT": {"workers": "0"},
-        **AT_FULL_SPEED["container"],
         "app:container-server": dict(_PATIENCE),
         "container-replicator": _REPLICATOR,
         "container-updater": dict(_PATIENCE),
     },
-    "account": {
-        "DEFAULT": {"workers": "0"},
-        "account-replicator": _REPLICATOR,
-    },
+    "account": {"DEFAULT": {"workers": "0"}, "account-replicator": _REPLICATOR},
 }
 
 
@@ -293,12 +288,11 @@ def make_layout(directory: Path, number: int, ip: str, place: Place, settings: M
 
     :param settings: options by server kind and section, over those that all hosts have
     """
-    merged: dict[str, dict[str, dict[str, str]]] = {
-        kind: {section: dict(options) for section, options in sections.items()} for kind, sections in SETTINGS.items()
-    }
-    for kind, sections in settings.items():
-        for section, options in sections.items():
-            merged.setdefault(kind, {}).setdefault(section, {}).update(options)
+    merged: dict[str, dict[str, dict[str, str]]] = {}
+    for layer in (AT_FULL_SPEED, SETTINGS, settings):
+        for kind, sections in layer.items():
+            for section, options in sections.items():
+                merged.setdefault(kind, {}).setdefault(section, {}).update(options)
     root = directory / "devices"
     node = StorageNode(0, ip, PORTS, root, place.devices)
     return Layout(directory, ip, PROXY_PORT, (node,), USERS, workers="1", settings=merged)

@@ -70,10 +70,10 @@ def test_a_disk_that_was_replaced_gets_what_the_builder_says_and_no_more(
     assert on_disk(cluster) == {place for place in wanted(cluster) if place[2] in filled}
 
 
-def test_a_disk_that_is_gone_for_a_while_is_stood_in_for(cluster: ProbeCluster, book: Book, method: str) -> None:
+def test_a_disk_that_is_gone_for_a_while_is_stood_in_for(cluster: ProbeCluster, book: Book) -> None:
     host = cluster.hosts[1]
     host.unmount("d2")
-    names = fill(cluster.writer(4, book), "c", f"meanwhile-{method}-", 10)
+    names = fill(cluster.writer(4, book), "c", "meanwhile", 10)
     host.mount("d2")
     assert reading_problems(cluster, book, 1) == []
     settle(cluster, book)
