@@ -177,7 +177,7 @@ class Exposure:
         for replica in np.flatnonzero(cover.first[:, part]):
             age = random.random() * cover.windows[replica, part]
             if replica != last:
-                outages.strike(cover.kinds[replica], int(cover.standing[replica, part]), -age)
+                outages.note(cover.kinds[replica], int(cover.standing[replica, part]), -age)
         return outages.strike(cover.kinds[last], int(cover.standing[last, part]), 0.0)
 
     # --- simulation ---
@@ -231,15 +231,26 @@ class _Outages:
         self._times = np.full(len(exposure.index), -np.inf)
         self._kinds = np.zeros(len(exposure.index), dtype=np.int8)
 
-    def strike(self, kind: int, tier: int, now: float) -> int:
-        """Let a device, server or zone lose its data; returns how many partitions are lost by that."""
-        exposure = self._exposure
-        parts = exposure.held_in(kind, tier)
-        before = self._missing(parts, now)
-        struck = exposure.tiers[kind][:-1] == tier
+    def note(self, kind: int, tier: int, now: float) -> None:
+        """Let a device, server or zone lose its data."""
+        struck = self._exposure.tiers[kind][:-1] == tier
         self._times[struck] = now
         self._kinds[struck] = kind
-        return int((self._missing(parts, now) & ~before).sum())
+
+    def strike(self, kind: int, tier: int, now: float) -> int:
+        """Let a device, server or zone lose its data; returns how many partitions are lost by that."""
+        before = self._times.copy(), self._kinds.copy()
+        self.note(kind, tier, now)
+        parts = self._exposure.held_in(kind, tier)
+        lost = parts[self._missing(parts, now)]
+        if not len(lost):
+            return 0
+        # What was missing altogether before was lost before.
+        after = self._times, self._kinds
+        self._times, self._kinds = before
+        fresh = ~self._missing(lost, now)
+        self._times, self._kinds = after
+        return int(fresh.sum())
 
     def _missing(self, parts: Longs, now: float) -> NDArray[np.bool_]:
         held = self._exposure.held[:, parts]
