@@ -187,11 +187,15 @@ def _write(fs: FileSystem, partition_directory: str, hashes: Hashes) -> None:
     temporary = f"{path}.{os.getpid()}.{time.monotonic_ns():x}.tmp"
     fd = fs.open_new(temporary)
     try:
-        fs.write(fd, pickle.dumps(hashes, 2))
-        fs.sync(fd)
-    finally:
-        fs.close(fd)
-    fs.rename(temporary, path)
+        try:
+            fs.write(fd, pickle.dumps(hashes, 2))
+            fs.sync(fd)
+        finally:
+            fs.close(fd)
+        fs.rename(temporary, path)
+    except BaseException:
+        fs.unlink(temporary)  # A full disk would get one more at every attempt.
+        raise
 
 
 def _write_if_unchanged(fs: FileSystem, partition_directory: str, before: Hashes, hashes: Hashes) -> bool:

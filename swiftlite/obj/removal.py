@@ -26,6 +26,8 @@ def remove_objects(fs: FileSystem, partition_directory: str, may_go: Callable[[s
         for name_hash in filter(layout.is_hash, _list(fs, suffix_directory)):
             removed += _remove_object(fs, f"{suffix_directory}/{name_hash}", name_hash, may_go)
         _remove_directory(fs, suffix_directory)
+        # Once more: who hashed the suffix in between still found the objects there.
+        hashes.invalidate(fs, partition_directory, suffix)
     return removed
 
 
