@@ -127,9 +127,13 @@ class PartitionPush:
         for node in primaries:
             self._try(node, lambda node=node: held.append(self._send(node, suffixes)))
         wanted = self.replicator.options.handoff_delete or len(primaries)
-        # In a ring that has come meanwhile the device may be a primary: then it is the next pass that decides.
-        if len(held) >= wanted and not self.job.ring.has_changed():
+        if len(held) >= wanted and self._are_primaries(primaries):
             removal.remove_objects(self.replicator.fs, self.job.directory, is_held(held, wanted))
+
+    def _are_primaries(self, primaries: Sequence[Node]) -> bool:
+        """Whether they still are: in a ring that has come meanwhile, loaded by now or not, this device may be one."""
+        ring = self.job.ring
+        return not ring.has_changed() and ring.primaries(self.job.partition) == tuple(primaries)
 
     # Both -------------------------------------------------------------------------------------------------------------
 

@@ -213,13 +213,16 @@ def test_what_comes_while_a_handoff_is_sent_home_is_not_removed(site: ObjectSite
     assert_empty(site, 3)
 
 
-def test_no_handoff_is_removed_that_a_new_ring_wants(site: ObjectSite) -> None:
+@pytest.mark.parametrize("is_loaded", [False, True], ids=["on disk", "loaded for another partition"])
+def test_no_handoff_is_removed_that_a_new_ring_wants(site: ObjectSite, is_loaded: bool) -> None:
     site.put((3,), NAMES[0], 1)
     replicator = site.replicator(3)
     send = replicator.sender.send
 
     def slowly(*arguments, **options):
         site.write_ring((0, 1, 3))
+        if is_loaded:
+            replicator.rings[0]._reload()
         return send(*arguments, **options)
 
     replicator.sender.send = slowly  # type: ignore[method-assign]
