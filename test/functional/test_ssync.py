@@ -322,6 +322,26 @@ def test_a_file_where_a_directory_should_be(where: str, source: Replica, target:
     assert not quarantined(source)
 
 
+@pytest.mark.parametrize(("kind", "damage"), [(".data", "size"), (".data", "metadata"), (".ts", "metadata")])
+def test_what_is_damaged_there_does_not_pass_for_the_object(
+    kind: str, damage: str, source: Replica, target: Replica
+) -> None:
+    """A handoff would be removed because of it. A crash may leave such files where rsync had brought them."""
+    for replica in (source, target):
+        replica.put("o", at(1))
+        if kind == ".ts":
+            replica.delete("o", at(2))
+    (path,) = target.directory("o").iterdir()
+    if damage == "size":
+        os.truncate(path, 0)
+    else:
+        os.removexattr(path, "user.swift.metadata")
+    sent = source.send(target)
+    assert sent.data + sent.tombstones == len(sent.in_sync) == 1
+    assert target.contents() == source.contents()
+    assert quarantined(target) == [source.directory("o").name]
+
+
 # What is not taken ----------------------------------------------------------------------------------------------------
 
 
@@ -398,6 +418,18 @@ def test_failures_are_told_in_the_end(source: Replica, make_target: Callable[...
     assert error.status == 500 and "2 failures to 1 successes" in str(error)
     assert [Path(name).name for name in full.contents()] == [f"{at(2)}.ts"]
     assert full.files(".data") == []
+
+
+@pytest.mark.parametrize("size", [5, 700_000])
+def test_an_error_that_nobody_thought_of_is_no_success(size: int, source: Replica, target: Replica) -> None:
+    source.put("o", at(1), bytes(size))
+
+    def serve(request: Any) -> Any:
+        raise RuntimeError("something unheard of")
+
+    target.app.ssync.serve = serve
+    assert failure_of(source, target).status in (0, 500)
+    assert target.contents() == {}
 
 
 def test_too_many_failures_end_the_session(source: Replica, make_target: Callable[..., Replica]) -> None:
