@@ -43,6 +43,15 @@ def invalidate(fs: FileSystem, partition_directory: str, suffix: str) -> None:
         pass
 
 
+def forget(fs: FileSystem, partition_directory: str) -> None:
+    """Have all suffixes hashed anew: for a disk that is too full to take a note of one."""
+    try:
+        with fs.lock(f"{partition_directory}/{layout.LOCK_FILE}"):
+            fs.unlink(f"{partition_directory}/{layout.HASHES_FILE}")
+    except FileNotFoundError:
+        pass
+
+
 def consolidate(fs: FileSystem, partition_directory: str) -> Hashes:
     """Fold the noted invalidations into hashes.pkl.
 

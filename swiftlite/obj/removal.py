@@ -11,6 +11,7 @@ from swiftlite.core.fileset import FileSet
 from swiftlite.obj import hashes, layout
 
 _NOT_EMPTY = (errno.ENOTEMPTY, errno.EEXIST)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def remove_objects(fs: FileSystem, partition_directory: str, may_go: Callable[[str, FileSet], bool]) -> int:
@@ -21,13 +22,13 @@ def remove_objects(fs: FileSystem, partition_directory: str, may_go: Callable[[s
     """
     removed = 0
     for suffix in filter(layout.is_suffix, _list(fs, partition_directory)):
-        hashes.invalidate(fs, partition_directory, suffix)
+        _note_change(fs, partition_directory, suffix)
         suffix_directory = f"{partition_directory}/{suffix}"
         for name_hash in filter(layout.is_hash, _list(fs, suffix_directory)):
             removed += _remove_object(fs, f"{suffix_directory}/{name_hash}", name_hash, may_go)
         _remove_directory(fs, suffix_directory)
         # Once more: who hashed the suffix in between still found the objects there.
-        hashes.invalidate(fs, partition_directory, suffix)
+        _note_change(fs, partition_directory, suffix)
     return removed
 
 
@@ -49,6 +50,15 @@ def remove_partition(fs: FileSystem, partition_directory: str) -> bool:
     except LockTimeout:
         return False
     return _remove_directory(fs, partition_directory)
+
+
+def _note_change(fs: FileSystem, partition_directory: str, suffix: str) -> None:
+    try:
+        hashes.invalidate(fs, partition_directory, suffix)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        hashes.forget(fs, partition_directory)  # A full disk is what most needs to get rid of something.
 
 
 def _remove_object(fs: FileSystem, directory: str, name_hash: str, may_go: Callable[[str, FileSet], bool]) -> bool:

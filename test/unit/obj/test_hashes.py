@@ -193,3 +193,26 @@ def test_a_full_disk_is_not_littered() -> None:
         with pytest.raises(OSError, match="full"):
             get(disk)
     assert sorted(disk.list(PARTITION)) == [".lock", "abc"]
+
+
+def test_objects_can_be_removed_from_a_full_disk() -> None:
+    """It takes no note of that; what it remembers of the partition goes instead."""
+
+    class Full(ForgetfulDisk):
+        def append(self, path: str, data: bytes) -> None:
+            if self.is_full:
+                raise OSError(errno.ENOSPC, "full", path)
+            super().append(path, data)
+
+        is_full = False
+
+    disk = Full()
+    disk.make_directories(PARTITION)
+    for name_hash in (ONE, TWO):
+        add(disk, name_hash, "0000999999.00001.data")
+    get(disk)
+    disk.is_full = True
+    assert removal.remove_objects(disk, PARTITION, lambda name_hash, found: name_hash == ONE) == 1
+    assert get(disk) == {"abc": md5("0000999999.00001.data")}
+    assert removal.remove_objects(disk, PARTITION, lambda name_hash, found: True) == 1
+    assert get(disk) == {}
