@@ -36,6 +36,8 @@ from swiftlite.wire.suffix_hashes import spell
 
 BATCH = 65536
 """Bytes that are gathered before they are sent."""
+LONGEST_SILENCE = 5.0
+"""Seconds after which less than that is sent, too: from a slow disk it comes slowly, and the receiver waits 60."""
 HTTP_TIMEOUT = 60.0
 """Seconds to wait for the receiver's next words: it looks at every object, and stores every one, before it speaks."""
 A_TURN = 50
@@ -144,7 +146,7 @@ class _Receiver:
         self.sent = 0
         self._lines = LineReader(lambda: response.read(BATCH))
         self._bytes_per_second = bytes_per_second
-        self._started = monotonic()
+        self._started = self._spoke = monotonic()
         self._gathered: list[bytes] = []
         self._size = 0
 
@@ -152,7 +154,7 @@ class _Receiver:
         """Send, or keep for the next batch."""
         self._gathered.append(data)
         self._size += len(data)
-        if self._size >= BATCH:
+        if self._size >= BATCH or monotonic() - self._spoke > LONGEST_SILENCE:
             self.flush()
 
     def flush(self) -> None:
@@ -171,6 +173,7 @@ class _Receiver:
         except (PeerClosed, NodeTimeout):
             self._hear_last_words()
             raise
+        self._spoke = monotonic()
         self.sent += len(data)
         if self._bytes_per_second > 0:
             ahead = self.sent / self._bytes_per_second - (monotonic() - self._started)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import re
@@ -24,6 +25,7 @@ from swiftlite.core.timestamp import ZERO, Timestamp
 from swiftlite.http.client import Client
 from swiftlite.http.errors import Address
 from swiftlite.http.reply import Connection
+from swiftlite.http.upload import Upload
 from swiftlite.obj import ssync_sender, xattrs
 from swiftlite.obj.diskfile import OpenObject
 from swiftlite.obj.errors import DiskFileDeleted
@@ -476,6 +478,21 @@ def test_nobody_waits_for_ever_however_many_objects_there_are(
     )
     client.close()
     assert (sent.offered, len(sent.in_sync), sent.failures) == (count, 0, 0)  # None of them is really there.
+
+
+def test_a_receiver_is_not_kept_waiting_by_a_slow_disk(
+    source: Replica, target: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However little there is to send at a time."""
+    for number in range(4):
+        source.put(f"o{number}", at(1))
+    said: list[int] = []
+    say = Upload.say
+    monkeypatch.setattr(Upload, "say", lambda upload, data: (said.append(len(data)), say(upload, data)))
+    clock = itertools.count(0, 2)  # Seconds pass between any two objects.
+    monkeypatch.setattr(ssync_sender, "monotonic", lambda: float(next(clock)))
+    assert source.send(target).data == 4
+    assert len(said) >= 5
 
 
 def test_no_faster_than_allowed(source: Replica, target: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
