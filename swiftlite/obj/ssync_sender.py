@@ -232,6 +232,11 @@ class _Update(NamedTuple):
     post: bytes = b""
     delete: bytes = b""
 
+    def close(self) -> None:
+        """Close the file of a big body."""
+        if not isinstance(self.body, bytes):
+            self.body.close()
+
 
 class _Objects:
     """The objects of a partition, as one session offers and sends them."""
@@ -274,13 +279,16 @@ class _Objects:
         if update is None:
             self.unsent.add(name)
             return
-        for head in filter(None, (update.delete, update.put)):
-            peer.put(head)
-        if isinstance(update.body, bytes):
-            peer.put(update.body)
-            self.bytes += len(update.body)
-        else:
-            self._send_big_body(update.body, peer)
+        try:
+            for head in filter(None, (update.delete, update.put)):
+                peer.put(head)
+            if isinstance(update.body, bytes):
+                peer.put(update.body)
+                self.bytes += len(update.body)
+            else:
+                self._send_big_body(update.body, peer)
+        finally:
+            update.close()
         peer.put(update.post)
         self.tombstones += bool(update.delete)
         self.data += bool(update.put)
@@ -322,8 +330,6 @@ class _Objects:
             raise
         except (DiskFileError, OSError) as error:
             raise SsyncFailed(f"broken off in the midst of {reader.disk_file.path}: {error}") from None
-        finally:
-            reader.close()
 
     def _fail(self, name: str, error: Exception) -> None:
         """Go on without an object that cannot be sent."""

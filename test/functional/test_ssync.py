@@ -10,6 +10,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,28 @@ def test_a_body_that_proves_damaged_on_the_way_is_never_stored(source: Replica, 
     source.put("big", at(2), BIG)
     assert source.send(target).data == 1
     assert target.contents() == source.contents()
+
+
+def test_a_session_that_breaks_off_leaves_no_file_open(
+    source: Replica, target: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where that happens between an object's head and its body."""
+    source.put("big", at(1), BIG)
+    put = ssync_sender._Receiver.put
+
+    def fail(peer: Any, data: bytes) -> None:
+        if data.startswith(b"PUT "):
+            raise SsyncFailed("gone")
+        put(peer, data)
+
+    monkeypatch.setattr(ssync_sender._Receiver, "put", fail)
+    assert str(failure_of(source, target)) == "gone"
+    (path,) = source.directory("big").iterdir()
+    opened = set()
+    for fd in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            opened.add(os.readlink(fd))
+    assert str(path) not in opened
 
 
 def meddle_with(monkeypatch: pytest.MonkeyPatch, change: Callable[[str], None]) -> None:
