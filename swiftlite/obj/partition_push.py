@@ -11,6 +11,7 @@ from swiftlite.common.policies import StoragePolicy
 from swiftlite.core import replicas
 from swiftlite.core.fileset import FileSet
 from swiftlite.obj import hashes, layout, removal
+from swiftlite.obj.replication_lock import partition_lock
 from swiftlite.obj.shipment import Sent
 from swiftlite.ring.own import is_same, place_among
 from swiftlite.ring.ring import Node, Ring
@@ -111,7 +112,7 @@ class PartitionPush:
         try:
             suffixes = sorted(filter(layout.is_suffix, fs.list(directory)))
             if suffixes:
-                with fs.lock(f"{directory}/{layout.REPLICATION_LOCK_FILE}", REVERT_LOCK_TIMEOUT):
+                with partition_lock(fs, directory, REVERT_LOCK_TIMEOUT):
                     self._empty(primaries, suffixes)
             if removal.remove_partition(fs, directory):
                 self.counts["remove"] += 1

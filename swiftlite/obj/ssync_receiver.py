@@ -122,8 +122,6 @@ class _Session:
                 lines = LineReader(lambda: body.read1(PIECE))
                 yield self._missing_check(lines)
                 yield self._updates(lines)
-        except GeneratorExit:
-            raise
         except Exception as error:
             body.abandon()  # The sender may be in the midst of something.
             line = self._error_line(error)
