@@ -373,6 +373,14 @@ def test_old_temporary_files_are_removed(site: ObjectSite) -> None:
     assert os.listdir(temporary) == ["young"]
 
 
+def test_a_directory_of_temporary_files_that_cannot_be_read_stops_nothing(site: ObjectSite) -> None:
+    site.put((0,), NAMES[0], 1)
+    (site.device(0) / "tmp").write_bytes(b"")
+    (counts,) = site.replicate(0)
+    assert (counts["failures"], counts["rsync"]) == (1, 2)
+    assert_level(site, NAMES[:1])
+
+
 def test_tombstones_are_forgotten_when_all_must_have_seen_them(site: ObjectSite) -> None:
     site.put(PRIMARIES, NAMES[0], 1)
     for number in PRIMARIES:
