@@ -13,7 +13,7 @@ from fakes.forgetful_disk import ForgetfulDisk
 from swiftlite.common.policies import StoragePolicy
 from swiftlite.core.names import EntityName, HashPath
 from swiftlite.core.timestamp import Timestamp
-from swiftlite.obj import hashes, removal
+from swiftlite.obj import hashes
 from swiftlite.obj.diskfile import DiskFile, DiskFileManager, DiskFileOptions
 
 PARTITION = "/sda/objects/7"
@@ -163,24 +163,6 @@ def test_a_change_is_never_hashed_away(change: str, anonymous: bool) -> None:
     assert None not in pickle.loads(disk.read_file(f"{PARTITION}/hashes.pkl")).values()
 
 
-def test_a_removal_is_never_hashed_away() -> None:
-    """Whoever hashes between the note of it and the removal; another object keeps the partition."""
-
-    class Hashed(ForgetfulDisk):
-        def lock_directory(self, path: str) -> int | None:
-            get(self)
-            return super().lock_directory(path)
-
-    disk = Hashed()
-    disk.make_directories(PARTITION)
-    for name_hash in (ONE, TWO):
-        add(disk, name_hash, "0000999999.00001.data")
-    assert removal.remove_objects(disk, PARTITION, lambda name_hash, found: name_hash == ONE) == 1
-    assert get(disk) == {"abc": md5("0000999999.00001.data")}
-    assert removal.remove_objects(disk, PARTITION, lambda name_hash, found: True) == 1
-    assert get(disk) == {}
-
-
 def test_a_full_disk_is_not_littered() -> None:
     class Full(ForgetfulDisk):
         def write(self, fd: int, data: bytes | memoryview) -> None:
@@ -193,26 +175,3 @@ def test_a_full_disk_is_not_littered() -> None:
         with pytest.raises(OSError, match="full"):
             get(disk)
     assert sorted(disk.list(PARTITION)) == [".lock", "abc"]
-
-
-def test_objects_can_be_removed_from_a_full_disk() -> None:
-    """It takes no note of that; what it remembers of the partition goes instead."""
-
-    class Full(ForgetfulDisk):
-        def append(self, path: str, data: bytes) -> None:
-            if self.is_full:
-                raise OSError(errno.ENOSPC, "full", path)
-            super().append(path, data)
-
-        is_full = False
-
-    disk = Full()
-    disk.make_directories(PARTITION)
-    for name_hash in (ONE, TWO):
-        add(disk, name_hash, "0000999999.00001.data")
-    get(disk)
-    disk.is_full = True
-    assert removal.remove_objects(disk, PARTITION, lambda name_hash, found: name_hash == ONE) == 1
-    assert get(disk) == {"abc": md5("0000999999.00001.data")}
-    assert removal.remove_objects(disk, PARTITION, lambda name_hash, found: True) == 1
-    assert get(disk) == {}
