@@ -20,6 +20,8 @@ Hashes = dict[str, Any]
 
 BOOKKEEPING = frozenset({"valid", "updated"})
 MAX_ATTEMPTS = 3
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk that has no room."""
 
 
 def fileset_strings(files: FileSet) -> Iterable[str]:
@@ -55,16 +57,16 @@ def forget(fs: FileSystem, partition_directory: str) -> None:
 def consolidate(fs: FileSystem, partition_directory: str) -> Hashes:
     """Fold the noted invalidations into hashes.pkl.
 
-    :returns: the hashes as they are now stored
+    :returns: the hashes as they are now stored, or would be if the disk were not full
     """
     with fs.lock(f"{partition_directory}/{layout.LOCK_FILE}"):
         hashes = _read(fs, partition_directory)
         invalid = _read_invalidations(fs, partition_directory)
         if invalid:
             hashes.update(dict.fromkeys(invalid))
-            _write(fs, partition_directory, hashes)
-            # Only after the pickle is safe: a crash in between repeats the work, it loses nothing.
-            fs.truncate(f"{partition_directory}/{layout.INVALIDATIONS_FILE}")
+            if _remember(fs, partition_directory, hashes):
+                # Only after the pickle is safe: a crash in between repeats the work, it loses nothing.
+                fs.truncate(f"{partition_directory}/{layout.INVALIDATIONS_FILE}")
         return hashes
 
 
@@ -211,5 +213,16 @@ def _write_if_unchanged(fs: FileSystem, partition_directory: str, before: Hashes
     with fs.lock(f"{partition_directory}/{layout.LOCK_FILE}"):
         if _read(fs, partition_directory) != before:
             return False
-        _write(fs, partition_directory, hashes)
+        _remember(fs, partition_directory, hashes)
         return True
+
+
+def _remember(fs: FileSystem, partition_directory: str, hashes: Hashes) -> bool:
+    """Store hashes; False when the disk is full: then they are good for now, and computed again the next time."""
+    try:
+        _write(fs, partition_directory, hashes)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        return False
+    return True

@@ -12,7 +12,6 @@ from swiftlite.core.fileset import FileSet
 from swiftlite.obj import hashes, layout
 
 _NOT_EMPTY = (errno.ENOTEMPTY, errno.EEXIST)
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def remove_objects(fs: FileSystem, partition_directory: str, may_go: Callable[[str, FileSet], bool]) -> int:
@@ -63,7 +62,7 @@ def _note_change(fs: FileSystem, partition_directory: str, suffix: str) -> None:
     try:
         hashes.invalidate(fs, partition_directory, suffix)
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in hashes.FULL:
             raise
         hashes.forget(fs, partition_directory)  # A full disk is what most needs to get rid of something.
 
