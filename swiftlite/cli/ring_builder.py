@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from swiftlite.cli import ring_devices, ring_growth, ring_view, ring_writing
+from swiftlite.cli.pipes import ends_unread
 from swiftlite.cli.ring_command import ERROR, SUCCESS, WARNING, Command, CommandError, Number, pairs, selections
 from swiftlite.cli.ring_devices import device_text
 from swiftlite.cli.ring_growth import refuse_growing
@@ -292,6 +293,7 @@ COMMANDS = {
 }
 
 
+@ends_unread
 def main(argv: list[str], *, is_safe: bool = False) -> int:
     """Run one command.
 
@@ -315,6 +317,8 @@ def main(argv: list[str], *, is_safe: bool = False) -> int:
             return COMMANDS[name].run(Command(name, COMMANDS[name].usage, builder_file, arguments))
     except SystemExit as stop:  # argparse has said why
         return ERROR if stop.code else SUCCESS
+    except BrokenPipeError:
+        raise
     except (CommandError, RingError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return ERROR
