@@ -11,7 +11,8 @@ from swiftlite.core import fileset
 from swiftlite.core.fileset import FileSet
 from swiftlite.obj import hashes, layout
 
-_NOT_EMPTY = (errno.ENOTEMPTY, errno.EEXIST)
+_KEPT = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
+"""Why a directory is not removed, without anything being wrong with the disk."""
 
 
 def remove_objects(fs: FileSystem, partition_directory: str, may_go: Callable[[str, FileSet], bool]) -> int:
@@ -93,7 +94,7 @@ def _remove_directory(fs: FileSystem, directory: str) -> bool:
     except FileNotFoundError:
         return True
     except OSError as error:
-        if error.errno not in _NOT_EMPTY:
+        if error.errno not in _KEPT:
             raise
         return False
     return True

@@ -327,6 +327,8 @@ class ObjectReplicator(daemon.Daemon):
         try:
             PartitionPush(self, job).run()
         except NotADirectoryError:
+            if self.fs.is_directory(job.directory):
+                raise  # It is something in it.
             self._put_aside(job)
         except ValueError as error:
             self.counts["failures"] += 1
