@@ -68,7 +68,9 @@ def differing_suffixes(ours: Mapping[str, str], theirs: Mapping[str, Any]) -> li
 
     :param ours: suffix -> hash (formats.md 3.7)
     """
-    return sorted(suffix for suffix, found in ours.items() if theirs.get(suffix) != found)
+    if ours == theirs:
+        return []
+    return sorted([suffix for suffix, found in ours.items() if theirs.get(suffix) != found])
 
 
 def all_is_told(now: Info, before: Info, answers: Iterable[Info]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from logging import Logger
@@ -135,16 +134,20 @@ class DiskFileManager:
         partition: str,
         recalculate: Iterable[str] = (),
         relist: bool = False,
+        hashed: set[str] | None = None,
     ) -> dict[str, str]:
         """The hash of every suffix of a partition (formats.md 3.7); a suffix that cannot be read is logged and left out.
 
-        Blocks for as long as the disk takes where something has changed. Arguments: :func:`hashes.get_hashes`'.
+        Blocks for as long as the disk takes where something has changed. Other arguments: :func:`hashes.get_hashes`'.
+
+        :param hashed: gets the suffixes that had to be hashed
         """
         directory = layout.partition_directory(device_root, policy, partition)
-        hashed = set()
+        hashed = set() if hashed is None else hashed
+        known = len(hashed)
 
         def tidy(hash_directory: str) -> FileSet:
-            hashed.add(os.path.dirname(hash_directory))
+            hashed.add(layout.split_hash_directory(hash_directory)[1])
             try:
                 return self.tidy(hash_directory)
             except OSError as error:
@@ -157,7 +160,7 @@ class DiskFileManager:
             self.logger.error("Cannot hash a suffix of %s: %s", directory, error)
 
         found = hashes.get_hashes(self.fs, directory, tidy, recalculate, relist, failed)
-        self.suffixes_hashed += len(hashed)
+        self.suffixes_hashed += len(hashed) - known
         return found
 
     def quarantine(

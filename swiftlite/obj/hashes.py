@@ -19,6 +19,7 @@ Hashes = dict[str, Any]
 """Suffix -> hash or None (to be computed), and the bookkeeping keys ``valid`` and ``updated``."""
 
 BOOKKEEPING = frozenset({"valid", "updated"})
+_KEYS = BOOKKEEPING | {f"{number:03x}" for number in range(0x1000)}
 MAX_ATTEMPTS = 3
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """Errors of a disk that has no room."""
@@ -54,29 +55,13 @@ def forget(fs: FileSystem, partition_directory: str) -> None:
         pass
 
 
-def consolidate(fs: FileSystem, partition_directory: str) -> Hashes:
-    """Fold the noted invalidations into hashes.pkl.
-
-    :returns: the hashes as they are now stored, or would be if the disk were not full
-    """
-    with fs.lock(f"{partition_directory}/{layout.LOCK_FILE}"):
-        hashes = _read(fs, partition_directory)
-        invalid = _read_invalidations(fs, partition_directory)
-        if invalid:
-            hashes.update(dict.fromkeys(invalid))
-            if _remember(fs, partition_directory, hashes):
-                # Only after the pickle is safe: a crash in between repeats the work, it loses nothing.
-                fs.truncate(f"{partition_directory}/{layout.INVALIDATIONS_FILE}")
-        return hashes
-
-
 def known(fs: FileSystem, partition_directory: str) -> dict[str, str] | None:
     """The hashes of a partition in which nothing has changed, for the price of two small files; None: compute them.
 
     Without a lock: the notes are read first, so whatever is not noted by then is in the hashes, or is missed as if
     they had been asked for a moment earlier.
     """
-    if _read_invalidations(fs, partition_directory):
+    if _read_notes(fs, partition_directory):
         return None
     stored = _read(fs, partition_directory)
     hashes = _without_bookkeeping(stored)
@@ -102,15 +87,16 @@ def get_hashes(
     if not fs.is_directory(partition_directory):
         return {}
     for _ in range(MAX_ATTEMPTS):
-        before = consolidate(fs, partition_directory)
-        hashes = dict(before)
+        with fs.lock(f"{partition_directory}/{layout.LOCK_FILE}"):
+            before, notes = _read(fs, partition_directory), _read_notes(fs, partition_directory)
+        hashes = {**before, **dict.fromkeys(_noted(notes))}
         hashes.update(dict.fromkeys(suffix for suffix in recalculate if suffix in hashes))
         if relist or not hashes["valid"]:
             for suffix in filter(layout.is_suffix, fs.list(partition_directory)):
                 hashes.setdefault(suffix, None)
             hashes["valid"] = True
         changing = []
-        for suffix in [key for key, value in hashes.items() if key not in BOOKKEEPING and not value]:
+        for suffix in [key for key, value in hashes.items() if not value and key not in BOOKKEEPING]:
             try:
                 found, is_changing = _suffix_hash(fs, f"{partition_directory}/{suffix}", tidy)
             except OSError as error:
@@ -125,13 +111,16 @@ def get_hashes(
             if is_changing:
                 changing.append(suffix)
         stored = {**hashes, **dict.fromkeys(changing)}
-        if stored == before or _write_if_unchanged(fs, partition_directory, before, stored):
+        if (stored == before and not notes) or _store(fs, partition_directory, before, notes, stored):
             break
     return {suffix: found for suffix, found in _without_bookkeeping(hashes).items() if found}
 
 
 def _without_bookkeeping(stored: Hashes) -> dict[str, Any]:
-    return {key: value for key, value in stored.items() if key not in BOOKKEEPING}
+    hashes = dict(stored)
+    for key in BOOKKEEPING:
+        hashes.pop(key, None)
+    return hashes
 
 
 def _suffix_hash(fs: FileSystem, suffix_directory: str, tidy: Callable[[str], FileSet]) -> tuple[str | None, bool]:
@@ -177,19 +166,21 @@ def _read(fs: FileSystem, partition_directory: str) -> Hashes:
         stored = pickles.loads(fs.read_file(f"{partition_directory}/{layout.HASHES_FILE}"), encoding="utf8")
     except (OSError, pickle.UnpicklingError):
         return unknown
-    if not isinstance(stored, dict):
-        return unknown
-    if any(not isinstance(key, str) or not (key in BOOKKEEPING or layout.is_suffix(key)) for key in stored):
+    if not isinstance(stored, dict) or not stored.keys() <= _KEYS:
         return unknown
     return {"valid": True, "updated": -1, **stored}
 
 
-def _read_invalidations(fs: FileSystem, partition_directory: str) -> list[str]:
+def _read_notes(fs: FileSystem, partition_directory: str) -> bytes:
     try:
-        lines = fs.read_file(f"{partition_directory}/{layout.INVALIDATIONS_FILE}").decode("ascii", "replace")
+        return fs.read_file(f"{partition_directory}/{layout.INVALIDATIONS_FILE}")
     except FileNotFoundError:
-        return []
-    return [line for line in lines.split("\n") if layout.is_suffix(line)]
+        return b""
+
+
+def _noted(notes: bytes) -> list[str]:
+    """The suffixes that some notes say have changed."""
+    return [line for line in notes.decode("ascii", "replace").split("\n") if layout.is_suffix(line)]
 
 
 def _write(fs: FileSystem, partition_directory: str, hashes: Hashes) -> None:
@@ -209,11 +200,20 @@ def _write(fs: FileSystem, partition_directory: str, hashes: Hashes) -> None:
         raise
 
 
-def _write_if_unchanged(fs: FileSystem, partition_directory: str, before: Hashes, hashes: Hashes) -> bool:
+def _store(fs: FileSystem, partition_directory: str, before: Hashes, notes: bytes, hashes: Hashes) -> bool:
+    """Store what was computed, and strike out the notes; False when others did so meanwhile.
+
+    :param before: what was stored when we began
+    :param notes: and what was noted: what has come since stays to be computed
+    """
     with fs.lock(f"{partition_directory}/{layout.LOCK_FILE}"):
-        if _read(fs, partition_directory) != before:
+        now = _read_notes(fs, partition_directory)
+        if _read(fs, partition_directory) != before or not now.startswith(notes):
             return False
-        _remember(fs, partition_directory, hashes)
+        hashes = {**hashes, **dict.fromkeys(_noted(now[len(notes) :]))}
+        if _remember(fs, partition_directory, hashes) and now:
+            # Only after the pickle is safe: a crash in between repeats the work, it loses nothing.
+            fs.truncate(f"{partition_directory}/{layout.INVALIDATIONS_FILE}")
         return True
 
 

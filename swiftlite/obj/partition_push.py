@@ -52,6 +52,8 @@ class PartitionPush:
         self.replicator = replicator
         self.counts = replicator.counts
         self.job = job
+        self.hashed: set[str] = set()
+        """The suffixes whose hashes are of now, not remembered."""
 
     def run(self) -> None:
         """Bring the other primaries level, or all of them if this is a handoff, which is then emptied.
@@ -88,16 +90,19 @@ class PartitionPush:
     def _compute(self, recalculate: Iterable[str] = (), relist: bool = False) -> dict[str, str]:
         job, files = self.job, self.replicator.files
         compute, run = files.suffix_hashes, self.replicator.threads.run
-        return run(compute, job.device_root, job.policy, str(job.partition), recalculate, relist)
+        return run(compute, job.device_root, job.policy, str(job.partition), recalculate, relist, self.hashed)
 
     def _level_with(self, node: Node, ours: dict[str, str]) -> None:
         theirs = suffix_hashes.ask(self.replicator.client, node, self.job.policy, self.job.partition)
         differing = replicas.differing_suffixes(ours, theirs)
-        if differing:
+        remembered = [suffix for suffix in differing if suffix not in self.hashed]
+        if remembered:
             # Perhaps only what we remembered was wrong: something may have been removed by hand.
-            fresh = self._compute(recalculate=differing)
-            ours.update({suffix: fresh[suffix] for suffix in differing if suffix in fresh})
-            differing = [suffix for suffix in differing if suffix in fresh and theirs.get(suffix) != fresh[suffix]]
+            fresh = self._compute(recalculate=remembered)
+            for suffix in remembered:
+                ours.pop(suffix)
+                ours |= {suffix: fresh[suffix]} if suffix in fresh else {}
+            differing = replicas.differing_suffixes(ours, theirs)
         if not differing:
             self.counts["hashmatch"] += 1
             return
