@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 
-from swiftlite.wire.peers import PeerFailed
+from swiftlite.wire.peers import PeerFailed, PeerSilent
 
+SILENT = (10, 30, 35)
+"""How rsync ends when there is no connection, or nothing comes over it: that takes long, so it is worth remembering."""
 SAID = 300
 """Characters of what a failed rsync said that go into the log."""
 
@@ -17,7 +19,7 @@ def run(arguments: Sequence[str], peer: str, timeout: float) -> None:
     :param arguments: the last one is the target
     :param peer: who is sent to, for the log
     :param timeout: seconds after which it is killed, even if it does not stall
-    :raises PeerFailed: when it fails
+    :raises PeerFailed: when it fails; PeerSilent where the peer did not answer
     """
     try:
         done = subprocess.run(["rsync", *arguments], capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout)
@@ -25,4 +27,5 @@ def run(arguments: Sequence[str], peer: str, timeout: float) -> None:
         raise PeerFailed(f"{peer}: rsync cannot send: {error}") from None
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip()[-SAID:]
-        raise PeerFailed(f"{peer}: rsync to {arguments[-1]} ended with {done.returncode}: {said}")
+        kind = PeerSilent if done.returncode in SILENT else PeerFailed
+        raise kind(f"{peer}: rsync to {arguments[-1]} ended with {done.returncode}: {said}")

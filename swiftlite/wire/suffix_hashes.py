@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from swiftlite.common import pickles
 from swiftlite.common.policies import StoragePolicy
@@ -14,6 +14,8 @@ from swiftlite.ring.ring import Node
 from swiftlite.wire.messages import POLICY_INDEX
 from swiftlite.wire.peers import PeerFailed, PeerSilent
 
+MOST_SUFFIXES = 1000
+"""Suffixes that one request names: servers refuse a line of more than 8192 bytes."""
 SuffixHashes = dict[str, str]
 """Suffix -> hash of all objects in it."""
 
@@ -48,12 +50,13 @@ def ask(client: Client, node: Node, policy: StoragePolicy, partition: int) -> Su
         raise PeerFailed(f"{spell(node)} answered no hashes: {error}") from None
 
 
-def tell_changed(client: Client, node: Node, policy: StoragePolicy, partition: int, suffixes: Iterable[str]) -> None:
+def tell_changed(client: Client, node: Node, policy: StoragePolicy, partition: int, suffixes: Sequence[str]) -> None:
     """Tell a peer that files have come into some suffixes behind its server's back.
 
     :raises PeerFailed: when it does not take notice
     """
-    _replicate(client, node, policy, f"{partition}/{'-'.join(suffixes)}")
+    for start in range(0, len(suffixes), MOST_SUFFIXES):
+        _replicate(client, node, policy, f"{partition}/{'-'.join(suffixes[start : start + MOST_SUFFIXES])}")
 
 
 def spell(node: Node) -> str:

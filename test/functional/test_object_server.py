@@ -13,10 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from fakes.database_servers import SWIFT
 from fakes.http_server import wait_until
 from fakes.object_server import Answer, ObjectNode
+from fakes.replicas import node_at
 from swiftlite.common.fs import FileSystem
+from swiftlite.http.client import Client
 from swiftlite.obj import xattrs
+from swiftlite.wire import suffix_hashes
 
 NOW = int(time.time()) - 1000
 PATH = "/sda/7/a/c/o"
@@ -597,6 +601,17 @@ def test_replicate_answers_hashes(node: ObjectNode) -> None:
     noted = node.request("REPLICATE", f"/sda/7/{suffix}-abc")
     assert (noted.status, pickle.loads(noted.body)) == (200, None)
     assert (node.device / "objects/7/hashes.invalid").read_text() == f"{suffix}\nabc\n"
+
+
+def test_a_peer_may_be_told_of_all_suffixes_there_can_be(node: ObjectNode) -> None:
+    """In one line they would be more than a server reads."""
+    (node.device / "objects/7").mkdir(parents=True)
+    suffixes = [f"{number:03x}" for number in range(4096)]
+    client = Client()
+    to = node_at(node.thread.address)
+    suffix_hashes.tell_changed(client, to, SWIFT.policies.by_index(0), 7, suffixes)
+    client.close()
+    assert (node.device / "objects/7/hashes.invalid").read_text().split() == suffixes
 
 
 def test_what_rsync_brought_lasts_before_its_sender_hears_of_it(tmp_path: Path) -> None:
