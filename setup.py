@@ -15,6 +15,7 @@ DEPENDENCIES = [
     "pastedeploy>=3.0",  # the conf files of OpenStack Swift are Paste pipelines
     "xattr>=1.0",  # object metadata lies in extended attributes
     "httptools>=0.6",  # HTTP heads parsed in C: most of the speed of small requests
+    "numpy>=1.24",  # placement: millions of replicas at once; only the ring builder loads it, no server
     "xxhash>=3.0",  # a body's second checksum, eighty times faster than MD5: what a GET verifies
 ]
 

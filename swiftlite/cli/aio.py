@@ -15,6 +15,7 @@ from pathlib import Path
 
 from swiftlite.cli import children, layout, virtualenv
 from swiftlite.cli.aio_layout import Plan, make_plan
+from swiftlite.cli.pipes import ends_unread
 from swiftlite.cli.supervisor import Stopped, Supervisor
 from swiftlite.common.config import StartError
 
@@ -25,6 +26,7 @@ NOT_RUNNING = 3
 """Exit status of ``status`` when nothing runs, as init scripts have it."""
 
 
+@ends_unread
 def main(argv: Sequence[str]) -> int:
     """Run ``swiftlite-aio [start|status|stop] …``; return the exit status. Errors are one line on standard error."""
     options = _parse(argv)

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from swiftlite.cli import ring_devices, ring_growth, ring_view, ring_writing
+from swiftlite.cli.pipes import ends_unread
 from swiftlite.cli.ring_command import ERROR, SUCCESS, WARNING, Command, CommandError, Number, pairs, selections
 from swiftlite.cli.ring_devices import device_text
 from swiftlite.cli.ring_growth import refuse_growing
@@ -293,6 +294,7 @@ COMMANDS = {
 }
 
 
+@ends_unread
 def main(argv: list[str], *, is_safe: bool = False) -> int:
     """Run one command.
 
@@ -319,6 +321,8 @@ def main(argv: list[str], *, is_safe: bool = False) -> int:
     except re.error as error:
         print(f"{error.pattern!r} is not a regular expression: {error}", file=sys.stderr)
         return ERROR
+    except BrokenPipeError:
+        raise
     except (CommandError, RingError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return ERROR

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
+from swiftlite.cli.pipes import ends_unread
 from swiftlite.common.config import StartError
 from swiftlite.core.names import HashPath
 from swiftlite.ring.ring import Ring
@@ -36,20 +37,17 @@ def tool(main: Main) -> Main:
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(encoding="utf-8", errors="surrogateescape")
         try:
-            code = main(argv)
-            sys.stdout.flush()
-        except BrokenPipeError:  # whoever read our output, head say, has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return FAILURE
+            return main(argv)
+        except BrokenPipeError:
+            raise
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             return FAILURE
         except (StartError, OSError) as error:
             print(_text(error), file=sys.stderr)
             return FAILURE
-        return code
 
-    return run
+    return ends_unread(run)
 
 
 def _text(error: Exception) -> str:

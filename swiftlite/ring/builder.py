@@ -12,8 +12,11 @@ from fractions import Fraction
 from random import Random
 from typing import Any
 
+import numpy as np
+
 from swiftlite.common import pickles
-from swiftlite.ring import dispersion, format, targets
+from swiftlite.ring import dispersion, format, rows, targets
+from swiftlite.ring.assignment import Assignment
 from swiftlite.ring.balance import Balancer
 from swiftlite.ring.format import Device, RingData, RingError
 
@@ -23,7 +26,13 @@ MAX_BALANCE = 999.99
 NEVER_MOVED = 255
 """Hours since the last move of a partition are kept in a byte; this many or more are all the same."""
 
+MAX_DEVICE_ID = (1 << 24) - 1
+"""The list of devices has a place for every id up to the highest: a slip of the pen must not fill all memory."""
+
 _BUILDER_ONLY = ("parts", "parts_wanted")
+
+_ARRAYS = {("array", "array"): array, ("array", "_array_reconstructor"): array("B").__reduce_ex__(3)[0]}
+"""What builder files name, in pickles of protocol 2 and of later ones."""
 
 
 class RingBuilder:
@@ -48,7 +57,7 @@ class RingBuilder:
         self.overload = 0.0
         self.devices: list[Device | None] = []
         """Indexed by id, None where a device was removed; ``parts`` counts what a device holds."""
-        self.rows: list[array[int]] = []
+        self.rows: rows.Rows = []
         """``rows[replica][partition]``, a device id; empty before the first rebalance."""
         self.version = 0
         self.id: str | None = None
@@ -57,6 +66,8 @@ class RingBuilder:
         self.dispersion_graph: dispersion.Graph = {}
         self._device_id_bytes = 2
         self._removed: list[Device] = []
+        self._addresses: dict[tuple[str, int, str], int] | None = None
+        """Which device uses an address, port and name; None until somebody asks."""
         self._last_moves = array("B", bytes(1 << part_power))
         self._last_moves_epoch = 0
         self._gather_start = 0
@@ -128,18 +139,20 @@ class RingBuilder:
             raise RingError(f"a device needs {', '.join(missing)}")
         free = self.devices.index(None) if None in self.devices else len(self.devices)
         device_id = device.get("id", free)
-        limit = format.unassigned(self._device_id_bytes)
-        if not 0 <= device_id < limit:
-            raise RingError(f"device id {device_id} is not between 0 and {limit - 1}")
+        if not 0 <= device_id <= MAX_DEVICE_ID:
+            raise RingError(f"device id {device_id} is not between 0 and {MAX_DEVICE_ID}")
         if device_id < len(self.devices) and self.devices[device_id] is not None:
             raise RingError(f"device id {device_id} is taken")
         weight = _weight(device["weight"])
-        self._refuse_twin(device)
+        addresses = self._refuse_twin(device)
+        if device_id >= format.unassigned(self._device_id_bytes):
+            self._set_id_bytes(4)
         self.devices.extend([None] * (device_id + 1 - len(self.devices)))
         defaults = {"replication_ip": device["ip"], "replication_port": device["port"], "meta": ""}
         given = {key: value for key, value in device.items() if value is not None}
         places = {"id": device_id, "weight": weight, "parts": 0, "parts_wanted": 0}
         self.devices[device_id] = {**defaults, **given, **places}
+        addresses[_address(device)] = device_id
         self._changed()
         return device_id
 
@@ -171,8 +184,10 @@ class RingBuilder:
         :raises RingError: when another device has the same address, port and name
         """
         device = self._device(device_id, removed=True)
-        self._refuse_twin({**device, **changes})
+        addresses = self._refuse_twin({**device, **changes})
+        addresses.pop(_address(device), None)
         device.update(changes)
+        addresses[_address(device)] = device_id
 
     def set_replicas(self, replicas: float) -> None:
         """Change the number of replicas."""
@@ -199,10 +214,14 @@ class RingBuilder:
         self._last_moves_epoch = 0
         self._last_moves = array("B", bytes([NEVER_MOVED]) * self.partition_count)
 
-    def _refuse_twin(self, device: Mapping[str, Any]) -> None:
-        for other in self.present:
-            if other["id"] != device.get("id") and all(other[key] == device[key] for key in ("ip", "port", "device")):
-                raise RingError(f"device {other['id']} already uses {other['ip']}:{other['port']}/{other['device']}")
+    def _refuse_twin(self, device: Mapping[str, Any]) -> dict[tuple[str, int, str], int]:
+        """Check that no other device has the address, port and name; returns which device has which."""
+        if self._addresses is None:
+            self._addresses = {_address(other): other["id"] for other in self.present}
+        twin = self._addresses.get(_address(device))
+        if twin is not None and twin != device.get("id"):
+            raise RingError(f"device {twin} already uses {device['ip']}:{device['port']}/{device['device']}")
+        return self._addresses
 
     def _device(self, device_id: int, removed: bool = False) -> Device:
         device = self.devices[device_id] if 0 <= device_id < len(self.devices) else None
@@ -211,6 +230,10 @@ class RingBuilder:
         if self.is_removed(device_id) and not removed:
             raise RingError(f"device {device_id} is marked for removal")
         return device
+
+    def _set_id_bytes(self, width: int) -> None:
+        self.rows = rows.with_width(self.rows, width)
+        self._device_id_bytes = width
 
     def _changed(self) -> None:
         self.devices_changed = True
@@ -231,24 +254,18 @@ class RingBuilder:
         before = [row[:] for row in self.rows]
         self._age_moves()
         removed = self._drop_removed()
-        unassigned = format.unassigned(self._device_id_bytes)
-        self._resize_rows(unassigned)
-        lost = {
-            part for row, old in zip(self.rows, before, strict=False) for part in range(min(len(row), len(old)))
-            if row[part] == unassigned
-        } if removed else set()  # fmt: skip
-        may_move = bytearray(hours >= self.min_part_hours for hours in self._last_moves)
-        for part in lost:
-            may_move[part] = False
-        balancer = Balancer(self.present, self.rows, unassigned, may_move, self.overload, Random(seed))
+        rows.resize(self.rows, self._row_lengths(), self._device_id_bytes)
+        lost = rows.lost(before if removed else [], self.rows, self.partition_count)
+        moves = rows.view(self._last_moves)
+        may_move = (moves >= self.min_part_hours) & ~lost
+        balancer = Balancer(self.present, self.rows, may_move, self.overload, Random(seed))
         balancer.run()
-        for part in balancer.moved | lost:
-            self._last_moves[part] = 0
-        self._count_parts(balancer)
+        moves[lost | (may_move & ~balancer.may_move)] = 0
+        self._count_parts(balancer.assignment)
         self.measure_dispersion()
         self.devices_changed = False
         self.version += 1
-        return _differences(before, self.rows), self.balance, removed
+        return rows.differences(before, self.rows), self.balance, removed
 
     def measure_dispersion(self) -> None:
         """Work out the dispersion of the ring as it is now."""
@@ -259,7 +276,8 @@ class RingBuilder:
         now = int(self._clock())
         hours = (now - self._last_moves_epoch) // 3600
         if hours > 0 or not self.rows:
-            self._last_moves = array("B", (min(moved + hours, NEVER_MOVED) for moved in self._last_moves))
+            moves = rows.view(self._last_moves)
+            moves[:] = np.minimum(moves.astype(np.int64) + hours, NEVER_MOVED)
             self._last_moves_epoch = now
         if not self.rows:
             # What never was placed did not move, but once placed it shall rest like the others.
@@ -269,37 +287,28 @@ class RingBuilder:
         """Take out the devices marked for removal, and their assignments; returns how many."""
         gone = {device["id"] for device in self._removed}
         if gone:
-            unassigned = format.unassigned(self._device_id_bytes)
-            for row in self.rows:
-                for part, device_id in enumerate(row):
-                    if device_id in gone:
-                        row[part] = unassigned
+            self._addresses = None
+            rows.unassign(self.rows, gone)
             for device_id in gone:
                 self.devices[device_id] = None
             while self.devices and self.devices[-1] is None:
                 self.devices.pop()
+            # Not at the very limit: the next device could be the one that needs wide ids again.
+            if self._device_id_bytes > 2 and len(self.devices) < format.unassigned(2) // 2:
+                self._set_id_bytes(2)
         self._removed = []
         return len(gone)
-
-    def _resize_rows(self, unassigned: int) -> None:
-        """Make the rows as many and as long as the replica count says."""
-        lengths = self._row_lengths()
-        code = format.TYPE_CODES[self._device_id_bytes]
-        del self.rows[len(lengths) :]
-        self.rows.extend(array(code) for _ in range(len(lengths) - len(self.rows)))
-        for row, length in zip(self.rows, lengths, strict=True):
-            del row[length:]
-            row.extend([unassigned] * (length - len(row)))
 
     def _row_lengths(self) -> list[int]:
         whole, extra = divmod(int(self.partition_count * self.replicas), self.partition_count)
         return [self.partition_count] * whole + ([extra] if extra else [])
 
-    def _count_parts(self, balancer: Balancer) -> None:
-        for device in self.present:
-            tier = balancer.paths[device["id"]][3]
-            device["parts"] = tier.load
-            device["parts_wanted"] = tier.quota - tier.load
+    def _count_parts(self, assignment: Assignment) -> None:
+        counts = assignment.loads[3].tolist(), (-assignment.surplus).tolist()
+        for device_id, parts, wanted in zip(assignment.index.ids.tolist(), *counts, strict=True):
+            device = self.devices[device_id]
+            assert device is not None
+            device["parts"], device["parts_wanted"] = parts, wanted
 
     # --- checks ---
 
@@ -319,13 +328,7 @@ class RingBuilder:
             raise RingError(
                 f"the assignments do not make {self.replicas:g} replicas of {self.partition_count} partitions"
             )
-        for part in range(self.partition_count):
-            held_by = [row[part] for row in self.rows if part < len(row)]
-            for device_id in held_by:
-                if device_id >= len(self.devices) or self.devices[device_id] is None:
-                    raise RingError(f"partition {part} is assigned to device {device_id}, which does not exist")
-            if len(set(held_by)) != len(held_by):
-                raise RingError(f"partition {part} is assigned to a device twice: {held_by}")
+        rows.check(self.rows, self.devices)
 
     # --- files ---
 
@@ -334,20 +337,23 @@ class RingBuilder:
         devices = [device and {k: v for k, v in device.items() if k not in _BUILDER_ONLY} for device in self.devices]
         return RingData(devices, 32 - self.part_power, self.rows, self.version, self.next_part_power)
 
-    def write_ring(self, path: str | os.PathLike[str]) -> None:
-        """Write the ring file, of format version 1.
+    def write_ring(self, path: str | os.PathLike[str], format_version: int = 1) -> None:
+        """Write the ring file.
 
-        :raises RingError: when device ids are too large for it
+        :param format_version: 1, or 2 (formats.md 6.2), which device ids beyond 65534 need
+        :raises RingError: when device ids are too large for version 1
         """
         path = os.fspath(path)
         name = os.path.basename(path)
-        write_file(path, format.dump_v1(self.ring_data(), name[:-3] if name.endswith(".gz") else name), mode=0o644)
+        dump = format.DUMPS[format_version]
+        write_file(path, dump(self.ring_data(), name[:-3] if name.endswith(".gz") else name), mode=0o644)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the builder file (formats.md 6.6)."""
         if self.id is None:
             self.id = uuid.uuid4().hex
-        write_file(os.fspath(path), pickles.dumps(self.to_dict(), 2))
+        # Below protocol 3 an array is pickled as a list of numbers, which takes seconds and gigabytes for big rings.
+        write_file(os.fspath(path), pickles.dumps(self.to_dict(), 4))
 
     def to_dict(self) -> dict[str, Any]:
         """The content of a builder file."""
@@ -381,11 +387,13 @@ class RingBuilder:
         path = os.fspath(path)
         try:
             with open(path, "rb") as file:
-                content = pickles.loads(file.read(), encoding="utf8", extra={("array", "array"): array})
+                content = pickles.loads(file.read(), encoding="utf8", extra=_ARRAYS)
             return cls.from_dict(content, clock=clock)
         except OSError as error:
             raise RingError(f"{path}: cannot read ring builder file: {error.strerror}") from None
-        except (pickle.UnpicklingError, LookupError, TypeError, ValueError, AttributeError, RingError) as error:
+        except (
+            ArithmeticError, AttributeError, LookupError, RingError, TypeError, ValueError, pickle.UnpicklingError,
+        ) as error:  # fmt: skip
             reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             reason = "it is no pickle of plain data" if isinstance(error, pickle.UnpicklingError) else reason
             raise RingError(f"{path}: not a ring builder file: {reason}; restore it from backups/") from None
@@ -409,6 +417,7 @@ class RingBuilder:
         builder._last_moves = array("B", content["_last_part_moves"] or builder._last_moves)
         builder._last_moves_epoch = content["_last_part_moves_epoch"] or 0
         builder._gather_start = content.get("_last_part_gather_start", 0)
+        builder._check_arrays()
         for device in builder.present:
             device.setdefault("region", 1)
             device.setdefault("meta", "")
@@ -416,6 +425,16 @@ class RingBuilder:
             device.setdefault("replication_port", device["port"])
             device.setdefault("parts", 0)
         return builder
+
+    def _check_arrays(self) -> None:
+        code = format.TYPE_CODES.get(self._device_id_bytes)
+        if code is None:
+            raise ValueError(f"device ids of {self._device_id_bytes} bytes are unknown")
+        if not all(isinstance(row, array) and row.typecode == code for row in self.rows):
+            raise ValueError(f"its assignments are no arrays of device ids of {self._device_id_bytes} bytes")
+        moves = self._last_moves
+        if not (isinstance(moves, array) and moves.typecode == "B" and len(moves) == self.partition_count):
+            raise ValueError("the hours since the last moves are not one byte for each partition")
 
 
 def write_file(path: str, data: bytes, mode: int | None = None) -> None:
@@ -438,17 +457,12 @@ def write_file(path: str, data: bytes, mode: int | None = None) -> None:
         raise
 
 
+def _address(device: Mapping[str, Any]) -> tuple[str, int, str]:
+    return device["ip"], device["port"], device["device"]
+
+
 def _weight(value: Any) -> float:
     weight = float(value)
     if not 0 <= weight < float("inf"):
         raise RingError(f"a weight must not be negative: {value}")
     return weight
-
-
-def _differences(before: list[array[int]], after: list[array[int]]) -> int:
-    """How many replicas are on another device than before."""
-    changed = 0
-    for index, row in enumerate(after):
-        old = before[index] if index < len(before) else array("H")
-        changed += sum(map(int.__ne__, row, old)) + max(len(row) - len(old), 0)
-    return changed

@@ -3,44 +3,47 @@
 from __future__ import annotations
 
 import re
-from array import array
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
 from math import ceil
 
+import numpy as np
+
 from swiftlite.ring.format import Device
-from swiftlite.ring.targets import TierName, build_tree, most_replicas, tier_names
+from swiftlite.ring.rows import Rows
+from swiftlite.ring.targets import TierName, build_tree, most_replicas
+from swiftlite.ring.tier_index import CHUNK, TierIndex, together
 
 Graph = dict[TierName, list[int]]
 """For each tier, how many partitions have 0, 1, 2… replicas in it."""
 
 
-def measure(devices: Iterable[Device], rows: list[array[int]], replicas: float) -> tuple[Graph, float]:
+def measure(devices: Iterable[Device], rows: Rows, replicas: float) -> tuple[Graph, float]:
     """The dispersion graph, and the percentage of replicas beyond what an even spread would put into one tier.
 
     :param devices: all devices of the ring, those without weight too
     :param replicas: of a partition, on average
     """
-    devices = list(devices)
-    names = {device["id"]: tier_names(device) for device in devices}
-    most = most_replicas(build_tree(devices)[0], replicas)
+    index = TierIndex(devices)
+    held = index.read(rows)
+    most = most_replicas(index.root, replicas)
     width = ceil(replicas) + 1
-    partitions = len(rows[0]) if rows else 0
+    partitions = held.shape[1]
     graph: Graph = {}
-    at_risk = 0
-    for together, parts in Counter(zip_longest(*rows)).items():
-        counts = Counter(name for device_id in together if device_id is not None for name in names[device_id])
-        beyond = [0, 0, 0, 0]
-        for name, count in counts.items():
-            line = graph.setdefault(name, [partitions] + [0] * (width - 1))
-            line[0] -= parts
-            line[count] += parts
-            beyond[len(name) - 1] += max(count - most.get(name, 0), 0)
-        # A replica that is too close to others in several kinds of tier counts once.
-        at_risk += parts * max(beyond)
-    return graph, 100.0 * at_risk / (partitions * replicas) if partitions else 0.0
+    # A replica that is too close to others in several kinds of tier counts once.
+    at_risk = np.zeros(partitions, dtype=np.int64)
+    for tiers, ancestors in zip(index.tiers, index.ancestors, strict=True):
+        limits = np.array([*(most.get(tier.name, 0) for tier in tiers), 0])
+        lines = np.zeros((len(tiers), width), dtype=np.int64)
+        for start in range(0, partitions, CHUNK):
+            standing = ancestors[held[:, start : start + CHUNK]]
+            counts, first = together(standing)
+            lines += np.bincount(standing[first] * width + counts[first], minlength=lines.size).reshape(lines.shape)
+            beyond = np.where(first, np.maximum(counts - limits[standing], 0), 0).sum(axis=0)
+            at_risk[start : start + CHUNK] = np.maximum(at_risk[start : start + CHUNK], beyond)
+        lines[:, 0] = partitions - lines.sum(axis=1)
+        graph.update((tier.name, line) for tier, line in zip(tiers, lines.tolist(), strict=True) if any(line[1:]))
+    return graph, 100.0 * int(at_risk.sum()) / (partitions * replicas) if partitions else 0.0
 
 
 @dataclass(frozen=True)

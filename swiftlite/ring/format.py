@@ -22,6 +22,9 @@ GZIP_TIME = 1300507380
 """The modification time in every gzip header, so that the same ring always makes the same bytes."""
 GZIP_FILE_NAMED = 8
 
+SAME_BYTES = 1 << 18
+"""Up to so many assignments a ring file has the very bytes that OpenStack Swift writes; bigger ones are deflated faster."""
+
 TYPE_CODES = {2: "H", 4: "I"}
 """Array type codes by the width of device ids, in bytes."""
 
@@ -98,7 +101,7 @@ def load(source: bytes | str | os.PathLike[str]) -> RingData:
 
 
 def dump_v1(ring: RingData, file_name: str = "") -> bytes:
-    """The bytes of a version 1 ring file, equal to those of OpenStack Swift.
+    """The bytes of a version 1 ring file, equal to those of OpenStack Swift up to ``SAME_BYTES``.
 
     :param file_name: base name of the file, without ``.gz``; gzip keeps it in its header
     :raises RingError: when a device id does not fit in two bytes
@@ -109,12 +112,12 @@ def dump_v1(ring: RingData, file_name: str = "") -> bytes:
     text = _json_v1(ring)
     writer.write(struct.pack(">I", len(text)) + text)
     for row in ring.rows:
-        writer.write(row.tobytes())
+        writer.write(row.tobytes(), _strategy(ring))
     return writer.finish()
 
 
 def dump_v2(ring: RingData, file_name: str = "") -> bytes:
-    """The bytes of a version 2 ring file, equal to those of OpenStack Swift.
+    """The bytes of a version 2 ring file, equal to those of OpenStack Swift up to ``SAME_BYTES``.
 
     :param file_name: base name of the file, without ``.gz``; gzip keeps it in its header
     """
@@ -130,9 +133,10 @@ def dump_v2(ring: RingData, file_name: str = "") -> bytes:
     for name, pieces in sections.items():
         start = writer.places()
         digest = hashlib.sha256()
+        strategy = _strategy(ring) if name == "assignments" else zlib.Z_DEFAULT_STRATEGY
         for piece in [struct.pack(">Q", sum(map(len, pieces))), *pieces]:
             digest.update(piece)
-            writer.write(piece)
+            writer.write(piece, strategy)
         end = writer.places()
         index[f"swift/ring/{name}"] = [*start, *end, "sha256", digest.hexdigest()]
     compressed_start, start_of_index = writer.places()
@@ -161,15 +165,19 @@ class _GzipWriter:
         self._checksum = 0
         self._length = 0
         self._flushed = True
+        self._strategy = zlib.Z_DEFAULT_STRATEGY
         self._deflater = self._new_deflater()
         self.store(MAGIC + struct.pack(">H", version))
 
-    @staticmethod
-    def _new_deflater() -> zlib._Compress:
-        return zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, 0)
+    def _new_deflater(self) -> zlib._Compress:
+        return zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, self._strategy)
 
-    def write(self, data: bytes) -> None:
-        """Append data."""
+    def write(self, data: bytes, strategy: int = zlib.Z_DEFAULT_STRATEGY) -> None:
+        """Append data, compressed by one of zlib's strategies."""
+        if strategy != self._strategy:
+            self._flush()
+            self._strategy = strategy
+            self._deflater = self._new_deflater()
         self._count(data)
         self._pieces.append(self._deflater.compress(data))
         self._flushed = False
@@ -202,6 +210,11 @@ class _GzipWriter:
         if not self._flushed:
             self._pieces.append(self._deflater.flush(zlib.Z_FULL_FLUSH))
             self._flushed = True
+
+
+def _strategy(ring: RingData) -> int:
+    """How to compress the assignments: nothing repeats in them, and to look for what does takes long in big rings."""
+    return zlib.Z_HUFFMAN_ONLY if sum(map(len, ring.rows)) > SAME_BYTES else zlib.Z_DEFAULT_STRATEGY
 
 
 def _network_order(row: array[int]) -> bytes:

@@ -6,10 +6,12 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import compress, zip_longest
-from operator import ne
+from itertools import zip_longest
+
+import numpy as np
 
 from swiftlite.ring.format import Device
+from swiftlite.ring.rows import view
 
 Rows = Sequence["array[int]"]
 
@@ -51,7 +53,8 @@ def compare(before: Rows, after: Rows, devices: Iterable[Device]) -> Moves:
     if not before:  # Worth a path of its own: there every partition changes.
         gained: Counter[int] = Counter()
         for row in after:
-            gained.update(row)
+            ids, counts = np.unique(view(row), return_counts=True)
+            gained.update(dict(zip(ids.tolist(), counts.tolist(), strict=True)))
         return Moves(placed=gained.total(), gained=gained)
     moves, known = Moves(), {device["id"]: device for device in devices}
     for partition in sorted(_changed(before, after)):
@@ -65,7 +68,7 @@ def _changed(before: Rows, after: Rows) -> set[int]:
     changed: set[int] = set()
     for old, new in zip_longest(before, after, fillvalue=array("H")):
         common = min(len(old), len(new))
-        changed.update(compress(range(common), map(ne, old, new)))
+        changed.update(np.flatnonzero(view(old)[:common] != view(new)[:common]).tolist())
         changed.update(range(common, max(len(old), len(new))))
     return changed
 

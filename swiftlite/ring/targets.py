@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil, floor, lcm
 
 from swiftlite.ring.format import Device, RingError
 
@@ -15,21 +15,17 @@ TierName = tuple[int | str, ...]
 class Tier:
     """A failure domain: the cluster, a region, a zone, a server (one ip) or a device.
 
-    ``weight`` is the sum of its devices', ``capacity`` the number of those with weight. The rebalancer keeps its books
-    here too: ``quota`` and ``load`` count replicas over all partitions.
+    ``weight`` is the sum of its devices', in a unit in which all are whole numbers; ``capacity`` is the number of those
+    with weight.
     """
 
-    __slots__ = ("name", "children", "weight", "capacity", "quota", "load", "left", "bounds")
+    __slots__ = ("name", "children", "weight", "capacity")
 
     def __init__(self, name: TierName) -> None:
         self.name = name
         self.children: list[Tier] = []
-        self.weight = Fraction(0)
+        self.weight = 0
         self.capacity = 0
-        self.quota = 0
-        self.load = 0
-        self.left = 0
-        self.bounds: dict[int, tuple[int, int]] = {}
 
     @property
     def device_id(self) -> int:
@@ -62,8 +58,11 @@ def build_tree(devices: Iterable[Device]) -> tuple[Tier, dict[int, tuple[Tier, .
     root = Tier(())
     tiers = {root.name: root}
     paths = {}
-    for device in devices:
-        weight = Fraction(device["weight"])
+    devices = list(devices)
+    ratios = [float(device["weight"]).as_integer_ratio() for device in devices]
+    unit = lcm(*(divisor for _, divisor in ratios))
+    for device, (number, divisor) in zip(devices, ratios, strict=True):
+        weight = number * (unit // divisor)
         path = []
         parent = root
         for name in tier_names(device):
@@ -145,19 +144,28 @@ def by_spread(root: Tier, replicas: Fraction) -> Targets:
     return shares
 
 
-def quotas(root: Tier, targets: Targets, partitions: int) -> dict[Tier, int]:
+def quotas(root: Tier, targets: Targets, partitions: int, loads: Mapping[Tier, int] | None = None) -> dict[Tier, int]:
     """Whole numbers of replicas for each tier over so many partitions: the targets, rounded.
 
-    Each is its exact share rounded down or up, and each tier's is the sum of its children's.
+    Each is its exact share rounded down or up, and each tier's is the sum of its children's. Those that hold more than
+    the lesser number already are rounded up first, so that nothing moves for the sake of rounding.
+
+    :param loads: how many each tier holds now
     """
+    loads = loads or {}
     result = {root: int(targets[root] * partitions)}
     for tier in root.walk():
         if not tier.children:
             continue
-        shares = {child: targets[child] * partitions for child in tier.children}
-        rest = result[tier] - sum(map(floor, shares.values()))
-        for child in sorted(tier.children, key=lambda child: floor(shares[child]) - shares[child]):
-            result[child] = floor(shares[child]) + (rest > 0)
+        least: dict[Tier, int] = {}
+        ranks: dict[Tier, tuple[bool, Fraction]] = {}
+        for child in tier.children:
+            share = targets[child] * partitions
+            least[child] = floor(share)
+            ranks[child] = not least[child] < share or loads.get(child, 0) <= least[child], least[child] - share
+        rest = result[tier] - sum(least.values())
+        for child in sorted(tier.children, key=ranks.__getitem__):
+            result[child] = least[child] + (rest > 0)
             rest -= 1
     return result
 
@@ -192,22 +200,28 @@ def _needed_overload(weighted: Targets, wanted: Targets) -> Fraction:
     return max((wanted[tier] / weighted[tier] - 1 for tier in devices), default=Fraction(0))
 
 
-def _proportional(weights: Targets, limits: Limits, amount: Fraction) -> Targets:
+def _proportional(weights: Mapping[Tier, Fraction | int], limits: Limits, amount: Fraction) -> Targets:
     """Divide ``amount`` in proportion to ``weights``, each share within its limits, which allow for the amount."""
     shares: Targets = {}
-    free = dict(weights)
+    # Whole numbers are compared and added many times faster than fractions.
+    unit = lcm(*(weight.denominator for weight in weights.values()))
+    free = {tier: weight.numerator * (unit // weight.denominator) for tier, weight in weights.items()}
+    rest = Fraction(amount)
     while free:
-        rate = (amount - sum(shares.values())) / sum(free.values())
-        low = {tier: limits[tier][0] for tier in free if free[tier] * rate < limits[tier][0]}
-        high = {tier: limits[tier][1] for tier in free if free[tier] * rate > limits[tier][1]}
+        rate = rest / sum(free.values())
+        times, parts = rate.numerator, rate.denominator
+        low = {tier: limits[tier][0] for tier, weight in free.items() if weight * times < limits[tier][0] * parts}
+        high = {tier: limits[tier][1] for tier, weight in free.items() if weight * times > limits[tier][1] * parts}
         lacking = sum(limit - free[tier] * rate for tier, limit in low.items())
         beyond = sum(free[tier] * rate - limit for tier, limit in high.items())
         # Those on the side that is further out keep their limit whatever becomes of the rest.
         settled: dict[Tier, Fraction | int] = {**(high if beyond >= lacking else low)}
         if not settled:
-            settled.update({tier: weight * rate for tier, weight in free.items()})
+            shares.update({tier: Fraction(weight * times, parts) for tier, weight in free.items()})
+            break
         for tier, share in settled.items():
             shares[tier] = Fraction(share)
+            rest -= share
             del free[tier]
     return shares
 
@@ -222,7 +236,7 @@ def _spread(tier: Tier, amount: Fraction, weighted: Targets, shares: Targets) ->
     """Give each child one replica after the other while all with room can have one; weight settles the rest."""
     shares[tier] = amount
     given = dict.fromkeys(tier.children, 0)
-    rest = amount
+    rest = Fraction(amount)
     while True:
         roomy = [child for child in tier.children if given[child] < child.capacity]
         if not roomy or rest < len(roomy):

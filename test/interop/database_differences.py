@@ -262,6 +262,30 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
             "A backup put back to the wrong place must not show a private container to others.",
         ),
         Difference(
+            "How objects are replicated",
+            "By SSYNC unless `sync_method = rsync`.",
+            "By rsync unless `sync_method = ssync`.",
+            "It needs no second daemon, sends only what is missing, and what it has sent is on stable storage.",
+        ),
+        Difference(
+            "Objects on a handoff",
+            "Are removed one by one, each under its lock, if enough primaries have just what is there then.",
+            "The whole partition is removed after enough calls of rsync have succeeded.",
+            "What comes while a partition is sent home must not go with it.",
+        ),
+        Difference(
+            "The hash of a suffix that somebody writes to",
+            "Is told, and not remembered.",
+            "Is remembered, though the file that is about to show is not in it.",
+            "Replication would miss that object until the next change.",
+        ),
+        Difference(
+            "Where SSYNC is not understood",
+            "The receiver says `:ERROR: 400`, also for a list or body that breaks off, and reads on for 2 s before it closes.",
+            "A request that ends early is taken for the end of the list.",
+            "A sender that dies must not be taken for one that has nothing more to say.",
+        ),
+        Difference(
             "What the auditor of objects looks at",
             "Expired objects as all others; an object whose directory's suffix or partition is not of its hash, and one"
             " whose metadata have no name, are quarantined; a fingerprint (doc/extensions.md) that alone is wrong is"

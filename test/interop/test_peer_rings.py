@@ -114,6 +114,33 @@ def test_we_read_rings_of_format_2(swift_dir: Path) -> None:
     assert our_answers(swift_dir, names) == first
 
 
+@pytest.mark.parametrize("name", ["fractional", "hole"])
+def test_the_peer_reads_our_rings_of_format_2(swift_dir: Path, name: str) -> None:
+    build_with_ours(swift_dir, "object.builder", RINGS[name])
+    builder = RingBuilder.load(swift_dir / "object.builder")
+    builder.write_ring(swift_dir / "object.ring.gz", format_version=2)
+    assert b"R1NG\x00\x02" in decompressed(swift_dir / "object.ring.gz")[:6]
+    names = random_names(11)
+    theirs = peer.evaluate(swift_dir, PEER_ANSWERS, {"directory": str(swift_dir), "names": names})
+    assert our_answers(swift_dir, names) == theirs
+
+
+def test_the_peer_reads_wide_device_ids_of_ours(swift_dir: Path) -> None:
+    build_with_ours(swift_dir, "object.builder", RINGS["regions"])
+    builder = RingBuilder.load(swift_dir / "object.builder")
+    where = {"region": 1, "zone": 1, "ip": "10.1.1.9", "port": 6200, "device": "wide", "weight": 100}
+    builder.add_device({**where, "id": 70_000})
+    builder.pretend_min_part_hours_passed()
+    builder.rebalance(seed=1)
+    builder.save(swift_dir / "object.builder")
+    builder.write_ring(swift_dir / "object.ring.gz", format_version=2)
+    peer.run(swift_dir, "swift-ring-builder", swift_dir / "object.builder", "validate")
+    names = random_names(12)
+    theirs = peer.evaluate(swift_dir, PEER_ANSWERS, {"directory": str(swift_dir), "names": names})
+    assert our_answers(swift_dir, names) == theirs
+    assert any(70_000 in [node[0] for node in primaries] for primaries, _ in theirs["nodes"].values())
+
+
 def decompressed(path: Path) -> bytes:
     """Return how the payload of a ring file starts."""
     with gzip.open(path) as file:

@@ -326,7 +326,7 @@ def test_numbers_out_of_range_are_refused(numbers):
 
 
 @pytest.mark.parametrize(
-    "change", [{"weight": -1}, {"weight": float("inf")}, {"ip": None}, {"id": -1}, {"id": 65535}, {"id": 0}]
+    "change", [{"weight": -1}, {"weight": float("inf")}, {"ip": None}, {"id": -1}, {"id": 1 << 24}, {"id": 0}]
 )
 def test_bad_devices_are_refused(change):
     builder = a_builder([device()])
@@ -360,6 +360,11 @@ def spoil_assignment(builder):
     builder.rows[0][3] = 65535
 
 
+def spoil_wide(builder):
+    builder._set_id_bytes(4)
+    builder.rows[1][5] = 0xFFFFFFFF
+
+
 def spoil_twin(builder):
     builder.rows[0][3] = builder.rows[1][3]
 
@@ -381,7 +386,9 @@ def spoil_all(builder):
     builder.rows.clear()
 
 
-@pytest.mark.parametrize("spoil", [spoil_assignment, spoil_twin, spoil_length, spoil_count, spoil_port, spoil_all])
+@pytest.mark.parametrize(
+    "spoil", [spoil_assignment, spoil_wide, spoil_twin, spoil_length, spoil_count, spoil_port, spoil_all]
+)
 def test_validate_finds_what_is_wrong(spoil):
     builder = a_builder([device(zone=i) for i in range(4)])
     builder.rebalance()
@@ -454,6 +461,55 @@ def test_old_builders_lack_some_keys(golden, tmp_path):
     assert (builder.overload, builder.id) == (0.0, None)
     assert builder.devices[0]["replication_ip"] == builder.devices[0]["ip"]
     assert builder.dispersion_report()[0].placed == 3072
+
+
+def test_device_ids_beyond_two_bytes_widen_the_rows_and_narrow_them_when_they_are_gone(tmp_path):
+    builder = a_builder([device(zone=i) for i in range(4)])
+    builder.rebalance(seed=1)
+    before = [list(row) for row in builder.rows]
+    assert builder.add_device({**device(zone=9), "id": 70_000}) == 70_000
+    assert [list(row) for row in builder.rows] == before
+    builder.pretend_min_part_hours_passed()
+    builder.rebalance(seed=1)
+    builder.validate()
+    assert builder.devices[70_000]["parts"] == pytest.approx(3 * 64 / 5, abs=1)
+    with pytest.raises(RingError, match="65534"):
+        builder.write_ring(tmp_path / "x.ring.gz")
+    builder.write_ring(tmp_path / "x.ring.gz", format_version=2)
+    assert load(tmp_path / "x.ring.gz") == builder.ring_data()
+    builder.save(tmp_path / "x.builder")
+    builder = RingBuilder.load(tmp_path / "x.builder", clock=builder._clock)
+    assert {row.itemsize for row in builder.rows} == {4}
+    builder.remove_device(70_000)
+    builder.rebalance(seed=1)
+    assert {row.itemsize for row in builder.rows} == {2}
+    builder.write_ring(tmp_path / "x.ring.gz")
+
+
+def test_the_builder_files_of_protocol_2_that_openstack_swift_writes_are_read(tmp_path):
+    builder = a_builder([device(zone=i) for i in range(4)], replicas=2.5)
+    builder.rebalance()
+    (tmp_path / "theirs").write_bytes(pickle.dumps(builder.to_dict(), 2))
+    assert RingBuilder.load(tmp_path / "theirs").to_dict() == builder.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("_replica2part2dev", [[0, 1, 2]]),
+        ("_replica2part2dev", [array("I", [0] * 64)]),
+        ("_last_part_moves", array("B", [0])),
+        ("_last_part_moves", [0] * 63),
+        ("_last_part_moves", [300] * 64),
+        ("dev_id_bytes", 3),
+    ],
+)
+def test_assignments_of_another_shape_are_refused(tmp_path, key, value):
+    builder = a_builder([device(zone=i) for i in range(4)])
+    builder.rebalance()
+    (tmp_path / "x.builder").write_bytes(pickle.dumps({**builder.to_dict(), key: value}, 2))
+    with pytest.raises(RingError, match="not a ring builder file"):
+        RingBuilder.load(tmp_path / "x.builder")
 
 
 class Evil:

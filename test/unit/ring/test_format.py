@@ -80,6 +80,14 @@ def test_a_ring_survives_a_round_trip(dump):
     assert load(dump(ring)).replicas == 1.5
 
 
+@pytest.mark.parametrize("dump", [dump_v1, dump_v2])
+def test_big_rings_survive_too_though_they_are_deflated_faster(dump):
+    rows = [array("H", [(part * 7 + slot) % 100 for part in range(1 << 17)]) for slot in range(3)]
+    ring = RingData([device(i) for i in range(100)], 32 - 17, rows)
+    assert load(dump(ring)) == ring
+    assert len(dump(ring)) < sum(len(row) for row in rows) * 2
+
+
 def test_version_2_holds_wide_device_ids():
     ring = a_ring(code="I")
     assert load(dump_v2(ring)) == ring

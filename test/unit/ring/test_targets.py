@@ -87,6 +87,17 @@ def test_quotas_are_shares_rounded_and_add_up(cluster, replicas, overload, part_
             assert rounded[tier] == sum(rounded[child] for child in tier.children)
 
 
+def test_rounding_up_goes_to_those_who_hold_more_already():
+    tree, paths = build_tree([device(index) for index in range(5)])
+    targets = replica_targets(tree, 3, 0.0)
+    last = paths[4][3]
+    # Each device's share of 24 replicas is 4.8: four of five are rounded up.
+    without = quotas(tree, targets, 8)
+    assert (without[paths[0][3]], without[last]) == (5, 4)
+    assert quotas(tree, targets, 8, {last: 5})[last] == 5
+    assert quotas(tree, targets, 8, {last: 4})[last] == 4
+
+
 @given(any_cluster(least=4), st.integers(1, 3), st.fractions(0, 1, max_denominator=64), OVERLOAD)
 def test_partitions_of_more_and_of_fewer_replicas_together_meet_the_targets(cluster, whole, share, overload):
     tree, _ = build_tree(cluster)
