@@ -29,7 +29,6 @@ from swiftlite.obj.watchers import DELETE, Watchers
 
 ALL, ZERO_BYTE = "ALL", "ZBF"
 """The full pass, and the one that reads no bodies: it finds files that were cut, to zero bytes for example."""
-BOOKKEEPING = frozenset({layout.HASHES_FILE, layout.INVALIDATIONS_FILE, layout.LOCK_FILE, ".lock-replication"})
 MAX_SUSPECTS = 10_000
 
 
@@ -123,7 +122,7 @@ class AuditPass:
         try:
             for partition in status.partitions():
                 for suffix in self._list(f"{status.directory}/{partition}"):
-                    if suffix not in BOOKKEEPING:
+                    if not layout.is_bookkeeping(suffix):
                         suffix_directory = f"{status.directory}/{partition}/{suffix}"
                         for name in self._list(suffix_directory):
                             yield f"{suffix_directory}/{name}"
