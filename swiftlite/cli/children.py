@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from swiftlite.cli.layout import Process
@@ -22,6 +23,11 @@ def start(process: Process, log: Path, programs: Path) -> subprocess.Popen[bytes
 
     It is killed by the kernel when the thread that called this ends, however it ends.
     """
+    return spawn([sys.executable, str(programs / process.program), str(process.conf)], log)
+
+
+def spawn(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start any program in a process group of its own; otherwise as :func:`start`."""
     prctl = ctypes.CDLL(None).prctl  # looked up before the fork: afterwards a lock may be held for ever
     parent = os.getpid()
 
@@ -34,7 +40,7 @@ def start(process: Process, log: Path, programs: Path) -> subprocess.Popen[bytes
 
     with open(log, "ab") as output:
         return subprocess.Popen(
-            [sys.executable, str(programs / process.program), str(process.conf)],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -20,6 +20,8 @@ Hashes = dict[str, Any]
 
 BOOKKEEPING = frozenset({"valid", "updated"})
 MAX_ATTEMPTS = 3
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk that has no room."""
 
 
 def fileset_strings(files: FileSet) -> Iterable[str]:
@@ -43,19 +45,28 @@ def invalidate(fs: FileSystem, partition_directory: str, suffix: str) -> None:
         pass
 
 
+def forget(fs: FileSystem, partition_directory: str) -> None:
+    """Have all suffixes hashed anew: for a disk that is too full to take a note of one."""
+    try:
+        with fs.lock(f"{partition_directory}/{layout.LOCK_FILE}"):
+            fs.unlink(f"{partition_directory}/{layout.HASHES_FILE}")
+    except FileNotFoundError:
+        pass
+
+
 def consolidate(fs: FileSystem, partition_directory: str) -> Hashes:
     """Fold the noted invalidations into hashes.pkl.
 
-    :returns: the hashes as they are now stored
+    :returns: the hashes as they are now stored, or would be if the disk were not full
     """
     with fs.lock(f"{partition_directory}/{layout.LOCK_FILE}"):
         hashes = _read(fs, partition_directory)
         invalid = _read_invalidations(fs, partition_directory)
         if invalid:
             hashes.update(dict.fromkeys(invalid))
-            _write(fs, partition_directory, hashes)
-            # Only after the pickle is safe: a crash in between repeats the work, it loses nothing.
-            fs.truncate(f"{partition_directory}/{layout.INVALIDATIONS_FILE}")
+            if _remember(fs, partition_directory, hashes):
+                # Only after the pickle is safe: a crash in between repeats the work, it loses nothing.
+                fs.truncate(f"{partition_directory}/{layout.INVALIDATIONS_FILE}")
         return hashes
 
 
@@ -187,16 +198,31 @@ def _write(fs: FileSystem, partition_directory: str, hashes: Hashes) -> None:
     temporary = f"{path}.{os.getpid()}.{time.monotonic_ns():x}.tmp"
     fd = fs.open_new(temporary)
     try:
-        fs.write(fd, pickle.dumps(hashes, 2))
-        fs.sync(fd)
-    finally:
-        fs.close(fd)
-    fs.rename(temporary, path)
+        try:
+            fs.write(fd, pickle.dumps(hashes, 2))
+            fs.sync(fd)
+        finally:
+            fs.close(fd)
+        fs.rename(temporary, path)
+    except BaseException:
+        fs.unlink(temporary)  # A full disk would get one more at every attempt.
+        raise
 
 
 def _write_if_unchanged(fs: FileSystem, partition_directory: str, before: Hashes, hashes: Hashes) -> bool:
     with fs.lock(f"{partition_directory}/{layout.LOCK_FILE}"):
         if _read(fs, partition_directory) != before:
             return False
-        _write(fs, partition_directory, hashes)
+        _remember(fs, partition_directory, hashes)
         return True
+
+
+def _remember(fs: FileSystem, partition_directory: str, hashes: Hashes) -> bool:
+    """Store hashes; False when the disk is full: then they are good for now, and computed again the next time."""
+    try:
+        _write(fs, partition_directory, hashes)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        return False
+    return True

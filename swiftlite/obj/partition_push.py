@@ -11,6 +11,7 @@ from swiftlite.common.policies import StoragePolicy
 from swiftlite.core import replicas
 from swiftlite.core.fileset import FileSet
 from swiftlite.obj import hashes, layout, removal
+from swiftlite.obj.replication_lock import partition_lock
 from swiftlite.obj.shipment import Sent
 from swiftlite.ring.own import is_same, place_among
 from swiftlite.ring.ring import Node, Ring
@@ -111,7 +112,7 @@ class PartitionPush:
         try:
             suffixes = sorted(filter(layout.is_suffix, fs.list(directory)))
             if suffixes:
-                with fs.lock(f"{directory}/{layout.REPLICATION_LOCK_FILE}", REVERT_LOCK_TIMEOUT):
+                with partition_lock(fs, directory, REVERT_LOCK_TIMEOUT):
                     self._empty(primaries, suffixes)
             if removal.remove_partition(fs, directory):
                 self.counts["remove"] += 1
@@ -127,9 +128,13 @@ class PartitionPush:
         for node in primaries:
             self._try(node, lambda node=node: held.append(self._send(node, suffixes)))
         wanted = self.replicator.options.handoff_delete or len(primaries)
-        # In a ring that has come meanwhile the device may be a primary: then it is the next pass that decides.
-        if len(held) >= wanted and not self.job.ring.has_changed():
+        if len(held) >= wanted and self._are_primaries(primaries):
             removal.remove_objects(self.replicator.fs, self.job.directory, is_held(held, wanted))
+
+    def _are_primaries(self, primaries: Sequence[Node]) -> bool:
+        """Whether they still are: in a ring that has come meanwhile, loaded by now or not, this device may be one."""
+        ring = self.job.ring
+        return not ring.has_changed() and ring.primaries(self.job.partition) == tuple(primaries)
 
     # Both -------------------------------------------------------------------------------------------------------------
 

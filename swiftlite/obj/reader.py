@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import hashlib
 import random
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import xxhash
 
 from swiftlite.core.ranges import ByteRange, MultipartFraming
-from swiftlite.obj import xattrs
+from swiftlite.obj import quarantine, xattrs
 from swiftlite.obj.errors import DiskFileQuarantined
 
 if TYPE_CHECKING:
@@ -136,7 +135,7 @@ class DiskFileReader:
         try:
             return self.fs.read(self.fd, size, offset)
         except OSError as error:
-            if error.errno == errno.EIO:
+            if error.errno in quarantine.UNREADABLE:
                 raise self._quarantine(f"it cannot be read: {error}") from None
             raise
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from swiftlite.common.fs import FileSystem, LockTimeout
 from swiftlite.core import fileset
 from swiftlite.core.fileset import FileSet
 from swiftlite.obj import hashes, layout
 
-_NOT_EMPTY = (errno.ENOTEMPTY, errno.EEXIST)
+_KEPT = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
+"""Why a directory is not removed, without anything being wrong with the disk."""
 
 
 def remove_objects(fs: FileSystem, partition_directory: str, may_go: Callable[[str, FileSet], bool]) -> int:
@@ -18,14 +20,22 @@ def remove_objects(fs: FileSystem, partition_directory: str, may_go: Callable[[s
 
     :param may_go: is given an object's hash, and the files that are there when nobody can change them
     :returns: how many were removed
+    :raises OSError: for the first that could not be, once all others are
     """
-    removed = 0
+    removed, problems = 0, []
     for suffix in filter(layout.is_suffix, _list(fs, partition_directory)):
-        hashes.invalidate(fs, partition_directory, suffix)
+        _note_change(fs, partition_directory, suffix)
         suffix_directory = f"{partition_directory}/{suffix}"
         for name_hash in filter(layout.is_hash, _list(fs, suffix_directory)):
-            removed += _remove_object(fs, f"{suffix_directory}/{name_hash}", name_hash, may_go)
+            try:
+                removed += _remove_object(fs, f"{suffix_directory}/{name_hash}", name_hash, may_go)
+            except OSError as error:
+                problems.append(error)
         _remove_directory(fs, suffix_directory)
+        # Once more: who hashed the suffix in between still found the objects there.
+        _note_change(fs, partition_directory, suffix)
+    if problems:
+        raise problems[0]
     return removed
 
 
@@ -49,6 +59,15 @@ def remove_partition(fs: FileSystem, partition_directory: str) -> bool:
     return _remove_directory(fs, partition_directory)
 
 
+def _note_change(fs: FileSystem, partition_directory: str, suffix: str) -> None:
+    try:
+        hashes.invalidate(fs, partition_directory, suffix)
+    except OSError as error:
+        if error.errno not in hashes.FULL:
+            raise
+        hashes.forget(fs, partition_directory)  # A full disk is what most needs to get rid of something.
+
+
 def _remove_object(fs: FileSystem, directory: str, name_hash: str, may_go: Callable[[str, FileSet], bool]) -> bool:
     try:
         lock = fs.lock_directory(directory)
@@ -62,7 +81,8 @@ def _remove_object(fs: FileSystem, directory: str, name_hash: str, may_go: Calla
             return False
         for name in sorted(names):  # the data before the .meta, which alone nobody sees
             if fileset.parse_name(name) is not None:
-                fs.unlink(f"{directory}/{name}")
+                with suppress(FileNotFoundError):  # tidied away this moment
+                    fs.unlink(f"{directory}/{name}")
         return _remove_directory(fs, directory)
     finally:
         fs.close(lock)
@@ -74,7 +94,7 @@ def _remove_directory(fs: FileSystem, directory: str) -> bool:
     except FileNotFoundError:
         return True
     except OSError as error:
-        if error.errno not in _NOT_EMPTY:
+        if error.errno not in _KEPT:
             raise
         return False
     return True

@@ -284,7 +284,10 @@ class ObjectReplicator(daemon.Daemon):
 
     def _partitions(self, policy: StoragePolicy, node: Node) -> Iterator[Job]:
         ring, device_root = self.rings[policy.index], f"{self.options.devices}/{node.device}"
-        self._tidy(layout.temporary_directory(device_root, policy))
+        try:
+            self._tidy(layout.temporary_directory(device_root, policy))
+        except OSError as error:
+            self.pass_over(error)
         root = layout.objects_root(device_root, policy)
         try:
             self.fs.make_directories(root)  # rsync of a peer makes no parents
@@ -326,6 +329,8 @@ class ObjectReplicator(daemon.Daemon):
         try:
             PartitionPush(self, job).run()
         except NotADirectoryError:
+            if self.fs.is_directory(job.directory):
+                raise  # It is something in it.
             self._put_aside(job)
         except ValueError as error:
             self.counts["failures"] += 1

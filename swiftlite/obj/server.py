@@ -232,6 +232,8 @@ class ObjectServer:
         if suffixes:
             for suffix in filter(layout.is_suffix, suffixes.split("-")):
                 hashes.invalidate(self.fs, directory, suffix)
+            # rsync syncs nothing of what it brings, and who asks may remove a handoff because of this answer.
+            self.files.threads.run(root, self.fs.sync_filesystem, root)
         else:
             answer = hashes.known(self.fs, directory)
             if answer is None:

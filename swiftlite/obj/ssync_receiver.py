@@ -22,10 +22,13 @@ from swiftlite.core.fileset import FileSet
 from swiftlite.core.metadata import lower_case
 from swiftlite.core.missing_check import lacking
 from swiftlite.core.names import str_to_wsgi
+from swiftlite.core.timestamp import ZERO
 from swiftlite.http.errors import ClientDisconnected
 from swiftlite.obj import layout
 from swiftlite.obj.answers import Reply, Request, answer_to
 from swiftlite.obj.diskfile import DiskFileManager, list_files
+from swiftlite.obj.errors import DiskFileCollision, DiskFileError, DiskFileNotExist
+from swiftlite.obj.found_file import FoundFile
 from swiftlite.obj.options import ObjectOptions
 from swiftlite.obj.replication_lock import replication_lock
 from swiftlite.wire import ssync
@@ -119,8 +122,6 @@ class _Session:
                 lines = LineReader(lambda: body.read1(PIECE))
                 yield self._missing_check(lines)
                 yield self._updates(lines)
-        except GeneratorExit:
-            raise
         except Exception as error:
             body.abandon()  # The sender may be in the midst of something.
             line = self._error_line(error)
@@ -162,12 +163,22 @@ class _Session:
         return [Wanted(offer.object_hash, parts).to_line() for offer, parts in pairs if any(parts)]
 
     def _local(self, offer: Offer) -> FileSet:
-        """What is here of an object; nothing where that cannot be told, for whoever stores it looks again."""
+        """What is here of an object; nothing where that cannot be told, for whoever stores it looks again.
+
+        It is opened: a handoff is removed on the strength of this, so what is damaged must not pass for the object.
+        """
+        files = self.receiver.files
         directory = layout.hash_directory(self.device_root, self.policy, self.partition, offer.object_hash)
         try:
-            return list_files(self.receiver.files.fs, directory)
-        except OSError as error:
-            self._warn("cannot list %s: %s", directory, error)
+            with FoundFile(files, self.device_root, self.policy, directory).open(ZERO, open_expired=True) as opened:
+                return opened.files
+        except DiskFileNotExist as error:
+            return error.files
+        except DiskFileCollision:
+            found = list_files(files.fs, directory)
+            return found if found.data is None else FileSet()  # For a tombstone the server goes by its place.
+        except (DiskFileError, OSError) as error:
+            self._warn("cannot open %s: %s: %s", directory, type(error).__name__, error)
             return FileSet()
 
     # What it sends ------------------------------------------------------------------------------------------------
@@ -215,9 +226,12 @@ class _Session:
 
     def _store(self, subrequest: Subrequest, body: Body | BytesIO) -> None:
         environ = self._environ(subrequest, body)
-        reply = self.receiver.serve(Request(environ))
-        self.under_way.pop(subrequest.path, None)
-        self.tally.add(reply.status)
+        reply = Reply(500)  # Nobody hears what is raised in a green thread, and silence would pass for success.
+        try:
+            reply = self.receiver.serve(Request(environ))
+        finally:
+            self.under_way.pop(subrequest.path, None)
+            self.tally.add(reply.status)
         if not is_success(reply.status):
             self._warn(
                 "%s %s failed with %s: %s",

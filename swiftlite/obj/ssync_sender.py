@@ -36,6 +36,8 @@ from swiftlite.wire.suffix_hashes import spell
 
 BATCH = 65536
 """Bytes that are gathered before they are sent."""
+LONGEST_SILENCE = 5.0
+"""Seconds after which less than that is sent, too: from a slow disk it comes slowly, and the receiver waits 60."""
 HTTP_TIMEOUT = 60.0
 """Seconds to wait for the receiver's next words: it looks at every object, and stores every one, before it speaks."""
 A_TURN = 50
@@ -144,7 +146,7 @@ class _Receiver:
         self.sent = 0
         self._lines = LineReader(lambda: response.read(BATCH))
         self._bytes_per_second = bytes_per_second
-        self._started = monotonic()
+        self._started = self._spoke = monotonic()
         self._gathered: list[bytes] = []
         self._size = 0
 
@@ -152,7 +154,7 @@ class _Receiver:
         """Send, or keep for the next batch."""
         self._gathered.append(data)
         self._size += len(data)
-        if self._size >= BATCH:
+        if self._size >= BATCH or monotonic() - self._spoke > LONGEST_SILENCE:
             self.flush()
 
     def flush(self) -> None:
@@ -171,6 +173,7 @@ class _Receiver:
         except (PeerClosed, NodeTimeout):
             self._hear_last_words()
             raise
+        self._spoke = monotonic()
         self.sent += len(data)
         if self._bytes_per_second > 0:
             ahead = self.sent / self._bytes_per_second - (monotonic() - self._started)
@@ -229,6 +232,11 @@ class _Update(NamedTuple):
     post: bytes = b""
     delete: bytes = b""
 
+    def close(self) -> None:
+        """Close the file of a big body."""
+        if not isinstance(self.body, bytes):
+            self.body.close()
+
 
 class _Objects:
     """The objects of a partition, as one session offers and sends them."""
@@ -271,13 +279,16 @@ class _Objects:
         if update is None:
             self.unsent.add(name)
             return
-        for head in filter(None, (update.delete, update.put)):
-            peer.put(head)
-        if isinstance(update.body, bytes):
-            peer.put(update.body)
-            self.bytes += len(update.body)
-        else:
-            self._send_big_body(update.body, peer)
+        try:
+            for head in filter(None, (update.delete, update.put)):
+                peer.put(head)
+            if isinstance(update.body, bytes):
+                peer.put(update.body)
+                self.bytes += len(update.body)
+            else:
+                self._send_big_body(update.body, peer)
+        finally:
+            update.close()
         peer.put(update.post)
         self.tombstones += bool(update.delete)
         self.data += bool(update.put)
@@ -319,8 +330,6 @@ class _Objects:
             raise
         except (DiskFileError, OSError) as error:
             raise SsyncFailed(f"broken off in the midst of {reader.disk_file.path}: {error}") from None
-        finally:
-            reader.close()
 
     def _fail(self, name: str, error: Exception) -> None:
         """Go on without an object that cannot be sent."""

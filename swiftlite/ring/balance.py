@@ -86,10 +86,12 @@ class Balancer:
         parts = self.random.permutation(np.flatnonzero(wrong & self.may_move))
         if not len(parts):
             return
-        # From devices to be emptied, else from where most tiers are crowded, and there from the fullest device.
+        # From devices to be emptied, else from where most tiers are crowded, and there rather from the fuller devices.
         held = assignment.held[:, parts]
         urgent = np.where(held == NONE, NONE, crowded[:, parts] + LEVELS * assignment.weightless[held])
-        order = np.lexsort((-assignment.surplus[held], -urgent), axis=0)
+        # In proportion to what each has too much: the fullest first, all at once, would be emptied too far.
+        beyond = np.maximum(assignment.surplus[held], 1e-3)
+        order = np.lexsort((self.random.standard_exponential(held.shape) / beyond, -urgent), axis=0)
         slots = np.empty(assignment.held.shape, dtype=np.int64)
         slots[:, parts] = order
         # Only what is as urgent as the first is offered vacancies.

@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from swiftlite.ring import dispersion
+from swiftlite.ring.assignment import Assignment
 from swiftlite.ring.format import Device
 from swiftlite.ring.rows import Rows, differences
 from swiftlite.ring.tier_index import NONE, Ints, TierIndex
@@ -79,3 +80,27 @@ def scatter_widths(held: Ints, devices: int) -> Ints:
     shared = np.unique(np.concatenate(pairs))
     ends = np.concatenate(np.divmod(shared, devices)) if len(shared) else shared
     return np.bincount(ends, minlength=devices).astype(np.int32)
+
+
+def least_moves(devices: Iterable[Device], rows: Rows, overload: float) -> int:
+    """How many replicas must move before every device holds its quota (targets.py): what weights alone make necessary.
+
+    :param devices: all devices of the ring as it shall be; what stands on others has to move
+    :param rows: the assignments before the change
+    """
+    surplus = Assignment(devices, rows, overload).surplus
+    return int(np.maximum(-surplus, 0).sum())
+
+
+def hurried(devices: Iterable[Device], before: Rows, after: Rows) -> int:
+    """Of how many partitions one rebalance moved more than one replica away from devices that could still be read.
+
+    A replica whose device left the ring has to be placed anew; then no other of its partition should move.
+
+    :param devices: all devices of the ring after the rebalance
+    """
+    index = TierIndex(devices)
+    old, new = index.read(before), index.read(after)
+    lost = (old == NONE).any(axis=0)
+    moved = ((old != NONE) & (old != new)).sum(axis=0)
+    return int((moved > np.where(lost, 0, 1)).sum())

@@ -57,3 +57,5 @@ class Silences:
             self._in_a_row[address] += 1
             if self._in_a_row[address] >= SILENCES:
                 self._until[address] = self._clock() + LEFT_ALONE
+        elif error.status:
+            self.answered(address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import functools
 import json
 import logging
@@ -213,13 +214,37 @@ def test_what_comes_while_a_handoff_is_sent_home_is_not_removed(site: ObjectSite
     assert_empty(site, 3)
 
 
-def test_no_handoff_is_removed_that_a_new_ring_wants(site: ObjectSite) -> None:
+def test_a_file_in_the_place_of_a_suffix_costs_a_handoff_nothing(site: ObjectSite) -> None:
+    """What is not home yet stays where it is."""
+    first, late = NAMES[0], next(name for name in NAMES[1:] if site.partition(name) == site.partition(NAMES[0]))
+    site.put((3,), first, 1)
+    suffix = site.partition_directory(3, first) / "000"
+    suffix.write_bytes(b"")
+    replicator = site.replicator(3)
+    send = replicator.sender.send
+
+    def slowly(*arguments, **options):
+        sent = send(*arguments, **options)
+        site.put((3,), late, 2)
+        return sent
+
+    replicator.sender.send = slowly  # type: ignore[method-assign]
+    replicator.run_once()
+    assert site.state(1, first) != {} == site.state(3, first)
+    assert site.state(3, late) != {}
+    assert not (site.device(3) / "quarantined").exists()
+
+
+@pytest.mark.parametrize("is_loaded", [False, True], ids=["on disk", "loaded for another partition"])
+def test_no_handoff_is_removed_that_a_new_ring_wants(site: ObjectSite, is_loaded: bool) -> None:
     site.put((3,), NAMES[0], 1)
     replicator = site.replicator(3)
     send = replicator.sender.send
 
     def slowly(*arguments, **options):
         site.write_ring((0, 1, 3))
+        if is_loaded:
+            replicator.rings[0]._reload()
         return send(*arguments, **options)
 
     replicator.sender.send = slowly  # type: ignore[method-assign]
@@ -305,6 +330,18 @@ def test_one_bad_partition_stops_nothing(site: ObjectSite) -> None:
     assert all(site.state(1, name) == site.state(0, name) != {} for name in names)
 
 
+def test_a_partition_stays_whatever_in_it_is_no_directory(site: ObjectSite) -> None:
+    site.put((0,), NAMES[0], 1)
+    replicator = site.replicator(0)
+
+    def fail(*_: object) -> None:
+        raise NotADirectoryError(errno.ENOTDIR, "Not a directory", "something below")
+
+    replicator.sender.send = fail  # type: ignore[method-assign]
+    assert replicator.run_once()["failures"] == 1
+    assert site.state(0, NAMES[0]) != {}
+
+
 def test_a_suffix_that_cannot_be_read_stops_no_other(site: ObjectSite) -> None:
     for name in NAMES:
         site.put((0,), name, 1)
@@ -384,6 +421,14 @@ def test_old_temporary_files_are_removed(site: ObjectSite) -> None:
         os.utime(temporary / name, (time.time() - age,) * 2)
     site.replicate(0)
     assert os.listdir(temporary) == ["young"]
+
+
+def test_a_directory_of_temporary_files_that_cannot_be_read_stops_nothing(site: ObjectSite) -> None:
+    site.put((0,), NAMES[0], 1)
+    (site.device(0) / "tmp").write_bytes(b"")
+    (counts,) = site.replicate(0)
+    assert (counts["failures"], counts["rsync"]) == (1, 2)
+    assert_level(site, NAMES[:1])
 
 
 def test_tombstones_are_forgotten_when_all_must_have_seen_them(site: ObjectSite) -> None:

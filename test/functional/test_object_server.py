@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import pickle
@@ -14,6 +15,7 @@ import pytest
 
 from fakes.http_server import wait_until
 from fakes.object_server import Answer, ObjectNode
+from swiftlite.common.fs import FileSystem
 from swiftlite.obj import xattrs
 
 NOW = int(time.time()) - 1000
@@ -595,6 +597,22 @@ def test_replicate_answers_hashes(node: ObjectNode) -> None:
     noted = node.request("REPLICATE", f"/sda/7/{suffix}-abc")
     assert (noted.status, pickle.loads(noted.body)) == (200, None)
     assert (node.device / "objects/7/hashes.invalid").read_text() == f"{suffix}\nabc\n"
+
+
+def test_what_rsync_brought_lasts_before_its_sender_hears_of_it(tmp_path: Path) -> None:
+    class Disk(FileSystem):
+        def sync_filesystem(self, path: str) -> None:
+            synced.append(path)
+            if len(synced) > 1:
+                raise OSError(errno.EIO, "cannot be synced", path)
+
+    synced: list[str] = []
+    with ObjectNode(tmp_path, fs=Disk()) as node:
+        assert node.request("REPLICATE", "/sda/7").status == 200
+        assert synced == []
+        assert node.request("REPLICATE", "/sda/7/abc").status == 200
+        assert synced == [str(node.device)]
+        assert node.request("REPLICATE", "/sda/7/abc").status == 507
 
 
 def test_a_server_that_is_not_for_replication(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import re
@@ -9,6 +10,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from swiftlite.core.timestamp import ZERO, Timestamp
 from swiftlite.http.client import Client
 from swiftlite.http.errors import Address
 from swiftlite.http.reply import Connection
+from swiftlite.http.upload import Upload
 from swiftlite.obj import ssync_sender, xattrs
 from swiftlite.obj.diskfile import OpenObject
 from swiftlite.obj.errors import DiskFileDeleted
@@ -247,6 +250,28 @@ def test_a_body_that_proves_damaged_on_the_way_is_never_stored(source: Replica, 
     assert target.contents() == source.contents()
 
 
+def test_a_session_that_breaks_off_leaves_no_file_open(
+    source: Replica, target: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where that happens between an object's head and its body."""
+    source.put("big", at(1), BIG)
+    put = ssync_sender._Receiver.put
+
+    def fail(peer: Any, data: bytes) -> None:
+        if data.startswith(b"PUT "):
+            raise SsyncFailed("gone")
+        put(peer, data)
+
+    monkeypatch.setattr(ssync_sender._Receiver, "put", fail)
+    assert str(failure_of(source, target)) == "gone"
+    (path,) = source.directory("big").iterdir()
+    opened = set()
+    for fd in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            opened.add(os.readlink(fd))
+    assert str(path) not in opened
+
+
 def meddle_with(monkeypatch: pytest.MonkeyPatch, change: Callable[[str], None]) -> None:
     """Let somebody change each object between the offer and the sending."""
 
@@ -320,6 +345,26 @@ def test_a_file_where_a_directory_should_be(where: str, source: Replica, target:
         assert source.directory("o0").name in sent.in_sync
         assert f"{at(second)}.data" in os.listdir(target.directory("o0"))
     assert not quarantined(source)
+
+
+@pytest.mark.parametrize(("kind", "damage"), [(".data", "size"), (".data", "metadata"), (".ts", "metadata")])
+def test_what_is_damaged_there_does_not_pass_for_the_object(
+    kind: str, damage: str, source: Replica, target: Replica
+) -> None:
+    """A handoff would be removed because of it. A crash may leave such files where rsync had brought them."""
+    for replica in (source, target):
+        replica.put("o", at(1))
+        if kind == ".ts":
+            replica.delete("o", at(2))
+    (path,) = target.directory("o").iterdir()
+    if damage == "size":
+        os.truncate(path, 0)
+    else:
+        os.removexattr(path, "user.swift.metadata")
+    sent = source.send(target)
+    assert sent.data + sent.tombstones == len(sent.in_sync) == 1
+    assert target.contents() == source.contents()
+    assert quarantined(target) == [source.directory("o").name]
 
 
 # What is not taken ----------------------------------------------------------------------------------------------------
@@ -400,6 +445,18 @@ def test_failures_are_told_in_the_end(source: Replica, make_target: Callable[...
     assert full.files(".data") == []
 
 
+@pytest.mark.parametrize("size", [5, 700_000])
+def test_an_error_that_nobody_thought_of_is_no_success(size: int, source: Replica, target: Replica) -> None:
+    source.put("o", at(1), bytes(size))
+
+    def serve(request: Any) -> Any:
+        raise RuntimeError("something unheard of")
+
+    target.app.ssync.serve = serve
+    assert failure_of(source, target).status in (0, 500)
+    assert target.contents() == {}
+
+
 def test_too_many_failures_end_the_session(source: Replica, make_target: Callable[..., Replica]) -> None:
     full = make_target(fallocate_reserve=Reserve(100.0, True), replication_failure_threshold=3)
     for number in range(9):
@@ -444,6 +501,21 @@ def test_nobody_waits_for_ever_however_many_objects_there_are(
     )
     client.close()
     assert (sent.offered, len(sent.in_sync), sent.failures) == (count, 0, 0)  # None of them is really there.
+
+
+def test_a_receiver_is_not_kept_waiting_by_a_slow_disk(
+    source: Replica, target: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However little there is to send at a time."""
+    for number in range(4):
+        source.put(f"o{number}", at(1))
+    said: list[int] = []
+    say = Upload.say
+    monkeypatch.setattr(Upload, "say", lambda upload, data: (said.append(len(data)), say(upload, data)))
+    clock = itertools.count(0, 2)  # Seconds pass between any two objects.
+    monkeypatch.setattr(ssync_sender, "monotonic", lambda: float(next(clock)))
+    assert source.send(target).data == 4
+    assert len(said) >= 5
 
 
 def test_no_faster_than_allowed(source: Replica, target: Replica, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import pickle
@@ -160,3 +161,35 @@ def test_a_change_is_never_hashed_away(change: str, anonymous: bool) -> None:
     assert known == get(disk, recalculate=list(known), relist=True)
     assert bool(known) == (change != "quarantine")
     assert None not in pickle.loads(disk.read_file(f"{PARTITION}/hashes.pkl")).values()
+
+
+def test_a_full_disk_can_be_hashed() -> None:
+    """It remembers nothing of that, forgets nothing either, and is not littered."""
+
+    class Full(ForgetfulDisk):
+        def write(self, fd: int, data: bytes | memoryview) -> None:
+            raise OSError(errno.ENOSPC, "full")
+
+    disk = Full()
+    disk.make_directories(PARTITION)
+    for note in (False, True):
+        add(disk, TWO if note else ONE, "0000999999.00001.data", note=note)
+        for _ in range(2):
+            assert get(disk) == {"abc": md5(*["0000999999.00001.data"] * (1 + note))}
+    assert disk.read_file(f"{PARTITION}/hashes.invalid") == b"abc\n"
+    assert sorted(disk.list(PARTITION)) == [".lock", "abc", "hashes.invalid"]
+
+
+def test_a_pickle_that_cannot_be_written_leaves_nothing_behind(disk: ForgetfulDisk) -> None:
+    add(disk, ONE, "0000999999.00001.data")
+
+    class Broken(OSError):
+        pass
+
+    def fail(fd: int) -> None:
+        raise Broken(errno.EIO, "broken")
+
+    disk.sync = fail  # type: ignore[method-assign]
+    with pytest.raises(Broken):
+        get(disk)
+    assert sorted(disk.list(PARTITION)) == [".lock", "abc", "hashes.invalid"]

@@ -18,6 +18,7 @@ from swiftlite.core.ranges import ByteRange, MultipartFraming
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.obj.diskfile import DiskFile, DiskFileManager, DiskFileOptions
 from swiftlite.obj.errors import DiskFileQuarantined
+from swiftlite.obj.quarantine import UNREADABLE
 from swiftlite.obj.reader import PAGE, DiskFileReader
 
 BODY = bytes(range(256)) * 1000
@@ -33,10 +34,11 @@ class FailingDisk(ForgetfulDisk):
     """Can be told to fail reads of bodies."""
 
     failing = False
+    error = errno.EIO
 
     def read(self, fd: int, size: int, offset: int) -> bytes:
         if self.failing:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
+            raise OSError(self.error, os.strerror(self.error))
         return super().read(fd, size, offset)
 
 
@@ -73,8 +75,9 @@ def test_the_file_is_closed_however_little_was_taken(disk: FailingDisk, way: str
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_disk_that_cannot_read(disk: FailingDisk, way: str) -> None:
-    disk.failing = True
+@pytest.mark.parametrize("error", UNREADABLE)
+def test_a_disk_that_cannot_read(disk: FailingDisk, way: str, error: int) -> None:
+    disk.failing, disk.error = True, error
     body = WAYS[way](reader(disk))
     with pytest.raises(DiskFileQuarantined):
         list(body)
