@@ -34,11 +34,11 @@ class FailingDisk(ForgetfulDisk):
     """Can be told to fail reads of bodies."""
 
     failing = False
-    error = errno.EIO
+    failure = errno.EIO
 
     def read(self, fd: int, size: int, offset: int) -> bytes:
         if self.failing:
-            raise OSError(self.error, os.strerror(self.error))
+            raise OSError(self.failure, os.strerror(self.failure))
         return super().read(fd, size, offset)
 
 
@@ -77,7 +77,7 @@ def test_the_file_is_closed_however_little_was_taken(disk: FailingDisk, way: str
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("error", UNREADABLE)
 def test_a_disk_that_cannot_read(disk: FailingDisk, way: str, error: int) -> None:
-    disk.failing, disk.error = True, error
+    disk.failing, disk.failure = True, error
     body = WAYS[way](reader(disk))
     with pytest.raises(DiskFileQuarantined):
         list(body)
