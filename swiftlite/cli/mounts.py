@@ -68,7 +68,9 @@ def commented_out(fstab: str, mount_point: str) -> str:
     lines = []
     for line in fstab.splitlines(keepends=True):
         words = line.split()
-        mounts_it = len(words) > 2 and not line.lstrip().startswith("#") and _unescape(words[1]) == mount_point
+        mounts_it = (
+            len(words) > 2 and not line.lstrip().startswith("#") and _unescape(words[1]).rstrip("/") == mount_point
+        )
         lines.append(f"#{line}" if mounts_it else line)
     return "".join(lines)
 

@@ -105,7 +105,8 @@ def orphans(processes: Mapping[int, Process], known: Iterable[int]) -> list[Proc
     """The processes of our programs that nobody looks after any more.
 
     One is looked after when its pid, or that of a process above it, is known; when it belongs to a systemd service of
-    ours; and when who started it still lives: a supervisor, a master of workers, a shell.
+    ours; and when who started it still lives: a supervisor, a master of workers, a shell, or somebody outside of the
+    container that this is.
 
     :param known: pids that pid files name
     """
@@ -121,6 +122,8 @@ def orphans(processes: Mapping[int, Process], known: Iterable[int]) -> list[Proc
             above = processes.get(current.parent)
             if not current.command:
                 return not _is_init(current)
+            if current.parent == 0:
+                return True
             current = above
         return False
 

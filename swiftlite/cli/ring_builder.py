@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -317,6 +318,9 @@ def main(argv: list[str], *, is_safe: bool = False) -> int:
             return COMMANDS[name].run(Command(name, COMMANDS[name].usage, builder_file, arguments))
     except SystemExit as stop:  # argparse has said why
         return ERROR if stop.code else SUCCESS
+    except re.error as error:
+        print(f"{error.pattern!r} is not a regular expression: {error}", file=sys.stderr)
+        return ERROR
     except BrokenPipeError:
         raise
     except (CommandError, RingError, ValueError, OSError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shutil
 import sys
@@ -78,9 +79,12 @@ class Command:
     def number(self, kind: type[Number], text: str, name: str) -> Number:
         """A number among the arguments."""
         try:
-            return kind(text)
+            value = kind(text)
         except ValueError:
             raise CommandError(f"{name} {text!r} is not a number") from None
+        if not math.isfinite(value):
+            raise CommandError(f"{name} {text!r} is not a number that means anything")
+        return value
 
 
 def selections(

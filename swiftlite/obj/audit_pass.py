@@ -29,7 +29,6 @@ from swiftlite.obj.watchers import DELETE, Watchers
 
 ALL, ZERO_BYTE = "ALL", "ZBF"
 """The full pass, and the one that reads no bodies: it finds files that were cut, to zero bytes for example."""
-BOOKKEEPING = frozenset({layout.HASHES_FILE, layout.INVALIDATIONS_FILE, layout.LOCK_FILE, ".lock-replication"})
 MAX_SUSPECTS = 10_000
 
 
@@ -81,8 +80,8 @@ class AuditPass:
         self.recon_key = ""
         self._started = self._reported = clock()
         self._auditing = self._waited = 0.0
-        self._hash_is_right = False
-        """Whether any object was found where its name hashes to: swift.conf has the right prefix and suffix."""
+        self._placed = self._misplaced = 0
+        """How many objects lay where their names hash to, and how many did not."""
         self._suspects: list[HashDirectory] = []
 
     def run(self, devices: Sequence[str], is_part: bool) -> Counter[str]:
@@ -106,6 +105,8 @@ class AuditPass:
                 statuses.append(status)
                 for path in self._hash_directories(status):
                     self._audit(HashDirectory(root, policy, path))
+                    if self._hash_is_right:
+                        self._settle_suspects()
                     if self.clock() - self._reported >= self.options.log_time:
                         self._report("so far")
         self._settle_suspects()
@@ -121,7 +122,7 @@ class AuditPass:
         try:
             for partition in status.partitions():
                 for suffix in self._list(f"{status.directory}/{partition}"):
-                    if suffix not in BOOKKEEPING:
+                    if not layout.is_bookkeeping(suffix):
                         suffix_directory = f"{status.directory}/{partition}/{suffix}"
                         for name in self._list(suffix_directory):
                             yield f"{suffix_directory}/{name}"
@@ -149,20 +150,20 @@ class AuditPass:
 
     # One hash directory -----------------------------------------------------------------------------------------------
 
-    def _audit(self, place: HashDirectory) -> None:
+    def _audit(self, place: HashDirectory, trusts_hash: bool = False) -> None:
         """Look at one, whatever happens."""
         self.file_rate.spend()
         started, self._waited = self.clock(), 0.0
         try:
-            self._settle(place, self._inspect(place))
+            self._settle(place, self._inspect(place, trusts_hash))
         except Exception as error:
             expected = isinstance(error, (OSError, DiskFileLocked))
             self._failed("%s: %s", place.path, error if expected else repr(error), exc_info=not expected)
         self._auditing += self.clock() - started - self._waited
 
-    def _inspect(self, place: HashDirectory) -> Finding:
+    def _inspect(self, place: HashDirectory, trusts_hash: bool) -> Finding:
         spend = self._spend if self.kind == ALL else None
-        file = AuditedFile(self.files, *place, spend=spend, trusts_hash=self._hash_is_right)
+        file = AuditedFile(self.files, *place, spend=spend, trusts_hash=trusts_hash)
         return file.inspect(Timestamp(self.clock()))
 
     def _spend(self, amount: int) -> None:
@@ -180,10 +181,11 @@ class AuditPass:
         if finding.verdict is Verdict.QUARANTINED:
             self._count("quarantined")
         elif finding.verdict is Verdict.MISPLACED:
+            self._misplaced += 1
             if len(self._suspects) < MAX_SUSPECTS:
                 self._suspects.append(place)
         elif finding.verdict is Verdict.SOUND:
-            self._hash_is_right = True
+            self._placed += 1
             self._measure(finding.size)
             self._show(place, finding)
         elif self.kind == ALL and fileset.reclaimable(finding.files, self.clock(), self.options.reclaim_age):
@@ -223,6 +225,14 @@ class AuditPass:
             except FileNotFoundError:
                 pass  # rsync has come to its end this moment
 
+    @property
+    def _hash_is_right(self) -> bool:
+        """Whether swift.conf has the right prefix and suffix: at least half of the objects lie where they should.
+
+        A few do with wrong ones, too: those that were written with them.
+        """
+        return self._placed > 0 and self._placed >= self._misplaced
+
     def _settle_suspects(self) -> None:
         """Look again at objects whose name did not hash to their directory, once swift.conf is known to be right."""
         suspects, self._suspects = self._suspects, []
@@ -230,16 +240,17 @@ class AuditPass:
             return
         if not self._hash_is_right:
             self._failed(
-                "%d objects lie where their names do not hash to, %s for one, and none where it should: nothing was"
-                " quarantined, since swift.conf's hash prefix or suffix may be wrong",
-                len(suspects),
+                "%d objects lie where their names do not hash to, %s for one, and %d where they should: those were"
+                " not quarantined, since swift.conf's hash prefix or suffix may be wrong",
+                self._misplaced,
                 suspects[0].path,
+                self._placed,
             )
             return
         for place in suspects:
             self.total.subtract(passes=1)  # counted when it was first looked at
             self.since.subtract(passes=1)
-            self._audit(place)
+            self._audit(place, trusts_hash=True)
 
     # Reports ----------------------------------------------------------------------------------------------------------
 

@@ -33,7 +33,9 @@ def needed(old: Iterable[str], new: Iterable[str], now: float, reclaim_age: floa
     """
     old = set(old)
     together = fileset.resolve(old.union(new))
-    useless = {file.name for file in (*together.obsolete, *fileset.reclaimable(together, now, reclaim_age))}
+    useless = {file.name for file in together.obsolete}
+    if useless.isdisjoint(new):  # Else an old tombstone is what keeps the new place's files from coming back.
+        useless |= {file.name for file in fileset.reclaimable(together, now, reclaim_age)}
     return sorted(name for name in old - useless if not fileset.is_rsync_temporary(name))
 
 

@@ -33,19 +33,26 @@ class RelinkState:
         return self.part_power == self.next_part_power
 
     def load(self) -> None:
-        """Go on where an earlier run of this step ended; a file that cannot be used, or of another step, is ignored."""
+        """Go on where an earlier run of this step ended; a file that cannot be used, or of another step, is ignored.
+
+        A clean-up that is done is begun anew: links may have been made since, by an increase that was cancelled again,
+        or for a proxy whose ring is of yesterday.
+        """
         try:
             with open(self.path, "rb") as file:
                 stored = load_json(file.read())
             part_power, next_part_power = int(stored["part_power"]), int(stored["next_part_power"])
             done = {str(int(partition)): bool(done) for partition, done in stored["state"].items()}
+            previous = None if stored.get("prev_part_power") is None else int(stored["prev_part_power"])
         except FileNotFoundError:
             return
         except (ValueError, TypeError, KeyError, AttributeError):
             return
         if (part_power, next_part_power) == (self.part_power, self.next_part_power):
-            self.done = done
-        elif part_power != self.part_power:
+            self.previous_part_power = previous
+            if not (self.is_cleanup and all(done.values())):
+                self.done = done
+        elif next_part_power == self.next_part_power:  # Else increases went by that this device knows nothing of.
             self.previous_part_power = part_power
 
     def begin(self, found: Iterable[int]) -> list[int]:

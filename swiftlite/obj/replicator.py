@@ -322,7 +322,9 @@ class ObjectReplicator(daemon.Daemon):
                             os.unlink(entry.path)
 
     def work(self, job: Job) -> None:
-        """Bring one partition to its peers."""
+        """Bring one partition to its peers, unless the ring has begun to grow since the pass began."""
+        if job.ring.next_part_power is not None:
+            return
         self.counts["attempted"] += 1
         try:
             PartitionPush(self, job).run()

@@ -260,7 +260,11 @@ class RingBuilder:
         may_move = (moves >= self.min_part_hours) & ~lost
         balancer = Balancer(self.present, self.rows, may_move, self.overload, Random(seed))
         balancer.run()
-        moves[lost | (may_move & ~balancer.may_move)] = 0
+        moved = lost | (may_move & ~balancer.may_move)
+        moves[moved] = 0
+        if moved.any():
+            # Or what moved now would be counted an hour older than it is by the next rebalance, and might move again.
+            self._last_moves_epoch = int(self._clock())
         self._count_parts(balancer.assignment)
         self.measure_dispersion()
         self.devices_changed = False

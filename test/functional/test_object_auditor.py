@@ -396,6 +396,23 @@ def test_a_wrong_swift_conf_moves_nothing(node: ObjectNode, caplog: pytest.LogCa
     assert audit(node).total["errors"] == 0
 
 
+def test_what_was_written_with_a_wrong_swift_conf_does_not_condemn_what_was_there_before(
+    node: ObjectNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = SwiftConf(HashPath(b"", b"wrong"), SWIFT.constraints, SWIFT.policies)
+    name_hash = wrong.hash_path.hex("a", "c", "new")
+    first = put(node, "new").parent
+    placed = node.device / "objects" / "0" / name_hash[-3:] / name_hash  # before all others
+    placed.parent.mkdir(parents=True)
+    first.rename(placed)
+    for name in ("one", "two", "three"):
+        put(node, name)
+    found = audit(node, swift=wrong)
+    assert (found.total["quarantined"], found.total["errors"]) == (1, 1)  # one while it looked like the exception
+    assert "2 objects lie" not in caplog.text
+    assert "3 objects lie where their names do not hash to" in caplog.text
+
+
 def test_a_misplaced_object_before_all_others_is_found_all_the_same(node: ObjectNode) -> None:
     """Only a later one shows that swift.conf is right."""
     paths = sorted((put(node, f"o{number}") for number in range(8)), key=lambda path: int(path.parts[-4]))
@@ -623,11 +640,11 @@ def test_an_interrupted_pass_goes_on_where_it_was(node: ObjectNode, monkeypatch:
     made = auditor(node)
     inspect, seen = made._inspect, []
 
-    def interrupted(place: Any) -> Any:
+    def interrupted(place: Any, trusts_hash: bool) -> Any:
         seen.append(place.path)
         if len(seen) == 4:
             raise KeyboardInterrupt
-        return inspect(place)
+        return inspect(place, trusts_hash)
 
     made._inspect = interrupted  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from functional.cluster import PROGRAMS
-from functional.object_site import FS, PRIMARIES, ObjectSite, at, running
+from functional.object_site import FS, PART_SHIFT, PRIMARIES, ObjectSite, at, running
 from swiftlite.obj import hashes
 from swiftlite.ring.format import dump_v1, load
 
@@ -395,6 +395,22 @@ def test_a_policy_whose_partitions_are_being_split_is_left_alone(site: ObjectSit
     (counts,) = site.replicate(0)
     assert counts["attempted"] == 0
     assert "while its partition power grows" in caplog.text
+
+
+def test_partitions_that_begin_to_be_split_during_a_pass_are_left_alone(site: ObjectSite) -> None:
+    """By the new ring a partition's number stands for other objects: these would be sent away, and removed here."""
+    site.put((0,), NAMES[0], 1)
+    replicator = site.replicator(0, ring_check_interval=0.0)
+    jobs = replicator.jobs
+
+    def meanwhile():
+        found = list(jobs())
+        site.write_ring((1, 2, 3), part_shift=PART_SHIFT - 1, next_part_power=33 - PART_SHIFT)
+        return iter(found)
+
+    replicator.jobs = meanwhile  # type: ignore[method-assign]
+    replicator.run_once()
+    assert [site.state(number, NAMES[0]) != {} for number in range(4)] == [True, False, False, False]
 
 
 def test_old_temporary_files_are_removed(site: ObjectSite) -> None:

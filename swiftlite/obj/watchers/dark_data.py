@@ -143,7 +143,7 @@ def read_answer(reply: Reply | None, object_name: str) -> Answer:
     except (ValueError, TypeError, KeyError):
         return Answer(None)
     if reply.headers.get("X-Backend-Record-Type") == "shard":
-        return Answer(False, names[0]) if names else Answer(False)
+        return Answer(False, names[0]) if names else Answer(None)  # its shards have a gap: nobody can tell
     return Answer(object_name in names)
 
 

@@ -121,6 +121,7 @@ def test_fstab_without_a_mount_point():
     assert commented_out(FSTAB, "/srv/node/d1") == FSTAB.replace("UUID=1", "#UUID=1")
     assert commented_out(FSTAB, "/a b") == FSTAB.replace("UUID=3", "#UUID=3")
     assert commented_out(FSTAB, "/srv/node") == FSTAB
+    assert commented_out("UUID=1 /srv/node/d1/ xfs\n", "/srv/node/d1") == "#UUID=1 /srv/node/d1/ xfs\n"
     once = commented_out(FSTAB, "/srv/node/d1")
     assert commented_out(once, "/srv/node/d1") == once
 

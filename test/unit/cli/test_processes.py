@@ -68,6 +68,12 @@ def test_who_lives_below_an_orphan_is_one():
     assert found(process(10, parent=7)) == [10]  # its parent has just ended
 
 
+def test_who_was_started_from_outside_of_a_container_is_none():
+    first, entered = process(1, 0, "aio"), process(20, 0, "object-server")
+    everything = (first, process(10, parent=1), process(11, parent=10), entered)
+    assert find_orphans({p.pid: p for p in everything}, ()) == []
+
+
 def test_a_user_s_systemd_has_started_nothing():
     assert found(process(4, 1, "", name="systemd"), process(10, parent=4)) == [10]
 

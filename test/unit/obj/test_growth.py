@@ -198,6 +198,44 @@ def test_a_place_that_is_tidied_away_meanwhile_is_made_anew() -> None:
     assert read(disk, NEW)[0] == b"new"
 
 
+def test_a_place_that_is_moved_to_quarantine_meanwhile_is_made_anew() -> None:
+    class Moving(ForgetfulDisk):
+        has_moved = False
+
+        def link_file(self, source: str, path: str) -> None:
+            super().link_file(source, path)
+            if not self.has_moved:
+                self.has_moved = True
+                self.rename(path.rpartition("/")[0], "/srv/node/sda/away")
+
+    disk = Moving()
+    disk.make_directories("/srv/node/sda")
+    put(place(disk, OLD, 11), 5, b"new")
+    assert disk.exists("/srv/node/sda/away")
+    assert read(disk, NEW)[0] == b"new"
+
+
+def test_who_hashes_the_other_place_before_the_link_is_made_forgets_it() -> None:
+    partition = f"/srv/node/sda/objects/{NEW}"
+
+    def hashed(disk: ForgetfulDisk, relist: bool = False) -> dict[str, str]:
+        return hashes.get_hashes(disk, partition, place(disk, NEW).manager.tidy, relist=relist)
+
+    class Hashing(ForgetfulDisk):
+        def link_file(self, source: str, path: str) -> None:
+            if self.list(path.rpartition("/")[0]):  # Hashing removes an empty one.
+                hashed(self)
+            super().link_file(source, path)
+
+    disk = Hashing()
+    disk.make_directories("/srv/node/sda")
+    for second in (1, 5):
+        put(place(disk, OLD, 11), second, b"body")
+    known = hashed(disk)
+    disk.unlink(f"{partition}/hashes.pkl")
+    assert known == hashed(disk, relist=True) != {}
+
+
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("change", ["PUT", "POST", "DELETE"])
 def test_what_is_only_at_the_other_place_is_found(phase: str, change: str) -> None:

@@ -254,6 +254,14 @@ def test_what_is_needed_makes_the_new_place_say_all(old: list[str], new: list[st
     assert needed([], new, 10.0, 1000.0) == []
 
 
+@given(files, files, st.sampled_from([0.0, 7.0]))
+def test_no_tombstone_is_too_old_for_what_it_keeps_from_coming_back(
+    old: list[str], new: list[str], reclaim_age: float
+) -> None:
+    links = needed(old, new, 10.0, reclaim_age)
+    assert fileset.resolve({*links, *new}).data == fileset.resolve({*old, *new}).data
+
+
 def test_an_object_that_a_writer_holds_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("swiftlite.obj.relink.LOCK_TIMEOUT", 0.0)
     disk = prepared("an object")

@@ -155,6 +155,33 @@ def test_what_it_remembers(node: Node) -> None:
     assert all(int(name) < 1 << POWER for name in state["state"])
 
 
+def test_a_device_that_was_away_is_cleaned_up_whole(node: Node) -> None:
+    node.step("prepared")
+    assert node.run("relink") == 0
+    kept = (node.devices / "sda/relink.objects.json").read_bytes()
+    for step in ("increased", "finished", "prepared"):
+        node.step(step)
+    assert node.run("relink") == 0
+    (node.devices / "sda/relink.objects.json").write_bytes(kept)  # It saw neither clean-up nor relinking since.
+    node.step("increased")
+    assert node.run("cleanup") == 0
+    assert node.data() == places(node, POWER + 2)
+
+
+def test_a_second_increase_that_is_cancelled_is_cleaned_up_too(node: Node) -> None:
+    for _ in range(2):
+        node.step("prepared")
+        for name_hash in HASHES:  # as writers do
+            link = node.place(name_hash, POWER + 1)
+            if not link.exists():
+                link.mkdir(parents=True)
+                (link / f"{STAMP}.data").hardlink_to(node.place(name_hash, POWER) / f"{STAMP}.data")
+        node.step("cancelled")
+        assert node.run("cleanup") == 0
+        assert node.data() == places(node, POWER)
+        node.step("finished")
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"state": {}}', '{"part_power": 3, "next_part_power": 4, "state": 5}']
 )
@@ -245,6 +272,10 @@ def test_partitions_are_taken_from_the_end_and_new_ones_left_alone(tmp_path: Pat
     cleanup.load()
     assert cleanup.begin([0, 5, 7, 8, 15]) == [7, 5, 0]
     assert cleanup.begin([1, 12]) == [7, 5, 1, 0]
+    cleanup.finish(7)
+    resumed = RelinkState(state.path, 4, 4)
+    resumed.load()
+    assert resumed.begin([0, 1, 5, 7, 8, 15]) == [5, 1, 0]
     lost = RelinkState(str(tmp_path / "none"), 4, 4)
     lost.load()
     assert lost.begin([0, 15]) == [15, 0]

@@ -69,7 +69,7 @@ def reply(body: bytes, status: int = 200, **headers: str) -> Reply:
         (reply(b"[]"), Answer(False)),
         (reply(b'[{"name": "oo"}]'), Answer(False)),
         (reply(b'[{"name": "o"}]'), Answer(True)),
-        (reply(b"[]", X_Backend_Record_Type="shard"), Answer(False)),
+        (reply(b"[]", X_Backend_Record_Type="shard"), Answer(None)),
         (reply(b'[{"name": ".shards_a/c-1"}]', X_Backend_Record_Type="shard"), Answer(False, ".shards_a/c-1")),
     ],
 )

@@ -133,6 +133,7 @@ class History(RuleBasedStateMachine):
         self.builder = a_builder(cluster, 5, replicas, hours, self.clock)
         self.builder.set_overload(overload)
         self.builder.rebalance(seed=0)
+        self.moved_at = dict.fromkeys(range(self.builder.partition_count), self.clock.now)
 
     def present(self):
         return [each["id"] for each in self.builder.present if not self.builder.is_removed(each["id"])]
@@ -163,9 +164,9 @@ class History(RuleBasedStateMachine):
         if sum(each["weight"] > 0 for each in self.builder.present) >= replicas:
             self.builder.set_replicas(replicas)
 
-    @rule(hours=st.integers(0, 6))
-    def wait(self, hours):
-        self.clock.now += 3600 * hours
+    @rule(half_hours=st.integers(0, 12))
+    def wait(self, half_hours):
+        self.clock.now += 1800 * half_hours
 
     @rule()
     def rebalance(self):
@@ -182,18 +183,35 @@ class History(RuleBasedStateMachine):
             lost = [device_id for device_id in left if device_id in gone]
             # A replica leaves a present device only if its partition was not resting, and only one does.
             assert len(left) - len(lost) <= (0 if lost or part in resting else 1)
+            if left:
+                self.moved_at[part] = self.clock.now
             changes += len(left) + len(held_by(self.builder, part)) - len(old)
         assert moved == changes
 
     def resting(self):
-        age = int(self.clock.now - self.builder._last_moves_epoch) // 3600
-        moves = self.builder._last_moves
-        return {part for part, hours in enumerate(moves) if hours + age < self.builder.min_part_hours}
+        rest = 3600 * self.builder.min_part_hours
+        return {part for part, moment in self.moved_at.items() if self.clock.now - moment < rest}
 
     @invariant()
     def books_are_kept(self):
         if self.builder.rows and not self.builder.devices_changed:
             assert sum(each["parts"] for each in self.builder.present) == sum(map(len, self.builder.rows))
+
+
+def test_hours_are_counted_from_the_move_and_not_from_a_rebalance_before():
+    clock = Clock()
+    builder = a_builder([device(zone=0), device(zone=1)], part_power=4, replicas=1, clock=clock)
+    builder.rebalance(seed=1)
+    clock.now += 7200
+    assert builder.rebalance(seed=1)[0] == 0
+    clock.now += 3000
+    builder.set_weight(0, 0)
+    assert builder.rebalance(seed=1)[0] == 8
+    builder.set_weight(0, 100)
+    builder.set_weight(1, 0)
+    for wait, moves in ((700, 8), (2800, 0), (800, 8)):  # those that had not moved, none, and then the rest
+        clock.now += wait
+        assert builder.rebalance(seed=1)[0] == moves
 
 
 TestHistory = History.TestCase
