@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from swiftlite.common.concurrency import Timeout
 from swiftlite.http.body import ChunkedBody, FixedBody
-from swiftlite.http.errors import BadRequest, StreamClosed, StreamTimeout
+from swiftlite.http.errors import BackendError, BadRequest, StreamClosed, StreamTimeout
 from swiftlite.http.head import RequestHead, find_end, parse_request
 from swiftlite.http.input import Input
 from swiftlite.http.response import DRAIN_LIMIT, UNTIL_CLOSE, Responder, ResponseError, http_date
@@ -125,7 +125,7 @@ class Connection:
             return True
         except (StreamTimeout, StreamClosed) as error:
             server.log.debug("%s %s: client gone: %s", request.method, request.raw_path, error)
-        except ResponseError as error:
+        except (ResponseError, BackendError) as error:  # the latter: it came from a server that has failed
             server.log.error("%s %s: bad response: %s", request.method, request.raw_path, error)
         except (Exception, Timeout):
             server.log.exception("%s %s: unhandled error", request.method, request.raw_path)

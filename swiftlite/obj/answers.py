@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from swiftlite.common import web
@@ -21,6 +21,7 @@ from swiftlite.core.metadata import (
 from swiftlite.core.names import str_to_wsgi
 from swiftlite.core.ranges import MultipartFraming, RangeRequest
 from swiftlite.http.errors import BadBody, ClientDisconnected, ClientTimeout
+from swiftlite.http.response import ResponseError
 from swiftlite.obj.diskfile import OpenObject
 from swiftlite.obj.errors import (
     BodyDamaged,
@@ -30,10 +31,11 @@ from swiftlite.obj.errors import (
     DiskFileLocked,
     DiskFileNoSpace,
     DiskFileNotExist,
+    DiskFileQuarantined,
     DiskFileStateChanged,
     MetadataDoesNotFit,
 )
-from swiftlite.obj.reader import SMALL
+from swiftlite.obj.reader import SMALL, DiskFileReader, PartialBody
 from swiftlite.obj.xattrs import AttributesUnsupported
 from swiftlite.wire.messages import METADATA_TOO_LARGE, BadMessage
 
@@ -224,19 +226,39 @@ def body_reply(request: Request, opened: OpenObject, headers: Headers) -> Reply:
     if len(parts) == 1:
         headers.append(("Content-Length", str(parts[0].length)))
         headers.append(("Content-Range", parts[0].content_range(opened.size)))
-        return Reply(206, headers, opened.reader(is_private=_is_private(request)).range(parts[0]))
+        return Reply(206, headers, Outgoing(opened.reader(is_private=_is_private(request)).range(parts[0])))
     content_type = client_content_type(headers[0][1])
     framing = MultipartFraming(secrets.token_hex(16), content_type, opened.size)
     headers[0] = ("Content-Type", framing.header)
     headers.append(("Content-Length", str(framing.content_length(parts))))
-    return Reply(206, headers, opened.reader(is_private=_is_private(request)).multipart(parts, framing))
+    return Reply(206, headers, Outgoing(opened.reader(is_private=_is_private(request)).multipart(parts, framing)))
 
 
 def _whole_reply(request: Request, opened: OpenObject, headers: Headers) -> Reply:
     headers.append(("Content-Length", str(opened.size)))
     if opened.size <= SMALL:
         return Reply(200, headers, [opened.reader().read_all()])
-    return Reply(200, headers, opened.reader(is_private=_is_private(request)))
+    return Reply(200, headers, Outgoing(opened.reader(is_private=_is_private(request))))
+
+
+class Outgoing:
+    """A body on its way out. Damage that is found there ends it, and is no fault of the server's.
+
+    :param body: closed when this is
+    """
+
+    def __init__(self, body: DiskFileReader | PartialBody) -> None:
+        self._body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._body
+        except DiskFileQuarantined as error:
+            raise ResponseError(f"the object is damaged: {error}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._body.close()
 
 
 def _is_private(request: Request) -> bool:
