@@ -76,7 +76,9 @@ class Database:
 class _LeftInPlace:
     """A broker that shows a database and does not quarantine it."""
 
-    def possibly_quarantine(self, error: sqlite3.DatabaseError, identity: tuple[int, int] | None = None) -> None:
+    def possibly_quarantine(
+        self, error: sqlite3.DatabaseError | UnicodeDecodeError, identity: tuple[int, int] | None = None
+    ) -> None:
         """Do nothing: the operator hears of the error."""
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 from swiftlite.core.names import HashPath
+from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout, retired
 from swiftlite.db.connections import (
     ConnectionCache,
@@ -25,7 +26,19 @@ _CORRUPTION = (
     "malformed database schema",
     "is not a database",
     "no such table",
+    "unsupported file format",
+    "could not decode to utf-8",
 )
+_BAD_SCHEMA = (
+    "no such column",
+    "duplicate column name",
+    "no such function",
+    "no such collation",
+    "has no column named",
+)
+_WRITE_VERSION = 18
+"""Place in the file's header of the byte that tells who may write: 1 or 2, whoever knows of no more may only read."""
+_READ_ONLY = "attempt to write a readonly database"
 _UNREADABLE = frozenset({"SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_CORRUPTFS", "SQLITE_IOERR_DATA"})
 """Which errors of the disk mean that the file itself is damaged; others come of a quota, or a disk that is full."""
 
@@ -78,14 +91,14 @@ class DatabaseFile:
         path = layout.newest_file(self.path)
         try:
             identity, connection = _CONNECTIONS.take(path)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             self.possibly_quarantine(error)
             raise
         try:
             yield connection, path, identity
         except BaseException as error:
             connection.close()
-            if isinstance(error, sqlite3.DatabaseError):
+            if isinstance(error, (sqlite3.DatabaseError, UnicodeDecodeError)):
                 self.possibly_quarantine(error, identity)
             raise
         _CONNECTIONS.give_back(path, identity, connection)
@@ -159,10 +172,23 @@ class DatabaseFile:
                     connection.execute("ROLLBACK")
 
     def file_problems(self) -> list[str]:
-        """What SQLite finds wrong with the file, all of which it reads; writers wait meanwhile."""
+        """What SQLite finds wrong with the file, all of which it reads; writers wait meanwhile.
+
+        That the indices say what the rows say is all that tells of damage within a name.
+        """
         with self.connection() as connection:
-            found = [text for (text,) in self._select(connection, "PRAGMA quick_check(5)").fetchall()]
+            found = [text for (text,) in self._select(connection, "PRAGMA integrity_check(5)").fetchall()]
         return [] if found == ["ok"] else found
+
+    def forbids_writing(self) -> bool:
+        """Whether the file itself says that nobody may write to it, which no database of ours does."""
+        path = layout.newest_file(self.path)
+        try:
+            with open(path, "rb", buffering=0) as file:
+                header = file.read(_WRITE_VERSION + 1)
+        except FileNotFoundError:
+            raise DatabaseMissing(path) from None
+        return len(header) > _WRITE_VERSION and header[_WRITE_VERSION] > 2
 
     def _select(self, connection: sqlite3.Connection, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         return until_unlocked(lambda: connection.execute(sql, values))
@@ -174,6 +200,7 @@ class DatabaseFile:
             raise sqlite3.DatabaseError(f"file is not a database: no row in {self.stat_table}")
         found = dict(zip((column[0] for column in cursor.description), rows[0], strict=True))
         if columns == "*":
+            _check_moments(found)
             self.check_names(found)
         return found
 
@@ -203,7 +230,9 @@ class DatabaseFile:
         else:
             self.logger.error("quarantined %s to %s: %s", self.directory, target, reason)
 
-    def possibly_quarantine(self, error: sqlite3.DatabaseError, identity: tuple[int, int] | None = None) -> None:
+    def possibly_quarantine(
+        self, error: sqlite3.DatabaseError | UnicodeDecodeError, identity: tuple[int, int] | None = None
+    ) -> None:
         """Quarantine the database if that is what the error calls for.
 
         A file that was received and is not in its place yet is left to its receiver.
@@ -211,11 +240,24 @@ class DatabaseFile:
         :param identity: of the file that the error is about; when another has replaced it, that one stays
         :raises DatabaseQuarantined: when it did
         """
-        if not _is_corruption(error) or not layout.is_in_place(self.path, self.kind):
+        is_corrupt = _is_corruption(error) or (_READ_ONLY in str(error) and self.forbids_writing())
+        if not is_corrupt or not layout.is_in_place(self.path, self.kind):
             return
         if identity is None or is_at(layout.newest_file(self.path), identity):
             self.quarantine(error)
         raise DatabaseQuarantined(self.path, str(error)) from error
+
+
+def _check_moments(info: Mapping[str, Any]) -> None:
+    """See that the row of the stat table is one.
+
+    :raises sqlite3.DatabaseError: when its columns hold something else
+    """
+    for name in ("created_at", "put_timestamp", "delete_timestamp"):
+        try:
+            Timestamp(info[name])
+        except (ValueError, TypeError, AttributeError):
+            raise sqlite3.DatabaseError(f"file is not a database: its {name} is {info[name]!r}") from None
 
 
 def _path(names: tuple[str, str | None]) -> str:
@@ -228,7 +270,14 @@ def is_disk_error(error: BaseException) -> bool:
     return isinstance(error, sqlite3.OperationalError) and ("disk I/O error" in text or "disk is full" in text)
 
 
-def _is_corruption(error: sqlite3.DatabaseError) -> bool:
+def is_bad_schema(error: sqlite3.Error) -> bool:
+    """Whether a database lacks what each of its kind has; so it is with all of them when the fault is ours."""
+    return any(sign in str(error) for sign in _BAD_SCHEMA)
+
+
+def _is_corruption(error: sqlite3.DatabaseError | UnicodeDecodeError) -> bool:
+    # What SQLite says of a damaged schema quotes it, and is no Unicode then.
     # Python 3.10 does not tell which error of the disk it was; a database that may be sound is to stay then.
-    text = str(error).lower()
+    is_quoted = isinstance(error, UnicodeDecodeError)
+    text = (error.object.decode("utf-8", "replace") if is_quoted else str(error)).lower()
     return getattr(error, "sqlite_errorname", "") in _UNREADABLE or any(sign in text for sign in _CORRUPTION)

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from swiftlite.common import daemon, recon
 from swiftlite.common.config import option
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.db import layout
+from swiftlite.db.access import is_bad_schema
 from swiftlite.db.broker import DatabaseBroker, DatabaseMissing, DatabaseQuarantined, Misplaced
 from swiftlite.db.pending import LockTimeout
 from swiftlite.db.recount import recount
 
 _CHECKED_BY_SQLITE = 64 << 20
-"""Bytes of a file up to which SQLite may check it in one go: writers wait about a tenth of a second meanwhile."""
+"""Bytes of a file up to which SQLite may check it in one go: writers wait about a fifth of a second meanwhile."""
+
+_SUSPICIOUS = (
+    Misplaced,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    sqlite3.IntegrityError,
+    sqlite3.OperationalError,
+)
+"""What comes of a database that holds something else than is expected."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +56,10 @@ class DatabaseAuditor(daemon.Daemon):
     def __init__(self, options: AuditorOptions, swift: SwiftConf, logger: logging.Logger) -> None:
         super().__init__(options, swift, logger)
         self._since = 0.0
-        self._hash_is_right = False
-        """Whether any database has been found in its place: swift.conf has the right prefix and suffix."""
+        self._some_are_right = False
+        """Whether any database has been found in its place, and made sense: swift.conf and we are right."""
+        self._suspects: list[tuple[DatabaseBroker, Exception]] = []
+        """What is not, or makes no sense, and why."""
         self._pass: int | None = None
         """Number of the pass; None for the only one, which reads everything."""
 
@@ -57,6 +72,9 @@ class DatabaseAuditor(daemon.Daemon):
         """Make one pass, and tell the recon cache of it."""
         started, self._since = time.monotonic(), time.time()
         counts = super().run_once()
+        if self._suspects:
+            self._settle_suspects()
+            self._report(logging.WARNING, "with those that lay wrong")
         self._tell({f"{self.kind}_auditor_pass_completed": time.monotonic() - started})
         if self._pass is not None:
             self._pass += 1
@@ -91,8 +109,8 @@ class DatabaseAuditor(daemon.Daemon):
         """Look at one database."""
         broker = self.broker_class(path, "", logger=self.logger, hash_path=self.swift.hash_path)
         try:
-            broker.get_info()
-            self._hash_is_right = True
+            self._check_facts(broker)
+            self._some_are_right = True
             if self._reads_whole(path):
                 broker.close()  # a kept connection remembers pages as they once were
                 self._check_file(broker)
@@ -102,22 +120,33 @@ class DatabaseAuditor(daemon.Daemon):
         except LockTimeout:
             self.counts["busy"] += 1
             return
-        except Misplaced as error:
-            self._put_away(broker, error)
+        except _SUSPICIOUS as error:
+            if isinstance(error, sqlite3.OperationalError) and not is_bad_schema(error):
+                raise
+            self._suspects.append((broker, error))
             return
         except DatabaseQuarantined:  # the broker has told why
             self.counts.update(failures=1, quarantined=1)
             return
         self.counts["passed"] += 1
 
-    def _put_away(self, broker: DatabaseBroker, error: Misplaced) -> None:
-        """Quarantine a database that lies in another's place, unless it is swift.conf that is wrong, perhaps."""
-        self.counts["failures"] += 1
-        if self._hash_is_right:
-            self.counts["quarantined"] += 1
-            broker.quarantine(error)
-        else:
-            self.logger.error("%s: %s: %s; nor does any before it", self.section, broker.path, error)
+    def _check_facts(self, broker: DatabaseBroker) -> None:
+        """Read what all requests ask for."""
+        if broker.forbids_writing():
+            _condemn(broker, "its header forbids writing")
+        broker.get_info()
+        broker.metadata()
+
+    def _settle_suspects(self) -> None:
+        """Quarantine what lies in another's place, or makes no sense, unless it is swift.conf, or we, that are wrong."""
+        suspects, self._suspects = self._suspects, []
+        for broker, error in suspects:
+            self.counts["failures"] += 1
+            if self._some_are_right:
+                self.counts["quarantined"] += 1
+                broker.quarantine(error if isinstance(error, Misplaced) else f"it makes no sense: {error!r}")
+            else:
+                self.logger.error("%s: %s: %s; no other is right, either", self.section, broker.path, error)
 
     def _reads_whole(self, path: str) -> bool:
         passes = self.options.whole_file_passes
@@ -128,8 +157,7 @@ class DatabaseAuditor(daemon.Daemon):
             return  # reading its rows has to do
         problems = broker.file_problems()
         if problems:
-            broker.quarantine("; ".join(problems))
-            raise DatabaseQuarantined(broker.path, problems[0])
+            _condemn(broker, "; ".join(problems))
 
     def _check_counts(self, broker: DatabaseBroker) -> None:
         found = recount(broker)
@@ -138,6 +166,11 @@ class DatabaseAuditor(daemon.Daemon):
         elif found.kept != found.counted:
             self.counts["corrected"] += 1
             self.logger.error("%s: %s: corrected %s to %s", self.section, broker.path, found.kept, found.counted)
+
+
+def _condemn(broker: DatabaseBroker, reason: str) -> NoReturn:
+    broker.quarantine(reason)
+    raise DatabaseQuarantined(broker.path, reason)
 
 
 def is_turn(name_hash: str, number: int, passes: int) -> bool:

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.bit_rot import attributes, flipped
 from swiftlite.common.fs import FileSystem
 from swiftlite.common.policies import StoragePolicies, StoragePolicy
 from swiftlite.common.swift_conf import SwiftConf
@@ -157,34 +158,10 @@ def objects(device: Path) -> dict[str, dict[str, bytes]]:
     return found
 
 
-def attributes(path: Path) -> dict[str, bytes]:
-    return {name: os.getxattr(path, name) for name in sorted(os.listxattr(path)) if name.startswith("user.")}
-
-
 def is_effective(path: Path) -> bool:
     """Whether readers go by a file, as far as the names beside it say."""
     files = fileset.resolve(os.listdir(path.parent))
     return any(file and file.name == path.name for file in files.effective)
-
-
-def flipped(value: bytes, random: random.Random) -> bytes:
-    """Some other bytes: a bit or several flipped, a sector zeroed, an end cut off, or all of it noise."""
-    spoiled = bytearray(value)
-    how = random.choice(("bit", "bit", "bits", "zeros", "cut", "noise"))
-    if how == "bits":
-        for _ in range(8):
-            spoiled[random.randrange(len(spoiled))] ^= 1 << random.randrange(8)
-    elif how == "zeros":
-        start = random.randrange(len(spoiled))
-        spoiled[start : start + 512] = bytes(len(spoiled[start : start + 512]))
-    elif how == "cut":
-        del spoiled[random.randrange(len(spoiled)) :]
-    elif how == "noise":
-        spoiled = bytearray(random.randbytes(len(spoiled)))
-    if how == "bit" or bytes(spoiled) == value:
-        spoiled = bytearray(value)
-        spoiled[random.randrange(len(spoiled))] ^= 1 << random.randrange(8)
-    return bytes(spoiled)
 
 
 def spoil(device: Path, random: random.Random) -> tuple[Path, str]:
