@@ -28,6 +28,10 @@ class BadUpdate(Exception):
     """A spooled update cannot be read."""
 
 
+class ForeignUpdate(Exception):
+    """A spooled update is not that of the object whose hash names its file: it is damaged, or swift.conf is wrong."""
+
+
 @dataclass(frozen=True)
 class RowUpdate:
     """One row that a container server has to learn of; the names are native.
@@ -166,6 +170,8 @@ class AsyncPending:
     def __init__(self, fs: FileSystem, hash_path: HashPath) -> None:
         self.fs = fs
         self.hash_path = hash_path
+        self.hash_is_right = False
+        """Whether any update's file had the name that it should: swift.conf has the right prefix and suffix."""
 
     def save(self, device_root: str, policy: StoragePolicy, update: RowUpdate) -> str:
         """Put an update on stable storage; an older state of the same one is replaced.
@@ -217,9 +223,17 @@ class AsyncPending:
         """Read an update.
 
         :raises BadUpdate: when it is damaged
+        :raises ForeignUpdate: when it is another object's than its file's name says
         :raises FileNotFoundError: when another updater has delivered it
         """
-        return RowUpdate.from_pickle(self.fs.read_file(file.path))
+        update = RowUpdate.from_pickle(self.fs.read_file(file.path))
+        name_hash, timestamp = layout.parse_async_name(os.path.basename(file.path))
+        if update.timestamp != timestamp:
+            raise BadUpdate(f"it is of {update.timestamp.internal}, and its name of {timestamp.internal}")
+        if self.hash_path.hex(update.account, update.container, update.object) != name_hash:
+            raise ForeignUpdate(f"it is of {update.account}/{update.container}/{update.object}, and its name is not")
+        self.hash_is_right = True
+        return update
 
     def rewrite(self, file: SpoolFile, update: RowUpdate) -> None:
         """Remember what became of an update so far."""

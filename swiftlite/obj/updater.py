@@ -23,7 +23,7 @@ from swiftlite.core.oldest import OldestPending, combined
 from swiftlite.core.timestamp import ZERO, Timestamp
 from swiftlite.http.client import Client
 from swiftlite.obj import layout
-from swiftlite.obj.async_pending import AsyncPending, BadUpdate, RowUpdate, SpoolFile
+from swiftlite.obj.async_pending import AsyncPending, BadUpdate, ForeignUpdate, RowUpdate, SpoolFile
 from swiftlite.ring.ring import Node, Ring
 from swiftlite.wire.direct import RowRefused, RowUnsent, send_row, user_agent
 
@@ -163,11 +163,26 @@ class ObjectUpdater(daemon.Daemon):
         root = f"{self.options.devices}/{self.device}"
         for name in layout.foreign_async_roots(self.fs.list(root), self.swift.policies):
             self.logger.warning("%s: skipping %s/%s: swift.conf has no such policy", self.section, root, name)
+        foreign: list[tuple[SpoolFile, ForeignUpdate]] = []
         for policy in self.swift.policies:
             for file in self.spool.walk(root, policy, self._pass_over):
-                update = self._load(file)
+                try:
+                    update = self._load(file)
+                except ForeignUpdate as error:
+                    foreign.append((file, error))
+                    continue
                 if update is not None:
                     yield file, update
+        for file, error in foreign:
+            self._settle(file, error)
+
+    def _settle(self, file: SpoolFile, error: ForeignUpdate) -> None:
+        """Put an update aside whose name is wrong, unless it is swift.conf that is."""
+        if self.spool.hash_is_right:
+            self._put_aside(file, error)
+        else:
+            self.counts["failures"] += 1
+            self.logger.error("%s: leaving %s: %s; nor is any other's", self.section, file.path, error)
 
     def _pass_over(self, error: OSError) -> None:
         self.counts["failures"] += 1
@@ -178,19 +193,27 @@ class ObjectUpdater(daemon.Daemon):
             return self.spool.load(file)
         except FileNotFoundError:
             return None
-        except (BadUpdate, OSError) as error:
-            problem: Exception = error
-            if isinstance(error, BadUpdate) or error.errno in DAMAGED:
-                try:
-                    target = self.spool.quarantine(file)
-                    self.counts["quarantined"] += 1
-                    self.logger.error("Quarantined %s to %s: %s", file.path, target, error)
-                    return None
-                except OSError as second:
-                    problem = second
-            self.counts["failures"] += 1
-            self.logger.error("%s: cannot read %s, nor put it aside: %s", self.section, file.path, problem)
-            return None
+        except BadUpdate as error:
+            self._put_aside(file, error)
+        except OSError as error:
+            if error.errno in DAMAGED:
+                self._put_aside(file, error)
+            else:
+                self._cannot_read(file, error)
+        return None
+
+    def _put_aside(self, file: SpoolFile, error: Exception) -> None:
+        try:
+            target = self.spool.quarantine(file)
+        except OSError as second:
+            self._cannot_read(file, second)
+        else:
+            self.counts["quarantined"] += 1
+            self.logger.error("Quarantined %s to %s: %s", file.path, target, error)
+
+    def _cannot_read(self, file: SpoolFile, problem: OSError) -> None:
+        self.counts["failures"] += 1
+        self.logger.error("%s: cannot read %s, nor put it aside: %s", self.section, file.path, problem)
 
     def work(self, job: tuple[SpoolFile, RowUpdate]) -> None:
         """Deliver one update; it stays in the spool until every primary has it."""

@@ -307,6 +307,32 @@ def test_a_damaged_update_is_put_aside_and_the_rest_goes_on(
     assert rows(containers[0]) == [HELLO]
 
 
+@pytest.mark.parametrize("has_others", [True, False])
+def test_an_update_of_another_object_than_its_name_says_is_put_aside(
+    node: ObjectNode, containers: list[BackendServer], make_updater: Callable[..., ObjectUpdater], has_others: bool
+) -> None:
+    """Where all are so, swift.conf is wrong, perhaps, and they stay."""
+    put(node, 1, **telling("127.0.0.1:1"))
+    (sound,) = node.device.glob("async_pending/*/*")
+    bad = node.device / f"async_pending/000/{'0' * 32}-{at(1)}"  # before all others
+    bad.parent.mkdir()
+    bad.write_bytes(sound.read_bytes())
+    if has_others:
+        (node.device / f"async_pending/111/{'1' * 32}-{at(2)}").parent.mkdir()
+        (node.device / f"async_pending/111/{'1' * 32}-{at(2)}").write_bytes(sound.read_bytes())
+    else:
+        sound.unlink()
+    counts = make_updater(*addresses(containers)).run_once()
+    names = sorted(path.name for path in node.device.glob("quarantined/objects/*"))
+    if has_others:
+        assert (counts["delivered"], counts["failures"]) == (1, 0)
+        assert names == [bad.name, f"{'1' * 32}-{at(2)}"], "the second is of another moment, too"
+        assert spooled(node) == []
+    else:
+        assert (counts["delivered"], counts["failures"], names) == (0, 1, [])
+        assert bad.exists()
+
+
 def test_updates_of_swift_are_delivered(
     node: ObjectNode, containers: list[BackendServer], make_updater: Callable[..., ObjectUpdater]
 ) -> None:
