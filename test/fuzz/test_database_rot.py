@@ -132,3 +132,17 @@ def test_a_header_that_forbids_writing(rotting: Rotting, is_written_to: bool) ->
     else:
         rotting.auditor.run_once()
     assert rotting.is_moved()
+
+
+@pytest.mark.parametrize("has_others", [True, False])
+def test_one_that_lacks_a_column_is_moved_away_where_others_do_not(tmp_path: Path, has_others: bool) -> None:
+    """If none makes sense, the fault may be ours."""
+    rotting = Rotting(tmp_path, "container")
+    if not has_others:
+        shutil.rmtree(rotting.device / "containers/0")
+        rotting.make("spoiled")
+    content = rotting.path.read_bytes()
+    rotting.path.write_bytes(content.replace(b"info.put_timestamp AS", b"info.put_timestamq AS"))
+    assert rotting.path.read_bytes() != content
+    counts = rotting.auditor.run_once()
+    assert (counts["failures"], counts["quarantined"], rotting.is_moved()) == (1, has_others, has_others)
