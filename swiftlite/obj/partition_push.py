@@ -12,7 +12,7 @@ from swiftlite.core import replicas
 from swiftlite.core.fileset import FileSet
 from swiftlite.obj import hashes, layout, removal
 from swiftlite.obj.replication_lock import partition_lock
-from swiftlite.obj.shipment import Sent
+from swiftlite.obj.shipment import Sent, Shipment
 from swiftlite.ring.own import is_same, place_among
 from swiftlite.ring.ring import Node, Ring
 from swiftlite.wire import suffix_hashes
@@ -145,7 +145,7 @@ class PartitionPush:
 
     def _send(self, node: Node, suffixes: Sequence[str]) -> Sent:
         job = self.job
-        sent = self.replicator.sender.send(node, job.device_root, job.policy, str(job.partition), suffixes)
+        sent = self.replicator.sender.send(node, Shipment(job.device_root, job.policy, job.partition, suffixes))
         self.counts["rsync"] += 1
         self.counts.update(sent_objects=sent.data, sent_posts=sent.posts, sent_tombstones=sent.tombstones)
         self.counts["sent_bytes"] += sent.bytes

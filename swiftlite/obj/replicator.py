@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from swiftlite.common import daemon, forks, recon
-from swiftlite.common.concurrency import ThreadPool
-from swiftlite.common.config import option
+from swiftlite.common.concurrency import ThreadPool, sleep
+from swiftlite.common.config import ConfFile, option
 from swiftlite.common.fs import FileSystem
 from swiftlite.common.policies import StoragePolicy
 from swiftlite.common.swift_conf import SwiftConf
@@ -38,6 +38,10 @@ _COUNTED = (
     *("suffix_count", "suffix_hash", "suffix_sync"),
 )
 """What the recon cache tells of a pass (formats.md 5.8)."""
+
+
+THEIR_NAMES = {"interval": "run_pause", "report_interval": "stats_interval"}
+"""Options of every daemon here, and how OpenStack Swift calls those of this one."""
 
 
 def _parse_sync_method(text: str) -> str:
@@ -101,6 +105,12 @@ class ObjectReplicator(daemon.Daemon):
         "only_policies": ("-i", "--policies"),
     }
 
+    @classmethod
+    def from_conf(cls, conf: ConfFile, texts: dict[str, str]) -> daemon.Daemon:
+        """As every daemon; what OpenStack Swift calls by other names is understood."""
+        theirs = {ours: texts[name] for ours, name in THEIR_NAMES.items() if name in texts}
+        return super().from_conf(conf, {**theirs, **texts})
+
     def __init__(self, options: ReplicatorOptions, swift: SwiftConf, logger: logging.Logger) -> None:
         super().__init__(options, swift, logger)
         self.fs = FileSystem()
@@ -150,14 +160,33 @@ class ObjectReplicator(daemon.Daemon):
         started = time.time()
         self.cycle += 1
         local, workers = self.local_nodes(), self.options.replicator_workers
-        devices = sorted({node.device for _, node in local})
+        devices = device_names(local)
         if workers:
             counts = forks.each(self._pass_of_device, devices, workers)
         else:
             counts = self._pass(local)
-        if not self.options.is_partial:
-            self._tell_recon(devices, time.time() - started)
+        self._tell_recon(devices, time.time() - started)
         return counts
+
+    def run_forever(self) -> None:
+        """Make pass after pass. Each worker has its share of the devices: a disk that hangs holds up no other share."""
+        if self.options.replicator_workers:
+            forks.keep(self._share_forever, [str(number) for number in range(self.options.replicator_workers)])
+        super().run_forever()
+
+    def _share_forever(self, number: str) -> Counter[str]:
+        """Replicate every so-manieth device, in a process of its own."""
+        while True:
+            started = time.time()
+            self.cycle += 1
+            try:
+                devices = device_names(self.local_nodes())
+                for device in devices[int(number) :: self.options.replicator_workers]:
+                    self._pass_of_device(device)
+                self._tell_recon(devices, time.time() - started)
+            except Exception:
+                self.logger.exception("%s: the pass failed, will try again", self.section)
+            sleep(max(0.0, started + self.options.interval - time.time()))
 
     def local_nodes(self) -> list[tuple[StoragePolicy, Node]]:
         """The usable devices of the rings whose servers listen on our address and port; others are logged."""
@@ -250,6 +279,8 @@ class ObjectReplicator(daemon.Daemon):
 
     def _tell_recon(self, devices: list[str], seconds: float) -> None:
         """Bring the statistics of single devices up to date, and sum them up where each has a process of its own."""
+        if self.options.is_partial:
+            return
         path = os.path.join(self.options.recon_cache_path, recon.OBJECT_CACHE)
         try:
             known = recon.load(path).get("object_replication_per_disk") or {}
@@ -344,6 +375,11 @@ class ObjectReplicator(daemon.Daemon):
         self.fs.rename(job.directory, target)
         self.counts["failures"] += 1
         self.logger.error("Quarantined %s to %s: it is no directory", job.directory, target)
+
+
+def device_names(local: Sequence[tuple[StoragePolicy, Node]]) -> list[str]:
+    """The names of devices that are in one policy's ring or several."""
+    return sorted({node.device for _, node in local})
 
 
 def replication_facts(stats: Mapping[str, Any], minutes: float, now: float) -> dict[str, Any]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from swiftlite.common.policies import StoragePolicy
 from swiftlite.core import replicas
 from swiftlite.http.client import Client
-from swiftlite.obj import layout
 from swiftlite.obj.diskfile import DiskFileManager
-from swiftlite.obj.shipment import Sent, objects_of
+from swiftlite.obj.shipment import Sent, Shipment, objects_of
 from swiftlite.ring.ring import Node
 from swiftlite.wire import rsync, suffix_hashes
 
@@ -59,43 +57,28 @@ class RsyncSender:
         self.run = run
         self.regions = regions
 
-    def send(
-        self,
-        node: Node,
-        device_root: str,
-        policy: StoragePolicy,
-        partition: str,
-        suffixes: Iterable[str],
-        only: Container[str] | None = None,
-    ) -> Sent:
-        """Send suffixes whole, ``only`` or not; arguments and errors: :class:`~swiftlite.obj.shipment.Sender`'s."""
-        root = layout.partition_directory(device_root, policy, partition)
-        suffixes = [suffix for suffix in suffixes if self.files.fs.is_directory(f"{root}/{suffix}")]
-        # Before rsync looks: what comes later may not have been sent.
-        offered = {
-            name_hash: found for name_hash, _, found in objects_of(self.files, device_root, policy, partition, suffixes)
-        }
+    def send(self, node: Node, shipment: Shipment) -> Sent:
+        """Send suffixes whole; arguments and errors: :class:`~swiftlite.obj.shipment.Sender`'s."""
+        is_there = self.files.fs.is_directory
+        suffixes = [suffix for suffix in shipment.suffixes if is_there(f"{shipment.directory}/{suffix}")]
+        shipment = shipment._replace(suffixes=suffixes)
+        offered = dict(objects_of(self.files, shipment))  # Before rsync looks: what comes later may not have been sent.
         if suffixes:
-            call = arguments(self.options, node, policy, root, suffixes, node.region != self.regions[device_root])
+            other_region = node.region != self.regions[shipment.device_root]
+            call = arguments(self.options, node, shipment, other_region)
             self.run(rsync.run, call, suffix_hashes.spell(node), self.options.timeout)
-            suffix_hashes.tell_changed(self.client, node, policy, int(partition), suffixes)
+            suffix_hashes.tell_changed(self.client, node, shipment.policy, shipment.partition, suffixes)
         return Sent(offered, len(offered))
 
 
-def arguments(
-    options: RsyncOptions, node: Node, policy: StoragePolicy, root: str, suffixes: Iterable[str], other_region: bool
-) -> list[str]:
-    """The words of rsync's command line after its name, the target last.
-
-    :param root: partition directory
-    """
+def arguments(options: RsyncOptions, node: Node, shipment: Shipment, other_region: bool) -> list[str]:
+    """The words of rsync's command line after its name, the target last."""
     module = replicas.rsync_module(options.module, dataclasses.asdict(node))
-    partition = root.rpartition("/")[2]
     return [
         *("--recursive", "--whole-file", "--xattrs", "--ignore-existing", "--no-motd", "--quiet"),
         *(f"--timeout={options.io_timeout}", f"--contimeout={options.io_timeout}", f"--bwlimit={options.bwlimit}"),
         f"--exclude={TEMPORARY_FILES}",
         *(["--compress"] if options.compress and other_region else []),
-        *(f"{root}/{suffix}" for suffix in suffixes),
-        f"{module}/{node.device}/{policy.objects_dir}/{partition}",
+        *(f"{shipment.directory}/{suffix}" for suffix in shipment.suffixes),
+        f"{module}/{node.device}/{shipment.policy.objects_dir}/{shipment.partition}",
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from swiftlite.common.policies import StoragePolicy
@@ -31,34 +31,37 @@ class Sent(NamedTuple):
     failures: int = 0
 
 
+class Shipment(NamedTuple):
+    """What is to be offered: the objects in some suffixes of a partition of one of our devices."""
+
+    device_root: str
+    policy: StoragePolicy
+    partition: int
+    suffixes: Sequence[str]
+
+    @property
+    def directory(self) -> str:
+        """Where the suffixes are."""
+        return layout.partition_directory(self.device_root, self.policy, str(self.partition))
+
+
 class Sender(Protocol):
     """A way to send objects to a peer."""
 
-    def send(
-        self,
-        node: Node,
-        device_root: str,
-        policy: StoragePolicy,
-        partition: str,
-        suffixes: Iterable[str],
-        only: Container[str] | None = None,
-    ) -> Sent:
-        """Bring a peer's objects of some suffixes to the state of ours.
+    def send(self, node: Node, shipment: Shipment) -> Sent:
+        """Bring a peer's objects to the state of ours.
 
-        :param only: hashes of the objects to send; None: all
         :raises PeerFailed: when that fails as a whole
         """
 
 
-def objects_of(
-    files: DiskFileManager, device_root: str, policy: StoragePolicy, partition: str, suffixes: Iterable[str]
-) -> Iterator[tuple[str, str, FileSet]]:
-    """The objects and tombstones in some suffixes of a partition, tidied: hash, directory, files.
+def objects_of(files: DiskFileManager, shipment: Shipment) -> Iterator[tuple[str, FileSet]]:
+    """The objects and tombstones of a shipment, tidied: hash and files of each.
 
     A directory that cannot be read is logged and passed over.
     """
-    root = layout.partition_directory(device_root, policy, partition)
-    for suffix in suffixes:
+    root = shipment.directory
+    for suffix in shipment.suffixes:
         try:
             names = sorted(filter(layout.is_hash, files.fs.list(f"{root}/{suffix}")))
         except FileNotFoundError:
@@ -74,4 +77,4 @@ def objects_of(
                 files.logger.error("Cannot list %s: %s", directory, error)
                 continue
             if not found.is_empty:
-                yield name_hash, directory, found
+                yield name_hash, found

@@ -49,9 +49,15 @@ _NOT_STORED = frozenset({"etag", "x-backend-no-commit", "transfer-encoding", "ex
 """Headers of a subrequest that are about the transfer; all others are stored."""
 
 
-def is_success(status: int) -> bool:
-    """Whether a subrequest went well; with 404 it did: what was to be deleted or changed is not there."""
-    return 200 <= status < 300 or status == 404
+def is_success(method: str, reply: Reply) -> bool:
+    """Whether a subrequest went well; with 404 it did: what was to be deleted or changed is not there.
+
+    Of a POST something newer must be known then. Else its object has been quarantined meanwhile, and the sender, which
+    may be a handoff, must not take it for held here.
+    """
+    if reply.status == 404 and method == "POST":
+        return any(name == "X-Backend-Timestamp" for name, _ in reply.headers)
+    return 200 <= reply.status < 300 or reply.status == 404
 
 
 @dataclass
@@ -61,9 +67,9 @@ class Tally:
     successes: int = 0
     failures: int = 0
 
-    def add(self, status: int) -> None:
-        """Count an answer."""
-        if is_success(status):
+    def add(self, went_well: bool) -> None:
+        """Count one."""
+        if went_well:
             self.successes += 1
         else:
             self.failures += 1
@@ -231,8 +237,9 @@ class _Session:
             reply = self.receiver.serve(Request(environ))
         finally:
             self.under_way.pop(subrequest.path, None)
-            self.tally.add(reply.status)
-        if not is_success(reply.status):
+            went_well = is_success(subrequest.method, reply)
+            self.tally.add(went_well)
+        if not went_well:
             self._warn(
                 "%s %s failed with %s: %s",
                 subrequest.method,

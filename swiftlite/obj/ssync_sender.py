@@ -6,12 +6,11 @@ whole list, and the sender writes the next list only after it has read the whole
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from time import monotonic
 from typing import NamedTuple
 
 from swiftlite.common.concurrency import sleep
-from swiftlite.common.policies import StoragePolicy
 from swiftlite.core.fileset import FileSet
 from swiftlite.core.missing_check import Versions
 from swiftlite.core.timestamp import ZERO
@@ -19,13 +18,12 @@ from swiftlite.http.client import Client
 from swiftlite.http.errors import BackendError, ConnectFailed, ConnectTimeout, NodeTimeout, PeerClosed
 from swiftlite.http.reply import Response
 from swiftlite.http.upload import Upload
-from swiftlite.obj import layout
 from swiftlite.obj.answers import wire_value
 from swiftlite.obj.diskfile import DiskFileManager, OpenObject
 from swiftlite.obj.errors import DiskFileDeleted, DiskFileError, DiskFileNotExist, DiskFileQuarantined
 from swiftlite.obj.found_file import FoundFile
 from swiftlite.obj.reader import SMALL, DiskFileReader
-from swiftlite.obj.shipment import Sent, objects_of
+from swiftlite.obj.shipment import Sent, Shipment, objects_of
 from swiftlite.ring.ring import Node
 from swiftlite.wire import ssync
 from swiftlite.wire.direct import user_agent
@@ -71,26 +69,18 @@ class SsyncSender:
         self.bytes_per_second = bytes_per_second
         self.http_timeout = http_timeout
 
-    def send(
-        self,
-        node: Node,
-        device_root: str,
-        policy: StoragePolicy,
-        partition: str,
-        suffixes: Iterable[str],
-        only: Container[str] | None = None,
-    ) -> Sent:
-        """Offer what suffixes of a partition hold, and send what the node wants of it.
+    def send(self, node: Node, shipment: Shipment) -> Sent:
+        """Offer a shipment, and send what the node wants of it.
 
         Arguments and errors: :class:`~swiftlite.obj.shipment.Sender`'s.
         """
-        objects = _Objects(self.files, device_root, policy, partition)
-        offers = objects.offers(suffixes, only)
+        objects = _Objects(self.files, shipment)
+        offers = objects.offers()
         first = next(offers, None)
         if first is None:
             return objects.sent()
-        headers = {POLICY_INDEX: str(policy.index), "User-Agent": user_agent("object-replicator")}
-        path = f"/{node.device}/{partition}"
+        headers = {POLICY_INDEX: str(shipment.policy.index), "User-Agent": user_agent("object-replicator")}
+        path = f"/{node.device}/{shipment.partition}"
         try:
             upload = self.client.open(
                 node.replication_address, ssync.METHOD, path, headers, node_timeout=self.node_timeout
@@ -241,22 +231,19 @@ class _Update(NamedTuple):
 class _Objects:
     """The objects of a partition, as one session offers and sends them."""
 
-    def __init__(self, files: DiskFileManager, device_root: str, policy: StoragePolicy, partition: str) -> None:
+    def __init__(self, files: DiskFileManager, shipment: Shipment) -> None:
         self.files = files
-        self.device_root = device_root
-        self.policy = policy
-        self.partition = partition
+        self.shipment = shipment
         self.offered: dict[str, FileSet] = {}
         self.unsent: set[str] = set()
         """Hashes of objects that were wanted, and are not what was offered, or cannot be read."""
         self.data = self.posts = self.tombstones = self.bytes = self.failures = 0
 
-    def offers(self, suffixes: Iterable[str], only: Container[str] | None) -> Iterator[bytes]:
+    def offers(self) -> Iterator[bytes]:
         """A line for every object; each directory is tidied on the way."""
-        found = objects_of(self.files, self.device_root, self.policy, self.partition, suffixes)
-        for number, (name, _, files) in enumerate(found):
+        for number, (name, files) in enumerate(objects_of(self.files, self.shipment)):
             versions = Versions.of(files)
-            if versions is not None and (only is None or name in only):
+            if versions is not None:
                 self.offered[name] = files
                 yield Offer(name, versions).to_line() + ssync.LINE_END
             if number % A_TURN == A_TURN - 1:
@@ -296,8 +283,9 @@ class _Objects:
 
     def _update(self, wanted: Wanted, offered: FileSet) -> _Update | None:
         """What to send; None when what was offered is not there any more."""
-        directory = layout.hash_directory(self.device_root, self.policy, self.partition, wanted.object_hash)
-        disk_file = FoundFile(self.files, self.device_root, self.policy, directory)
+        name, shipment = wanted.object_hash, self.shipment
+        directory = f"{shipment.directory}/{name[-3:]}/{name}"
+        disk_file = FoundFile(self.files, shipment.device_root, shipment.policy, directory)
         try:
             with disk_file.open(ZERO, open_expired=True) as opened:
                 if opened.files.effective != offered.effective:
@@ -335,7 +323,7 @@ class _Objects:
         """Go on without an object that cannot be sent."""
         self.unsent.add(name)
         self.failures += 1
-        where = f"{layout.partition_directory(self.device_root, self.policy, self.partition)}, {name}"
+        where = f"{self.shipment.directory}, {name}"
         self.files.logger.error("Cannot send %s: %s: %s", where, type(error).__name__, error)
 
     def sent(self) -> Sent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from swiftlite.core.names import EntityName
 from swiftlite.http.client import Client
 from swiftlite.obj import hashes, layout, xattrs
 from swiftlite.obj.diskfile import DiskFileManager
-from swiftlite.obj.ssync_sender import Sent, SsyncSender
+from swiftlite.obj.shipment import Sent, Shipment
+from swiftlite.obj.ssync_sender import SsyncSender
 from swiftlite.ring.ring import Node
 
 LOGGER = logging.getLogger("test.replicas")
@@ -96,7 +97,6 @@ class Replica(ObjectNode):
         self,
         to: Replica | Node,
         suffixes: Iterable[str] | None = None,
-        only: Container[str] | None = None,
         sender: Callable[..., SsyncSender] = SsyncSender,
         **options: Any,
     ) -> Sent:
@@ -104,7 +104,9 @@ class Replica(ObjectNode):
         node = to.node if isinstance(to, Replica) else to
         found = sorted(path.name for path in self.partition.glob("???")) if suffixes is None else suffixes
         values = {"node_timeout": 20.0, **options}
-        return sender(CLIENT, self.own_files, **values).send(node, self.root, POLICY, PARTITION, found, only)
+        return sender(CLIENT, self.own_files, **values).send(
+            node, Shipment(self.root, POLICY, int(PARTITION), list(found))
+        )
 
 
 def contents(partition: Path) -> Files:

@@ -11,6 +11,7 @@ import os
 import pickle
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -19,9 +20,11 @@ from pathlib import Path
 
 import pytest
 
-from functional.cluster import PROGRAMS
+from functional.cluster import PROGRAMS, wait_until
 from functional.object_site import FS, PART_SHIFT, PRIMARIES, ObjectSite, at, running
+from swiftlite.common.config import ConfFile
 from swiftlite.obj import hashes
+from swiftlite.obj.replicator import ObjectReplicator
 from swiftlite.ring.format import dump_v1, load
 
 NAMES = [f"o{number}" for number in range(12)]
@@ -442,21 +445,57 @@ def test_tombstones_are_forgotten_when_all_must_have_seen_them(site: ObjectSite)
         assert_empty(site, number)
 
 
-def test_it_runs_as_a_program(site: ObjectSite, method: str) -> None:
-    for name in NAMES:
-        site.put((0,), name, 1)
+def write_conf(site: ObjectSite, method: str, *more: str) -> Path:
+    """Write swift.conf and the conf of node 0, with more lines for its replicator; return the latter's path."""
     (site.directory / "swift.conf").write_text(SWIFT_CONF)
-    conf = site.directory / "object-server.conf"
     options = site.options(0)
     shown = ("swift_dir", "devices", "mount_check", "bind_ip", "bind_port", "recon_cache_path", "rsync_module")
     lines = [f"{name} = {getattr(options, name)}" for name in shown]
     user = pwd.getpwuid(os.getuid()).pw_name
-    conf.write_text(
-        "\n".join(["[DEFAULT]", f"user = {user}", *lines, "[object-replicator]", f"sync_method = {method}"])
-    )
+    conf = site.directory / "object-server.conf"
+    section = ["[object-replicator]", f"sync_method = {method}", *more]
+    conf.write_text("\n".join(["[DEFAULT]", f"user = {user}", "log_address =", *lines, *section]))
+    return conf
+
+
+def test_it_runs_as_a_program(site: ObjectSite, method: str) -> None:
+    for name in NAMES:
+        site.put((0,), name, 1)
+    conf = write_conf(site, method)
     chosen = str(site.partition(NAMES[0]))
     command = [sys.executable, str(PROGRAMS / "swiftlite-object-replicator"), str(conf), "-v"]
     subprocess.run([*command, "--once", "--partitions", chosen, "-d", "sda", "-i", "0"], check=True, timeout=60)
     assert [name for name in NAMES if site.state(1, name)] == [n for n in NAMES if str(site.partition(n)) == chosen]
     subprocess.run([*command, "once"], check=True, timeout=60)
     assert_level(site)
+
+
+def test_workers_go_on_for_ever(site: ObjectSite, method: str) -> None:
+    """Each with its share of the devices; one that dies has a successor, and all end with their parent."""
+    conf = write_conf(site, method, "replicator_workers = 2", "interval = 0.2")
+    program = str(PROGRAMS / "swiftlite-object-replicator")
+    daemon = subprocess.Popen([sys.executable, program, str(conf)], stdin=subprocess.DEVNULL)
+    children = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children")
+    recon = site.directory / "node0" / "recon" / "object.recon"
+    try:
+        for name in NAMES[:2]:
+            site.put((0,), name, 1)
+            wait_until(lambda name=name: site.state(1, name) and site.state(2, name), f"{name} is replicated")
+            workers = [int(pid) for pid in children.read_text().split()]
+            assert len(workers) == 2
+            for worker in workers:
+                os.kill(worker, signal.SIGKILL)
+    finally:
+        wait_until(lambda: len(children.read_text().split()) == 2, "workers have successors")
+        workers = [int(pid) for pid in children.read_text().split()]
+        wait_until(recon.exists, "statistics are told")
+        daemon.terminate()
+        daemon.wait(10)
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), "workers end with their parent")
+    assert json.loads(recon.read_text())["object_replication_per_disk"].keys() == {"sda"}
+
+
+def test_what_openstack_swift_calls_otherwise_is_understood(site: ObjectSite, method: str) -> None:
+    conf = ConfFile.load(str(write_conf(site, method, "run_pause = 7", "stats_interval = 8")))
+    options = ObjectReplicator.from_conf(conf, conf.section("object-replicator")).options
+    assert (options.interval, options.report_interval, options.sync_method) == (7.0, 8.0, method)

@@ -78,7 +78,7 @@ def test_a_session_by_hand(replica: Replica) -> None:
         b":UPDATES: START\r\n" + put(b"hello", Etag=hashlib.md5(b"hello").hexdigest(), X_Backend_No_Commit="True")
     )
     sender.say(f"DELETE /a/c/%C3%A9\r\nx-timestamp:{at(2)}\r\n\r\n".encode())
-    sender.say(f"POST /a/c/none\r\nX-Timestamp: {at(2)}\r\n\r\n:UPDATES: END\r\n".encode())
+    sender.say(f"POST /a/c/%C3%A9\r\nX-Timestamp: {at(3)}\r\n\r\n:UPDATES: END\r\n".encode())
     sender.end()
     assert sender.hear().split() == [
         *(":MISSING_CHECK:", "START", HASH, "dm", ":MISSING_CHECK:", "END"),
@@ -91,6 +91,15 @@ def test_a_session_by_hand(replica: Replica) -> None:
     ((_, metadata),) = [file for name, file in replica.contents().items() if name.endswith(".data")]
     assert set(metadata) == {"name", "X-Timestamp", "Content-Type", "Content-Length", "ETag"}
     assert sender.wire.is_open()
+
+
+def test_a_post_of_what_nobody_knows_is_no_success(replica: Replica) -> None:
+    """The object was quarantined after we had said that we have it: a handoff must not take it for held here."""
+    sender = RawSender(replica)
+    sender.say(b":MISSING_CHECK: START\r\n:MISSING_CHECK: END\r\n:UPDATES: START\r\n")
+    sender.say(f"POST /a/c/none\r\nX-Timestamp: {at(2)}\r\n\r\n:UPDATES: END\r\n".encode())
+    sender.end()
+    assert ":ERROR: 500" in sender.hear()
 
 
 BAD_WORDS = {

@@ -18,6 +18,7 @@ from interop.lab import Lab, Server
 from swiftlite.common.fs import FileSystem
 from swiftlite.core.metadata import title_case
 from swiftlite.obj.diskfile import DiskFileManager, DiskFileOptions
+from swiftlite.obj.shipment import Shipment
 from swiftlite.obj.ssync_sender import SsyncSender
 from swiftlite.wire.peers import PeerFailed
 
@@ -137,7 +138,8 @@ class Site:
         files = DiskFileManager(options, SWIFT.hash_path, LOGGER, FileSystem(), time.time)
         sender = SsyncSender(CLIENT, files, node_timeout=20.0)
         root = f"{self.devices['source']}/d1"
-        return sender.send(node_at(self.target.address, "d1"), root, POLICY, PARTITION, suffixes).in_sync
+        shipment = Shipment(root, POLICY, int(PARTITION), list(suffixes))
+        return sender.send(node_at(self.target.address, "d1"), shipment).in_sync
 
 
 SENDERS = pytest.mark.parametrize("side", ["ours", "theirs"])

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from swiftlite.obj.ssync_receiver import Tally
+from swiftlite.obj.answers import Reply
+from swiftlite.obj.ssync_receiver import Tally, is_success
 
 
-def test_what_is_a_success() -> None:
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
+def test_what_is_a_success(method: str) -> None:
+    known = [("X-Backend-Timestamp", "1402464677.04188")]
+    assert all(is_success(method, Reply(status)) for status in (201, 202, 204))
+    assert not any(is_success(method, Reply(status, known)) for status in (400, 409, 422, 499, 500, 507))
+    assert is_success(method, Reply(404, known))
+    assert is_success(method, Reply(404)) == (method != "POST")
+
+
+def test_a_tally() -> None:
     tally = Tally()
-    for status in (201, 202, 204, 404):
-        tally.add(status)
-    for status in (400, 409, 422, 499, 500, 507):
-        tally.add(status)
-    assert (tally.successes, tally.failures) == (4, 6)
-    assert str(tally) == "6 failures to 4 successes"
+    for went_well in (True, False, True, False, False):
+        tally.add(went_well)
+    assert str(tally) == "3 failures to 2 successes"
 
 
 @pytest.mark.parametrize(
