@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -207,3 +208,10 @@ def next_steps(outlook: Outlook) -> list[str]:
     elif outlook.is_out_of_balance:
         steps.append("The balance cannot improve: some weights are too great for replicas to lie apart; change them.")
     return steps
+
+
+def wrapped(sentences: list[str], look: Look) -> list[str]:
+    """Lines of sentences that a terminal can show whole; others get each as it is."""
+    if look.width is None:
+        return sentences
+    return [line for sentence in sentences for line in textwrap.wrap(sentence, look.width, subsequent_indent="  ")]

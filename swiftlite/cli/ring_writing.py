@@ -55,20 +55,20 @@ def rebalance(command: Command) -> int:
     _write(command, builder.ring_data(), options.format_version)
     builder.save(command.backup_path(command.builder_file))
     command.save()
-    return _advise(builder, command.ring_file)
+    return _advise(builder, command)
 
 
 def _quality(builder: RingBuilder) -> Quality:
     return Quality(builder.balance, builder.dispersion)
 
 
-def _advise(builder: RingBuilder, ring_file: str) -> int:
+def _advise(builder: RingBuilder, command: Command) -> int:
     """Say what to do next, and warn when the ring is not as it should be in the end."""
     quality = _quality(builder)
     required = builder.required_overload() if quality.dispersion else 0.0
     unfinished = any(device["parts_wanted"] > 0 for device in builder.present)
-    outlook = Outlook(quality, builder.overload, required, builder.min_part_hours, unfinished, ring_file)
-    print(*ring_view.next_steps(outlook), sep="\n")
+    outlook = Outlook(quality, builder.overload, required, builder.min_part_hours, unfinished, command.ring_file)
+    print(*ring_view.wrapped(ring_view.next_steps(outlook), command.look), sep="\n")
     return WARNING if quality.dispersion > 0 or outlook.is_out_of_balance else SUCCESS
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swiftlite.cli.ring_view import Look, Outlook, Quality, balance_of, bar, moves_report, next_steps, tree
+from swiftlite.cli.ring_view import Look, Outlook, Quality, balance_of, bar, moves_report, next_steps, tree, wrapped
 from swiftlite.ring.moves import Moves
 
 GOOD = Quality(0.5, 0.0)
@@ -135,3 +135,11 @@ def test_what_to_do_next(given, words, unheard):
     text = "\n".join(next_steps(given))
     assert all(word in text for word in ["Distribute", *words])
     assert not any(word in text for word in unheard)
+
+
+def test_advice_fits_the_terminal():
+    steps = next_steps(outlook(dispersion=3, overload=0.1, required=0.2))
+    lines = wrapped(steps, Look(width=40))
+    assert max(map(len, lines)) <= 40
+    assert " ".join(line.strip() for line in lines) == " ".join(steps)
+    assert wrapped(steps, Look()) == steps
