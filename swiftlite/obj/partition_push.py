@@ -70,17 +70,29 @@ class PartitionPush:
     # A primary --------------------------------------------------------------------------------------------------------
 
     def _level(self, peers: Sequence[Node]) -> None:
+        asked = [(node, self._ask(node)) for node in peers]  # they can look while we do
         ours = self._hashes()
         self.counts["suffix_count"] += len(ours)
         if not ours and removal.remove_partition(self.replicator.fs, self.job.directory):
             self.counts["remove"] += 1
         handoffs = (node for node in self.job.ring.handoffs(self.job.partition) if not is_same(node, self.job.node))
-        waiting = list(peers)
-        while waiting:
-            node = waiting.pop(0)
-            error = self._try(node, self._level_with, node, ours)
+        for _, question in asked:
+            if question is not None:
+                question.wait()  # All, before what is sent to one takes its time.
+        while asked:
+            node, question = asked.pop(0)
+            error = self._try(node, self._level_with, node, ours, question)
             if error is not None and error.status == 507:
-                waiting += itertools.islice(handoffs, 1)  # its disk is missing: somebody has to stand in for it
+                # Its disk is missing: somebody has to stand in for it.
+                asked += [(handoff, None) for handoff in itertools.islice(handoffs, 1)]
+
+    def _ask(self, node: Node) -> suffix_hashes.Question | None:
+        """Ask a peer for its hashes, unless it is left alone."""
+        try:
+            self.replicator.silences.check(node.replication_address)
+        except PeerFailed:
+            return None  # which is told when its turn comes
+        return suffix_hashes.Question(self.replicator.client, node, self.job.policy, self.job.partition)
 
     def _hashes(self) -> dict[str, str]:
         relist = self.replicator.cycle % RELISTED == self.job.partition % RELISTED
@@ -92,8 +104,9 @@ class PartitionPush:
         compute, run = files.suffix_hashes, self.replicator.threads.run
         return run(compute, job.device_root, job.policy, str(job.partition), recalculate, relist, self.hashed)
 
-    def _level_with(self, node: Node, ours: dict[str, str]) -> None:
-        theirs = suffix_hashes.ask(self.replicator.client, node, self.job.policy, self.job.partition)
+    def _level_with(self, node: Node, ours: dict[str, str], asked: suffix_hashes.Question | None) -> None:
+        question = asked or suffix_hashes.Question(self.replicator.client, node, self.job.policy, self.job.partition)
+        theirs = question.answer()
         differing = replicas.differing_suffixes(ours, theirs)
         remembered = [suffix for suffix in differing if suffix not in self.hashed]
         if remembered:

@@ -10,6 +10,7 @@ from swiftlite.common import pickles
 from swiftlite.common.policies import StoragePolicy
 from swiftlite.http.client import Client
 from swiftlite.http.errors import BackendError
+from swiftlite.http.exchange import Exchange
 from swiftlite.ring.ring import Node
 from swiftlite.wire.messages import POLICY_INDEX
 from swiftlite.wire.peers import PeerFailed, PeerSilent
@@ -39,15 +40,38 @@ def decode(body: bytes) -> SuffixHashes:
     return hashes
 
 
-def ask(client: Client, node: Node, policy: StoragePolicy, partition: int) -> SuffixHashes:
-    """Ask a peer for its hashes of a partition; none where it has no such partition.
+class Question:
+    """Asks a peer for its hashes of a partition, and lets one ask others before one waits for the answer."""
 
-    :raises PeerFailed: when it does not tell them
-    """
-    try:
-        return decode(_replicate(client, node, policy, str(partition)))
-    except ValueError as error:
-        raise PeerFailed(f"{spell(node)} answered no hashes: {error}") from None
+    def __init__(self, client: Client, node: Node, policy: StoragePolicy, partition: int) -> None:
+        self._node = node
+        self._exchange: Exchange | None = None
+        self._answer: SuffixHashes | PeerFailed | None = None
+        try:
+            self._exchange = _start(client, node, policy, str(partition))
+        except PeerFailed as error:
+            self._answer = error
+
+    def wait(self) -> None:
+        """Wait for the answer, or until it is clear that there is none."""
+        if self._exchange is not None and self._answer is None:
+            try:
+                self._answer = decode(_finish(self._exchange, self._node))
+            except PeerFailed as error:
+                self._answer = error
+            except ValueError as error:
+                self._answer = PeerFailed(f"{spell(self._node)} answered no hashes: {error}")
+
+    def answer(self) -> SuffixHashes:
+        """The peer's hashes; none where it has no such partition.
+
+        :raises PeerFailed: when it does not tell them
+        """
+        self.wait()
+        assert self._answer is not None
+        if isinstance(self._answer, PeerFailed):
+            raise self._answer
+        return self._answer
 
 
 def tell_changed(client: Client, node: Node, policy: StoragePolicy, partition: int, suffixes: Sequence[str]) -> None:
@@ -56,7 +80,8 @@ def tell_changed(client: Client, node: Node, policy: StoragePolicy, partition: i
     :raises PeerFailed: when it does not take notice
     """
     for start in range(0, len(suffixes), MOST_SUFFIXES):
-        _replicate(client, node, policy, f"{partition}/{'-'.join(suffixes[start : start + MOST_SUFFIXES])}")
+        path = f"{partition}/{'-'.join(suffixes[start : start + MOST_SUFFIXES])}"
+        _finish(_start(client, node, policy, path), node)
 
 
 def spell(node: Node) -> str:
@@ -64,10 +89,17 @@ def spell(node: Node) -> str:
     return f"{node.replication_ip}:{node.replication_port}/{node.device}"
 
 
-def _replicate(client: Client, node: Node, policy: StoragePolicy, path: str) -> bytes:
+def _start(client: Client, node: Node, policy: StoragePolicy, path: str) -> Exchange:
     headers = {POLICY_INDEX: str(policy.index), "User-Agent": f"object-replicator {os.getpid()}"}
     try:
-        response = client.request(node.replication_address, "REPLICATE", f"/{node.device}/{path}", headers)
+        return client.start(node.replication_address, "REPLICATE", f"/{node.device}/{path}", headers)
+    except BackendError as error:
+        raise PeerSilent(str(error)) from None
+
+
+def _finish(exchange: Exchange, node: Node) -> bytes:
+    try:
+        response = exchange.response()
         try:
             body = response.read()
         finally:
