@@ -190,7 +190,7 @@ def _write(fs: FileSystem, partition_directory: str, hashes: Hashes) -> None:
     fd = fs.open_new(temporary)
     try:
         try:
-            fs.write(fd, pickle.dumps(hashes, 2))
+            fs.write(fd, pickle.dumps(dict(sorted(hashes.items())), 2))  # in the order that answers have
             fs.sync(fd)
         finally:
             fs.close(fd)

@@ -22,8 +22,11 @@ SuffixHashes = dict[str, str]
 
 
 def encode(hashes: SuffixHashes | None) -> bytes:
-    """The body of an answer; None where suffixes were only to be invalidated."""
-    return pickles.dumps(hashes, 2)
+    """The body of an answer; None where suffixes were only to be invalidated.
+
+    In order: so that the same hashes are the same bytes, and who has the same need not read them.
+    """
+    return pickles.dumps(hashes and dict(sorted(hashes.items())), 2)
 
 
 def decode(body: bytes) -> SuffixHashes:
@@ -46,7 +49,7 @@ class Question:
     def __init__(self, client: Client, node: Node, policy: StoragePolicy, partition: int) -> None:
         self._node = node
         self._exchange: Exchange | None = None
-        self._answer: SuffixHashes | PeerFailed | None = None
+        self._answer: bytes | PeerFailed | None = None
         try:
             self._exchange = _start(client, node, policy, str(partition))
         except PeerFailed as error:
@@ -56,17 +59,29 @@ class Question:
         """Wait for the answer, or until it is clear that there is none."""
         if self._exchange is not None and self._answer is None:
             try:
-                self._answer = decode(_finish(self._exchange, self._node))
+                self._answer = _finish(self._exchange, self._node)
             except PeerFailed as error:
                 self._answer = error
-            except ValueError as error:
-                self._answer = PeerFailed(f"{spell(self._node)} answered no hashes: {error}")
+
+    def is_answered_with(self, encoded: bytes) -> bool:
+        """Whether the peer has these very hashes; False may mean that it spells them in another order.
+
+        :param encoded: as :func:`encode` makes it
+        :raises PeerFailed: when it does not tell its own
+        """
+        return self._body() == encoded
 
     def answer(self) -> SuffixHashes:
         """The peer's hashes; none where it has no such partition.
 
         :raises PeerFailed: when it does not tell them
         """
+        try:
+            return decode(self._body())
+        except ValueError as error:
+            raise PeerFailed(f"{spell(self._node)} answered no hashes: {error}") from None
+
+    def _body(self) -> bytes:
         self.wait()
         assert self._answer is not None
         if isinstance(self._answer, PeerFailed):
