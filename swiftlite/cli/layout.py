@@ -217,6 +217,8 @@ def _storage_conf(layout: Layout, node: StorageNode, kind: str, port: int) -> Co
     }
     # Little to walk on one machine, so look again soon.
     conf |= {f"{kind}-{daemon}": {"interval": seconds} for (owner, daemon), seconds in DAEMONS.items() if owner == kind}
+    if kind == "object":
+        conf["object-relinker"] = {}  # which is run by hand, and wants its section
     return conf
 
 

@@ -36,7 +36,8 @@ def rebalance(command: Command) -> int:
     after = _quality(builder)
     if not (moved or removed or options.force):
         remaining = timedelta(seconds=builder.seconds_until_move)
-        reason = f"partitions rest for another {remaining}" if builder.seconds_until_move else "there is no need"
+        is_waiting = builder.seconds_until_move and (_is_unfinished(builder) or after.dispersion > 0)
+        reason = f"partitions rest for another {remaining}" if is_waiting else "there is no need"
         print(f"No partition was reassigned: {reason}")
         return WARNING
     better = abs(before.balance - after.balance) >= 1 or abs(before.dispersion - after.dispersion) >= 1
@@ -45,6 +46,10 @@ def rebalance(command: Command) -> int:
         print("Not saved: the rebalance would change less than 1%; --force saves it anyway")
         return WARNING
     builder.validate()
+    # Before a word is said: whoever reads it may go away in the midst of it.
+    _write(command, builder.ring_data(), options.format_version)
+    builder.save(command.backup_path(command.builder_file))
+    command.save()
     percent = 100.0 * moved / builder.partition_count
     print(
         f"Reassigned {moved} ({percent:.2f}%) partitions. Balance is now {after.balance:.2f}. "
@@ -52,10 +57,12 @@ def rebalance(command: Command) -> int:
     )
     report = ring_view.moves_report(moves.compare(rows, builder.rows, builder.present), before, after, names)
     print(*report, sep="\n", end="\n" if report else "")
-    _write(command, builder.ring_data(), options.format_version)
-    builder.save(command.backup_path(command.builder_file))
-    command.save()
     return _advise(builder, command)
+
+
+def _is_unfinished(builder: RingBuilder) -> bool:
+    """Whether some device should get more."""
+    return any(device["parts_wanted"] > 0 for device in builder.present)
 
 
 def _quality(builder: RingBuilder) -> Quality:
@@ -66,8 +73,8 @@ def _advise(builder: RingBuilder, command: Command) -> int:
     """Say what to do next, and warn when the ring is not as it should be in the end."""
     quality = _quality(builder)
     required = builder.required_overload() if quality.dispersion else 0.0
-    unfinished = any(device["parts_wanted"] > 0 for device in builder.present)
-    outlook = Outlook(quality, builder.overload, required, builder.min_part_hours, unfinished, command.ring_file)
+    unfinished, ring_file = _is_unfinished(builder), command.ring_file
+    outlook = Outlook(quality, builder.overload, required, builder.min_part_hours, unfinished, ring_file)
     print(*ring_view.wrapped(ring_view.next_steps(outlook), command.look), sep="\n")
     return WARNING if quality.dispersion > 0 or outlook.is_out_of_balance else SUCCESS
 
@@ -114,6 +121,7 @@ def write_builder(command: Command) -> int:
         )
     hours = DEFAULT_MIN_PART_HOURS if text is None else command.number(int, text, "min_part_hours")
     command.builder = _builder_of(format.load(command.ring_file), hours)
+    command.builder.measure_dispersion()
     command.save()
     return SUCCESS
 

@@ -187,7 +187,7 @@ def list_rows(shelf: Shelf, names: list[str]) -> None:
 
 def test_a_version_that_has_expired_is_none(stack: Shelf) -> None:
     assert stack.put(b"one") == 201
-    assert stack.put(b"two", X_Delete_After="1") == 201
+    assert stack.put(b"two", X_Delete_After="3") == 201
     assert stack.put(b"three") == 201
     newest = stack.kept()[-1]["name"]
     wait_until(lambda: stack.ask("HEAD", f"{stack.archive}/{newest}").status_code == 404, "the version expires")
