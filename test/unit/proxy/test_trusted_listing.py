@@ -84,7 +84,7 @@ class Replica:
 @pytest.fixture
 def cluster(staged):
     """A stage of three replicas that are asked in the order of the ring, and no handoffs that know the container."""
-    stage = staged(conn_timeout=0.2, node_timeout=5.0, sorting_method="timing")
+    stage = staged(conn_timeout=2.0, node_timeout=5.0, sorting_method="timing")
     stage.replicas = [Replica(backend) for backend in stage.primaries]
     for number, node in enumerate(stage.cluster.container_ring.primaries(7)):
         stage.cluster.timings.took(node, 0.001 * (number + 1))
