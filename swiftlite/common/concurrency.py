@@ -126,6 +126,7 @@ class ThreadPool:
         if self._wakeup < 0:
             self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             hub = get_hub()
+            hub.mark_as_reopened(self._wakeup)  # a socket of that number may have been collected without being closed
             hub.add(hub.READ, self._wakeup, self._collect, self._collect, self._collect)
         self._pending += 1
         if self._pending > self._threads < self.size:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from contextvars import ContextVar
 
 import pytest
 
-from swiftlite.common.concurrency import Event, GreenPool, ThreadPool, Timeout, sleep, spawn
+from swiftlite.common.concurrency import Event, GreenPool, ThreadPool, Timeout, get_hub, sleep, spawn
 
 word: ContextVar[str] = ContextVar("word", default="")
 
@@ -91,3 +93,22 @@ def test_two_event_loops_have_their_own_pools() -> None:
     while thread.is_alive():
         sleep(0.001)
     assert found == [5]
+
+
+def test_a_thread_pool_may_get_the_descriptor_of_a_socket_that_was_collected() -> None:
+    """The event loop still knows whoever had the number before."""
+    hub = get_hub()
+    one, other = socket.socketpair()
+    number = one.fileno()
+    hub.add(hub.READ, number, lambda *_: None, lambda *_: None, None)
+    one.close()
+    taken = []  # so that the next descriptor gets the number
+    while (made := os.open(os.devnull, os.O_RDONLY)) < number:
+        taken.append(made)
+    os.close(made)
+    try:
+        assert ThreadPool(1).run(lambda: "done") == "done"
+    finally:
+        for made in taken:
+            os.close(made)
+        other.close()
