@@ -30,7 +30,7 @@ class HealthCheck:
             return self.app(environ, start_response)
         disabled = self.disable_path and os.path.exists(self.disable_path)
         status, body = ("503 Service Unavailable", b"DISABLED BY FILE") if disabled else ("200 OK", b"OK")
-        start_response(status, [("Content-Type", "text/plain; charset=UTF-8"), ("Content-Length", str(len(body)))])
+        start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 

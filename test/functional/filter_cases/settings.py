@@ -1,0 +1,55 @@
+"""The clusters of the tables: every filter in the pipeline, each told to do all that it can."""
+
+from __future__ import annotations
+
+from functional.object_cases import settings
+
+ORDER = (
+    "catch_errors",
+    "gatekeeper",
+    "healthcheck",
+    "crossdomain",
+    "name_check",
+    "cname_lookup",
+    "domain_remap",
+    "proxy-logging",
+    "cache",
+    "etag-quoter",
+    "listing_formats",
+    "recon",
+    "list-endpoints",
+    "container_sync",
+    "bulk",
+    "tempurl",
+    "formpost",
+    "ratelimit",
+    "tempauth",
+    "staticweb",
+    "read_only",
+    "copy",
+    "container-quotas",
+    "account-quotas",
+    "slo",
+    "dlo",
+    "versioned_writes",
+    "symlink",
+)
+"""Of all filters there may be; those of BASIC and FILTERS are in the pipeline."""
+BASIC = (
+    *("catch_errors", "gatekeeper", "healthcheck", "proxy-logging", "cache", "listing_formats", "container_sync"),
+    *("tempauth", "copy", "slo", "dlo", "versioned_writes", "symlink"),
+)
+FILTERS: dict[str, dict[str, str]] = {}
+"""The filters that the tables here are about, by section; each with its ``use`` and its options."""
+PIPELINE = " ".join([*(name for name in ORDER if name in BASIC or name in FILTERS), "proxy-logging", "proxy-server"])
+SETTINGS = {
+    "proxy": {
+        **settings.SETTINGS["proxy"],
+        "pipeline:main": {"pipeline": PIPELINE},
+        **{f"filter:{name}": options for name, options in FILTERS.items()},
+    }
+}
+SWIFT_CONF = {
+    "storage-policy:0": {"name": "gold", "aliases": "yellow, au", "default": "yes"},
+    "storage-policy:1": {"name": "silver"},
+}
