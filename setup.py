@@ -40,6 +40,7 @@ EXTRAS = {
 
 SERVERS = {"proxy": "proxy", "object": "obj", "container": "container", "account": "account"}
 FILTERS = [
+    "bulk",
     "catch_errors",
     "gatekeeper",
     "healthcheck",

@@ -26,6 +26,7 @@ from swiftlite.container.updater import UpdaterOptions as ContainerUpdaterOption
 from swiftlite.core.constraints import Constraints
 from swiftlite.db.controller import DatabaseServerOptions
 from swiftlite.db.replicator import ReplicatorOptions
+from swiftlite.middleware.bulk.options import BulkOptions
 from swiftlite.middleware.catch_errors import CatchErrorsOptions
 from swiftlite.middleware.container_sync import ContainerSyncOptions
 from swiftlite.middleware.copy import CopyOptions
@@ -92,6 +93,7 @@ FILTER_LINES = {"tempauth": TEMPAUTH.strip().split("\n")}
 FILTER_SETTINGS = {"versioned_writes": VERSIONING}
 """Options that a sample sets, since most clusters want another value than OpenStack Swift's default."""
 FILTER_OPTIONS = {
+    "bulk": BulkOptions,
     "catch_errors": CatchErrorsOptions,
     "gatekeeper": GatekeeperOptions,
     "healthcheck": HealthCheckOptions,

@@ -26,6 +26,7 @@ APPS = {
 FILTERS = {
     name: f"swiftlite.middleware.{name}:filter_factory"
     for name in (
+        "bulk",
         "catch_errors",
         "container_sync",
         "copy",

@@ -6,10 +6,8 @@ import json
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from swiftlite.common.concurrency import in_order
 from swiftlite.common.config import is_true
 from swiftlite.common.subrequest import Environ, StartResponse, call, make_environ, query_of, trust
 from swiftlite.common.web import (
@@ -20,13 +18,13 @@ from swiftlite.common.web import (
     HTTPPreconditionFailed,
     HTTPServiceUnavailable,
     HTTPUnauthorized,
-    status_line,
 )
 from swiftlite.core import bulk_answer, manifest
 from swiftlite.core.manifest import ManifestError
 from swiftlite.core.names import quote_path, str_to_wsgi, wsgi_to_str
 from swiftlite.core.placement import ExpirerQueue
 from swiftlite.core.timestamp import Timestamp
+from swiftlite.middleware.deletions import Deletions, Manner, Target
 from swiftlite.middleware.segments import agent
 from swiftlite.middleware.slo.asked import append_name, is_large
 from swiftlite.middleware.write_access import denial
@@ -42,19 +40,6 @@ EMPTY_ETAG = "d41d8cd98f00b204e9800998ecf8427e"
 ASYNC_TYPE = "application/async-deleted"
 
 
-class Target(NamedTuple):
-    """An object to delete.
-
-    :ivar name: ``/container/object``, native
-    :ivar version: the version that is meant, for the manifest itself
-    :ivar failure: status and text of why it is not to be deleted after all
-    """
-
-    name: str
-    version: str | None = None
-    failure: tuple[int, str] | None = None
-
-
 def delete(slo: StaticLargeObjects, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Delete a manifest's segments, then the manifest.
 
@@ -66,7 +51,11 @@ def delete(slo: StaticLargeObjects, environ: Environ, start_response: StartRespo
         return slo.app(environ, start_response)
     media_type = bulk_answer.answer_format(environ.get("HTTP_ACCEPT"))
     start_response("200 OK", [("Content-Type", media_type or "text/html; charset=UTF-8")])
-    return _delete_all(slo, environ, media_type)
+    options = slo.options
+    concurrency = options.delete_concurrency or options.concurrency
+    manner = Manner("SLO", "MultipartDELETE", concurrency, MAX_FAILURES, options.yield_frequency)
+    deletions = Deletions(slo.app, environ, manner, slo.log)
+    return deletions.run(lambda: _targets(slo, environ), media_type)
 
 
 def _check_conditions(slo: StaticLargeObjects, environ: Environ) -> None:
@@ -88,77 +77,6 @@ def _check_conditions(slo: StaticLargeObjects, environ: Environ) -> None:
 
 
 # Now ----------------------------------------------------------------------------------------------------------------
-
-
-def _delete_all(slo: StaticLargeObjects, environ: Environ, media_type: str | None) -> Iterator[bytes]:
-    """Delete everything, with blanks between, then tell the result: the status is long sent."""
-    results: dict[str, Any] = {
-        "Response Status": status_line(200),
-        "Response Body": "",
-        "Number Deleted": 0,
-        "Number Not Found": 0,
-    }
-    errors: list[tuple[str, str]] = []
-    beat = b'<?xml version="1.0" encoding="UTF-8"?>\n' if (media_type or "").endswith("/xml") else b" "
-    separator, beaten = b"", monotonic()
-    try:
-        if media_type is None:
-            raise Answer(406, b"")
-        for _ in _delete_each(slo, environ, results, errors):
-            if monotonic() - beaten > slo.options.yield_frequency:
-                yield beat
-                beat, separator, beaten = b" ", b"\r\n\r\n", monotonic()
-        if not errors and not (results["Number Deleted"] or results["Number Not Found"]):
-            raise Answer(400, "Invalid bulk delete.")
-    except Answer as answer:
-        results["Response Status"] = answer.status
-        results["Response Body"] = answer.body.decode("utf-8", "replace")
-    except Exception:
-        slo.log.exception("Error in the deletion of %r", environ["PATH_INFO"])
-        results["Response Status"] = status_line(500)
-    yield separator + bulk_answer.render(media_type, results, errors, "delete")
-
-
-def _delete_each(
-    slo: StaticLargeObjects, environ: Environ, results: dict[str, Any], errors: list[tuple[str, str]]
-) -> Iterator[None]:
-    """Delete objects, and count what came of it.
-
-    :raises Answer: 400 after too many failures
-    """
-    concurrency = slo.options.delete_concurrency or slo.options.concurrency
-    failed_status = 400
-    for target, status in in_order(
-        max(1, concurrency), lambda target: (target, _delete_one(slo, environ, target)), _targets(slo, environ)
-    ):
-        code = int(status[:3])
-        if code // 100 == 2:
-            results["Number Deleted"] += 1
-        elif code == 404:
-            results["Number Not Found"] += 1
-        else:
-            if target.failure is not None:
-                status = target.failure[1]
-            elif code >= 500:
-                failed_status = 502
-            errors.append((quote_path(target.name), status))
-            results["Response Status"] = status_line(failed_status)
-        if len(errors) >= MAX_FAILURES:
-            raise Answer(400, "Max delete failures exceeded")
-        yield
-
-
-def _delete_one(slo: StaticLargeObjects, environ: Environ, target: Target) -> str:
-    """Delete an object; the status line of the answer."""
-    if target.failure is not None:
-        return status_line(target.failure[0])
-    path = _account_path(environ) + str_to_wsgi(target.name)
-    query = f"version-id={target.version}" if target.version is not None else ""
-    headers = [("User-Agent", agent(environ, "MultipartDELETE"))]
-    made = make_environ(environ, "DELETE", path, query=query, headers=headers, source="SLO")
-    response = call(slo.app, made)
-    response.close()
-    return status_line(401) if response.status == 401 else response.status_line
 
 
 def _targets(slo: StaticLargeObjects, environ: Environ) -> Iterator[Target]:

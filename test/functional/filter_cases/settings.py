@@ -39,7 +39,9 @@ BASIC = (
     *("catch_errors", "gatekeeper", "healthcheck", "proxy-logging", "cache", "listing_formats", "container_sync"),
     *("tempauth", "copy", "slo", "dlo", "versioned_writes", "symlink"),
 )
-FILTERS: dict[str, dict[str, str]] = {}
+FILTERS: dict[str, dict[str, str]] = {
+    "bulk": {"use": "egg:swiftlite#bulk"},
+}
 """The filters that the tables here are about, by section; each with its ``use`` and its options."""
 PIPELINE = " ".join([*(name for name in ORDER if name in BASIC or name in FILTERS), "proxy-logging", "proxy-server"])
 SETTINGS = {
