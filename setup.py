@@ -47,6 +47,7 @@ FILTERS = [
     "proxy_logging",
     "memcache",
     "listing_formats",
+    "listing_metadata",
     "container_sync",
     "tempauth",
     "copy",

@@ -33,6 +33,7 @@ from swiftlite.middleware.copy import CopyOptions
 from swiftlite.middleware.dlo import DLOOptions
 from swiftlite.middleware.gatekeeper import GatekeeperOptions
 from swiftlite.middleware.healthcheck import HealthCheckOptions
+from swiftlite.middleware.listing_metadata import ListingMetadataOptions
 from swiftlite.middleware.proxy_logging import ProxyLoggingOptions
 from swiftlite.middleware.slo.options import SLOOptions
 from swiftlite.middleware.symlink import SymlinkOptions
@@ -100,6 +101,7 @@ FILTER_OPTIONS = {
     "proxy-logging": ProxyLoggingOptions,
     "cache": MemcachedOptions,
     "container_sync": ContainerSyncOptions,
+    "listing_metadata": ListingMetadataOptions,
     "tempauth": TempAuthOptions,
     "copy": CopyOptions,
     "slo": SLOOptions,

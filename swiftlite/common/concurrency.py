@@ -90,9 +90,13 @@ def in_order(concurrency: int, function: Callable[..., T], items: Iterable[Any])
         for item in items:
             pending.append(spawn(function, item))
             if len(pending) >= concurrency:
-                yield pending.popleft().wait()
+                result = pending[0].wait()  # it stays there meanwhile: it is to be killed with the others
+                pending.popleft()
+                yield result
         while pending:
-            yield pending.popleft().wait()
+            result = pending[0].wait()
+            pending.popleft()
+            yield result
     finally:
         for thread in pending:
             thread.kill()

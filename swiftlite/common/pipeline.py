@@ -34,6 +34,7 @@ FILTERS = {
         "gatekeeper",
         "healthcheck",
         "listing_formats",
+        "listing_metadata",
         "memcache",
         "proxy_logging",
         "slo",

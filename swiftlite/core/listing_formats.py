@@ -266,7 +266,19 @@ def _object_element(entry: Entry) -> str:
     if "subdir" in entry:
         subdir = entry["subdir"]
         return f'<subdir name="{_attribute(subdir)}"><name>{_text(subdir)}</name></subdir>'
-    return f"<object>{_elements(entry, _OBJECT_FIELDS)}</object>"
+    more = _metadata_elements(entry) if "metadata" in entry else ""
+    return f"<object>{_elements(entry, _OBJECT_FIELDS)}{more}</object>"
+
+
+def _metadata_elements(entry: Entry) -> str:
+    """What `swiftlite.core.listing_metadata` has added to an entry."""
+    if entry["metadata"] is None:
+        return f'<metadata status="{entry["metadata_status"]}" />'
+    items = "".join(
+        f'<item name="{_attribute(name)}">{_text(value)}</item>' for name, value in entry["metadata"].items()
+    )
+    mtime = _elements(entry, ("mtime",)) if "mtime" in entry else ""
+    return f"<metadata>{items}</metadata>{mtime}"
 
 
 def _container_element(entry: Entry) -> str:

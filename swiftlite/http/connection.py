@@ -53,7 +53,7 @@ class Connection:
 
     def _serve_one(self) -> bool:
         """Serve one request; return True if another may follow."""
-        options = self.server.options
+        options, head = self.server.options, b""
         try:
             head = self._read_head()
             if not head:
@@ -61,7 +61,7 @@ class Connection:
             self.fresh = False
             request = parse_request(head, options.head_limits)
         except BadRequest as refusal:
-            self._refuse(refusal.status, refusal.message)
+            self._refuse(refusal.status, refusal.message, (head or self.stream.buffer).startswith(b"HEAD "))
             return False
         if request.chunked:
             framed: FixedBody | ChunkedBody = ChunkedBody(self.stream, options.client_timeout)
@@ -130,7 +130,8 @@ class Connection:
         except (Exception, Timeout):
             server.log.exception("%s %s: unhandled error", request.method, request.raw_path)
         if not responder.head_sent:
-            self._refuse("500 Internal Server Error", "The server failed to answer this request.")
+            message = "The server failed to answer this request."
+            self._refuse("500 Internal Server Error", message, request.method == "HEAD")
         elif responder.mode is UNTIL_CLOSE:
             self.stream.reset()
         else:
@@ -147,14 +148,14 @@ class Connection:
         environ["wsgi.input"] = body
         return environ
 
-    def _refuse(self, status: str, message: str) -> None:
-        """Answer without the application, then close."""
+    def _refuse(self, status: str, message: str, is_head: bool) -> None:
+        """Answer without the application, then close; ``is_head``: without a body, too."""
         text = message.encode("utf-8", "replace") + b"\n"
         head = (
             f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Length: {len(text)}\r\n"
             f"Date: {http_date()}\r\nConnection: close\r\n\r\n"
         )
-        self.stream.send(head.encode("latin-1") + text, self.server.options.client_timeout)
+        self.stream.send(head.encode("latin-1") + (b"" if is_head else text), self.server.options.client_timeout)
         self._linger()
 
     def _linger(self) -> None:

@@ -1,4 +1,5 @@
-"""Outermost filter: gives each request its transaction id, and answers 500 for what nobody caught."""
+"""Outermost filter: gives each request its transaction id, says when to try again what could not be done for now, and
+answers 500 for what nobody caught."""
 
 from __future__ import annotations
 
@@ -21,6 +22,13 @@ class CatchErrorsOptions:
     """The filter's section."""
 
     trans_id_suffix: str = option("", "end of every transaction id, so that those of several clusters differ")
+    retry_after: int = option(
+        5, "seconds after which answers of 429 and 503 tell clients to try again (Retry-After); 0: they say nothing"
+    )
+
+
+NOT_NOW = ("503 ", "429 ")
+"""How the answers begin to what may be done a moment later. Ratelimit's 498 is none: it has waited already."""
 
 
 class CatchErrors:
@@ -32,6 +40,7 @@ class CatchErrors:
     def __init__(self, app: WSGIApp, options: CatchErrorsOptions, log: Logger) -> None:
         self.app = app
         self.suffix = options.trans_id_suffix
+        self.retry_after = options.retry_after
         self.log = log
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -43,7 +52,10 @@ class CatchErrors:
         trace = (("X-Trans-Id", identity), ("X-Openstack-Request-Id", identity))
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            return start_response(status, [*headers, *trace], exc_info)
+            headers = [*headers, *trace]
+            if status.startswith(NOT_NOW) and self.retry_after and not _says_when(headers):
+                headers.append(("Retry-After", str(self.retry_after)))
+            return start_response(status, headers, exc_info)
 
         try:
             return self.app(environ, start)
@@ -54,6 +66,10 @@ class CatchErrors:
             # With the exception the server lets us take back a status that no byte was sent of.
             start_response("500 Internal Error", headers, sys.exc_info())
             return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
+
+
+def _says_when(headers: list[tuple[str, str]]) -> bool:
+    return any(name.lower() == "retry-after" for name, _ in headers)
 
 
 def new_transaction_id(suffix: str, number: int, now: float) -> str:

@@ -114,8 +114,6 @@ class Extraction:
         answer = self._put(f"{account}/{place}", {**self._for_all(), **attributes}, archive, member)
         answer.close()
         self._containers.add(container)
-        if self.source.failure is not None:
-            raise self.source.failure
         if answer.is_success:
             self.created += 1
             return None

@@ -71,6 +71,28 @@ def test_a_transaction_id_never_breaks_a_header():
     assert request(app, "GET", "/", headers={"X-Trans-Id-Extra": "a\r\nb é"}).headers["x-trans-id"].isprintable()
 
 
+@pytest.mark.parametrize(
+    ("status", "headers", "conf", "told"),
+    [
+        ("503 Service Unavailable", {}, {}, "5"),
+        ("429 Too Many Requests", {}, {}, "5"),
+        ("503 Service Unavailable", {"retry-after": "60"}, {}, "60"),
+        ("503 Service Unavailable", {}, {"retry_after": "7"}, "7"),
+        ("503 Service Unavailable", {}, {"retry_after": "0"}, None),
+        ("498 Rate Limited", {}, {}, None),
+        ("500 Internal Error", {}, {}, None),
+        ("200 OK", {}, {}, None),
+    ],
+)
+def test_what_cannot_be_done_for_now_says_when_to_try_again(status, headers, conf, told):
+    def rest(environ, start_response):
+        start_response(status, list(headers.items()))
+        return [b""]
+
+    answered = request(catch_errors.filter_factory({}, **conf)(rest), "GET", "/v1/a")
+    assert answered.headers.get("retry-after") == told
+
+
 @pytest.mark.parametrize("error", [ValueError("secret"), Timeout(3600)])
 def test_what_nobody_caught_is_a_500_that_tells_no_secrets(error, lines):
     def app(environ, start_response):
