@@ -48,6 +48,8 @@ FILTERS = [
     "memcache",
     "listing_formats",
     "listing_metadata",
+    "account_quotas",
+    "container_quotas",
     "container_sync",
     "tempauth",
     "copy",

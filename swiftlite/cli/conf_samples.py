@@ -26,6 +26,7 @@ from swiftlite.container.updater import UpdaterOptions as ContainerUpdaterOption
 from swiftlite.core.constraints import Constraints
 from swiftlite.db.controller import DatabaseServerOptions
 from swiftlite.db.replicator import ReplicatorOptions
+from swiftlite.middleware.account_quotas import AccountQuotasOptions
 from swiftlite.middleware.bulk.options import BulkOptions
 from swiftlite.middleware.catch_errors import CatchErrorsOptions
 from swiftlite.middleware.container_sync import ContainerSyncOptions
@@ -94,6 +95,7 @@ FILTER_LINES = {"tempauth": TEMPAUTH.strip().split("\n")}
 FILTER_SETTINGS = {"versioned_writes": VERSIONING}
 """Options that a sample sets, since most clusters want another value than OpenStack Swift's default."""
 FILTER_OPTIONS = {
+    "account-quotas": AccountQuotasOptions,
     "bulk": BulkOptions,
     "catch_errors": CatchErrorsOptions,
     "gatekeeper": GatekeeperOptions,
@@ -163,7 +165,7 @@ def _proxy() -> list[Section]:
 def _filters(pipeline: str) -> list[Section]:
     sections = []
     for name in dict.fromkeys(pipeline.split()[:-1]):
-        use = f"use = egg:swiftlite#{FILTERS.get(name, name)}"
+        use = f"use = egg:swiftlite#{FILTERS.get(name, name.replace('-', '_'))}"
         lines = (use, *FILTER_LINES.get(name, ()))
         settings = FILTER_SETTINGS.get(name, {})
         sections.append(Section(f"filter:{name}", lines, FILTER_OPTIONS.get(name), settings=settings))

@@ -14,13 +14,15 @@ STORAGE_KINDS = ("object", "container", "account")
 SERVER_KINDS = ("proxy", *STORAGE_KINDS)
 PIPELINE = (
     "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats "
-    "container_sync bulk tempauth listing_metadata copy slo dlo versioned_writes symlink proxy-logging proxy-server"
+    "container_sync bulk tempauth listing_metadata copy container-quotas account-quotas "
+    "slo dlo versioned_writes symlink proxy-logging proxy-server"
 )
 INTERNAL_PIPELINE = "catch_errors proxy-logging cache symlink proxy-server"
 """What daemons' requests go down that do what clients do."""
 VERSIONING = {"allow_versioned_writes": "true", "allow_object_versioning": "true"}
 """A container's owner may choose either kind of versions, where the defaults of OpenStack Swift allow neither."""
-FILTERS = {"proxy-logging": "proxy_logging", "cache": "memcache"}
+FILTERS = {"cache": "memcache"}
+"""Names of filters whose sections are called otherwise than by their names with dashes."""
 
 DAEMONS = {
     ("object", "updater"): "5",
@@ -194,7 +196,7 @@ def _proxy_conf(layout: Layout) -> Conf:
 
 def _filter_sections(pipeline: str) -> Conf:
     names = dict.fromkeys(pipeline.split()[:-1])
-    return {f"filter:{name}": {"use": f"egg:swiftlite#{FILTERS.get(name, name)}"} for name in names}
+    return {f"filter:{name}": {"use": f"egg:swiftlite#{FILTERS.get(name, name.replace('-', '_'))}"} for name in names}
 
 
 def _expirer_conf(layout: Layout) -> Conf:

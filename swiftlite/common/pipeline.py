@@ -26,8 +26,10 @@ APPS = {
 FILTERS = {
     name: f"swiftlite.middleware.{name}:filter_factory"
     for name in (
+        "account_quotas",
         "bulk",
         "catch_errors",
+        "container_quotas",
         "container_sync",
         "copy",
         "dlo",

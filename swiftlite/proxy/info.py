@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from swiftlite.common.policies import StoragePolicy
 from swiftlite.common.web import HTTPServiceUnavailable
 from swiftlite.core.constraints import is_auto_create
 from swiftlite.core.metadata import SYSTEM_PREFIX, USER_PREFIX, Kind
@@ -23,6 +24,7 @@ Environ = dict[str, Any]
 CACHED = "swiftlite.cached"
 """In the environ of a HEAD that is made for a cache, and so need not know the very last write."""
 
+POLICY_PREFIX = "x-account-storage-policy-"
 MISSING_FACTOR = 0.1
 """How much of the usual time a 404 or 410 is believed: what is missing may be made any moment."""
 
@@ -121,7 +123,7 @@ class InfoCache:
     def _fetch_account(self, environ: Environ, account: str) -> Info:
         found = self._head(environ, self.cluster.account_ring, account)
         if isinstance(found, Source):
-            return account_info(found.response.headers, found.response.status)
+            return account_info(found.response.headers, found.response.status, self.cluster.policies)
         return missing_account_info(found, self.cluster.options.account_autocreate)
 
     def _fetch_container(self, environ: Environ, account: str, container: str) -> Info:
@@ -153,17 +155,33 @@ def is_marked_deleted(headers: Mapping[str, str]) -> bool:
     return headers.get("X-Account-Status", "").lower() == "deleted"
 
 
-def account_info(headers: Mapping[str, str], status: int) -> Info:
-    """An account's info from the headers of its HEAD."""
+def account_info(headers: Mapping[str, str], status: int, policies: Iterable[StoragePolicy] = ()) -> Info:
+    """An account's info from the headers of its HEAD.
+
+    :param policies: those whose statistics to take up, by their index as text, which is what JSON makes of it
+    """
     user, system = _metadata("account", headers)
     return {
         "status": status,
         "container_count": int(headers.get("X-Account-Container-Count") or 0),
         "total_object_count": int(headers.get("X-Account-Object-Count") or 0),
         "bytes": int(headers.get("X-Account-Bytes-Used") or 0),
+        "storage_policies": _policy_stats(headers, policies),
         "account_really_exists": headers.get("X-Backend-Fake-Account-Listing") != "yes",
         "meta": user,
         "sysmeta": system,
+    }
+
+
+def _policy_stats(headers: Mapping[str, str], policies: Iterable[StoragePolicy]) -> dict[str, dict[str, int]]:
+    told = {name.lower(): value for name, value in headers.items() if name.lower().startswith(POLICY_PREFIX)}
+    return {
+        str(policy.index): {
+            "container_count": int(told.get(f"{POLICY_PREFIX}{policy.name.lower()}-container-count") or 0),
+            "object_count": int(told.get(f"{POLICY_PREFIX}{policy.name.lower()}-object-count") or 0),
+            "bytes": int(told.get(f"{POLICY_PREFIX}{policy.name.lower()}-bytes-used") or 0),
+        }
+        for policy in policies
     }
 
 

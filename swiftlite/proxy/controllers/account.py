@@ -51,9 +51,8 @@ class AccountController(Controller):
         headers = read_headers(self.environ) + self.identification()
         found = self.search(self.ring, request, headers, is_object=False).run()
         if isinstance(found, Source):
-            self.info.remember(
-                self.environ, self.key, account_info(found.response.headers, found.response.status), token
-            )
+            info = account_info(found.response.headers, found.response.status, self.cluster.policies)
+            self.info.remember(self.environ, self.key, info, token)
             return self._show_acl(self.listing(found))
         return self._missing(found, token)
 
