@@ -88,7 +88,7 @@ def pax_records(data: bytes) -> list[tuple[str, str]]:
         length = _number(data[place : max(space, place)])
         end = place + length
         keyword, equals, value = data[space + 1 : end - 1].partition(b"=")
-        if space < 0 or not keyword or not equals or data[end - 1 : end] != b"\n":
+        if not keyword or not equals or data[end - 1 : end] != b"\n":
             raise BadArchive(INVALID)
         found.append((text(keyword), text(value)))
         place = end

@@ -114,6 +114,14 @@ def test_no_bytes_are_more_than_bad_records(data):
     assert all(key for key, _ in found)
 
 
+@pytest.mark.parametrize("size", [-1, -512, -(1 << 40)])
+def test_a_size_below_zero_is_refused(size):
+    info = tarfile.TarInfo("f")
+    info.size = size
+    with pytest.raises(BadArchive):
+        tar.read_block(info.tobuf(tarfile.GNU_FORMAT))
+
+
 @given(st.binary(min_size=512, max_size=512))
 def test_no_block_is_more_than_a_bad_one(block):
     for reads in (tar.read_block, tar.old_sparse, tar.more_sparse):
