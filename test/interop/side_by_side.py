@@ -40,6 +40,10 @@ _HTTP_DATE = re.compile(DATE.pattern.encode())
 _ISO_DATE = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?")
 
 
+ONLY_OURS = re.compile(r" listing_metadata\b")
+"""Filters that OpenStack Swift has not, where a pipeline names them."""
+
+
 class PeerServer(Server):
     """A daemon of OpenStack Swift on the conf of ours."""
 
@@ -66,7 +70,7 @@ class PeerCluster(Cluster):
     def __init__(self, directory: Path, **options: Any) -> None:
         super().__init__(directory, **options)
         for conf in self.layout.etc.rglob("*.conf"):
-            text = conf.read_text().replace("egg:swiftlite#", "egg:swift#")
+            text = ONLY_OURS.sub("", conf.read_text()).replace("egg:swiftlite#", "egg:swift#")
             conf.write_text(text.replace("log_address = \n", "log_address = /dev/nonexistent\n"))
         self.servers = {name: PeerServer(server.process, server.log) for name, server in self.servers.items()}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,8 @@ from swiftlite.core import bulk_answer
 from swiftlite.core.bulk import attribute_headers, destination, is_text
 from swiftlite.core.metadata import is_user_metadata
 from swiftlite.core.names import quote_wsgi, str_to_wsgi, wsgi_to_str
-from swiftlite.middleware.bulk.archive import Archive, BadArchive, Inflater
+from swiftlite.core.tar import BadArchive, Member
+from swiftlite.middleware.bulk.archive import Archive, Inflater
 from swiftlite.middleware.bulk.requests import check_length, target, tokens
 from swiftlite.middleware.heartbeat import with_blanks
 from swiftlite.middleware.segments import agent
@@ -92,19 +92,19 @@ class Extraction:
         for member in archive.members():
             if len(self.errors) >= self.bulk.options.max_failed_extractions:
                 return
-            if member.isfile():
+            if member.is_file:
                 place = destination(base, str_to_wsgi(member.name))
                 if place is not None:
                     self._store(archive, member, account, place)
         self.source.drain(TRAILING)
 
-    def _store(self, archive: Archive, member: tarfile.TarInfo, account: str, place: str) -> None:
+    def _store(self, archive: Archive, member: Member, account: str, place: str) -> None:
         if not is_text(wsgi_to_str(f"{account}/{place}")):
             return self._fail(place, status_line(412))
         if member.size > self.bulk.constraints.max_file_size:
             return self._fail(place, status_line(413))
         try:
-            attributes = attribute_headers(member.pax_headers)
+            attributes = attribute_headers(member.attributes)
         except ValueError:
             return self._fail(place, status_line(400))
         container = place.split("/", 1)[0]
@@ -137,7 +137,7 @@ class Extraction:
         found = {name: value for name, value in found.items() if is_user_metadata("object", name)}
         return found | {header_name(key): self.environ[key] for key in FOR_ALL if key in self.environ}
 
-    def _put(self, path: str, headers: dict[str, str], archive: Archive, member: tarfile.TarInfo) -> SubResponse:
+    def _put(self, path: str, headers: dict[str, str], archive: Archive, member: Member) -> SubResponse:
         always = [
             *self.tokens,
             ("User-Agent", agent(self.environ, "BulkExpand")),

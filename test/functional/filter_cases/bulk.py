@@ -137,6 +137,37 @@ UPLOADS = (
     case("no gz", extract("{o}", TWO, "tar.gz").gives(200, bad(text="Invalid Tar File: not a gzip file"))),
     case("no bz2", extract("{o}", TWO, "tar.bz2").gives(200, bad(text="Invalid Tar File: invalid compressed data"))),
     case("gz as tar", extract("{o}", gzip.compress(TWO, mtime=0)).gives(200, ANY_BODY)),
+    case(
+        "two streams of gz",
+        extract("{o}", gzip.compress(TWO[:700], mtime=0) + gzip.compress(TWO[700:], mtime=0), "tar.gz").gives(
+            200, extracted(created=2)
+        ),
+    ),
+    case(
+        "two streams of bz2",
+        extract("{o}", bz2.compress(TWO[:700]) + bz2.compress(TWO[700:]), "tar.bz2").gives(200, extracted(created=2)),
+    ),
+    case(
+        "an attribute with a line end",
+        extract("{own}", tar((member("x", **{SCHILY + "meta.a": "b\r\nX-Evil: c"}), b"x"), "y")).gives(
+            200, bad(created=1, errors="own-{slug}/x, 400 Bad Request\n")
+        ),
+    ),
+    case(
+        "an attribute that is no text",
+        extract("{own}", tar((member("x", **{SCHILY + "meta.a": "b\udcff"}), b"x"))).gives(200, extracted(created=1)),
+        HEAD("{own}/x").gives(200, X_Object_Meta_A="b\xff"),
+    ),
+    case(
+        "attributes of many files",
+        extract("{own}", tar((member("x", **{SCHILY + "other": "v" * 300_000}), b"x"))).gives(200, ANY_BODY),
+    ),
+    case(
+        "too many attributes",
+        extract("{own}", tar((member("x", **{f"{SCHILY}meta.k{n}": "v" for n in range(91)}), b"x"))).gives(
+            200, bad(errors="own-{slug}/x, 400 Bad Request\n")
+        ),
+    ),
     case("unknown kind", extract("{o}", TWO, "zip").gives(400, "Unsupported archive format")),
     case("no kind", PUT("{o}?extract-archive", TWO).gives(400, "Unsupported archive format")),
     case("short", extract("{o}", TWO[:100]).gives(200, bad(text="Invalid Tar File: truncated header"))),
@@ -312,6 +343,10 @@ DELETIONS = (
     case(
         "a line longer than any",
         delete("c/" + "n" * 20000).gives(200, deleted("400 Bad Request", text="Invalid File Name")),
+    ),
+    case(
+        "a long name in another alphabet",
+        delete("c/" + "%E4%B8%96" * 1000).gives(200, deleted(missing=1)),
     ),
     case(
         "too many",
