@@ -30,12 +30,14 @@ from swiftlite.middleware.catch_errors import CatchErrorsOptions
 from swiftlite.middleware.container_sync import ContainerSyncOptions
 from swiftlite.middleware.copy import CopyOptions
 from swiftlite.middleware.dlo import DLOOptions
+from swiftlite.middleware.formpost import FormPostOptions
 from swiftlite.middleware.gatekeeper import GatekeeperOptions
 from swiftlite.middleware.healthcheck import HealthCheckOptions
 from swiftlite.middleware.proxy_logging import ProxyLoggingOptions
 from swiftlite.middleware.slo.options import SLOOptions
 from swiftlite.middleware.symlink import SymlinkOptions
 from swiftlite.middleware.tempauth.users import TempAuthOptions
+from swiftlite.middleware.tempurl import TempURLOptions
 from swiftlite.middleware.versioned_writes.filter import VersionedWritesOptions
 from swiftlite.obj.audit_options import AuditorOptions as ObjectAuditorOptions
 from swiftlite.obj.expirer import ExpirerOptions
@@ -98,6 +100,8 @@ FILTER_OPTIONS = {
     "proxy-logging": ProxyLoggingOptions,
     "cache": MemcachedOptions,
     "container_sync": ContainerSyncOptions,
+    "tempurl": TempURLOptions,
+    "formpost": FormPostOptions,
     "tempauth": TempAuthOptions,
     "copy": CopyOptions,
     "slo": SLOOptions,

@@ -14,7 +14,7 @@ STORAGE_KINDS = ("object", "container", "account")
 SERVER_KINDS = ("proxy", *STORAGE_KINDS)
 PIPELINE = (
     "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats "
-    "container_sync tempauth copy slo dlo versioned_writes symlink proxy-logging proxy-server"
+    "container_sync tempurl formpost tempauth copy slo dlo versioned_writes symlink proxy-logging proxy-server"
 )
 INTERNAL_PIPELINE = "catch_errors proxy-logging cache symlink proxy-server"
 """What daemons' requests go down that do what clients do."""

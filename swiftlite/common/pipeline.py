@@ -30,6 +30,7 @@ FILTERS = {
         "container_sync",
         "copy",
         "dlo",
+        "formpost",
         "gatekeeper",
         "healthcheck",
         "listing_formats",
@@ -38,6 +39,7 @@ FILTERS = {
         "slo",
         "symlink",
         "tempauth",
+        "tempurl",
         "versioned_writes",
     )
 }

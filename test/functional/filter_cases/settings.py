@@ -39,7 +39,10 @@ BASIC = (
     *("catch_errors", "gatekeeper", "healthcheck", "proxy-logging", "cache", "listing_formats", "container_sync"),
     *("tempauth", "copy", "slo", "dlo", "versioned_writes", "symlink"),
 )
-FILTERS: dict[str, dict[str, str]] = {}
+FILTERS: dict[str, dict[str, str]] = {
+    "formpost": {"use": "egg:swiftlite#formpost"},
+    "tempurl": {"use": "egg:swiftlite#tempurl", "methods": "GET HEAD PUT POST DELETE COPY"},
+}
 """The filters that the tables here are about, by section; each with its ``use`` and its options."""
 PIPELINE = " ".join([*(name for name in ORDER if name in BASIC or name in FILTERS), "proxy-logging", "proxy-server"])
 SETTINGS = {
