@@ -32,6 +32,7 @@ from swiftlite.middleware.catch_errors import CatchErrorsOptions
 from swiftlite.middleware.container_sync import ContainerSyncOptions
 from swiftlite.middleware.copy import CopyOptions
 from swiftlite.middleware.dlo import DLOOptions
+from swiftlite.middleware.formpost import FormPostOptions
 from swiftlite.middleware.gatekeeper import GatekeeperOptions
 from swiftlite.middleware.healthcheck import HealthCheckOptions
 from swiftlite.middleware.listing_metadata import ListingMetadataOptions
@@ -39,6 +40,7 @@ from swiftlite.middleware.proxy_logging import ProxyLoggingOptions
 from swiftlite.middleware.slo.options import SLOOptions
 from swiftlite.middleware.symlink import SymlinkOptions
 from swiftlite.middleware.tempauth.users import TempAuthOptions
+from swiftlite.middleware.tempurl import TempURLOptions
 from swiftlite.middleware.versioned_writes.filter import VersionedWritesOptions
 from swiftlite.obj.audit_options import AuditorOptions as ObjectAuditorOptions
 from swiftlite.obj.expirer import ExpirerOptions
@@ -104,6 +106,8 @@ FILTER_OPTIONS = {
     "cache": MemcachedOptions,
     "container_sync": ContainerSyncOptions,
     "listing_metadata": ListingMetadataOptions,
+    "tempurl": TempURLOptions,
+    "formpost": FormPostOptions,
     "tempauth": TempAuthOptions,
     "copy": CopyOptions,
     "slo": SLOOptions,

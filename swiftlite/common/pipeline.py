@@ -33,6 +33,7 @@ FILTERS = {
         "container_sync",
         "copy",
         "dlo",
+        "formpost",
         "gatekeeper",
         "healthcheck",
         "listing_formats",
@@ -42,6 +43,7 @@ FILTERS = {
         "slo",
         "symlink",
         "tempauth",
+        "tempurl",
         "versioned_writes",
     )
 }

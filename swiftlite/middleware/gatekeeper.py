@@ -78,10 +78,13 @@ def _is_internal(name: str) -> bool:
 
 def _location(value: str, environ: dict[str, Any]) -> str:
     """A redirect's target: absolute, unless whoever made it asked to leave it relative."""
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:  # what a form wants after an upload, it says itself
+        return value
     if environ.get("swift.leave_relative_location"):
         return urlunsplit(("", "", *parts[2:]))
-    if parts.scheme or not value.startswith("/"):
+    if parts.scheme or parts.netloc or not value.startswith("/"):
         return value
     host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
     return f"{environ['wsgi.url_scheme']}://{host}{value}"

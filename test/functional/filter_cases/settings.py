@@ -43,6 +43,8 @@ FILTERS: dict[str, dict[str, str]] = {
     "account-quotas": {"use": "egg:swiftlite#account_quotas"},
     "bulk": {"use": "egg:swiftlite#bulk"},
     "container-quotas": {"use": "egg:swiftlite#container_quotas"},
+    "formpost": {"use": "egg:swiftlite#formpost"},
+    "tempurl": {"use": "egg:swiftlite#tempurl", "methods": "GET HEAD PUT POST DELETE COPY"},
 }
 """The filters that the tables here are about, by section; each with its ``use`` and its options."""
 PIPELINE = " ".join([*(name for name in ORDER if name in BASIC or name in FILTERS), "proxy-logging", "proxy-server"])

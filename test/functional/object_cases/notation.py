@@ -3,7 +3,8 @@
 Placeholders in targets, headers, bodies and expectations: ``{o}`` the case's own object, ``{c}`` the container its
 table shares, ``{own}`` a container of the case's own, ``{v1}`` the account (all as paths on the wire); ``{name}`` is
 ``{o}`` below the account, ``{now+5}`` the seconds since 1970 in five seconds, ``{date-5}`` the same as an HTTP date;
-``{guest}``, ``{stranger}`` and ``{admin}`` tokens of others; ``{fresh}`` an account of the case's own; and what earlier answers said, kept by `saves`. What is in no such list stays as it is.
+``{guest}``, ``{stranger}`` and ``{admin}`` tokens of others; ``{fresh}`` an account of the case's own; and what earlier answers said, kept by `saves`. What is in no such list stays as it is. `hmac_of` makes
+a placeholder for a signature of a text that may hold others.
 """
 
 from __future__ import annotations
@@ -141,6 +142,11 @@ def DELETE(target: str = "{o}", **options: Any) -> Step:
 def COPY(target: str = "{o}", **options: Any) -> Step:
     """Return a COPY."""
     return request("COPY", target, **options)
+
+
+def hmac_of(text: str, key: str, digest: str = "sha256", form: str = "hex") -> str:
+    """Return a placeholder for the HMAC of a text; `form`: hex, base64, urlsafe, or query: base64 as in a URL."""
+    return f"{{hmac {digest} {form} {key} {text}}}"
 
 
 def etag(body: str | bytes) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import re
 import socket
 import time
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import BinaryIO
+from urllib.parse import quote
 
 from functional.cluster import Cluster
 from functional.object_cases.notation import HTML, Case, Step, Table
@@ -18,6 +21,7 @@ PATIENCE = 10.0
 """Seconds for what comes true by itself."""
 INTERNAL = re.compile(r"x-backend|x-(account|container|object)-(transient-)?sysmeta-")
 _PLACEHOLDER = re.compile(r"\{(\w+)([+-]\d+)?\}")
+_SIGNATURE = re.compile(r"\{hmac (\w+) (\w+) (\S+) ([^{}]*)\}")
 _BOUNDARY = re.compile(r'(?<=boundary=)"?[\w-]+"?')
 
 
@@ -164,7 +168,8 @@ def fill(step: Step, variables: dict[str, str]) -> Step:
     """Return a step with the placeholders of all its parts replaced."""
 
     def text(value: str) -> str:
-        return _PLACEHOLDER.sub(lambda match: _value(match, variables), value)
+        filled = _PLACEHOLDER.sub(lambda match: _value(match, variables), value)
+        return _SIGNATURE.sub(_signature, filled) if "{hmac" in filled else filled
 
     def data(value: bytes) -> bytes:
         return text(value.decode("latin-1")).encode("latin-1") if b"{" in value else value
@@ -191,6 +196,17 @@ def _value(match: re.Match[str], variables: dict[str, str]) -> str:
     if name not in variables:
         return match[0]
     return variables[name] if delta is None else str(int(variables[name]) + int(delta))
+
+
+def _signature(match: re.Match[str]) -> str:
+    digest, form, key, signed = match.groups()
+    raw = hmac.digest(key.encode("latin-1"), signed.encode("latin-1"), digest)
+    if form == "hex":
+        return raw.hex()
+    if form == "urlsafe":
+        return base64.urlsafe_b64encode(raw).decode("ascii")
+    text = base64.b64encode(raw).decode("ascii")
+    return quote(text) if form == "query" else text
 
 
 def without_boundary(answer: Answer) -> tuple[str, bytes]:
