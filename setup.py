@@ -52,6 +52,7 @@ FILTERS = [
     "container_quotas",
     "container_sync",
     "formpost",
+    "keystoneauth",
     "tempauth",
     "tempurl",
     "copy",
