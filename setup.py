@@ -24,11 +24,13 @@ EXTRAS = {
     "memcache": ["pymemcache>=4.0"],
     # Or through tokens sealed under a common key (tempauth's fernet_key_…); 8 MB a process, so only for those who do.
     "fernet": ["cryptography>=40"],
-    # Dispersion tools get a token of Keystone through these; auth version 1.0, tempauth's, needs neither.
-    "keystone": ["python-swiftclient>=4.6", "python-keystoneclient>=5"],
+    # The proxy's filter authtoken validates tokens of Keystone through the first; dispersion tools get one through the
+    # others. Who has tempauth or identity needs none of them.
+    "keystone": ["keystonemiddleware>=10", "python-swiftclient>=4.6", "python-keystoneclient>=5"],
     "test": [
         "pymemcache>=4.0",
         "cryptography>=40",
+        "keystonemiddleware>=10",
         "pytest>=8",
         "pytest-timeout>=2.3",  # a hung daemon must fail its test, not the whole run
         "pytest-xdist>=3.5",  # both cores
@@ -40,6 +42,7 @@ EXTRAS = {
 
 SERVERS = {"proxy": "proxy", "object": "obj", "container": "container", "account": "account"}
 FILTERS = [
+    "authtoken",
     "bulk",
     "catch_errors",
     "gatekeeper",

@@ -95,7 +95,7 @@ RECONCILER_PIPELINE = "catch_errors proxy-logging cache proxy-server"
 """Nothing that follows links or joins segments: objects are moved as they are."""
 AUTHTOKEN = """
 # Asks Keystone whom a token stands for; goes in front of keystoneauth. Comes with: pip install swiftlite[keystone]
-# Its other options are keystonemiddleware's own. doc/keystone.md tells how many workers it needs.
+# Its other options are keystonemiddleware's own, apart from cache, for it runs in threads beside the event loop.
 paste.filter_factory = keystonemiddleware.auth_token:filter_factory
 # www_authenticate_uri = http://keystone:5000
 # auth_url = http://keystone:5000
