@@ -26,12 +26,14 @@ EXTRAS = {
     "fernet": ["cryptography>=40"],
     # Names of customers' own hosts are looked up by the filter cname_lookup; eventlet brings it, too, but may not always.
     "cname": ["dnspython>=2.3"],
-    # Dispersion tools get a token of Keystone through these; auth version 1.0, tempauth's, needs neither.
-    "keystone": ["python-swiftclient>=4.6", "python-keystoneclient>=5"],
+    # The proxy's filter authtoken validates tokens of Keystone through the first; dispersion tools get one through the
+    # others. Who has tempauth or identity needs none of them.
+    "keystone": ["keystonemiddleware>=10", "python-swiftclient>=4.6", "python-keystoneclient>=5"],
     "test": [
         "pymemcache>=4.0",
         "cryptography>=40",
         "dnspython>=2.3",
+        "keystonemiddleware>=10",
         "pytest>=8",
         "pytest-timeout>=2.3",  # a hung daemon must fail its test, not the whole run
         "pytest-xdist>=3.5",  # both cores
@@ -44,6 +46,7 @@ EXTRAS = {
 SERVERS = {"proxy": "proxy", "object": "obj", "container": "container", "account": "account"}
 FILTERS = [
     "account_quotas",
+    "authtoken",
     "bulk",
     "catch_errors",
     "cname_lookup",
@@ -57,6 +60,7 @@ FILTERS = [
     "formpost",
     "gatekeeper",
     "healthcheck",
+    "keystoneauth",
     "list_endpoints",
     "listing_formats",
     "listing_metadata",

@@ -39,6 +39,7 @@ from swiftlite.middleware.etag_quoter import EtagQuoterOptions
 from swiftlite.middleware.formpost import FormPostOptions
 from swiftlite.middleware.gatekeeper import GatekeeperOptions
 from swiftlite.middleware.healthcheck import HealthCheckOptions
+from swiftlite.middleware.keystoneauth import KeystoneAuthOptions
 from swiftlite.middleware.list_endpoints import ListEndpointsOptions
 from swiftlite.middleware.listing_metadata import ListingMetadataOptions
 from swiftlite.middleware.name_check import NameCheckOptions
@@ -100,7 +101,32 @@ OTHER_MEANING = {"object-relinker": frozenset({"workers"})}
 """Options that mean something else in a section than in ``[DEFAULT]``."""
 RECONCILER_PIPELINE = "catch_errors proxy-logging cache proxy-server"
 """Nothing that follows links or joins segments: objects are moved as they are."""
-FILTER_LINES = {"tempauth": TEMPAUTH.strip().split("\n")}
+AUTHTOKEN = """
+# Asks Keystone whom a token stands for; goes in front of keystoneauth. Comes with: pip install swiftlite[keystone]
+# Its other options are keystonemiddleware's own, apart from cache, for it runs in threads beside the event loop.
+paste.filter_factory = keystonemiddleware.auth_token:filter_factory
+# www_authenticate_uri = http://keystone:5000
+# auth_url = http://keystone:5000
+auth_type = password
+# project_domain_id = default
+# user_domain_id = default
+# project_name = service
+# username = swift
+# password =
+# let requests without a token come to keystoneauth, for temporary URLs and public containers
+delay_auth_decision = true
+# remember tokens in each worker, for so many seconds
+# token_cache_time = 300
+# memcached_servers =
+"""
+KEYSTONEAUTH = """
+# <prefix>_operator_roles, <prefix>_service_roles, <prefix>_project_reader_roles: for accounts with this prefix alone
+# SERVICE_service_roles = service
+"""
+FILTER_LINES = {
+    "keystoneauth": KEYSTONEAUTH.strip().split("\n"),
+    "tempauth": TEMPAUTH.strip().split("\n"),
+}
 """What a filter's section says besides its options' defaults."""
 FILTER_SETTINGS = {"versioned_writes": VERSIONING}
 """Options that a sample sets, since most clusters want another value than OpenStack Swift's default."""
@@ -119,6 +145,7 @@ FILTER_OPTIONS = {
     "formpost": FormPostOptions,
     "gatekeeper": GatekeeperOptions,
     "healthcheck": HealthCheckOptions,
+    "keystoneauth": KeystoneAuthOptions,
     "list-endpoints": ListEndpointsOptions,
     "listing_metadata": ListingMetadataOptions,
     "name_check": NameCheckOptions,
@@ -179,7 +206,8 @@ def _proxy() -> list[Section]:
         Section("app:proxy-server", ("use = egg:swiftlite#proxy",), ProxyOptions, frozenset({"swift_dir"})),
         Section("proxy-server:policy:0", ("# what holds for one storage policy alone",), PolicyOptions),
     ]
-    return sections + _filters(PIPELINE)
+    keystone = Section("filter:authtoken", AUTHTOKEN.strip().split("\n"))
+    return [*sections, *_filters(PIPELINE), keystone, *_filters("keystoneauth proxy-server")]
 
 
 def _filters(pipeline: str) -> list[Section]:

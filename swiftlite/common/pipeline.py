@@ -27,6 +27,7 @@ FILTERS = {
     name: f"swiftlite.middleware.{name}:filter_factory"
     for name in (
         "account_quotas",
+        "authtoken",
         "bulk",
         "catch_errors",
         "cname_lookup",
@@ -40,6 +41,7 @@ FILTERS = {
         "formpost",
         "gatekeeper",
         "healthcheck",
+        "keystoneauth",
         "list_endpoints",
         "listing_formats",
         "listing_metadata",
@@ -58,6 +60,8 @@ FILTERS = {
 """Paste name of each filter and its factory."""
 
 ALIASES = {"cache": "memcache"}
+REPLACED = {"keystonemiddleware.auth_token": "authtoken"}
+"""Modules of others whose filters would block a worker, and the filter of ours that runs them where they may."""
 OUR_EGGS = ("egg:swiftlite#", "egg:swift#")
 """Operators' files say ``egg:swift#…``; both mean ours."""
 
@@ -153,6 +157,9 @@ def _our_context(object_type: Any, name: str, global_conf: dict[str, str]) -> lo
 
 
 def _create(context: loadwsgi.LoaderContext, conf_path: str) -> Any:
+    replaced = REPLACED.get(getattr(context.object, "__module__", ""))
+    if replaced:
+        context.object = _our_context(loadwsgi.FILTER, replaced, {}).object
     try:
         return context.create()
     except ValueError as error:  # how factories of others tell that they cannot use an option

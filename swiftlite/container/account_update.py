@@ -8,11 +8,12 @@ from typing import Any
 
 from swiftlite.common.concurrency import GreenPool
 from swiftlite.core.timestamp import Timestamp
-from swiftlite.db.controller import Request
+from swiftlite.db.controller import Place, Request
 from swiftlite.http.client import Client
 from swiftlite.http.errors import Address
 from swiftlite.wire.direct import RowRefused, RowUnsent, parse_host, send_row, user_agent
 from swiftlite.wire.messages import AccountUpdate, BadMessage, UpdateTargets
+from swiftlite.wire.update_hosts import UpdateHosts
 
 
 class AccountUpdates:
@@ -37,10 +38,12 @@ class AccountUpdates:
         return targets
 
     def send(
-        self, request: Request, targets: UpdateTargets, account: str, container: str, info: Mapping[str, Any]
+        self, request: Request, targets: UpdateTargets, hosts: UpdateHosts, place: Place, info: Mapping[str, Any]
     ) -> bool:
         """Tell them all, at once.
 
+        :param hosts: whom requests may name; others are left to the container updater, which looks into the ring
+        :param place: of the container
         :param info: of the container, as its broker gives it
         :returns: False when every one of them answered that there is no such account, and there was one to ask
         """
@@ -52,7 +55,11 @@ class AccountUpdates:
             "Referer": f"{request.method} {request.url}",
             "User-Agent": user_agent("container-server"),
         }
-        statuses = self.tell_all(_places(targets), targets.partition, f"/{account}/{container}", headers)
+        places = _places(targets)
+        allowed = [(address, device) for address, device in places if hosts.allows(address)]
+        statuses = self.tell_all(allowed, targets.partition, f"/{place.account}/{place.container}", headers)
+        if len(allowed) < len(places):
+            return True  # who was not asked may know the account
         return override or not is_denied_by_all(statuses)
 
     def tell_all(

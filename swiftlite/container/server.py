@@ -18,6 +18,7 @@ from swiftlite.container.account_update import AccountUpdates
 from swiftlite.container.backend import ContainerBroker, NotDeletable, is_deleted
 from swiftlite.container.replication import ContainerReplication
 from swiftlite.container.sync_store import SYNC_TO, update_link
+from swiftlite.core.allowed_hosts import AllowedHosts
 from swiftlite.core.container_sync import BadTarget, read_target
 from swiftlite.core.json_text import load_json
 from swiftlite.core.listing import ListingQuery
@@ -45,6 +46,7 @@ from swiftlite.db.listing import Page
 from swiftlite.db.pending import FRESH_READS, STALE_READS, LockTimeout, Patience
 from swiftlite.wire.catch_up import BUSY, Reach, SameRows, Stretch, asks_only_known, known_header, speaks_of_known
 from swiftlite.wire.messages import POLICY_INDEX, ObjectRowUpdate
+from swiftlite.wire.update_hosts import UpdateHosts
 
 VERSIONS_LOCATION = "X-Versions-Location"
 LONG_PAGE = 1000
@@ -61,6 +63,12 @@ class ContainerOptions(DatabaseServerOptions):
 
     node_timeout: float = option(3.0, "seconds to wait for an account server's answer")
     conn_timeout: float = option(0.5, "seconds to wait for a connection to an account server")
+    allowed_update_hosts: AllowedHosts = option(
+        AllowedHosts(),
+        "servers besides those of the account ring that are told of changes when a request names them:"
+        " host, host:port, network/bits; *: any",
+        AllowedHosts.parse,
+    )
     allowed_sync_hosts: tuple[str, ...] = option(("127.0.0.1",), "hosts that containers may be synced to")
     allow_versions: bool = option(
         False, "keep X-Versions-Location of containers; deprecated: the proxies' filter versioned_writes does better"
@@ -78,6 +86,7 @@ class ContainerServer(DatabaseServer):
         self.allow_versions = options.allow_versions
         self.allowed_sync_hosts = frozenset(options.allowed_sync_hosts)
         self.sync_realms = SyncRealms.of(options.swift_dir, logger)
+        self.update_hosts = UpdateHosts(options.swift_dir, "account", options.allowed_update_hosts, logger)
         self.account_updates = AccountUpdates(logger, options.conn_timeout, options.node_timeout)
         self.replication = ContainerReplication(self, ContainerBroker)
         self.long_pages = Semaphore(LONG_PAGES_AT_ONCE)
@@ -266,7 +275,7 @@ class ContainerServer(DatabaseServer):
     def _tell_account(self, request: Request, targets: Any, place: Place, info: dict[str, Any]) -> None:
         if targets is not None:
             assert place.container is not None
-            if not self.account_updates.send(request, targets, place.account, place.container, info):
+            if not self.account_updates.send(request, targets, self.update_hosts, place, info):
                 raise web.HTTPNotFound("No account server knows the account.", content_type="text/plain")
 
     def POST(self, request: Request) -> Reply:

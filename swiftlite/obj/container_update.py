@@ -22,6 +22,7 @@ from swiftlite.obj.disk_threads import DiskThreads
 from swiftlite.obj.diskfile import Place
 from swiftlite.wire.direct import RowRefused, RowUnsent, finish_row, parse_host, row_target, start_row, user_agent
 from swiftlite.wire.messages import BadMessage, ObjectRowUpdate, RowReport, UpdateTargets
+from swiftlite.wire.update_hosts import UpdateHosts
 
 OVERRIDE = "x-backend-container-update-override-"
 STORED_OVERRIDE = "x-object-sysmeta-container-update-override-"
@@ -112,12 +113,14 @@ def overridden(row: dict[str, str], *sources: Mapping[str, str]) -> dict[str, st
 class ContainerUpdates:
     """Sends rows over kept connections, for a bounded time; what is not acknowledged goes to the spool.
 
+    :param hosts: whom requests may name
     :param patience: seconds that one change waits for container servers, however many they are
     """
 
     def __init__(
         self,
         client: Client,
+        hosts: UpdateHosts,
         spool: AsyncPending,
         threads: DiskThreads,
         queue: ExpirerQueue,
@@ -125,6 +128,7 @@ class ContainerUpdates:
         logger: Logger,
     ) -> None:
         self.client = client
+        self.hosts = hosts
         self.threads = threads
         self.queue = queue
         self.spool = spool
@@ -234,6 +238,9 @@ class ContainerUpdates:
             target = row_target(device, partition, path)
             if address is None:
                 self._lose(row, f"{device} has no address to send {target} to")
+                continue
+            if not self.hosts.allows(address):
+                row.is_lost = True  # logged already, for a forged address once and not at every request
                 continue
             # Only connecting takes time here: no other server is tried once the time is over.
             if now >= change.deadline:

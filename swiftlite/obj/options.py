@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from swiftlite.common.config import ServerOptions, is_true, option
+from swiftlite.core.allowed_hosts import AllowedHosts
 from swiftlite.core.metadata import ALLOWED_OBJECT_HEADERS
 from swiftlite.obj.diskfile import DiskFileOptions
 from swiftlite.obj.writer import Reserve
@@ -26,6 +27,12 @@ class ObjectOptions(ServerOptions):
     conn_timeout: float = option(0.5, "seconds to wait for a connection to a container server")
     container_update_timeout: float = option(
         1.0, "seconds that a client waits at most for container servers; the updater tells those that were slower"
+    )
+    allowed_update_hosts: AllowedHosts = option(
+        AllowedHosts(),
+        "servers besides those of the container ring that are told of changes when a request names them:"
+        " host, host:port, network/bits; *: any",
+        AllowedHosts.parse,
     )
     allowed_headers: tuple[str, ...] = option(
         ALLOWED_OBJECT_HEADERS, "headers that are stored with objects besides their metadata"

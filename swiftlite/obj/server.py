@@ -47,6 +47,7 @@ from swiftlite.obj.ssync_receiver import SsyncReceiver
 from swiftlite.obj.writer import DiskFileWriter
 from swiftlite.wire import suffix_hashes
 from swiftlite.wire.messages import POLICY_INDEX, ObjectRowUpdate, next_part_power
+from swiftlite.wire.update_hosts import UpdateHosts
 
 
 class ObjectServer:
@@ -82,7 +83,8 @@ class ObjectServer:
             options.expiring_objects_container_divisor,
         )
         spool = AsyncPending(self.fs, swift.hash_path)
-        self.container_updates = ContainerUpdates(client, spool, self.files.threads, queue, patience, logger)
+        hosts = UpdateHosts(options.swift_dir, "container", options.allowed_update_hosts, logger)
+        self.container_updates = ContainerUpdates(client, hosts, spool, self.files.threads, queue, patience, logger)
         self.allowed_headers = frozenset(name.lower() for name in options.allowed_headers)
         refused = ("REPLICATE", "SSYNC") if options.replication_server is False else ()
         self.handlers = {verb: getattr(self, verb) for verb in self.methods if verb not in refused}

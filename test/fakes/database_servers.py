@@ -14,6 +14,7 @@ from swiftlite.account.server import AccountServer
 from swiftlite.common.policies import StoragePolicies, StoragePolicy
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.container.server import ContainerOptions, ContainerServer
+from swiftlite.core.allowed_hosts import AllowedHosts
 from swiftlite.core.constraints import Constraints
 from swiftlite.core.names import HashPath
 from swiftlite.db.controller import DatabaseServerOptions
@@ -73,4 +74,8 @@ def account_server(devices: Path) -> ServerThread:
 
 
 def container_server(devices: Path) -> ServerThread:
-    return ServerThread(ContainerServer(ContainerOptions(**options(devices)), SWIFT, LOGGER))
+    return ServerThread(
+        ContainerServer(
+            ContainerOptions(**{**options(devices), "allowed_update_hosts": AllowedHosts.parse("*")}), SWIFT, LOGGER
+        )
+    )

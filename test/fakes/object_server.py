@@ -13,6 +13,7 @@ from urllib.parse import quote
 from fakes.database_servers import SWIFT
 from fakes.http_server import ServerThread
 from swiftlite.common.fs import FileSystem
+from swiftlite.core.allowed_hosts import AllowedHosts
 from swiftlite.obj.options import ObjectOptions
 from swiftlite.obj.server import ObjectServer
 
@@ -35,6 +36,7 @@ class ObjectNode:
         self.device = devices / "sda"
         self.device.mkdir(parents=True, exist_ok=True)
         values = {"devices": str(devices), "mount_check": False, "workers": 0, "log_requests": False, **options}
+        values.setdefault("allowed_update_hosts", AllowedHosts.parse("*"))  # there are no rings
         self.app = ObjectServer(ObjectOptions(**values), SWIFT, LOGGER, fs)  # type: ignore[arg-type]
         self.thread = ServerThread(self.app, client_timeout=client_timeout)
 

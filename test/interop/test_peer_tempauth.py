@@ -104,7 +104,7 @@ def ask(app, cache, method, path, headers):
         "wsgi.url_scheme": "http", "wsgi.errors": io.StringIO(), "wsgi.input": io.BytesIO(), "wsgi.multithread": True,
         "wsgi.multiprocess": True, "wsgi.run_once": False, "swift.cache": cache, "swift.trans_id": "tx",
     }
-    environ.update(("HTTP_" + name, value) for name, value in headers.items())
+    environ.update((name if "." in name else "HTTP_" + name, value) for name, value in headers.items())
     started = []
     body = b"".join(app(environ, lambda status, headers, exc_info=None: started.extend((status, headers))))
     found = {name.lower(): value for name, value in started[1]}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hmac
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from swiftlite.common.pipeline import WSGIApp
-from swiftlite.common.web import Answer, HTTPBadRequest, HTTPForbidden, HTTPNotFound, HTTPUnauthorized, Request
+from swiftlite.common.web import Answer, HTTPBadRequest, HTTPNotFound, Request
 from swiftlite.core.acl import AccountACL, clean_acl, parse_account_acl, parse_acl, read_account_acl
-from swiftlite.core.names import quote_wsgi, split_path, wsgi_to_str
+from swiftlite.core.names import split_path, wsgi_to_str
+from swiftlite.core.resellers import prefix_of
+from swiftlite.middleware.authorization import denial, shows_sync_key, unauthorized
 from swiftlite.middleware.tempauth.login import Login
 from swiftlite.middleware.tempauth.tokens import Tokens
 from swiftlite.middleware.tempauth.users import TempAuthConf
@@ -46,7 +47,7 @@ class TempAuth:
             elif self.prefix:
                 return unauthorized(path)(environ, start_response)
             else:
-                environ.setdefault("swift.authorize", self.deny)
+                environ.setdefault("swift.authorize", denial)
         elif self._decides_about(path):
             environ["swift.authorize"] = self.authorize
             environ["swift.clean_acl"] = clean_acl
@@ -55,7 +56,7 @@ class TempAuth:
                 environ["swift.authorize"] = self.authorize
                 environ["swift.clean_acl"] = clean_acl
         else:
-            environ.setdefault("swift.authorize", self.deny)
+            environ.setdefault("swift.authorize", denial)
         return self.app(environ, start_response)
 
     def _groups(self, environ: dict[str, Any], token: str) -> str | None:
@@ -81,14 +82,7 @@ class TempAuth:
     def _decides_about(self, path: str) -> bool:
         """Whether the path is of an account with one of our prefixes, other than the empty one."""
         segments = path.split("/", 3)
-        return len(segments) > 2 and bool(self._prefix(segments[2]))
-
-    def _prefix(self, account: str) -> str | None:
-        """The reseller prefix of an account, None when it is not ours."""
-        for prefix in self.prefixes:
-            if prefix and account.startswith(prefix):
-                return prefix
-        return "" if "" in self.prefixes else None
+        return len(segments) > 2 and bool(prefix_of(segments[2], self.prefixes))
 
     def authorize(self, request: Request) -> Answer | None:
         """Whether the request may go on: the proxy's ``swift.authorize``.
@@ -101,9 +95,9 @@ class TempAuth:
             _version, account, container, name = split_path(environ["PATH_INFO"], 1, 4, rest_with_last=True)
         except ValueError:
             return HTTPNotFound(request=request)
-        prefix = self._prefix(account) if account else None
+        prefix = prefix_of(account, self.prefixes) if account else None
         if account is None or prefix is None:
-            return self.deny(request)
+            return denial(request)
         problem = _take_account_acl(environ)
         if problem:
             return problem
@@ -119,7 +113,7 @@ class TempAuth:
         if self._administers(groups, (prefix, account), method, container):
             environ["swift_owner"] = True
             return None
-        if method == "OPTIONS" or _has_sync_key(environ):
+        if method == "OPTIONS" or shows_sync_key(environ):
             return None
         acl = parse_acl(getattr(request, "acl", None))
         if acl.allows_referrer(environ.get("HTTP_REFERER")) and (name or acl.allows_listings):
@@ -128,7 +122,7 @@ class TempAuth:
             return None
         if groups and self._account_acl_allows(environ, groups, reads, container):
             return None
-        return self.deny(request)
+        return denial(request)
 
     def _administers(self, groups: list[str], target: tuple[str, str], method: str, container: str | None) -> bool:
         """Whether the account is the user's own; even so, only resellers make and delete accounts."""
@@ -157,19 +151,6 @@ class TempAuth:
         stored = info["sysmeta"].get("core-access-control")
         return parse_account_acl(wsgi_to_str(stored) if stored else None)
 
-    def deny(self, request: Request) -> Answer:
-        """403 for a user who is known, else 401."""
-        if request.environ.get("REMOTE_USER"):
-            return HTTPForbidden(request=request)
-        return unauthorized(request.environ["PATH_INFO"], request)
-
-
-def unauthorized(path: str, request: Request | None = None) -> Answer:
-    """401 that names the account as the realm."""
-    segments = path.split("/", 3)
-    realm = segments[2] if len(segments) > 2 and segments[1] and segments[2] not in ("", "v1.0", "auth") else "unknown"
-    return HTTPUnauthorized(request=request, headers={"Www-Authenticate": f'Swift realm="{quote_wsgi(realm)}"'})
-
 
 def _user_groups(environ: dict[str, Any]) -> list[str]:
     user: str | None = environ.get("REMOTE_USER")
@@ -190,17 +171,3 @@ def _take_account_acl(environ: dict[str, Any]) -> Answer | None:
         return refusal
     environ[STORED_ACCOUNT_ACL] = environ.pop(ACCOUNT_ACL)
     return None
-
-
-def _has_sync_key(environ: dict[str, Any]) -> bool:
-    """Whether another cluster's container sync shows the container's key; the proxy gives it to writes of objects.
-
-    It must have gone through the filter container_sync, which believes its timestamp: else it would happen now, however
-    old it is, and overwrite what is newer.
-    """
-    key, shown = environ.get("swift_sync_key"), environ.get("HTTP_X_CONTAINER_SYNC_KEY")
-    if not key or shown is None or "HTTP_X_BACKEND_INBOUND_X_TIMESTAMP" in environ:
-        return False
-    if environ["REQUEST_METHOD"] not in ("PUT", "DELETE"):
-        return False
-    return hmac.compare_digest(key.encode("latin-1", "replace"), shown.encode("latin-1", "replace"))

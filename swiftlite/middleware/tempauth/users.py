@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from swiftlite.common.config import option
 from swiftlite.common.pipeline import factory_options
+from swiftlite.core.resellers import parse_prefixes, prefixed_option
 
 
 class BadOption(ValueError):
@@ -49,13 +50,6 @@ class User:
     def has_key(self, key: str) -> bool:
         """Compare secrets in constant time."""
         return hmac.compare_digest(self.key.encode("utf-8", "surrogateescape"), key.encode("utf-8", "surrogateescape"))
-
-
-def parse_prefixes(text: str) -> tuple[str, ...]:
-    """Reseller prefixes, each with its underscore; ``''`` is the empty one."""
-    words = ["" if word.strip() == "''" else word.strip() for word in text.split(",") if word.strip()]
-    prefixes = [word if not word or word.endswith("_") else f"{word}_" for word in words]
-    return tuple(dict.fromkeys(prefixes)) or ("",)
 
 
 def parse_auth_prefix(text: str) -> str:
@@ -120,14 +114,11 @@ def read_tempauth_conf(conf: Mapping[str, str]) -> TempAuthConf:
     return TempAuthConf(
         options=options,
         users={user.identity: user for user in _read_users(conf, options.reseller_prefix[0])},
-        required_groups={prefix: _required_group(conf, prefix) for prefix in options.reseller_prefix},
+        required_groups={
+            prefix: prefixed_option(conf, prefix, "require_group").strip() for prefix in options.reseller_prefix
+        },
         fernet_keys=fernet_keys,
     )
-
-
-def _required_group(conf: Mapping[str, str], prefix: str) -> str:
-    name = prefix or "''"
-    return (conf.get(f"{name}require_group") or conf.get("require_group") or "").strip()
 
 
 def _read_users(conf: Mapping[str, str], prefix: str) -> Iterator[User]:

@@ -46,8 +46,11 @@ def lines():
 
 def test_every_filter_has_the_factory_that_paste_calls():
     import importlib
+    import importlib.util
 
-    for target in FILTERS.values():
+    for name, target in FILTERS.items():
+        if name == "authtoken" and importlib.util.find_spec("keystonemiddleware") is None:
+            continue
         module, _, factory = target.partition(":")
         made = getattr(importlib.import_module(module), factory)({})(answering())
         assert callable(made)
