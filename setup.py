@@ -24,16 +24,20 @@ EXTRAS = {
     "memcache": ["pymemcache>=4.0"],
     # Or through tokens sealed under a common key (tempauth's fernet_key_…); 8 MB a process, so only for those who do.
     "fernet": ["cryptography>=40"],
+    # The conf file need not hold users' passwords, but hashes of them: a maintained argon2, only for those who have hashes.
+    "passwords": ["argon2-cffi>=21.2"],
     # Dispersion tools get a token of Keystone through these; auth version 1.0, tempauth's, needs neither.
     "keystone": ["python-swiftclient>=4.6", "python-keystoneclient>=5"],
     "test": [
         "pymemcache>=4.0",
         "cryptography>=40",
+        "argon2-cffi>=21.2",
         "pytest>=8",
         "pytest-timeout>=2.3",  # a hung daemon must fail its test, not the whole run
         "pytest-xdist>=3.5",  # both cores
         "hypothesis>=6.100",  # laws of the pure rules
         "python-swiftclient>=4.6",  # the client that users have
+        "python-keystoneclient>=5",  # by which it logs in through version 3
     ],
     "lint": ["ruff>=0.9", "mypy>=1.13", "import-linter>=2.1"],
 }
@@ -52,6 +56,7 @@ FILTERS = [
     "container_quotas",
     "container_sync",
     "formpost",
+    "identity",
     "tempauth",
     "tempurl",
     "copy",

@@ -35,6 +35,7 @@ from swiftlite.middleware.dlo import DLOOptions
 from swiftlite.middleware.formpost import FormPostOptions
 from swiftlite.middleware.gatekeeper import GatekeeperOptions
 from swiftlite.middleware.healthcheck import HealthCheckOptions
+from swiftlite.middleware.identity.options import IdentityOptions
 from swiftlite.middleware.listing_metadata import ListingMetadataOptions
 from swiftlite.middleware.proxy_logging import ProxyLoggingOptions
 from swiftlite.middleware.slo.options import SLOOptions
@@ -59,7 +60,7 @@ LISTENING_ONLY = STORAGE_ONLY | {
 DEFAULT_TEXTS = {"workers": "auto", "handoff_delete": "auto", "rsync_tempfile_timeout": "auto"}
 TEMPAUTH = """
 # user_<account>_<user> = <key> [group...] [storage URL]; .admin may do all in its account, .reseller_admin in any,
-# .reseller_reader may read any
+# .reseller_reader may read any; the key may be what swiftlite-hash-password makes of it
 # user_test_tester = testing .admin
 # user64_<account>_<user>: the same, both names in base64 without padding, for names with underscores
 # <prefix>_require_group: a group that users of accounts with this prefix must have
@@ -108,6 +109,7 @@ FILTER_OPTIONS = {
     "listing_metadata": ListingMetadataOptions,
     "tempurl": TempURLOptions,
     "formpost": FormPostOptions,
+    "identity": IdentityOptions,
     "tempauth": TempAuthOptions,
     "copy": CopyOptions,
     "slo": SLOOptions,

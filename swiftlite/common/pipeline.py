@@ -36,6 +36,7 @@ FILTERS = {
         "formpost",
         "gatekeeper",
         "healthcheck",
+        "identity",
         "listing_formats",
         "listing_metadata",
         "memcache",
