@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
+from dataclasses import replace
 
 from swiftlite.core.identity_request import Named
 from swiftlite.core.signed_token import derive_id
@@ -85,17 +86,16 @@ class Directory:
         roles += options.reseller_roles if ".reseller_admin" in user.groups else ()
         return list(dict.fromkeys(roles))
 
-    def groups_of(self, user: User, roles: Iterable[str] | None) -> str:
+    def groups_of(self, user: User, roles: Collection[str] | None) -> str:
         """The groups that tempauth authorises, comma-separated.
 
         :param roles: those that a restricted token has: groups that stand for others are left out; None for all
         """
-        if roles is not None:
-            lost = set(self.roles_of(user)) - set(roles)
-            without = {".admin"} if lost & {*self.options.admin_roles, *self.options.user_roles} else set()
-            # Of the other groups nobody knows what they are worth: who has less than all roles has none of them.
-            kept = [group for group in user.groups if not lost or (group == ".admin" and group not in without)]
-            user = User(user.account, user.name, user.key, tuple(kept), user.url)
+        if roles is not None and not set(self.roles_of(user)) <= set(roles):
+            # Of groups that stand for no role nobody knows what they are worth: they are left out, too.
+            worth = {".admin": self.options.admin_roles, ".reseller_admin": self.options.reseller_roles}
+            kept = tuple(group for group in user.groups if not set(roles).isdisjoint(worth.get(group, ())))
+            user = replace(user, groups=kept)
         return self.conf.groups_of(user)
 
     def storage_url(self, account: str, base: str) -> str:
