@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from swiftlite.common import swift_info
 from swiftlite.common.cache import Cache
-from swiftlite.common.config import ConfFile, ConfigError
+from swiftlite.common.config import ConfigError
 from swiftlite.common.log import Logger, get_logger
 from swiftlite.common.passwords import Passwords, is_hashed
-from swiftlite.common.pipeline import WSGIApp, factory_options, factory_place
+from swiftlite.common.pipeline import WSGIApp, factory_options, factory_place, section_options
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.core.signed_token import START, derive_key
 from swiftlite.middleware.identity.api import API
@@ -64,14 +64,8 @@ def _read_users(conf: dict[str, str], section: str) -> tuple[TempAuthConf, Passw
 
     :raises ConfigError: naming what does not fit there
     """
-    file, own_section = factory_place(conf)
-    others = ConfFile.load(file)
-    if not others.has(section):
-        remedy = f"add a section [{section}] with users, or name another"
-        raise ConfigError(file, own_section, "users_from", f"there is no section {section!r}", remedy)
-    theirs = {**others.section(section), "__file__": file, "__section__": section}
-    # As Paste reads them: names and passwords are UTF-8.
-    theirs = {key: value.encode("latin-1").decode("utf-8", "surrogateescape") for key, value in theirs.items()}
+    file, _ = factory_place(conf)
+    theirs = section_options(file, section)
     try:
         users = read_tempauth_conf(theirs)
         passwords = read_passwords(users)
