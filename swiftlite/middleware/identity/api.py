@@ -37,7 +37,8 @@ class API:
         self.authentication = authentication
         self._v1 = v1
         self._auth_prefix = authentication.directory.conf.options.auth_prefix
-        self.doors = ("/v3", "/v2.0", PREFIX, self._auth_prefix)
+        self.doors = ("/v3", "/v2.0", PREFIX, self._auth_prefix, "//")
+        """How the paths begin that may be for us; clients join URLs carelessly."""
         credential, own = ("users", "*", "application_credentials"), ("users", "*", "application_credentials", "*")
         self._routes: dict[tuple[str, ...], dict[str, Handler]] = {
             (): {"GET": self._versions},

@@ -123,6 +123,6 @@ class Site:
         return answered.headers["x-subject-token"]
 
 
-def project(name: str, **domain: str) -> dict[str, Any]:
+def project(name: str, /, **domain: str) -> dict[str, Any]:
     """A scope."""
     return {"project": {"name": name, "domain": domain or {"id": "default"}}}
