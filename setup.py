@@ -26,12 +26,15 @@ EXTRAS = {
     "fernet": ["cryptography>=40"],
     # Names of customers' own hosts are looked up by the filter cname_lookup; eventlet brings it, too, but may not always.
     "cname": ["dnspython>=2.3"],
+    # The conf file need not hold users' passwords, but hashes of them: a maintained argon2, only for those who have hashes.
+    "passwords": ["argon2-cffi>=21.2"],
     # The proxy's filter authtoken validates tokens of Keystone through the first; dispersion tools get one through the
     # others. Who has tempauth or identity needs none of them.
     "keystone": ["keystonemiddleware>=10", "python-swiftclient>=4.6", "python-keystoneclient>=5"],
     "test": [
         "pymemcache>=4.0",
         "cryptography>=40",
+        "argon2-cffi>=21.2",
         "dnspython>=2.3",
         "keystonemiddleware>=10",
         "pytest>=8",
@@ -39,6 +42,7 @@ EXTRAS = {
         "pytest-xdist>=3.5",  # both cores
         "hypothesis>=6.100",  # laws of the pure rules
         "python-swiftclient>=4.6",  # the client that users have
+        "python-keystoneclient>=5",  # by which it logs in through version 3
     ],
     "lint": ["ruff>=0.9", "mypy>=1.13", "import-linter>=2.1"],
 }
@@ -60,6 +64,7 @@ FILTERS = [
     "formpost",
     "gatekeeper",
     "healthcheck",
+    "identity",
     "keystoneauth",
     "list_endpoints",
     "listing_formats",

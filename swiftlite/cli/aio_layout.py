@@ -37,11 +37,13 @@ class Plan:
     """The wanted layout, and how far what lies in the directory is from it.
 
     `is_new`: nothing is laid out yet. `new_keys`: users whose keys were made just now, to be told once.
+    `has_identity`: clients of Keystone can log in, too; directories of earlier versions have no such filter.
     """
 
     layout: Layout
     is_new: bool
     new_keys: Mapping[str, str]
+    has_identity: bool = True
 
     @property
     def user(self) -> str:
@@ -92,9 +94,12 @@ class Plan:
         )
         told = "".join(f"  {user} has the key {key}\n" for user, key in self.new_keys.items() if user != self.user)
         kept = f"The keys are random, told only this once, and kept in {conf}:\n{told}\n" if self.new_keys else ""
+        root, (account, name) = self.auth_url.removesuffix("/auth/v1.0"), self.user.split(":", 1)
+        keystone = f"  Keystone  {root}/v3 (or v2.0), user {name}, project {account}, domain Default\n"
         return (
             f"The store is up, with three replicas of everything, in {self.layout.directory}\n\n"
-            f"  Auth URL  {self.auth_url}\n  User      {self.user}\n  Key       {key_line}\n\n"
+            f"  Auth URL  {self.auth_url}\n  User      {self.user}\n  Key       {key_line}\n"
+            f"{keystone if self.has_identity else ''}\n"
             f"{kept}Paste these lines to get a token, put a file with curl, and one with swift:\n\n{paste}"
         )
 
@@ -127,7 +132,8 @@ def make_plan(directory: Path, port: int | None, bind: str | None, workers: int 
         workers=str(workers) if workers is not None else default.get("workers", str(_default_workers())),
         swift_conf={"storage-policy:0": {"name": "Policy-0", "default": "yes"}},
     )
-    return Plan(wanted, is_new, new_keys)
+    filters = conf.section("pipeline:main").get("pipeline", "").split() if conf else []
+    return Plan(wanted, is_new, new_keys, has_identity=is_new or "identity" in filters)
 
 
 def _default_workers() -> int:

@@ -39,6 +39,7 @@ from swiftlite.middleware.etag_quoter import EtagQuoterOptions
 from swiftlite.middleware.formpost import FormPostOptions
 from swiftlite.middleware.gatekeeper import GatekeeperOptions
 from swiftlite.middleware.healthcheck import HealthCheckOptions
+from swiftlite.middleware.identity.options import IdentityOptions
 from swiftlite.middleware.keystoneauth import KeystoneAuthOptions
 from swiftlite.middleware.list_endpoints import ListEndpointsOptions
 from swiftlite.middleware.listing_metadata import ListingMetadataOptions
@@ -68,7 +69,7 @@ LISTENING_ONLY = STORAGE_ONLY | {
 DEFAULT_TEXTS = {"workers": "auto", "handoff_delete": "auto", "rsync_tempfile_timeout": "auto"}
 TEMPAUTH = """
 # user_<account>_<user> = <key> [group...] [storage URL]; .admin may do all in its account, .reseller_admin in any,
-# .reseller_reader may read any
+# .reseller_reader may read any; the key may be what swiftlite-hash-password makes of it
 # user_test_tester = testing .admin
 # user64_<account>_<user>: the same, both names in base64 without padding, for names with underscores
 # <prefix>_require_group: a group that users of accounts with this prefix must have
@@ -101,6 +102,12 @@ OTHER_MEANING = {"object-relinker": frozenset({"workers"})}
 """Options that mean something else in a section than in ``[DEFAULT]``."""
 RECONCILER_PIPELINE = "catch_errors proxy-logging cache proxy-server"
 """Nothing that follows links or joins segments: objects are moved as they are."""
+OTHER_FILTERS = "crossdomain name_check cname_lookup domain_remap list-endpoints read_only proxy-server"
+PLACES = (
+    "# The sections below that the pipeline does not name belong there, too: crossdomain, name_check, cname_lookup and",
+    "# domain_remap, in this order, before the first proxy-logging; list-endpoints behind cache; read_only behind",
+    "# tempauth; authtoken and keystoneauth in place of identity and tempauth.",
+)
 AUTHTOKEN = """
 # Asks Keystone whom a token stands for; goes in front of keystoneauth. Comes with: pip install swiftlite[keystone]
 # Its other options are keystonemiddleware's own, apart from cache, for it runs in threads beside the event loop.
@@ -145,6 +152,7 @@ FILTER_OPTIONS = {
     "formpost": FormPostOptions,
     "gatekeeper": GatekeeperOptions,
     "healthcheck": HealthCheckOptions,
+    "identity": IdentityOptions,
     "keystoneauth": KeystoneAuthOptions,
     "list-endpoints": ListEndpointsOptions,
     "listing_metadata": ListingMetadataOptions,
@@ -202,12 +210,12 @@ def _storage(kind: str, port: int, server: type, daemons: Mapping[str, type]) ->
 def _proxy() -> list[Section]:
     sections = [
         _default(8080, STORAGE_ONLY),
-        Section("pipeline:main", (f"pipeline = {PIPELINE}",)),
+        Section("pipeline:main", (f"pipeline = {PIPELINE}", *PLACES)),
         Section("app:proxy-server", ("use = egg:swiftlite#proxy",), ProxyOptions, frozenset({"swift_dir"})),
         Section("proxy-server:policy:0", ("# what holds for one storage policy alone",), PolicyOptions),
     ]
     keystone = Section("filter:authtoken", AUTHTOKEN.strip().split("\n"))
-    return [*sections, *_filters(PIPELINE), keystone, *_filters("keystoneauth proxy-server")]
+    return [*sections, *_filters(PIPELINE), *_filters(OTHER_FILTERS), keystone, *_filters("keystoneauth proxy-server")]
 
 
 def _filters(pipeline: str) -> list[Section]:

@@ -13,9 +13,9 @@ from pathlib import Path
 STORAGE_KINDS = ("object", "container", "account")
 SERVER_KINDS = ("proxy", *STORAGE_KINDS)
 PIPELINE = (
-    "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats "
-    "container_sync bulk tempurl formpost tempauth listing_metadata copy container-quotas account-quotas "
-    "slo dlo versioned_writes symlink proxy-logging proxy-server"
+    "catch_errors gatekeeper healthcheck proxy-logging cache etag-quoter listing_formats container_sync bulk tempurl "
+    "formpost identity tempauth staticweb listing_metadata copy container-quotas account-quotas slo dlo "
+    "versioned_writes symlink proxy-logging proxy-server"
 )
 INTERNAL_PIPELINE = "catch_errors proxy-logging cache symlink proxy-server"
 """What daemons' requests go down that do what clients do."""

@@ -41,6 +41,7 @@ FILTERS = {
         "formpost",
         "gatekeeper",
         "healthcheck",
+        "identity",
         "keystoneauth",
         "list_endpoints",
         "listing_formats",
@@ -119,6 +120,23 @@ def factory_options(cls: type[Options], conf: Mapping[str, str]) -> Options:
     :raises ConfigError: naming the option whose text does not fit
     """
     return read_options(cls, conf, *factory_place(conf))
+
+
+def section_options(conf_path: str, section: str) -> dict[str, str]:
+    """What another section of a conf file says, those of ``[DEFAULT]`` included, as its factory gets it.
+
+    :raises ConfigError: when there is no such section, or the file cannot be read
+    """
+    parser = _Loader(conf_path).parser
+    if not parser.has_section(section):
+        raise ConfigError(conf_path, section, None, "there is no such section", "add it, or name another")
+    try:
+        options: dict[str, str] = dict(parser.items(section))
+    except (configparser.Error, ValueError) as error:
+        raise ConfigError(conf_path, section, None, str(error), "correct it") from None
+    for name in [name for name in options if name.startswith("set ")]:
+        options[name[4:].strip()] = options.pop(name)
+    return {**options, "__section__": section}
 
 
 def _add_required_filters(pipeline: loadwsgi.LoaderContext) -> None:

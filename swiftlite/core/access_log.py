@@ -17,7 +17,9 @@ DEFAULT_TEMPLATE = (
     "{auth_token} {bytes_recvd} {bytes_sent} {client_etag} {transaction_id} {headers} {request_time} {source} "
     "{log_info} {start_time} {end_time} {policy_index} {access_user_id}"
 )
-SENSITIVE_HEADERS = frozenset({"X-Auth-Token", "X-Storage-Token", "Authorization"})
+SENSITIVE_HEADERS = frozenset(
+    {"X-Auth-Token", "X-Storage-Token", "X-Service-Token", "X-Subject-Token", "Authorization"}
+)
 SECRET_HEADERS = frozenset({"X-Container-Sync-Key"})
 """Of which a line shows nothing: clients choose short ones, and keep them for years."""
 SENSITIVE_PARAMETERS = ("temp_url_sig", "Signature", "X-Amz-Signature")

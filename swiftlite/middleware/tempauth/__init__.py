@@ -9,8 +9,9 @@ from swiftlite.common import swift_info
 from swiftlite.common.config import ConfigError
 from swiftlite.common.pipeline import WSGIApp, factory_place
 from swiftlite.middleware.tempauth.filter import TempAuth
+from swiftlite.middleware.tempauth.login import Login
 from swiftlite.middleware.tempauth.tokens import Tokens
-from swiftlite.middleware.tempauth.users import BadOption, read_tempauth_conf
+from swiftlite.middleware.tempauth.users import BadOption, read_passwords, read_tempauth_conf
 
 
 def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[WSGIApp], WSGIApp]:
@@ -23,8 +24,9 @@ def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[
         settings = read_tempauth_conf(conf)
         # The key is made here, before the server forks: every worker then accepts the others' tokens.
         tokens = Tokens(settings, os.urandom(32))
+        passwords = read_passwords(settings)
     except BadOption as error:
         file, section = factory_place(conf)
         raise ConfigError(file, section, error.option, error.problem, "correct it") from None
     swift_info.register("tempauth", account_acls=True)
-    return lambda app: TempAuth(app, settings, tokens)
+    return lambda app: TempAuth(app, settings, Login(settings, tokens, passwords))

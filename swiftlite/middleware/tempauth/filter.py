@@ -13,24 +13,25 @@ from swiftlite.core.names import split_path, wsgi_to_str
 from swiftlite.core.resellers import prefix_of
 from swiftlite.middleware.authorization import denial, shows_sync_key, unauthorized
 from swiftlite.middleware.tempauth.login import Login
-from swiftlite.middleware.tempauth.tokens import Tokens
 from swiftlite.middleware.tempauth.users import TempAuthConf
 from swiftlite.proxy.info import get_account_info
 
 ACCOUNT_ACL = "HTTP_X_ACCOUNT_ACCESS_CONTROL"
+IDENTIFIED = "swift.identity"
+"""Set by the filter identity where it has read the token, and REMOTE_USER says whose it is."""
 STORED_ACCOUNT_ACL = "HTTP_X_ACCOUNT_SYSMETA_CORE_ACCESS_CONTROL"
 
 
 class TempAuth:
     """The filter. It decides alone about tokens and accounts that bear one of its reseller prefixes."""
 
-    def __init__(self, app: WSGIApp, conf: TempAuthConf, tokens: Tokens) -> None:
+    def __init__(self, app: WSGIApp, conf: TempAuthConf, login: Login) -> None:
         self.app = app
         self.conf = conf
         self.prefix = conf.prefix
         self.prefixes = conf.options.reseller_prefix
-        self.tokens = tokens
-        self.login = Login(conf, tokens)
+        self.tokens = login.tokens
+        self.login = login
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         options = self.conf.options
@@ -40,7 +41,7 @@ class TempAuth:
         if path.startswith(options.auth_prefix):
             return self.login(environ, start_response)
         token = environ.get("HTTP_X_AUTH_TOKEN") or environ.get("HTTP_X_STORAGE_TOKEN")
-        if token and token.startswith(self.prefix):
+        if token and token.startswith(self.prefix) and IDENTIFIED not in environ:
             groups = self._groups(environ, token)
             if groups:
                 self._admit(environ, groups)

@@ -6,24 +6,28 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from swiftlite.common.passwords import Passwords
 from swiftlite.common.web import Answer, HTTPBadRequest, HTTPMethodNotAllowed, HTTPNotFound, HTTPOk, HTTPUnauthorized
 from swiftlite.core.names import quote_wsgi, split_path, str_to_wsgi, wsgi_to_str
 from swiftlite.middleware.tempauth.tokens import Tokens
 from swiftlite.middleware.tempauth.users import TempAuthConf, User
 
-NOBODY = User("", "", "no key is this long, so none is equal", (), "")
-
 
 class Login:
     """Answers ``GET /auth/v1.0``, ``/auth/auth`` and ``/auth/v1/<account>/auth``."""
 
-    def __init__(self, conf: TempAuthConf, tokens: Tokens) -> None:
+    def __init__(self, conf: TempAuthConf, tokens: Tokens, passwords: Passwords) -> None:
         self.conf = conf
         self.tokens = tokens
+        self.passwords = passwords
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        answer: Iterable[bytes] = self._answer(environ)(environ, start_response)
-        return answer
+        try:
+            answer = self._answer(environ)
+        except Answer as refusal:
+            answer = refusal
+        body: Iterable[bytes] = answer(environ, start_response)
+        return body
 
     def _answer(self, environ: dict[str, Any]) -> Answer:
         if environ["REQUEST_METHOD"] != "GET":
@@ -43,30 +47,38 @@ class Login:
         """Trade a key for a token; the three are WSGI strings, empty where missing."""
         if not (account and name and key):
             return _refusal(account)
-        user = self.conf.users.get(wsgi_to_str(f"{account}:{name}"))
-        # One comparison either way: the time must not tell whether there is such a user.
-        if not (user or NOBODY).has_key(wsgi_to_str(key)) or user is None:
+        identity = wsgi_to_str(f"{account}:{name}")
+        user = self.conf.users.get(identity)
+        if not self.match(environ, user, identity, wsgi_to_str(key)) or user is None:
             return _refusal(account)
         environ.setdefault("swift.access_logging", {})["user_id"] = user.identity
         now = time.time()
-        token, expires = self.tokens.issue(user, environ.get("swift.cache"), now)
+        token, expires = self.issue(environ, user, now)
         return HTTPOk(
             b"",
             headers={
                 "X-Auth-Token": token,
                 "X-Storage-Token": token,
                 "X-Auth-Token-Expires": str(int(expires - now)),
-                "X-Storage-Url": self._storage_url(user, environ),
+                "X-Storage-Url": str_to_wsgi(self.conf.storage_url(user, self.base(environ))),
             },
         )
 
-    def _storage_url(self, user: User, environ: dict[str, Any]) -> str:
+    def match(self, environ: dict[str, Any], user: User | None, identity: str, key: str) -> bool:
+        """Whether it is the user's key.
+
+        :param identity: ``account:user`` as sent; ``user`` is None when there is none
+        """
+        return self.passwords.match(user.key if user else None, key)
+
+    def issue(self, environ: dict[str, Any], user: User, now: float) -> tuple[str, float]:
+        """A token for the user, and when it expires."""
+        return self.tokens.issue(user, environ.get("swift.cache"), now)
+
+    def base(self, environ: dict[str, Any]) -> str:
+        """Scheme and host that the client reaches us at."""
         host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
-        url = user.url.replace("$HOST", f"{environ['wsgi.url_scheme']}://{host}")
-        scheme = self.conf.options.storage_url_scheme
-        if scheme != "default":
-            url = f"{scheme}:{url.partition(':')[2]}"
-        return str_to_wsgi(url)
+        return f"{environ['wsgi.url_scheme']}://{host}"
 
 
 def _account_login(environ: dict[str, Any], account: str) -> tuple[str, str, str]:

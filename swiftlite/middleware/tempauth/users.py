@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from swiftlite.common.config import option
+from swiftlite.common.passwords import Passwords
 from swiftlite.common.pipeline import factory_options
 from swiftlite.core.resellers import parse_prefixes, prefixed_option
 
@@ -33,6 +33,7 @@ class User:
     account: str
     name: str
     key: str
+    """The password, or a hash of it."""
     groups: tuple[str, ...]
     url: str
     """Storage URL, with ``$HOST`` for the scheme and host that the client used."""
@@ -46,10 +47,6 @@ class User:
     def account_id(self) -> str:
         """Last segment of the storage URL: the account as paths name it."""
         return self.url.rpartition("/")[2]
-
-    def has_key(self, key: str) -> bool:
-        """Compare secrets in constant time."""
-        return hmac.compare_digest(self.key.encode("utf-8", "surrogateescape"), key.encode("utf-8", "surrogateescape"))
 
 
 def parse_auth_prefix(text: str) -> str:
@@ -100,6 +97,15 @@ class TempAuthConf:
                 groups.append(user.account_id)
         return ",".join(groups)
 
+    def storage_url(self, user: User, base: str) -> str:
+        """Where a client finds the user's account.
+
+        :param base: scheme and host that the client used
+        """
+        url = user.url.replace("$HOST", base)
+        scheme = self.options.storage_url_scheme
+        return url if scheme == "default" else f"{scheme}:{url.partition(':')[2]}"
+
 
 def read_tempauth_conf(conf: Mapping[str, str]) -> TempAuthConf:
     """Read the section.
@@ -119,6 +125,17 @@ def read_tempauth_conf(conf: Mapping[str, str]) -> TempAuthConf:
         },
         fernet_keys=fernet_keys,
     )
+
+
+def read_passwords(conf: TempAuthConf) -> Passwords:
+    """What compares the users' passwords.
+
+    :raises BadOption: when a hash of one cannot be used
+    """
+    try:
+        return Passwords(user.key for user in conf.users.values())
+    except ValueError as error:
+        raise BadOption("user_...", str(error)) from None
 
 
 def _read_users(conf: Mapping[str, str], prefix: str) -> Iterator[User]:
