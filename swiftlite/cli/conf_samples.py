@@ -29,15 +29,23 @@ from swiftlite.db.replicator import ReplicatorOptions
 from swiftlite.middleware.account_quotas import AccountQuotasOptions
 from swiftlite.middleware.bulk.options import BulkOptions
 from swiftlite.middleware.catch_errors import CatchErrorsOptions
+from swiftlite.middleware.cname_lookup import CNAMELookupOptions
 from swiftlite.middleware.container_sync import ContainerSyncOptions
 from swiftlite.middleware.copy import CopyOptions
+from swiftlite.middleware.crossdomain import CrossDomainOptions
 from swiftlite.middleware.dlo import DLOOptions
+from swiftlite.middleware.domain_remap import DomainRemapOptions
+from swiftlite.middleware.etag_quoter import EtagQuoterOptions
 from swiftlite.middleware.formpost import FormPostOptions
 from swiftlite.middleware.gatekeeper import GatekeeperOptions
 from swiftlite.middleware.healthcheck import HealthCheckOptions
+from swiftlite.middleware.list_endpoints import ListEndpointsOptions
 from swiftlite.middleware.listing_metadata import ListingMetadataOptions
+from swiftlite.middleware.name_check import NameCheckOptions
 from swiftlite.middleware.proxy_logging import ProxyLoggingOptions
+from swiftlite.middleware.read_only import ReadOnlyOptions
 from swiftlite.middleware.slo.options import SLOOptions
+from swiftlite.middleware.staticweb import StaticWebOptions
 from swiftlite.middleware.symlink import SymlinkOptions
 from swiftlite.middleware.tempauth.users import TempAuthOptions
 from swiftlite.middleware.tempurl import TempURLOptions
@@ -99,21 +107,29 @@ FILTER_SETTINGS = {"versioned_writes": VERSIONING}
 FILTER_OPTIONS = {
     "account-quotas": AccountQuotasOptions,
     "bulk": BulkOptions,
+    "cache": MemcachedOptions,
     "catch_errors": CatchErrorsOptions,
+    "cname_lookup": CNAMELookupOptions,
+    "container_sync": ContainerSyncOptions,
+    "copy": CopyOptions,
+    "crossdomain": CrossDomainOptions,
+    "dlo": DLOOptions,
+    "domain_remap": DomainRemapOptions,
+    "etag-quoter": EtagQuoterOptions,
+    "formpost": FormPostOptions,
     "gatekeeper": GatekeeperOptions,
     "healthcheck": HealthCheckOptions,
-    "proxy-logging": ProxyLoggingOptions,
-    "cache": MemcachedOptions,
-    "container_sync": ContainerSyncOptions,
+    "list-endpoints": ListEndpointsOptions,
     "listing_metadata": ListingMetadataOptions,
-    "tempurl": TempURLOptions,
-    "formpost": FormPostOptions,
-    "tempauth": TempAuthOptions,
-    "copy": CopyOptions,
+    "name_check": NameCheckOptions,
+    "proxy-logging": ProxyLoggingOptions,
+    "read_only": ReadOnlyOptions,
     "slo": SLOOptions,
-    "dlo": DLOOptions,
-    "versioned_writes": VersionedWritesOptions,
+    "staticweb": StaticWebOptions,
     "symlink": SymlinkOptions,
+    "tempauth": TempAuthOptions,
+    "tempurl": TempURLOptions,
+    "versioned_writes": VersionedWritesOptions,
 }
 
 
