@@ -154,9 +154,7 @@ class ProxyOptions(PolicyOptions):
     max_containers_whitelist: tuple[str, ...] = option((), "accounts that this limit does not bind")
     deny_host_headers: tuple[str, ...] = option((), "host names that are refused with 403")
     cors_allow_origin: tuple[str, ...] = option((), "origins that every container allows")
-    cors_expose_headers: tuple[str, ...] = option(
-        (), "headers that scripts of other origins may read", parse_lower_list
-    )
+    cors_expose_headers: tuple[str, ...] = option((), "headers that scripts of other origins may read")
     strict_cors_mode: bool = option(True, "send CORS headers only to origins that the container allows")
     swift_owner_headers: tuple[str, ...] = option(
         DEFAULT_OWNER_HEADERS, "headers that only an account's owner may see or set", parse_lower_list

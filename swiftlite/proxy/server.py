@@ -71,7 +71,7 @@ class Application:
         except Exception:
             self.log.exception("ERROR Unhandled exception in request %s", environ.get("PATH_INFO"))
             answer = HTTPInternalServerError()
-        if "HTTP_ORIGIN" in environ:
+        if environ.get("HTTP_ORIGIN"):
             start_response = self._sharing(environ, start_response)
         if isinstance(answer, Answer) and environ["REQUEST_METHOD"] == "HEAD":
             answer.body = b""

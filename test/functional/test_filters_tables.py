@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from fakes.dns_server import CNAMES, TABLES, DNSServer
 from functional.cluster import Cluster
 from functional.filter_cases import all_cases
 from functional.filter_cases.settings import SETTINGS, SWIFT_CONF
@@ -20,8 +21,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A cluster of its own: one server of each kind over four devices."""
     cluster = Cluster(tmp_path_factory.mktemp("tables") / "cluster", settings=SETTINGS, swift_conf=SWIFT_CONF)
     try:
-        cluster.start()
-        yield site_of(cluster)
+        with DNSServer(CNAMES, TABLES):
+            cluster.start()
+            yield site_of(cluster)
     finally:
         cluster.remove()
 

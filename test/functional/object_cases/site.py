@@ -113,8 +113,11 @@ class Site:
                 return read_answer(stream, step.method)
 
     def _bytes(self, step: Step) -> bytes:
-        headers = [("Host", "%s:%d" % self.address), ("Connection", "close")]
-        if "x-auth-token" not in {name.lower() for name, _ in step.headers}:
+        given = {name.lower() for name, _ in step.headers}
+        headers = [("Connection", "close")]
+        if "host" not in given:
+            headers.append(("Host", "%s:%d" % self.address))
+        if "x-auth-token" not in given:
             headers.append(("X-Auth-Token", self.token))
         body = step.body
         if step.framing == "length":
