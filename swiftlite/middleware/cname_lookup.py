@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from swiftlite.common import swift_info
+from swiftlite.common.cache import Cache
 from swiftlite.common.concurrency import ThreadPool
 from swiftlite.common.config import ConfigError, option
 from swiftlite.common.log import Logger, get_logger
@@ -89,6 +90,8 @@ class CNAMELookup:
         self.depth = options.lookup_depth
         self.resolver = resolver
         self.log = log
+        self.cache = Cache()
+        """For where the filter stands left of ``cache``, as it may: a lookup for every request would be too many."""
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         asked: str = environ.get("HTTP_HOST") or environ["SERVER_NAME"]
@@ -97,7 +100,7 @@ class CNAMELookup:
         if not self.domains or self._is_ours(name) or host.is_address:
             return self.app(environ, start_response)
         try:
-            found = self._follow(name, environ.get("swift.cache"))
+            found = self._follow(name, environ.get("swift.cache") or self.cache)
         except Unresolved as error:
             return HTTPBadRequest(str(error), content_type="text/plain")(environ, start_response)
         self.log.info("Mapped %s to %s", name, found)
@@ -107,7 +110,7 @@ class CNAMELookup:
     def _is_ours(self, name: str) -> bool:
         return domain_of(f".{name}", self.domains) is not None
 
-    def _follow(self, name: str, cache: Any) -> str:
+    def _follow(self, name: str, cache: Cache) -> str:
         """The name below a storage domain that a customer's name stands for, or that its CNAME stands for…
 
         :raises Unresolved: when there is none
@@ -125,13 +128,13 @@ class CNAMELookup:
             raise Unresolved(f"CNAME lookup failed after {self.depth} tries")
         raise Unresolved("CNAME lookup failed to resolve to a valid domain")
 
-    def _cname(self, name: str, cache: Any) -> str | None:
+    def _cname(self, name: str, cache: Cache) -> str | None:
         """What a name stands for, from a cache or from DNS; None where it stands for nothing."""
         key = f"cname-{name}"
-        known = None if cache is None else cache.get(key)
+        known = cache.get(key)
         if known is None:
             ttl, known = self.resolver.cname(name)
-            if cache is not None and ttl > 0 and known is not None:
+            if ttl > 0 and known is not None:
                 cache.set(key, known, ttl)
         return known if isinstance(known, str) else None
 

@@ -43,8 +43,24 @@ BASIC = (
 FILTERS: dict[str, dict[str, str]] = {
     "account-quotas": {"use": "egg:swiftlite#account_quotas"},
     "bulk": {"use": "egg:swiftlite#bulk"},
+    "cname_lookup": {
+        "use": "egg:swiftlite#cname_lookup",
+        "storage_domain": "store.example",
+        "nameservers": "%s:%d" % dns_server.TABLES,
+        "lookup_depth": "2",
+    },
     "container-quotas": {"use": "egg:swiftlite#container_quotas"},
+    "crossdomain": {"use": "egg:swiftlite#crossdomain"},
+    "domain_remap": {
+        "use": "egg:swiftlite#domain_remap",
+        "storage_domain": "store.example",
+        "reseller_prefixes": "AUTH, SERVICE",
+    },
+    "etag-quoter": {"use": "egg:swiftlite#etag_quoter"},
     "formpost": {"use": "egg:swiftlite#formpost"},
+    "list-endpoints": {"use": "egg:swiftlite#list_endpoints"},
+    "read_only": {"use": "egg:swiftlite#read_only"},
+    "staticweb": {"use": "egg:swiftlite#staticweb"},
     "tempurl": {"use": "egg:swiftlite#tempurl", "methods": "GET HEAD PUT POST DELETE COPY"},
     "cname_lookup": {
         "use": "egg:swiftlite#cname_lookup",

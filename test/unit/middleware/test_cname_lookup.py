@@ -93,6 +93,12 @@ def test_answers_are_cached_for_as_long_as_they_hold(server):
     assert server.asked.count("www.customer.test") == 2
 
 
+def test_without_a_cache_filter_answers_are_remembered_too(server):
+    app = filter_over(server)
+    assert [ask(app, "www.customer.test").status for _ in range(3)] == [200] * 3
+    assert server.asked == ["www.customer.test"]
+
+
 def test_a_failure_is_not_cached(server):
     cache, app = Cache(), filter_over(server)
     ask(app, FAILS, cache)
