@@ -62,22 +62,6 @@ FILTERS: dict[str, dict[str, str]] = {
     "read_only": {"use": "egg:swiftlite#read_only"},
     "staticweb": {"use": "egg:swiftlite#staticweb"},
     "tempurl": {"use": "egg:swiftlite#tempurl", "methods": "GET HEAD PUT POST DELETE COPY"},
-    "cname_lookup": {
-        "use": "egg:swiftlite#cname_lookup",
-        "storage_domain": "store.example",
-        "nameservers": "%s:%d" % dns_server.TABLES,
-        "lookup_depth": "2",
-    },
-    "crossdomain": {"use": "egg:swiftlite#crossdomain"},
-    "domain_remap": {
-        "use": "egg:swiftlite#domain_remap",
-        "storage_domain": "store.example",
-        "reseller_prefixes": "AUTH, SERVICE",
-    },
-    "etag-quoter": {"use": "egg:swiftlite#etag_quoter"},
-    "list-endpoints": {"use": "egg:swiftlite#list_endpoints"},
-    "read_only": {"use": "egg:swiftlite#read_only"},
-    "staticweb": {"use": "egg:swiftlite#staticweb"},
 }
 """The filters that the tables here are about, by section; each with its ``use`` and its options."""
 PIPELINE = " ".join([*(name for name in ORDER if name in BASIC or name in FILTERS), "proxy-logging", "proxy-server"])
