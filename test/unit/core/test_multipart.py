@@ -13,9 +13,16 @@ from swiftlite.core.multipart import CHUNK, MAX_HEAD, MultipartError, MultipartR
 
 BOUNDARY = b"xYzZy"
 Part = tuple[dict[str, str], bytes]
+
+
+def one_by_one(body: bytes) -> Callable[[int], bytes]:
+    source = io.BytesIO(body)
+    return lambda size: source.read(min(size, 1))
+
+
 WAYS: dict[str, Callable[[bytes], Callable[[int], bytes]]] = {
     "whole": lambda body: io.BytesIO(body).read,
-    "byte by byte": lambda body: lambda size, source=io.BytesIO(body): source.read(min(size, 1)),
+    "byte by byte": one_by_one,
     "trailing bytes": lambda body: io.BytesIO(body + b"\r\n--xYzZy\r\n\r\nmore").read,
 }
 
