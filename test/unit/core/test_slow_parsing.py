@@ -112,7 +112,9 @@ def first_characters(item: Any) -> set[str]:
     return {character for character in CHARACTERS if one.fullmatch(character)}
 
 
-@pytest.mark.parametrize(("name", "pattern"), patterns(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("name", "pattern"), list(patterns()), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_no_pattern_backtracks_over_the_same_text_again(name: str, pattern: re.Pattern[str]) -> None:
     assert not list(ambiguities(_parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE)))
 
