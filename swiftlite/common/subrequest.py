@@ -6,9 +6,9 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
-from urllib.parse import parse_qsl
 
 from swiftlite.common.web import environ_key
+from swiftlite.core.query import parse_query
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -93,7 +93,7 @@ def make_environ(
 def query_of(environ: Environ) -> dict[str, str]:
     """The parameters of a request's query as WSGI strings; of a repeated one the last."""
     query = environ.get("QUERY_STRING")
-    return dict(parse_qsl(query, keep_blank_values=True, encoding="latin-1")) if query else {}
+    return parse_query(query) if query else {}
 
 
 def may_have(query: str, parameter: str) -> bool:

@@ -30,8 +30,11 @@ def clean_acl(header: str, value: str) -> str:
 
 
 def _clean_element(header: str, element: str) -> str:
-    designator, colon, host = (part.strip() for part in element.partition(":"))
-    if not colon or not designator.startswith("."):
+    if not element.startswith("."):
+        return element
+    designator, colon, host = element.partition(":")
+    designator, host = designator.rstrip(), host.lstrip()
+    if not colon:
         return element
     if designator not in REFERRER_WORDS:
         raise ValueError(f"Unknown designator {designator!r} in ACL: {element!r}")

@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlparse
 from swiftlite.core.rows import split_swift_bytes
 
 API_VERSIONS = ("v1", "v1.0")
+_LONGEST_QUERY = 256
+_DEEPEST = 16
 FORM = "X-Container-Sync-To must be of the form //realm/cluster/account/container or http://host/v1/account/container"
 _OF_THE_ANSWER = frozenset(
     {
@@ -130,6 +132,8 @@ def _at(url: str, realm: str | None = None, realm_key: str | None = None) -> Tar
     """
     scheme, _, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
+    if path.count("/") > _DEEPEST:
+        raise BadTarget(FORM)
     try:
         parts = urlparse(f"{scheme}://{authority}")
         host, port = parts.hostname, parts.port
@@ -155,7 +159,8 @@ def asks_for_more(method: str, is_object: bool, query: str, copies: bool) -> str
     """
     if not is_object or method not in _METHODS:
         return "Container sync may GET, HEAD, PUT and DELETE objects, nothing else."
-    if not _QUERIES.get(method, frozenset()).issuperset(parse_qsl(query, keep_blank_values=True)):
+    good = _QUERIES.get(method, frozenset())
+    if len(query) > _LONGEST_QUERY or not good.issuperset(parse_qsl(query, keep_blank_values=True)):
         return f"A {method} of container sync cannot have this query."
     return "Container sync cannot copy." if copies else None
 

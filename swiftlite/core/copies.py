@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import unquote
 
 from swiftlite.core.metadata import is_system_metadata, is_transient_metadata, is_user_metadata
 from swiftlite.core.names import split_path
+from swiftlite.core.query import unquote_wsgi
 
 Headers = list[tuple[str, str]]
 
@@ -50,7 +50,7 @@ def read_place(text: str) -> tuple[str, str]:
     :returns: WSGI strings
     :raises ValueError: when it names no object
     """
-    path = unquote(text, "latin-1")
+    path = unquote_wsgi(text)
     container, name = split_path(path if path.startswith("/") else "/" + path, 2, 2, rest_with_last=True)
     assert container is not None and name is not None
     return container, name
@@ -61,7 +61,7 @@ def read_account(text: str) -> str:
 
     :raises ValueError: saying what is wrong
     """
-    account = unquote(text, "latin-1")
+    account = unquote_wsgi(text)
     if not account:
         raise ValueError("Account name cannot be empty")
     if "/" in account:

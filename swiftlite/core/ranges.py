@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from itertools import combinations, pairwise
+from itertools import combinations, islice, pairwise
 from typing import NamedTuple
 
 MAX_RANGES = 50
 MAX_OVERLAPS = 2
 MAX_UNORDERED = 8
-
-_RANGE = re.compile(r"^\s*([0-9]*)\s*-\s*([0-9]*)\s*$", re.ASCII)
 
 
 class ByteRange(NamedTuple):
@@ -53,12 +50,12 @@ class RangeRequest:
             return None
         specs: list[tuple[int | None, int | None]] = []
         for part in text.split(","):
-            match = _RANGE.match(part)
-            if not match or match.group(1) == match.group(2) == "":
-                return None
+            start, dash, end = part.partition("-")
             try:
-                first, last = (int(digits) if digits else None for digits in match.groups())
-            except ValueError:  # more digits than Python turns into a number
+                first, last = _position(start), _position(end)
+            except ValueError:
+                return None
+            if not dash or first is last is None:
                 return None
             if first is not None and last is not None and first > last:
                 return None
@@ -71,12 +68,26 @@ class RangeRequest:
         :returns: none at all means 416, as does asking for too much at once (RFC 9110 17.15); None means that the
             last bytes of an empty object were wanted: the answer is 200 with no bytes
         """
-        ranges = [found for spec in self.specs if (found := _resolve_one(spec, total)) is not None]
+        wanted = (found for spec in self.specs if (found := _resolve_one(spec, total)) is not None)
+        ranges = list(islice(wanted, MAX_RANGES + 1))  # one too many is enough to know
         if _is_excessive(ranges):
             return []
         if total == 0 and ranges:
             return None
         return ranges
+
+
+def _position(text: str) -> int | None:
+    """A number of digits alone, None for nothing.
+
+    :raises ValueError: when it is something else, or has more digits than Python turns into a number
+    """
+    if text.isdigit() and text.isascii():
+        return int(text)
+    digits = text.strip()
+    if digits == text and digits:
+        raise ValueError("It is no position.")
+    return _position(digits) if digits else None
 
 
 def _resolve_one(spec: tuple[int | None, int | None], total: int) -> ByteRange | None:

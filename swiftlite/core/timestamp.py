@@ -197,4 +197,7 @@ def normal_delete_at(value: str | float | int) -> str:
 
     :raises ValueError: when ``value`` is no number
     """
-    return f"{min(max(0, int(float(value))), MAX_DELETE_AT):010d}"
+    number = value if isinstance(value, int) else float(value)  # an int may be too large for a float
+    if number != number:
+        raise ValueError("It is no number.")
+    return f"{int(min(max(0, number), MAX_DELETE_AT)):010d}"

@@ -327,13 +327,13 @@ REDIRECTS = (
         ),
     ),
     case(
-        "no files",
+        "no files, redirected",
         form(redirect="http://x/").gives(
             303, re.compile(b".*"), Location="http://x/?status=400&message=no%20files%20to%20process"
         ),
     ),
     case(
-        "too many",
+        "too many, redirected",
         form(file("a"), redirect="http://x/", max_file_count="0").gives(
             303, re.compile(b".*"), Location="http://x/?status=400&message=max%20file%20count%20exceeded"
         ),
@@ -344,8 +344,8 @@ REDIRECTS = (
             303, re.compile(b".*"), Location="http://x/?status=400&message="
         ),
     ),
-    case("too large", bad(form(file("a", "x" * 21), redirect="http://x/"), "max_file_size exceeded")),
-    case("wrong key", refused(form(file("a"), key="other", redirect="http://x/"))),
+    case("too large, redirected", bad(form(file("a", "x" * 21), redirect="http://x/"), "max_file_size exceeded")),
+    case("wrong key, redirected", refused(form(file("a"), key="other", redirect="http://x/"))),
     case(
         "a path",
         form(file("a"), redirect="/v1/x").gives(

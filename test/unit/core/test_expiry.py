@@ -39,3 +39,9 @@ def test_bad(delete_at, delete_after, message):
     with pytest.raises(Violation) as caught:
         requested_delete_at(delete_at, delete_after, NOW)
     assert (caught.value.status, caught.value.message) == (400, message)
+
+
+@pytest.mark.parametrize("digits", [20, 400, 4000])
+def test_what_is_too_large_for_a_float_is_the_last_moment(digits: int) -> None:
+    assert requested_delete_at("9" * digits, None, Timestamp(1)) == 9999999999
+    assert requested_delete_at(None, "9" * digits, Timestamp(1)) == 9999999999

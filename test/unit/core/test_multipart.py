@@ -15,14 +15,14 @@ BOUNDARY = b"xYzZy"
 Part = tuple[dict[str, str], bytes]
 
 
-def _byte_by_byte(source: io.BytesIO) -> Callable[[int], bytes]:
-    """Return a read that gives a byte at a time."""
+def one_by_one(body: bytes) -> Callable[[int], bytes]:
+    source = io.BytesIO(body)
     return lambda size: source.read(min(size, 1))
 
 
 WAYS: dict[str, Callable[[bytes], Callable[[int], bytes]]] = {
     "whole": lambda body: io.BytesIO(body).read,
-    "byte by byte": lambda body: _byte_by_byte(io.BytesIO(body)),
+    "byte by byte": one_by_one,
     "trailing bytes": lambda body: io.BytesIO(body + b"\r\n--xYzZy\r\n\r\nmore").read,
 }
 
