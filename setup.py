@@ -47,6 +47,7 @@ SERVERS = {"proxy": "proxy", "object": "obj", "container": "container", "account
 FILTERS = [
     "account_quotas",
     "authtoken",
+    "backend_ratelimit",
     "bulk",
     "catch_errors",
     "cname_lookup",
@@ -67,7 +68,9 @@ FILTERS = [
     "memcache",
     "name_check",
     "proxy_logging",
+    "ratelimit",
     "read_only",
+    "recon",
     "slo",
     "staticweb",
     "symlink",
