@@ -37,7 +37,10 @@ OF_DEVICES = ("diskusage", "quarantined", "unmounted")
 @pytest.fixture(scope="module")
 def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Cluster]]:
     """Both clusters."""
-    recon = {"pipeline:main": {"pipeline": "catch_errors healthcheck recon cache proxy-server"}}
+    recon = {
+        "pipeline:main": {"pipeline": "catch_errors healthcheck recon cache proxy-server"},
+        "filter:recon": {"use": "egg:swiftlite#recon"},
+    }
     with two_clusters(tmp_path_factory.mktemp("recon"), {"proxy": recon}) as found:
         for daemon in DAEMONS:
             found["ours"].run_once(daemon)
