@@ -51,6 +51,7 @@ SERVERS = {"proxy": "proxy", "object": "obj", "container": "container", "account
 FILTERS = [
     "account_quotas",
     "authtoken",
+    "backend_ratelimit",
     "bulk",
     "catch_errors",
     "cname_lookup",
@@ -72,7 +73,9 @@ FILTERS = [
     "memcache",
     "name_check",
     "proxy_logging",
+    "ratelimit",
     "read_only",
+    "recon",
     "slo",
     "staticweb",
     "symlink",

@@ -27,6 +27,7 @@ from swiftlite.core.constraints import Constraints
 from swiftlite.db.controller import DatabaseServerOptions
 from swiftlite.db.replicator import ReplicatorOptions
 from swiftlite.middleware.account_quotas import AccountQuotasOptions
+from swiftlite.middleware.backend_ratelimit import BackendRateLimitOptions
 from swiftlite.middleware.bulk.options import BulkOptions
 from swiftlite.middleware.catch_errors import CatchErrorsOptions
 from swiftlite.middleware.cname_lookup import CNAMELookupOptions
@@ -45,7 +46,9 @@ from swiftlite.middleware.list_endpoints import ListEndpointsOptions
 from swiftlite.middleware.listing_metadata import ListingMetadataOptions
 from swiftlite.middleware.name_check import NameCheckOptions
 from swiftlite.middleware.proxy_logging import ProxyLoggingOptions
+from swiftlite.middleware.ratelimit import RateLimitOptions
 from swiftlite.middleware.read_only import ReadOnlyOptions
+from swiftlite.middleware.recon import ReconOptions
 from swiftlite.middleware.slo.options import SLOOptions
 from swiftlite.middleware.staticweb import StaticWebOptions
 from swiftlite.middleware.symlink import SymlinkOptions
@@ -81,6 +84,17 @@ DELAYS = (
     "# delay_reaping_<account>[/<container>]: seconds for which expired objects are left in place; names percent-encoded",
     "# delay_reaping_AUTH_test = 0",
 )
+RATELIMIT = (
+    "# container_ratelimit_<objects> and container_listing_ratelimit_<objects>: writes to, and listings of, a container of",
+    "# so many objects that are served a second; between two sizes in proportion, below the smallest without limit",
+    "# container_ratelimit_0 = 100",
+    "# container_ratelimit_10 = 50",
+    "# container_listing_ratelimit_0 = 100",
+)
+BACKEND_RATELIMIT = (
+    "# to be named in the pipeline before the server where its limits are wanted",
+    "use = egg:swiftlite#backend_ratelimit",
+)
 ERROR_PATTERNS = (
     "# regex_pattern_<anything>: a regular expression that a line of the kernel's log matches which tells of an error;",
     "# its first group is the device. Those that are set replace these two:",
@@ -102,11 +116,11 @@ OTHER_MEANING = {"object-relinker": frozenset({"workers"})}
 """Options that mean something else in a section than in ``[DEFAULT]``."""
 RECONCILER_PIPELINE = "catch_errors proxy-logging cache proxy-server"
 """Nothing that follows links or joins segments: objects are moved as they are."""
-OTHER_FILTERS = "crossdomain name_check cname_lookup domain_remap list-endpoints read_only proxy-server"
+OTHER_FILTERS = "crossdomain name_check cname_lookup domain_remap recon list-endpoints ratelimit read_only proxy-server"
 PLACES = (
     "# The sections below that the pipeline does not name belong there, too: crossdomain, name_check, cname_lookup and",
-    "# domain_remap, in this order, before the first proxy-logging; list-endpoints behind cache; read_only behind",
-    "# tempauth; authtoken and keystoneauth in place of identity and tempauth.",
+    "# domain_remap, in this order, before the first proxy-logging; recon and list-endpoints behind listing_formats;",
+    "# ratelimit before identity; read_only behind tempauth; authtoken and keystoneauth in place of identity and tempauth.",
 )
 AUTHTOKEN = """
 # Asks Keystone whom a token stands for; goes in front of keystoneauth. Comes with: pip install swiftlite[keystone]
@@ -130,7 +144,8 @@ KEYSTONEAUTH = """
 # <prefix>_operator_roles, <prefix>_service_roles, <prefix>_project_reader_roles: for accounts with this prefix alone
 # SERVICE_service_roles = service
 """
-FILTER_LINES = {
+FILTER_LINES: dict[str, Sequence[str]] = {
+    "ratelimit": RATELIMIT,
     "keystoneauth": KEYSTONEAUTH.strip().split("\n"),
     "tempauth": TEMPAUTH.strip().split("\n"),
 }
@@ -158,7 +173,9 @@ FILTER_OPTIONS = {
     "listing_metadata": ListingMetadataOptions,
     "name_check": NameCheckOptions,
     "proxy-logging": ProxyLoggingOptions,
+    "ratelimit": RateLimitOptions,
     "read_only": ReadOnlyOptions,
+    "recon": ReconOptions,
     "slo": SLOOptions,
     "staticweb": StaticWebOptions,
     "symlink": SymlinkOptions,
@@ -197,9 +214,11 @@ def _storage(kind: str, port: int, server: type, daemons: Mapping[str, type]) ->
     """A storage server's sample; `daemons`: the options of each that works on its devices, by section."""
     sections = [
         _default(port, set()),
-        Section("pipeline:main", (f"pipeline = healthcheck {kind}-server",)),
+        Section("pipeline:main", (f"pipeline = healthcheck recon {kind}-server",)),
         Section(f"app:{kind}-server", (f"use = egg:swiftlite#{kind}",), server, _own(server)),
         Section("filter:healthcheck", ("use = egg:swiftlite#healthcheck",), HealthCheckOptions),
+        Section("filter:recon", ("use = egg:swiftlite#recon",), ReconOptions, _own(ReconOptions)),
+        Section("filter:backend_ratelimit", BACKEND_RATELIMIT, BackendRateLimitOptions, frozenset({"swift_dir"})),
     ]
     return sections + [
         Section(name, (), options, _own(options) - OTHER_MEANING.get(name, frozenset()))

@@ -213,9 +213,10 @@ def _storage_conf(layout: Layout, node: StorageNode, kind: str, port: int) -> Co
     default = _default_section(layout, node.ip, port) | {"devices": str(node.root), "mount_check": "false"}
     conf = {
         "DEFAULT": default,
-        "pipeline:main": {"pipeline": f"healthcheck {kind}-server"},
+        "pipeline:main": {"pipeline": f"healthcheck recon {kind}-server"},
         f"app:{kind}-server": {"use": f"egg:swiftlite#{kind}"},
         "filter:healthcheck": {"use": "egg:swiftlite#healthcheck"},
+        "filter:recon": {"use": "egg:swiftlite#recon"},
     }
     # Little to walk on one machine, so look again soon.
     conf |= {f"{kind}-{daemon}": {"interval": seconds} for (owner, daemon), seconds in DAEMONS.items() if owner == kind}

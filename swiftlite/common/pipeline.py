@@ -28,6 +28,7 @@ FILTERS = {
     for name in (
         "account_quotas",
         "authtoken",
+        "backend_ratelimit",
         "bulk",
         "catch_errors",
         "cname_lookup",
@@ -49,7 +50,9 @@ FILTERS = {
         "memcache",
         "name_check",
         "proxy_logging",
+        "ratelimit",
         "read_only",
+        "recon",
         "slo",
         "staticweb",
         "symlink",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import string
 from collections.abc import Callable, Mapping
@@ -91,6 +92,22 @@ def compile_template(style: Style) -> Formatter:
         if not _PLAIN("".join(values)):
             values = [spell(value) for value in values]
         return pattern % tuple(values)
+
+    return line
+
+
+def compile_json(style: Style) -> Formatter:
+    """A function that makes a line of JSON of an entry: an object with every field that the template names, by its name.
+
+    :raises ValueError: when the template names a field that there is not
+    """
+    known = _fields(style)
+    names = [name for _, name, _, _ in string.Formatter().parse(style.template) if name is not None]
+    fields = {name: _field(name, known, style) for name in names}
+
+    def line(entry: Entry) -> str:
+        found = {name: field(entry) for name, field in fields.items()}
+        return json.dumps({name: None if value == "" else value for name, value in found.items()})
 
     return line
 

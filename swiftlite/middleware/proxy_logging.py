@@ -12,11 +12,22 @@ from swiftlite.common.concurrency import Timeout
 from swiftlite.common.config import ConfigError, option
 from swiftlite.common.log import Logger, get_logger, log_line
 from swiftlite.common.pipeline import WSGIApp, factory_options, factory_place
-from swiftlite.core.access_log import DEFAULT_TEMPLATE, Entry, Formatter, Style, anonymize, compile_template
+from swiftlite.core.access_log import (
+    DEFAULT_TEMPLATE,
+    Entry,
+    Formatter,
+    Style,
+    anonymize,
+    compile_json,
+    compile_template,
+)
 from swiftlite.core.names import quote_wsgi
 
 LOGGED = "swift.proxy_access_log_made"
 """Set by the first of the pipeline's loggers; the others then log only requests that filters make themselves."""
+
+COMPILERS = {"text": compile_template, "json": compile_json}
+"""What makes lines, by the option log_format."""
 
 POLICY_HEADER = "x-backend-storage-policy-index"
 
@@ -164,6 +175,9 @@ class ProxyLoggingOptions:
     """The filter's section. ``access_log_name``, ``_facility``, ``_level`` and ``_address`` go before ``log_name``…"""
 
     log_msg_template: str = option(DEFAULT_TEMPLATE, "what a line says, and in which order")
+    log_format: str = option(
+        "text", "json: each line is a JSON object of the fields that log_msg_template names; text: as the template says"
+    )
     reveal_sensitive_prefix: int = option(16, "characters of a token or signature that a line shows")
     log_anonymization_method: str = option("md5", "hash for fields that the template names with .anonymized")
     log_anonymization_salt: str = option("", "what is hashed before such a field")
@@ -191,9 +205,12 @@ def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[
     for key in ("log_name", "log_facility", "log_level", "log_address"):
         if conf.get(f"access_{key}"):
             conf[key] = conf[f"access_{key}"]
-    style = factory_options(ProxyLoggingOptions, conf).style()
+    options = factory_options(ProxyLoggingOptions, conf)
+    style = options.style()
     try:
-        line = compile_template(style)
+        if options.log_format not in COMPILERS:
+            raise ValueError(f"log_format must be one of {', '.join(COMPILERS)}, not {options.log_format!r}")
+        line = COMPILERS[options.log_format](style)
         anonymize("x", style.method, style.salt)
     except ValueError as error:
         file, section = factory_place(conf)

@@ -59,6 +59,12 @@ FILTERS: dict[str, dict[str, str]] = {
     "etag-quoter": {"use": "egg:swiftlite#etag_quoter"},
     "formpost": {"use": "egg:swiftlite#formpost"},
     "list-endpoints": {"use": "egg:swiftlite#list_endpoints"},
+    "ratelimit": {
+        "use": "egg:swiftlite#ratelimit",
+        "account_blacklist": "AUTH_black",
+        "account_whitelist": "AUTH_white",
+    },
+    "recon": {"use": "egg:swiftlite#recon"},
     "read_only": {"use": "egg:swiftlite#read_only"},
     "staticweb": {"use": "egg:swiftlite#staticweb"},
     "tempurl": {"use": "egg:swiftlite#tempurl", "methods": "GET HEAD PUT POST DELETE COPY"},

@@ -69,8 +69,8 @@ use = egg:swiftlite#memcache
 [filter:auth]
 use = egg:swift#tempauth
 colour = blue
-[filter:recon]
-use = egg:swift#recon
+[filter:monitor]
+use = egg:swift#nonesuch
 [filter:failing]
 paste.filter_factory = {module}:failing_factory
 [filter:foreign]
@@ -195,7 +195,7 @@ def test_a_section_may_use_another_file(tmp_path):
 @pytest.mark.parametrize(
     ("order", "problem"),
     [
-        ("healthcheck recon object-server", r"\[filter:recon\] use: swiftlite has no filter 'recon'"),
+        ("healthcheck monitor object-server", r"\[filter:monitor\] use: swiftlite has no filter 'nonesuch'"),
         (
             "nowhere proxy-server",
             r"\[pipeline:main\] pipeline: 'nowhere' has no section; add a section \[filter:nowhere\]",
