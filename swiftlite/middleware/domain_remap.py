@@ -27,7 +27,9 @@ class DomainRemapOptions:
         ("AUTH",), "prefixes of accounts that can be reached so, in any case; none: all accounts"
     )
     default_reseller_prefix: str | None = option(
-        None, "prefix of accounts that have none of these; none: such a host name is left alone", str.strip
+        None,
+        "prefix of accounts that have none of these; none: such a host name is left alone",
+        lambda text: text.strip() or None,
     )
     mangle_client_paths: bool = option(
         False, "drop path_root from the beginning of a client's path, for clients that always send it"
