@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from swiftlite.common.config import is_true
 from swiftlite.common.fs import FileSystem
+from swiftlite.common.kernel_queue import KernelQueue
 from swiftlite.common.policies import StoragePolicy
 from swiftlite.core import fileset
 from swiftlite.core.fileset import FileSet, StoredFile
@@ -51,6 +52,7 @@ class DiskFileOptions:
     reclaim_age: float = 604800.0
     etag_validate_pct: float = 100.0
     threads_per_disk: int = 0
+    io_uring: bool = True
 
 
 class Place(NamedTuple):
@@ -82,7 +84,7 @@ class DiskFileManager:
         self.logger = logger
         self.fs = fs
         self.clock = clock
-        self.threads = DiskThreads(options.threads_per_disk)
+        self.threads = DiskThreads(options.threads_per_disk, KernelQueue if options.io_uring else None)
         self.anonymous_files = True
         """Whether the devices take files without a name; found out by trying, once for ever."""
         self.suffixes_hashed = 0

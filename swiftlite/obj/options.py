@@ -54,6 +54,9 @@ class ObjectOptions(ServerOptions):
     threads_per_disk: int = option(
         4, "real threads of a worker that commit writes to one device; 0: commit in the worker, which waits meanwhile"
     )
+    io_uring: bool = option(
+        True, "let the kernel sync files by itself where it can, for less CPU than threads take; no: threads do it"
+    )
     replication_server: bool | None = option(
         None, "false: refuse replication requests on this port", lambda text: is_true(text) if text.strip() else None
     )
@@ -86,4 +89,5 @@ class ObjectOptions(ServerOptions):
             reclaim_age=self.reclaim_age,
             etag_validate_pct=self.etag_validate_pct,
             threads_per_disk=self.threads_per_disk,
+            io_uring=self.io_uring,
         )

@@ -14,7 +14,7 @@ import errno
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -157,7 +157,7 @@ class DiskFileWriter:
         """
         if metadata is not None:
             self._short(self._describe, {**metadata, "name": self.disk_file.path})
-            self._long(self._sync)
+            self._sync()
         self._take_turn(self._take_hold)
 
     def put(self, metadata: Mapping[str, str], extension: str = fileset.DATA, seen: FileSet | None = None) -> None:
@@ -179,11 +179,11 @@ class DiskFileWriter:
         )
         if self.size > HELD and not self._is_synced:
             self._short(self._describe, stored)
-            self._long(self._sync)  # That takes time, which others of this object need not wait for.
+            self._sync()  # That takes time, which others of this object need not wait for.
         for attempt in range(LINK_ATTEMPTS):
             self._take_turn(self._prepare, stored, seen)
             try:
-                self._long(self._commit, f"{self.disk_file.directory}/{name}")
+                self._commit(f"{self.disk_file.directory}/{name}")
                 break
             except FileNotFoundError:
                 self._let_go()  # The locked directory was moved away, to quarantine for example.
@@ -208,6 +208,10 @@ class DiskFileWriter:
 
     def _long(self, work: Callable[..., _T], *args: Any) -> _T:
         return self.manager.threads.run(self.disk_file.device_root, self._guarded, work, *args)
+
+    def _wait_for(self, descriptors: Sequence[int]) -> None:
+        """Bring files and directories to stable storage."""
+        self._guarded(self.manager.threads.sync, self.disk_file.device_root, self.fs, descriptors)
 
     def _take_turn(self, work: Callable[..., bool], *args: Any) -> None:
         """Do short work that needs the object's lock, as soon as others let go of it."""
@@ -270,24 +274,29 @@ class DiskFileWriter:
         return True
 
     def _commit(self, path: str) -> None:
-        """Sync, show, sync: few calls, for each of them hands the interpreter's lock from thread to thread."""
+        """Sync, show, sync."""
         self._sync()
-        # What is linked into another directory than the one that is held and synced might not last.
-        self.fs.check_in_place(self._lock, self.disk_file.directory)
-        self._show(path)
-        self.fs.sync(self._lock)
-        for parent in self._parents:
-            self.fs.sync(parent)
-        for twin in self.disk_file.twins:
-            growth.link_written(self.fs, path, twin, self._temporary_name)
+        self._short(self._show_in_place, path)
+        self._wait_for([self._lock, *self._parents])
+        if self.disk_file.twins:
+            self._long(self._link_twins, path)
 
     def _sync(self) -> None:
         if self._is_synced:
             return
-        self.fs.sync(self._fd)
+        self._wait_for([self._fd])
         if self.size > self.manager.options.keep_cache_size:
-            self.fs.drop_cache(self._fd)
+            self._long(self.fs.drop_cache, self._fd)
         self._is_synced = True
+
+    def _show_in_place(self, path: str) -> None:
+        # What is linked into another directory than the one that is held and synced might not last.
+        self.fs.check_in_place(self._lock, self.disk_file.directory)
+        self._show(path)
+
+    def _link_twins(self, path: str) -> None:
+        for twin in self.disk_file.twins:
+            growth.link_written(self.fs, path, twin, self._temporary_name)
 
     def _clean_up(self, name: str) -> None:
         if self._names:

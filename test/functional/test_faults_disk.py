@@ -13,7 +13,7 @@ import random
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from fakes.object_server import ObjectNode
 from functional.cluster import Cluster, wait_until
 from functional.open_files import processes
 from swiftlite.common.fs import FileSystem
+from swiftlite.common.kernel_queue import KernelQueue, QueueUnsupported
+from swiftlite.obj.disk_threads import DiskThreads
 
 MIB = 1 << 20
 DEVICE_SIZE = 24 * MIB
@@ -273,13 +275,62 @@ def test_a_call_that_fails(node: ObjectNode, disk: BrokenDisk, method: str, call
     assert node.request("GET", PATH).body == OTHER and len(node.files()) == 1
 
 
+class BrokenQueue(KernelQueue):
+    """The kernel's own queue, whose syncs fail from one on."""
+
+    working = 1_000_000
+    """How many succeed before."""
+
+    def sync(self, descriptors: Sequence[int]) -> None:
+        good = descriptors[: max(0, self.working)]
+        self.working -= len(descriptors)
+        if good:
+            super().sync(good)
+        if len(good) < len(descriptors):
+            _fail()
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
+@pytest.mark.parametrize("working", [0, 1])
+def test_a_sync_by_the_kernel_that_fails(tmp_path: Path, method: str, working: int) -> None:
+    """As by a thread: without the first nothing shows; without the directory's nobody calls it stored."""
+    queues: list[BrokenQueue] = []
+
+    def make_queue() -> BrokenQueue:
+        try:
+            queues.append(BrokenQueue())
+        except QueueUnsupported as error:
+            pytest.skip(f"no io_uring: {error}")
+        return queues[0]
+
+    with ObjectNode(tmp_path) as node:
+        node.app.files.threads = DiskThreads(2, make_queue)
+        headers = {"X-Timestamp": "1000.00000", "Content-Type": "text/plain"}
+        assert node.request("PUT", PATH, headers, BODY).status == 201
+        queues[0].working = working
+        assert change(node, method, "2000.00000") in (500, 507)
+        queues[0].working = 1_000_000
+        found = node.request("GET", PATH)
+        if working:
+            assert found.status == 404 if method == "DELETE" else found.body == (OTHER if method == "PUT" else BODY)
+        else:
+            assert (found.status, found.body) == (200, BODY) and "x-object-meta-new" not in found.headers
+            assert len(node.files()) == 1, "no litter"
+        assert change(node, "PUT", "3000.00000") == 201
+        assert node.request("GET", PATH).body == OTHER and len(node.files()) == 1
+
+
 # ------------------------------------------------------------------------------------------------------ EIO, by strace
 
 
 @pytest.fixture(scope="module")
 def cluster(make_session_cluster: Callable[..., Cluster]) -> Cluster:
-    options = {"error_suppression_interval": "0.2"}
-    cluster = make_session_cluster(nodes=4, devices=1, settings={"proxy": {"app:proxy-server": options}})
+    # strace sees what threads ask of the kernel, not what its own queue does.
+    settings = {
+        "proxy": {"app:proxy-server": {"error_suppression_interval": "0.2"}},
+        "object": {"app:object-server": {"io_uring": "no"}},
+    }
+    cluster = make_session_cluster(nodes=4, devices=1, settings=settings)
     cluster.connection().put_container(CONTAINER)
     return cluster
 

@@ -1,0 +1,173 @@
+"""KernelQueue: files and directories that the kernel syncs one after the other by itself (io_uring), and tells when it has.
+
+A thread that syncs gives the interpreter's lock back for every call, and takes it again from a busy event loop: that cost
+more than many a sync itself. Here all are handed over in one call that waits for nothing, and no thread of ours is needed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import mmap
+import os
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+from swiftlite.common.concurrency import Event, get_hub
+
+ENTRIES = 256
+"""Syncs that one hand-over may hold; what was handed over makes room at once."""
+ROOM = 8192
+"""Syncs that may be under way: there is a place for the answer of each."""
+WORKERS = 256
+"""Most waits at the same time; a device that stalls must not take them all, so who uses this bounds each device's."""
+_SETUP, _ENTER, _REGISTER = 425, 426, 427
+_REGISTER_EVENTFD, _REGISTER_WORKERS = 4, 19
+_FSYNC = 3
+_LINKED, _ASYNC = 1 << 2, 1 << 4
+_SINGLE_MMAP, _NEVER_DROPS, _OWN_WORKERS = 1 << 0, 1 << 1, 1 << 9
+_SET_ROOM = 1 << 3
+_CALLS_AT = 0x10000000
+_CALL = struct.Struct("<BBHiQQIIQ24x")
+_DONE = struct.Struct("<QiI")
+
+_libc = ctypes.PyDLL(None, use_errno=True)  # Keeps the interpreter's lock: none of the calls waits.
+_libc.syscall.restype = ctypes.c_long
+
+
+class QueueUnsupported(Exception):
+    """This kernel knows no such queue, or does not let us have one; says why."""
+
+
+class _HandOver:
+    """Syncs that were handed over together, and what the first that failed answered."""
+
+    __slots__ = ("done", "left", "result")
+
+    def __init__(self, done: Event, left: int) -> None:
+        self.done = done
+        self.left = left
+        self.result = 0
+
+
+class KernelQueue:
+    """Belongs to the event loop that made it, which hears of what is done by an eventfd.
+
+    :raises QueueUnsupported: where there is none to be had
+    """
+
+    def __init__(self) -> None:
+        parameters = bytearray(struct.pack("<3I", 0, ROOM, _SET_ROOM).ljust(120, b"\0"))
+        self._fd = _call(_SETUP, ENTRIES, _address(parameters))
+        try:
+            self._map(parameters)
+            self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            self._register(_REGISTER_EVENTFD, struct.pack("<i", self._wakeup), 1)
+            self._register(_REGISTER_WORKERS, struct.pack("<II", WORKERS, 0), 2)
+        except BaseException:
+            os.close(self._fd)
+            raise
+        self._waiting: dict[int, _HandOver] = {}
+        self._under_way = 0
+        self._number = 0
+        hub = get_hub()
+        hub.mark_as_reopened(self._wakeup)  # a socket of that number may have been collected without being closed
+        hub.add(hub.READ, self._wakeup, self._collect, self._collect, self._collect)
+
+    def sync(self, descriptors: Sequence[int]) -> None:
+        """Sync open files and directories one after the other, not more than ENTRIES; other green threads run meanwhile.
+
+        An exception from outside, a timeout say, is raised once all is over: until then the kernel uses what it was given.
+
+        :raises OSError: of the first sync that fails; those behind it may have been made
+        """
+        done = Event()
+        self._number += 1
+        self._waiting[self._number] = _HandOver(done, len(descriptors))
+        self._under_way += len(descriptors)
+        self._hand_over(descriptors, self._number)
+        try:
+            result = done.wait()
+        except BaseException:
+            while not done.ready():
+                try:
+                    done.wait()
+                except BaseException:  # the first one is raised
+                    pass
+            raise
+        if result < 0:
+            raise OSError(-result, os.strerror(-result))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many syncs are under way that a thread should do the next."""
+        return self._under_way > ROOM - ENTRIES
+
+    def _hand_over(self, descriptors: Sequence[int], number: int) -> None:
+        tail, last = self._indices[self._tail_at], len(descriptors) - 1
+        for place, fd in enumerate(descriptors):
+            # Each answers. That none but failures do (CQE_SKIP_SUCCESS) may not be asked for: to the kernel, a sync
+            # whose file answers with an error has succeeded.
+            flags = _ASYNC | (_LINKED if place < last else 0)
+            slot = (tail + place) & self._mask
+            _CALL.pack_into(self._calls, slot * _CALL.size, _FSYNC, flags, 0, fd, 0, 0, 0, 0, number)
+        self._indices[self._tail_at] = (tail + len(descriptors)) & 0xFFFFFFFF
+        handed_over = 0
+        while handed_over < len(descriptors):
+            handed_over += _call(_ENTER, self._fd, len(descriptors) - handed_over, 0, 0, None, 0)
+
+    def _collect(self, *_: Any) -> None:
+        """Tell who waits what became of it; runs in the event loop."""
+        os.eventfd_read(self._wakeup)
+        head = self._indices[self._done_head_at]
+        while head != self._indices[self._done_tail_at]:
+            number, result, _flags = _DONE.unpack_from(
+                self._ring, self._done_at + (head & self._done_mask) * _DONE.size
+            )
+            head = (head + 1) & 0xFFFFFFFF
+            self._indices[self._done_head_at] = head
+            self._under_way -= 1
+            handed_over = self._waiting[number]
+            handed_over.left -= 1
+            if result < 0 and handed_over.result in (0, -errno.ECANCELED):  # which those behind a bad descriptor are
+                handed_over.result = result
+            if not handed_over.left:
+                del self._waiting[number]
+                handed_over.done.send(handed_over.result)
+
+    def _map(self, parameters: bytearray) -> None:
+        """Map what is shared with the kernel; io_uring_setup(2) has the layout."""
+        entries, done_entries, _, _, _, features = struct.unpack_from("<6I", parameters)
+        needed = _SINGLE_MMAP | _NEVER_DROPS | _OWN_WORKERS
+        if features & needed != needed:
+            raise QueueUnsupported("this kernel's io_uring is too old")
+        _, tail, mask, _, _, _, order = struct.unpack_from("<7I", parameters, 40)
+        done_head, done_tail, done_mask, _, _, self._done_at = struct.unpack_from("<6I", parameters, 80)
+        size = max(order + entries * 4, self._done_at + done_entries * _DONE.size)
+        self._ring = mmap.mmap(self._fd, size, offset=0)
+        self._calls = mmap.mmap(self._fd, entries * _CALL.size, offset=_CALLS_AT)
+        self._indices = memoryview(self._ring)[: size // 4 * 4].cast("I")
+        self._mask, self._done_mask = self._indices[mask // 4], self._indices[done_mask // 4]
+        self._tail_at, self._done_head_at, self._done_tail_at = tail // 4, done_head // 4, done_tail // 4
+        for slot in range(entries):
+            self._indices[order // 4 + slot] = slot
+
+    def _register(self, what: int, argument: bytes, count: int) -> None:
+        _call(_REGISTER, self._fd, what, _address(bytearray(argument)), count)
+
+
+def _address(buffer: bytearray) -> Any:
+    return ctypes.byref((ctypes.c_char * len(buffer)).from_buffer(buffer))
+
+
+def _call(number: int, *arguments: Any) -> int:
+    result = int(_libc.syscall(number, *arguments))
+    if result < 0:
+        code = ctypes.get_errno()
+        if code in (errno.EINTR, errno.EAGAIN, errno.EBUSY):
+            return 0
+        if number != _ENTER:
+            raise QueueUnsupported(os.strerror(code))
+        raise OSError(code, os.strerror(code))
+    return result

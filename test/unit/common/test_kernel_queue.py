@@ -1,0 +1,100 @@
+"""What is handed to the kernel is synced in order, up to what fails, while other green threads run."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from swiftlite.common.concurrency import Timeout, get_hub, sleep, spawn
+from swiftlite.common.kernel_queue import ENTRIES, KernelQueue, QueueUnsupported
+
+
+@pytest.fixture
+def queue() -> KernelQueue:
+    try:
+        return KernelQueue()
+    except QueueUnsupported as error:
+        pytest.skip(f"no io_uring: {error}")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[list[int]]:
+    opened = [os.open(tmp_path, os.O_RDONLY), os.open(tmp_path / "file", os.O_CREAT | os.O_WRONLY)]
+    yield opened
+    for fd in opened:
+        os.close(fd)
+
+
+def test_files_and_directories_are_synced(queue: KernelQueue, files: list[int]) -> None:
+    os.write(files[1], b"data")
+    queue.sync(files)
+    queue.sync(files[:1])
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_first_failure_is_told(queue: KernelQueue, files: list[int], place: int) -> None:
+    reader, writer = os.pipe()  # fsync(2): EINVAL for what cannot be synced
+    try:
+        with pytest.raises(OSError) as caught:
+            queue.sync([*files[:place], reader, *files[place:]])
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert caught.value.errno == errno.EINVAL
+    queue.sync(files)  # and what comes later is not held up by it
+
+
+def test_a_descriptor_that_is_closed_is_told(queue: KernelQueue, files: list[int]) -> None:
+    closed = os.dup(files[0])
+    os.close(closed)
+    with pytest.raises(OSError) as caught:
+        queue.sync([files[0], closed, files[1]])
+    assert caught.value.errno == errno.EBADF
+
+
+def test_many_wait_at_once_and_each_hears_of_its_own(queue: KernelQueue, files: list[int], tmp_path: Path) -> None:
+    """More than the queue has places, so that its indices go round."""
+    reader, writer = os.pipe()
+    outcomes: dict[int, int] = {}
+
+    def one(number: int) -> None:
+        try:
+            queue.sync([*files, reader] if number % 3 == 0 else files)
+            outcomes[number] = 0
+        except OSError as error:
+            outcomes[number] = error.errno or -1
+
+    for thread in [spawn(one, number) for number in range(2 * ENTRIES)]:
+        thread.wait()
+    os.close(reader)
+    os.close(writer)
+    assert outcomes == {number: 0 if number % 3 else errno.EINVAL for number in range(2 * ENTRIES)}
+
+
+def test_who_is_interrupted_waits_until_the_kernel_is_done(queue: KernelQueue, files: list[int]) -> None:
+    hub = get_hub()
+    hub.remove(hub.listeners[hub.READ][queue._wakeup])  # So it seems to need until we look.
+    looked: list[bool] = []
+
+    def look() -> None:
+        sleep(0.02)  # The timeout has come long before.
+        looked.append(True)
+        queue._collect()
+
+    thread = spawn(look)
+    with pytest.raises(Timeout), Timeout(0.001):
+        queue.sync(files)
+    assert looked and queue._waiting == {}
+    thread.wait()
+
+
+def test_nothing_is_left_to_read_once_all_is_done(queue: KernelQueue, files: list[int]) -> None:
+    queue.sync(files)
+    sleep(0)
+    assert select.select([queue._wakeup], [], [], 0)[0] == []
+    assert queue._waiting == {}
