@@ -38,7 +38,13 @@ recon_cache_path = {swift_dir}
 
 STORAGE_SECTION = """
 [pipeline:main]
-pipeline = {kind}-server
+pipeline = {filters}{kind}-server
+
+[filter:healthcheck]
+use = egg:swift#healthcheck
+
+[filter:recon]
+use = egg:swift#recon
 
 [app:{kind}-server]
 use = egg:swift#{kind}
@@ -95,11 +101,50 @@ allow_object_versioning = true
 
 [filter:symlink]
 use = egg:swift#symlink
+
+[filter:etag-quoter]
+use = egg:swift#etag_quoter
+
+[filter:container_sync]
+use = egg:swift#container_sync
+
+[filter:bulk]
+use = egg:swift#bulk
+
+[filter:tempurl]
+use = egg:swift#tempurl
+
+[filter:formpost]
+use = egg:swift#formpost
+
+[filter:ratelimit]
+use = egg:swift#ratelimit
+
+[filter:staticweb]
+use = egg:swift#staticweb
+
+[filter:container-quotas]
+use = egg:swift#container_quotas
+
+[filter:account-quotas]
+use = egg:swift#account_quotas
+
 """
-PIPELINE = (
-    "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth copy slo dlo versioned_writes "
-    "symlink proxy-logging proxy-server"
-)
+PIPELINES = {
+    "objects": (
+        "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth copy slo dlo versioned_writes "
+        "symlink proxy-logging proxy-server"
+    ),
+    "base": "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth copy dlo versioned_writes "
+    "proxy-logging proxy-server",
+    "full": (
+        "catch_errors gatekeeper healthcheck proxy-logging cache etag-quoter listing_formats container_sync bulk tempurl "
+        "formpost ratelimit tempauth staticweb copy container-quotas account-quotas slo dlo versioned_writes symlink "
+        "proxy-logging proxy-server"
+    ),
+}
+"""What proxies may be measured with. ``base``: what a proxy cannot do without, and tempauth; ``full``: all that OpenStack
+Swift's sample names; its storage servers have healthcheck and recon besides. ``objects``: every filter of the object path."""
 
 NGINX = """\
 daemon off;
@@ -135,7 +180,8 @@ http {{
 class Surroundings:
     """What the files of one stack need to know of the machine.
 
-    `ports`: a port per server, and ``memcached`` when the stack has one; `user`: whom the peer's servers run as.
+    `ports`: a port per server, and ``memcached`` when the stack has one; `user`: whom the peer's servers run as;
+    `pipeline`: one of PIPELINES.
     """
 
     directory: Path
@@ -144,6 +190,7 @@ class Surroundings:
     user: str
     log_address: Path
     listing_consistency: str = "quorum"
+    pipeline: str = "objects"
 
     @property
     def swift_dir(self) -> Path:
@@ -174,9 +221,13 @@ def write(surroundings: Surroundings) -> None:
         )
         body = (
             PROXY_SECTION.format(
-                memcache=memcache, pipeline=PIPELINE, listing_consistency=surroundings.listing_consistency
+                memcache=memcache,
+                pipeline=PIPELINES[surroundings.pipeline],
+                listing_consistency=surroundings.listing_consistency,
             )
             if kind == "proxy"
-            else STORAGE_SECTION.format(kind=kind)
+            else STORAGE_SECTION.format(
+                kind=kind, filters="healthcheck recon " if surroundings.pipeline == "full" else ""
+            )
         )
         (where / f"{kind}-server.conf").write_text(head + body)

@@ -142,6 +142,7 @@ class SwiftStack(Stack):
 
     use_memcached = False
     listing_consistency = "quorum"
+    pipeline = "objects"
 
     def __init__(self, directory: Path, workers: int, log_address: Path) -> None:
         super().__init__(directory, workers)
@@ -149,7 +150,7 @@ class SwiftStack(Stack):
         ports = {kind: free_port() for kind in kinds}
         self.port, self.ports = ports["proxy"], ports
         self.surroundings = confs.Surroundings(
-            directory, ports, workers, self.user, log_address, self.listing_consistency
+            directory, ports, workers, self.user, log_address, self.listing_consistency, self.pipeline
         )
 
     def prepare(self) -> None:
@@ -234,6 +235,13 @@ class EventualStack(SwiftliteStack):
 
     name = "swiftlite, eventual"
     listing_consistency = "eventual"
+
+
+class FullStack(SwiftliteStack):
+    """swiftlite with every filter there is in the pipeline, beside one whose pipeline is shorter."""
+
+    name = "swiftlite, full"
+    pipeline = "full"
 
 
 class NginxStack(Stack):
