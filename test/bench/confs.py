@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from swiftlite.common.pipeline import ALIASES, FILTERS
+
 DEVICES = ("d1", "d2", "d3", "d4")
 REPLICAS = 3
 PART_POWER = 10
@@ -38,7 +40,7 @@ recon_cache_path = {swift_dir}
 
 STORAGE_SECTION = """
 [pipeline:main]
-pipeline = {filters}{kind}-server
+pipeline = {pipeline}
 
 [filter:healthcheck]
 use = egg:swift#healthcheck
@@ -176,6 +178,10 @@ http {{
 """
 
 
+STORAGE_FILTERS = {"objects": "", "base": "", "full": "healthcheck recon"}
+"""What stands in front of the storage servers beside each of PIPELINES."""
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What the files of one stack need to know of the machine.
@@ -201,6 +207,13 @@ class Surroundings:
         return self.directory / "node"
 
 
+def filters(pipeline: str) -> list[str]:
+    """The names of a pipeline, but for filters that swiftlite lacks: neither stack is measured with them."""
+    names = pipeline.split()
+    known = {*FILTERS, *ALIASES}
+    return [name for name in names[:-1] if name.replace("-", "_") in known] + names[-1:]
+
+
 def write(surroundings: Surroundings) -> None:
     """Write swift.conf and a conf per server, and make the device directories; rings come from elsewhere."""
     where = surroundings.swift_dir
@@ -222,12 +235,12 @@ def write(surroundings: Surroundings) -> None:
         body = (
             PROXY_SECTION.format(
                 memcache=memcache,
-                pipeline=PIPELINES[surroundings.pipeline],
+                pipeline=" ".join(filters(PIPELINES[surroundings.pipeline])),
                 listing_consistency=surroundings.listing_consistency,
             )
             if kind == "proxy"
             else STORAGE_SECTION.format(
-                kind=kind, filters="healthcheck recon " if surroundings.pipeline == "full" else ""
+                kind=kind, pipeline=" ".join(filters(f"{STORAGE_FILTERS[surroundings.pipeline]} {kind}-server"))
             )
         )
         (where / f"{kind}-server.conf").write_text(head + body)
