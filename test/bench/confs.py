@@ -137,7 +137,7 @@ PIPELINES = {
         "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth copy slo dlo versioned_writes "
         "symlink proxy-logging proxy-server"
     ),
-    "base": "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth copy dlo versioned_writes "
+    "base": "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth copy dlo versioned_writes symlink "
     "proxy-logging proxy-server",
     "full": (
         "catch_errors gatekeeper healthcheck proxy-logging cache etag-quoter listing_formats container_sync bulk tempurl "
