@@ -11,6 +11,7 @@ import errno
 import mmap
 import os
 import struct
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ ROOM = 8192
 """Syncs that may be under way: there is a place for the answer of each."""
 WORKERS = 256
 """Most waits at the same time; a device that stalls must not take them all, so who uses this bounds each device's."""
+OUT_OF_MEMORY_PAUSE = 0.001
+"""Seconds until a kernel that has no memory for a hand-over is asked again."""
 _SETUP, _ENTER, _REGISTER = 425, 426, 427
 _REGISTER_EVENTFD, _REGISTER_WORKERS = 4, 19
 _FSYNC = 3
@@ -115,7 +118,10 @@ class KernelQueue:
         self._indices[self._tail_at] = (tail + len(descriptors)) & 0xFFFFFFFF
         handed_over = 0
         while handed_over < len(descriptors):
-            handed_over += _call(_ENTER, self._fd, len(descriptors) - handed_over, 0, 0, None, 0)
+            taken = _call(_ENTER, self._fd, len(descriptors) - handed_over, 0, 0, None, 0)
+            if not taken:
+                time.sleep(OUT_OF_MEMORY_PAUSE)  # Of the whole process: the next hand-over must not come in between.
+            handed_over += taken
 
     def _collect(self, *_: Any) -> None:
         """Tell who waits what became of it; runs in the event loop."""
