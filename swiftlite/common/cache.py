@@ -139,8 +139,18 @@ class Cache:
         if expires <= now or generation != self.begin(key):
             expires, generation, value = now + ttl, self.begin(key), 0
         value = max(0, value + delta)
-        self._entries[key] = (expires, generation, value)
+        self._keep(key, value, expires - now, generation)
         return value
+
+    def restart(self, key: str, value: int, ttl: float) -> None:
+        """Set a counter of `incr`. Unlike `set` it leaves alone what other processes count without memcached."""
+        if self.store is not None:
+            try:
+                self.store.set(key, value, ttl)
+                return
+            except CacheUnreachable:
+                pass
+        self._keep(key, value, ttl, self.begin(key))
 
     def _keep(self, key: str, value: Any, ttl: float, generation: int) -> None:
         entries = self._entries

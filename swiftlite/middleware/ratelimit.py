@@ -143,7 +143,8 @@ class RateLimit:
         counter = cache.incr(key, spent, COUNTER_SECONDS)
         verdict = judge(counter, now, spent, self.options.rate_buffer_seconds * accuracy)
         if verdict.restart is not None:
-            cache.incr(key, verdict.restart - counter, COUNTER_SECONDS)
+            # Set, not added: others may find the same counter behind at the same time.
+            cache.restart(key, verdict.restart, COUNTER_SECONDS)
         too_long = is_too_long(verdict.wait, self.options.max_sleep_time_seconds, accuracy)
         if too_long:
             cache.incr(key, -spent, COUNTER_SECONDS)  # it does not happen

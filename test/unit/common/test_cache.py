@@ -251,3 +251,23 @@ def test_who_must_know_is_told_that_memcached_is_dead():
         cache.get("k", strict=True)
     with pytest.raises(CacheUnreachable):
         cache.set("k", 1, 60, strict=True)
+
+
+@pytest.mark.parametrize("dead", [None, False, True])
+def test_a_counter_can_be_set_and_goes_on_from_there(dead):
+    store = None if dead is None else FakeStore()
+    cache = Cache(store)
+    if store:
+        store.dead = dead
+    generation = cache.begin("k")
+    cache.restart("k", 100, 60)
+    assert cache.incr("k", 5, 60) == 105
+    assert cache.begin("k") == generation, "counters of other processes were forgotten"
+
+
+def test_counters_do_not_pile_up(monkeypatch):
+    monkeypatch.setattr(module, "MAXIMUM_ENTRIES", 10)
+    cache = Cache()
+    for number in range(50):
+        cache.incr(f"k{number}", 1, 60)
+    assert len(cache._entries) <= 10

@@ -201,3 +201,10 @@ def test_the_filters_section_goes_before_memcache_conf(tmp_path):
 def test_a_server_without_a_port_number_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"proxy\.conf \[filter:cache\] memcache_servers: 'here:x'"):
         read_memcached_options({"swift_dir": str(tmp_path), "memcache_servers": "here:x"}, "proxy.conf", "filter:cache")
+
+
+@needs_memcached
+def test_a_counter_that_was_set_can_be_added_to(memcached):
+    ours = store(memcached.server)
+    ours.set("set", 100, 60)
+    assert ours.incr("set", 5, 60) == 105

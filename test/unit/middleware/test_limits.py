@@ -114,6 +114,30 @@ def test_an_account_may_have_a_limit_of_its_own_on_all_writes(value, waits):
     assert clock.waits == waits
 
 
+class SharedCounters(Cache):
+    """Counters of several proxies; while one request has been counted and not yet judged, another one comes."""
+
+    meanwhile = None
+
+    def incr(self, key, delta=1, ttl=0):
+        counter = super().incr(key, delta, ttl)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
+        return counter
+
+
+def test_two_that_find_a_counter_behind_at_once_do_not_send_it_into_the_future():
+    clock, cache = Clock(), SharedCounters()
+    app = RateLimit(server(), Limits(RateLimitOptions(account_ratelimit=10.0)), LOG, clock, clock.pause)
+
+    def ask():
+        return call(app, {**make_environ("PUT", "/v1/a/c"), "swift.cache": cache}).status
+
+    cache.meanwhile = ask
+    assert [ask() for _ in range(3)] == [200, 200, 200]
+
+
 def test_accounts_are_shut_out_or_know_no_limits():
     for options in ({"sysmeta": {"Global-Write-Ratelimit": "BLACKLIST"}}, {"account_blacklist": ("a",)}):
         clock = Clock()
