@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import swiftlite
 from swiftlite.common import recon
+from swiftlite.common.concurrency import ThreadPool
 from swiftlite.common.config import ConfigError, option
 from swiftlite.common.log import Logger, get_logger
 from swiftlite.common.pipeline import WSGIApp, factory_options
@@ -56,6 +58,9 @@ CACHED: dict[str, tuple[str, tuple[str, ...]]] = {
 TYPED = frozenset(check.partition("/")[0] for check in CACHED if "/" in check)
 """Checks that must say of which kind of server; all others do not mind."""
 
+THREADS = 4
+"""Answers that are under way at once: a disk that is dying takes long to say so, and must not hold up the server."""
+
 
 @dataclass(frozen=True)
 class ReconOptions:
@@ -73,6 +78,7 @@ class Recon:
         self.app = app
         self.options = options
         self.log = log
+        self._threads = ThreadPool(THREADS)
         self._checks: dict[str, Callable[[], Any]] = {
             "devices": self.devices,
             "diskusage": self.disk_usage,
@@ -92,7 +98,7 @@ class Recon:
         path = environ["PATH_INFO"]
         if not path.startswith("/recon/"):
             return self.app(environ, start_response)
-        answer = self._answer(path)
+        answer = self._threads.run(self._answer, path)
         if environ["REQUEST_METHOD"] == "HEAD":
             answer.body, answer.content_length = b"", len(answer.body)
         return answer(environ, start_response)
@@ -129,7 +135,7 @@ class Recon:
         """Name and path of each entry that may be a device."""
         root = self.options.devices
         found = ((name, os.path.join(root, name)) for name in os.listdir(root))
-        return [(name, path) for name, path in found if os.path.isdir(path)]
+        return [(name, path) for name, path in found if _may_be_device(path)]
 
     def devices(self) -> dict[str, list[str] | None]:
         """The entries of the directory of devices."""
@@ -153,8 +159,13 @@ class Recon:
         links: dict[str, int] = {}
         for _, path in self._device_paths():
             directory = os.path.join(path, "quarantined")
-            for kind in os.listdir(directory) if os.path.isdir(directory) else ():
-                links[kind] = links.get(kind, 0) + max(os.lstat(os.path.join(directory, kind)).st_nlink - 2, 0)
+            try:
+                for kind in os.listdir(directory):
+                    links[kind] = links.get(kind, 0) + max(os.lstat(os.path.join(directory, kind)).st_nlink - 2, 0)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                self.log.error("recon: cannot look into %s: %s", directory, error.strerror)
         return node_state.quarantined(links)
 
     # --- files of the cluster ---
@@ -193,6 +204,14 @@ def _read(path: str) -> str:
         return file.read()
 
 
+def _may_be_device(path: str) -> bool:
+    """Whether a path is a directory, or something so broken that nobody can tell: a dead disk, which must be shown."""
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except OSError as error:
+        return not isinstance(error, FileNotFoundError)
+
+
 def _mounted(path: str) -> bool | str:
     """Whether a directory is a mount point; else, the text of what is wrong with it."""
     try:
@@ -204,9 +223,12 @@ def _mounted(path: str) -> bool | str:
 
 def _usage(path: str) -> dict[str, Any]:
     mounted = _mounted(path)
-    if mounted is not True:
+    try:
+        disk = os.statvfs(path) if mounted is True else None
+    except OSError as error:
+        mounted, disk = str(error), None
+    if disk is None:
         return {"mounted": mounted, "size": "", "used": "", "avail": ""}
-    disk = os.statvfs(path)
     free = disk.f_bsize * disk.f_bavail
     size = disk.f_bsize * disk.f_blocks
     return {"mounted": True, "size": size, "used": size - free, "avail": free}
