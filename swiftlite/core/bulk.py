@@ -84,12 +84,14 @@ class NameList:
         self.most = most
         longest = constraints.max_container_name_length + constraints.max_object_name_length + 2
         self._longest_line = MOST_QUOTED * longest
+        self._room = most * longest
+        """Characters that all names that may still come can have, if there is none too long to exist."""
         self._rest = b""
 
     def feed(self, data: bytes) -> None:
         """Take the next piece of the body.
 
-        :raises Violation: 413 for too many names, 400 for a line that is too long
+        :raises Violation: 413 for too many names, 400 for a line that is too long, or all of them together
         """
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
@@ -106,7 +108,11 @@ class NameList:
         self._check_length(line)
         if len(self.names) >= self.most:  # empty lines count as well
             raise Violation(413, f"Maximum Bulk Deletes: {self.most} per request")
-        self.names.append(unquote_to_bytes(line.strip()).decode("utf-8", "surrogateescape"))
+        name = unquote_to_bytes(line.strip()).decode("utf-8", "surrogateescape")
+        self._room -= len(name)
+        if self._room < 0:
+            raise Violation(400, "Invalid File Name")
+        self.names.append(name)
 
     def _check_length(self, line: bytes) -> None:
         if len(line) > self._longest_line:

@@ -112,6 +112,14 @@ def test_too_many_names():
         names_of(b"\n" * 11)
 
 
+def test_names_that_are_all_too_long_are_not_kept():
+    names = names_of(b"x" * LONGEST + b"\ny")
+    assert [len(name) for name in names] == [LONGEST, 1], "one that is too long is told of like other errors"
+    with pytest.raises(Violation) as raised:
+        names_of(b"\n".join([b"x" * LONGEST] * 2))
+    assert (raised.value.status, raised.value.message) == (400, "Invalid File Name")
+
+
 def test_a_line_without_end_is_not_waited_for():
     assert names_of(b"x" * LONGEST) == ["x" * LONGEST]
     listed = NameList(LIMITS, 10)
