@@ -7,7 +7,8 @@ quadratic time (Python before 3.11.10 and 3.12.6).
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
 BLOCK = 512
@@ -96,7 +97,7 @@ def pax_records(data: bytes) -> list[tuple[str, str]]:
 
 
 def describe(
-    info: tarfile.TarInfo, long_name: str | None, for_all: Mapping[str, str], records: Sequence[tuple[str, str]]
+    info: tarfile.TarInfo, long_name: str | None, for_all: MutableMapping[str, str], records: Sequence[tuple[str, str]]
 ) -> Member:
     """A member, from its block and the headers before that.
 
@@ -105,7 +106,8 @@ def describe(
     :param records: those of this one
     :raises BadArchive: when they make no sense
     """
-    attributes = {**for_all, **dict(records)} if info.isreg() else dict(records)
+    # A view of those of all: a copy for each of many empty files would take long.
+    attributes = ChainMap(dict(records), for_all) if info.isreg() else dict(records)
     name = attributes.get("GNU.sparse.name") or attributes.get("path") or long_name or info.name
     size = _number(_bytes(attributes["size"])) if "size" in attributes else info.size
     has_data = info.isreg() or info.type not in tarfile.SUPPORTED_TYPES
