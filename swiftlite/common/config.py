@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import dataclasses
+import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -61,7 +62,15 @@ def parse_workers(text: str) -> int:
 
 def parse_optional_float(text: str) -> float | None:
     """A number, or nothing."""
-    return float(text) if text.strip() else None
+    return parse_float(text) if text.strip() else None
+
+
+def parse_float(text: str) -> float:
+    """A number: not the ``nan`` that Python takes for one, which is neither more nor less than any other."""
+    number = float(text.strip())
+    if math.isnan(number):
+        raise ValueError("it is no number")
+    return number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +122,7 @@ def read_options(cls: type[O], values: Mapping[str, str], file: str, section: st
 def _parser_of(hint: Any) -> Callable[[str], Any]:
     parsers: dict[Any, Callable[[str], Any]] = {
         int: lambda text: int(text.strip()),
-        float: lambda text: float(text.strip()),
+        float: parse_float,
         bool: _parse_bool,
         str: str.strip,
         tuple[str, ...]: lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),

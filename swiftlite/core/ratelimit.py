@@ -9,8 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+MOST_TICKS = 2**53
+"""That one request takes, at however low a rate; memcached counts no further than to 2**64."""
 MARGIN = 0.01
 """Seconds by which a wait may be shorter than the longest that is allowed and still count as too long."""
+
+
+def parse_rate(text: str) -> float:
+    """A number of an operator's that limits something; 0 mostly means that nothing does.
+
+    :raises ValueError: when it is no number, negative or infinite
+    """
+    rate = float(text)
+    if not 0 <= rate < float("inf"):
+        raise ValueError("it must be a number, and not negative")
+    return rate
 
 
 class Step(NamedTuple):
@@ -25,7 +38,9 @@ def steps(options: Mapping[str, str], prefix: str) -> list[Step]:
 
     :raises ValueError: when a size or rate is none
     """
-    found = (Step(int(name[len(prefix) :]), float(value)) for name, value in options.items() if name.startswith(prefix))
+    found = (
+        Step(int(name[len(prefix) :]), parse_rate(value)) for name, value in options.items() if name.startswith(prefix)
+    )
     return sorted(found)
 
 
@@ -58,7 +73,7 @@ class Verdict(NamedTuple):
 
 def cost(rate: float, accuracy: int) -> int:
     """Ticks that one request takes. `accuracy`: ticks a second."""
-    return round(accuracy / rate)
+    return round(min(accuracy / rate, MOST_TICKS))
 
 
 def judge(counter: int, now: int, spent: int, buffer: int) -> Verdict:

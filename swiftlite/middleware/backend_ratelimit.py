@@ -12,22 +12,15 @@ from swiftlite.common.log import Logger, get_logger
 from swiftlite.common.pipeline import WSGIApp, factory_options
 from swiftlite.common.subrequest import Environ, StartResponse
 from swiftlite.common.web import Answer
-from swiftlite.core.ratelimit import Allowance
+from swiftlite.core.ratelimit import Allowance, parse_rate
 
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE", "UPDATE", "REPLICATE")
 SECTION = "backend_ratelimit"
 FILE = "backend-ratelimit.conf"
 
 
-def _rate(text: str) -> float:
-    rate = float(text)
-    if not 0 <= rate < float("inf"):
-        raise ValueError("it must be a number, and not negative")
-    return rate
-
-
 def _per_second(method: str) -> float:
-    rate: float = option(0.0, f"{method} requests that a device takes a second; 0: no limit", _rate)
+    rate: float = option(0.0, f"{method} requests that a device takes a second; 0: no limit", parse_rate)
     return rate
 
 
@@ -39,8 +32,10 @@ class BackendRateLimitOptions:
     backend_ratelimit_conf_path: str = option(
         "", "file whose [backend_ratelimit] goes before these options; default: backend-ratelimit.conf in swift_dir"
     )
-    config_reload_interval: float = option(60.0, "seconds after which that file is read again; 0: never", _rate)
-    requests_per_device_per_second: float = option(0.0, "requests that a device takes a second; 0: no limit", _rate)
+    config_reload_interval: float = option(60.0, "seconds after which that file is read again; 0: never", parse_rate)
+    requests_per_device_per_second: float = option(
+        0.0, "requests that a device takes a second; 0: no limit", parse_rate
+    )
     get_requests_per_device_per_second: float = _per_second("GET")
     head_requests_per_device_per_second: float = _per_second("HEAD")
     put_requests_per_device_per_second: float = _per_second("PUT")
@@ -49,7 +44,7 @@ class BackendRateLimitOptions:
     update_requests_per_device_per_second: float = _per_second("UPDATE")
     replicate_requests_per_device_per_second: float = _per_second("REPLICATE")
     requests_per_device_rate_buffer: float = option(
-        1.0, "seconds' worth of requests that a device takes at once after a rest", _rate
+        1.0, "seconds' worth of requests that a device takes at once after a rest", parse_rate
     )
 
     @property

@@ -18,7 +18,7 @@ from swiftlite.common.pipeline import WSGIApp, factory_options, factory_place
 from swiftlite.common.subrequest import Environ, StartResponse
 from swiftlite.common.web import Answer
 from swiftlite.core.names import wsgi_to_str
-from swiftlite.core.ratelimit import Step, cost, is_too_long, judge, rate_for, steps
+from swiftlite.core.ratelimit import Step, cost, is_too_long, judge, parse_rate, rate_for, steps
 from swiftlite.proxy.info import get_account_info, get_container_info
 
 SOURCE = "RL"
@@ -30,14 +30,23 @@ COUNTER_SECONDS = 86400.0
 """How long an unused counter is kept; one so old starts anew in any case."""
 
 
+def _parse_accuracy(text: str) -> int:
+    ticks = int(text)
+    if ticks < 1:
+        raise ValueError("it must be positive")
+    return ticks
+
+
 @dataclass(frozen=True)
 class RateLimitOptions:
     """The filter's section, but for ``container_ratelimit_<size>`` and ``container_listing_ratelimit_<size>``."""
 
-    account_ratelimit: float = option(0.0, "containers that may be made or deleted in an account a second; 0: no limit")
+    account_ratelimit: float = option(
+        0.0, "containers that may be made or deleted in an account a second; 0: no limit", parse_rate
+    )
     max_sleep_time_seconds: float = option(60.0, "seconds that a request may be held up; a longer wait is refused, 498")
     log_sleep_time_seconds: float = option(0.0, "log requests that are held up for longer; 0: none")
-    clock_accuracy: int = option(1000, "ticks a second in which the proxies count; the same in all")
+    clock_accuracy: int = option(1000, "ticks a second in which the proxies count; the same in all", _parse_accuracy)
     rate_buffer_seconds: int = option(5, "seconds of unused time that may be caught up with at once")
     account_whitelist: tuple[str, ...] = option(
         (), "accounts without limits; better: X-Account-Sysmeta-Global-Write-Ratelimit: WHITELIST on the account"

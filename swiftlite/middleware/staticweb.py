@@ -31,12 +31,19 @@ CONTENT_GENERATOR = ("X-Backend-Content-Generator", "staticweb")
 _TEMPURL_PARAMETERS = ("temp_url_prefix", "temp_url_expires", "temp_url_sig", "temp_url_ip_range")
 
 
+def _parse_base(text: str) -> str:
+    urlsplit(text.strip())  # raises ValueError for what is no URL
+    return text.strip()
+
+
 @dataclass(frozen=True)
 class StaticWebOptions:
     """The filter's section."""
 
     url_base: str = option(
-        "", "scheme and host of redirects, where clients know the site by others than a proxy in between asks for"
+        "",
+        "scheme and host of redirects, where clients know the site by others than a proxy in between asks for",
+        _parse_base,
     )
 
 

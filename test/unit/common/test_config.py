@@ -30,7 +30,9 @@ def test_options_have_their_types(tmp_path):
     assert options.keepalive_timeout is None
 
 
-@pytest.mark.parametrize("line", ["bind_port = many", "careful = maybe", "workers = -1", "client_timeout = soon"])
+@pytest.mark.parametrize(
+    "line", ["bind_port = many", "careful = maybe", "workers = -1", "client_timeout = soon", "client_timeout = nan"]
+)
 def test_a_value_of_another_type_names_file_section_and_option(tmp_path, line):
     path = conf(tmp_path, f"[app:x]\n{line}\n")
     with pytest.raises(ConfigError) as caught:

@@ -6,9 +6,10 @@ import pytest
 
 from fakes.wsgi_calls import call, make_environ, request
 from swiftlite.common.cache import Cache
+from swiftlite.common.config import ConfigError
 from swiftlite.core.ratelimit import Step
 from swiftlite.middleware.backend_ratelimit import BackendRateLimit, BackendRateLimitOptions
-from swiftlite.middleware.ratelimit import Limits, RateLimit, RateLimitOptions
+from swiftlite.middleware.ratelimit import Limits, RateLimit, RateLimitOptions, filter_factory
 
 LOG = logging.getLogger("test-limits")
 
@@ -148,6 +149,26 @@ def test_accounts_are_shut_out_or_know_no_limits():
         ask = limited(clock, account_ratelimit=0.01, **options)
         assert {ask("PUT", "/v1/a/c") for _ in range(3)} == {200}
         assert clock.waits == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("clock_accuracy", value) for value in ("0", "-1", "x")),
+        *(("account_ratelimit", value) for value in ("nan", "inf", "-1")),
+        *(("container_ratelimit_10", value) for value in ("nan", "inf", "-1", "x")),
+        ("container_ratelimit_x", "1"),
+        ("max_sleep_time_seconds", "nan"),
+    ],
+)
+def test_limits_that_are_none_are_an_error_of_the_conf(name, value):
+    with pytest.raises(ConfigError):
+        filter_factory({}, **{name: value})
+
+
+def test_the_lowest_rate_that_there_is_refuses_and_does_not_fail():
+    ask = limited(Clock(), {"Global-Write-Ratelimit": "1e-320"})
+    assert [ask("PUT", "/v1/a/c") for _ in range(2)] == [200, 498]
 
 
 def backend(clock, conf=None, **options):

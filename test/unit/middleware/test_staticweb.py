@@ -7,8 +7,9 @@ from urllib.parse import parse_qsl
 import pytest
 
 from fakes.wsgi_calls import call, make_environ
+from swiftlite.common.config import ConfigError
 from swiftlite.common.web import HTTPUnauthorized
-from swiftlite.middleware.staticweb import StaticWeb, StaticWebOptions
+from swiftlite.middleware.staticweb import StaticWeb, StaticWebOptions, filter_factory
 from swiftlite.proxy.info import container_info
 
 
@@ -134,6 +135,11 @@ def test_what_is_none_of_its_business_passes(more):
     path = more.get("PATH_INFO", "/v1/AUTH_a/c/")
     ask(pipeline, **more)
     assert [(method, asked) for method, asked, _ in pipeline.asked] == [(more.get("REQUEST_METHOD", "GET"), path)]
+
+
+def test_a_base_that_is_no_url_is_an_error_of_the_conf():
+    with pytest.raises(ConfigError, match="url_base"):
+        filter_factory({}, url_base="http://[x")
 
 
 def test_without_an_auth_filter_nothing_is_served_and_the_log_says_so(caplog):
