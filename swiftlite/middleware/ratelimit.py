@@ -86,13 +86,20 @@ class RateLimit:
         self.log = log
         self._clock = clock
         self._pause = pause
+        self._warned = False
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if HANDLED not in environ and environ.get("swift.cache") is not None:
-            refusal = self._refusal(environ)
-            if refusal is not None:
+        if HANDLED not in environ:
+            if environ.get("swift.cache") is None:
+                self._warn()
+            elif (refusal := self._refusal(environ)) is not None:
                 return refusal(environ, start_response)
         return self.app(environ, start_response)
+
+    def _warn(self) -> None:
+        if not self._warned:
+            self.log.warning("Nothing is limited: ratelimit must stand behind the filter cache")
+        self._warned = True
 
     def _refusal(self, environ: Environ) -> Answer | None:
         """Hold a request up for as long as it must be; return the answer to one that may not go on."""

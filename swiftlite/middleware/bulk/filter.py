@@ -56,6 +56,8 @@ class Bulk:
         """Begin an answer, long before its outcome is known; the media type that it is given in."""
         # What was granted for this one request, container sync's say, is not for those that come of it.
         environ.pop("swift.authorize_override", None)
+        # Nor shall a long request go by what was known of quotas and access lists when it began.
+        environ.pop("swift.infocache", None)
         media_type = bulk_answer.answer_format(environ.get("HTTP_ACCEPT"))
         start_response("200 OK", [("Content-Type", media_type or "text/html; charset=UTF-8")])
         return media_type

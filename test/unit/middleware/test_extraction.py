@@ -477,3 +477,18 @@ def test_no_bytes_are_more_than_a_bad_archive(body, kind):
 def test_headers_that_take_others_quadratic_time(records, created):
     """Of these digits the standard library's first step would take a quarter of an hour."""
     assert extract(Store(), pax(records) + file() + END)["Number Files Created"] == created
+
+
+def test_no_file_goes_by_what_was_known_of_the_container_before_the_one_before_it():
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as writer:
+        for name in ("a", "b"):
+            writer.addfile(tarfile.TarInfo(name))
+    store = Store()
+    bulk = Bulk(store, BulkOptions(), logging.getLogger("test"))
+    bulk.constraints = Constraints()
+    environ = make_environ("PUT", "/v1/AUTH_a/c?extract-archive=tar", body=made.getvalue())
+    environ["swift.infocache"] = {"container/AUTH_a/c": {"bytes": 0}}
+    call(bulk, environ)
+    assert store.objects.keys() == {"/v1/AUTH_a/c/a", "/v1/AUTH_a/c/b"}
+    assert not any(asked.get("swift.infocache") for asked in store.asked)

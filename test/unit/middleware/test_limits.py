@@ -151,6 +151,12 @@ def test_accounts_are_shut_out_or_know_no_limits():
         assert clock.waits == []
 
 
+def test_before_the_cache_nothing_is_limited_and_the_log_says_so_once(caplog):
+    app = RateLimit(server(), Limits(RateLimitOptions(account_blacklist=("a",))), LOG)
+    assert {request(app, "PUT", "/v1/a/c").status for _ in range(2)} == {200}
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
