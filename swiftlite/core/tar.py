@@ -24,6 +24,9 @@ SPARSE = tarfile.GNUTYPE_SPARSE
 DIGITS = 20
 """Of the largest number that makes sense anywhere."""
 
+MOST_RECORDS = 20000
+"""Of one pax header: reading them takes some hundredths of a second, in which nobody else is served."""
+
 Regions = list[tuple[int, int]]
 """Where a file with holes has data: offset and length of each piece, in order."""
 
@@ -81,9 +84,10 @@ def text(data: bytes) -> str:
 def pax_records(data: bytes) -> list[tuple[str, str]]:
     """The records of a pax header: ``<length> <keyword>=<value>`` and a line end, one behind the other.
 
-    :raises BadArchive: for anything else
+    :raises BadArchive: for anything else, or too many
     """
-    found, place = [], 0
+    found: list[tuple[str, str]] = []
+    place = 0
     while place < len(data):
         space = data.find(b" ", place, place + DIGITS + 1)
         length = _number(data[place : max(space, place)])
@@ -92,6 +96,8 @@ def pax_records(data: bytes) -> list[tuple[str, str]]:
         if not keyword or not equals or data[end - 1 : end] != b"\n":
             raise BadArchive(INVALID)
         found.append((text(keyword), text(value)))
+        if len(found) > MOST_RECORDS:
+            raise BadArchive(f"more than {MOST_RECORDS} attributes describe one file")
         place = end
     return found
 

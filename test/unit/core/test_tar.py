@@ -156,3 +156,9 @@ def test_pieces_are_the_whole_file(gaps, end):
     found = list(tar.pieces(member))
     assert sum(length for _, length in found) == member.size
     assert sum(length for has_data, length in found if has_data) == member.stored
+
+
+def test_there_may_be_no_more_attributes_than_can_be_read_in_a_moment():
+    assert len(tar.pax_records(record("a", b"b") * tar.MOST_RECORDS)) == tar.MOST_RECORDS
+    with pytest.raises(BadArchive, match="attributes"):
+        tar.pax_records(record("a", b"b") * (tar.MOST_RECORDS + 1))

@@ -470,9 +470,10 @@ def test_no_bytes_are_more_than_a_bad_archive(body, kind):
         (b"9" * 1_000_000, 0),
         (record("k", b"9" * 1_000_000), 1),
         (b"9 hdrcharset=" * 80_000, 0),
-        (record("a", b"b") * 170_000, 1),
+        (record("a", b"b") * 20_000, 1),
+        (record("a", b"b") * 170_000, 0),
     ],
-    ids=["digits", "a value of digits", "a charset", "records"],
+    ids=["digits", "a value of digits", "a charset", "records", "too many records"],
 )
 def test_headers_that_take_others_quadratic_time(records, created):
     """Of these digits the standard library's first step would take a quarter of an hour."""
