@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 
 from swiftlite.core.metadata import USER_PREFIX, Kind
 
+API_VERSIONS = ("v1", "v1.0")
 HIDDEN_FROM_INFO = ("auto_create_account_prefix", "valid_api_versions")
 
 
@@ -39,7 +40,7 @@ class Constraints:
     max_account_name_length: int = 256
     container_listing_limit: int = 10000
     account_listing_limit: int = 10000
-    valid_api_versions: tuple[str, ...] = ("v1", "v1.0")
+    valid_api_versions: tuple[str, ...] = API_VERSIONS
     auto_create_account_prefix: str = "."
 
     @classmethod

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlparse
 
+from swiftlite.core.constraints import API_VERSIONS
 from swiftlite.core.rows import split_swift_bytes
 
-API_VERSIONS = ("v1", "v1.0")
 _LONGEST_QUERY = 256
 _DEEPEST = 16
 FORM = "X-Container-Sync-To must be of the form //realm/cluster/account/container or http://host/v1/account/container"

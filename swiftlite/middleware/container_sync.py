@@ -14,7 +14,8 @@ from swiftlite.common.pipeline import WSGIApp, factory_options
 from swiftlite.common.subrequest import Environ, StartResponse
 from swiftlite.common.sync_realms import SyncRealms
 from swiftlite.common.web import Answer, HTTPBadRequest, HTTPForbidden, HTTPUnauthorized, Request
-from swiftlite.core.container_sync import API_VERSIONS, AS_STORED, MAX_AHEAD, asks_for_more
+from swiftlite.core.constraints import API_VERSIONS
+from swiftlite.core.container_sync import AS_STORED, MAX_AHEAD, asks_for_more
 from swiftlite.core.names import quote_wsgi, split_path, wsgi_to_str
 from swiftlite.core.signature import container_sync_signature, is_one_of
 from swiftlite.core.timestamp import Timestamp

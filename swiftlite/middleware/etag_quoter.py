@@ -15,7 +15,7 @@ from swiftlite.common import swift_info
 from swiftlite.common.config import is_true, option
 from swiftlite.common.pipeline import WSGIApp, factory_options
 from swiftlite.common.subrequest import Environ, Headers, StartResponse
-from swiftlite.middleware.listing_formats import API_VERSIONS
+from swiftlite.core.constraints import API_VERSIONS
 from swiftlite.proxy.info import get_account_info, get_container_info
 
 SOURCE = "EQ"

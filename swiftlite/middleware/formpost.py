@@ -13,7 +13,7 @@ from swiftlite.common.log import get_logger
 from swiftlite.common.pipeline import WSGIApp, factory_options
 from swiftlite.common.subrequest import Environ, Headers, StartResponse, SubResponse, call, make_environ
 from swiftlite.common.web import Answer, Request, status_line
-from swiftlite.core.container_sync import API_VERSIONS
+from swiftlite.core.constraints import API_VERSIONS
 from swiftlite.core.form_post import (
     MAX_VALUE,
     MULTIPART,

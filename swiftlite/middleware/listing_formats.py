@@ -13,11 +13,11 @@ from swiftlite.common.log import Logger, get_logger
 from swiftlite.common.pipeline import WSGIApp
 from swiftlite.common.subrequest import may_have
 from swiftlite.common.web import HTTPBadRequest, HTTPNotAcceptable
+from swiftlite.core.constraints import API_VERSIONS
 from swiftlite.core.listing_formats import JSON, PLAIN, choose_format, read_entries, render
 from swiftlite.core.names import RESERVED, wsgi_to_str
 from swiftlite.proxy.controllers.base import LISTING_AS_TEXT
 
-API_VERSIONS = ("v1", "v1.0")
 MAXIMUM_BYTES = 2 * 1024 * 10000
 """A longer JSON answer is no listing of ours and goes out as it is."""
 

@@ -17,6 +17,7 @@ from swiftlite.common.log import Logger, get_logger
 from swiftlite.common.pipeline import WSGIApp, factory_options, factory_place
 from swiftlite.common.subrequest import Environ, StartResponse
 from swiftlite.common.web import Answer
+from swiftlite.core.constraints import API_VERSIONS
 from swiftlite.core.names import wsgi_to_str
 from swiftlite.core.ratelimit import Step, cost, is_too_long, judge, parse_rate, rate_for, steps
 from swiftlite.proxy.info import get_account_info, get_container_info
@@ -104,7 +105,7 @@ class RateLimit:
     def _refusal(self, environ: Environ) -> Answer | None:
         """Hold a request up for as long as it must be; return the answer to one that may not go on."""
         version, account, container, name = [*environ["PATH_INFO"][1:].split("/", 3), "", "", ""][:4]
-        if version not in ("v1", "v1.0") or not account or (name and not container):
+        if version not in API_VERSIONS or not account or (name and not container):
             return None
         environ[HANDLED] = True
         special = get_account_info(environ, self.app, SOURCE).get("sysmeta", {}).get("global-write-ratelimit")

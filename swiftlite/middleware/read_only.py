@@ -15,8 +15,8 @@ from swiftlite.common.pipeline import WSGIApp, factory_options
 from swiftlite.common.subrequest import Environ, StartResponse
 from swiftlite.common.web import HTTPMethodNotAllowed, HTTPPreconditionFailed
 from swiftlite.core import copies
+from swiftlite.core.constraints import API_VERSIONS
 from swiftlite.core.names import split_path
-from swiftlite.middleware.listing_formats import API_VERSIONS
 from swiftlite.proxy.info import get_account_info
 
 SOURCE = "RO"

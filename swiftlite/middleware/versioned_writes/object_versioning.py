@@ -10,15 +10,13 @@ from swiftlite.common.log import Logger
 from swiftlite.common.pipeline import WSGIApp
 from swiftlite.common.subrequest import Environ, StartResponse, may_have
 from swiftlite.common.web import Answer
-from swiftlite.core.constraints import Violation
+from swiftlite.core.constraints import API_VERSIONS, Violation
 from swiftlite.core.names import RESERVED
 from swiftlite.middleware.versioned_writes.container_versions import ContainerVersions
 from swiftlite.middleware.versioned_writes.object_versions import ObjectVersions, VersionedObject
 from swiftlite.middleware.versioned_writes.versioning_requests import SOURCE
 from swiftlite.proxy.controllers.base import Denied
 from swiftlite.proxy.info import get_container_info
-
-API_VERSIONS = ("v1", "v1.0")
 
 
 class ObjectVersioning:
