@@ -148,6 +148,7 @@ def _read_users(conf: Mapping[str, str], prefix: str) -> Iterator[User]:
             raise BadOption(key, f"it must be {kind}_<account>_<user>; use user64_ for names with underscores")
         if kind == "user64":
             account, name = _decode64(key, account), _decode64(key, name)
+        _check_names(key, account, name)
         secret, *groups = value.split() or [""]
         if not secret:
             raise BadOption(key, "it has no key")
@@ -155,6 +156,14 @@ def _read_users(conf: Mapping[str, str], prefix: str) -> Iterator[User]:
         if groups and ("://" in groups[-1] or "$HOST" in groups[-1]):
             url = groups.pop()
         yield User(account, name, secret, tuple(groups), url)
+
+
+def _check_names(key: str, account: str, name: str) -> None:
+    """Refuse names that would be taken for groups: both are among a user's groups, which commas part."""
+    if "," in account + name:
+        raise BadOption(key, "a name has no comma, for commas part a user's groups")
+    if account.startswith("."):
+        raise BadOption(key, "no account's name begins with a dot, as groups with rights and Swift's own accounts do")
 
 
 def _decode64(key: str, text: str) -> str:
