@@ -554,3 +554,13 @@ def test_a_damaged_record_is_no_credential(site):
         refused(use(site, made), 401)
     site.proxy.down = 503
     refused(use(site, made), 503)
+
+
+@pytest.mark.parametrize("expires_at", ["9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59Z", "2286-11-20T17:46:40Z"])
+def test_a_credential_that_expires_too_late_is_refused(site, expires_at):
+    """No object can be deleted as late, and a date after the year 9999 could not be shown: not even in a listing."""
+    token = site.token()
+    path = f"/v3/users/{me(site, token)}/application_credentials"
+    wanted = {"application_credential": {"name": "late", "expires_at": expires_at}}
+    refused(site.ask("POST", path, token, wanted), 400)
+    assert document(site.ask("GET", path, token))["application_credentials"] == []
