@@ -87,14 +87,18 @@ class TempAuthConf:
         """The prefix of tokens and of accounts without a storage URL."""
         return self.options.reseller_prefix[0]
 
-    def groups_of(self, user: User) -> str:
-        """The groups a user's token stands for: account, account:user, others; ``.admin`` becomes account ids."""
+    def groups_of(self, user: User, administered: User | None = None) -> str:
+        """The groups a user's token stands for: account, account:user, others; ``.admin`` becomes account ids.
+
+        :param administered: a user of the account whose ids these are; None for the user's own
+        """
         groups = [user.account, user.identity, *user.groups]
         if ".admin" in groups:
             groups.remove(".admin")
-            groups += [prefix + user.account for prefix in self.options.reseller_prefix if prefix]
-            if user.account_id not in groups:
-                groups.append(user.account_id)
+            home = administered or user
+            groups += [prefix + home.account for prefix in self.options.reseller_prefix if prefix]
+            if home.account_id not in groups:
+                groups.append(home.account_id)
         return ",".join(groups)
 
     def storage_url(self, user: User, base: str) -> str:

@@ -564,3 +564,16 @@ def test_a_credential_that_expires_too_late_is_refused(site, expires_at):
     wanted = {"application_credential": {"name": "late", "expires_at": expires_at}}
     refused(site.ask("POST", path, token, wanted), 400)
     assert document(site.ask("GET", path, token))["application_credentials"] == []
+
+
+def test_a_narrow_credential_for_anothers_project_opens_that_alone(site):
+    """Its owner may do all everywhere; of his own account the credential says nothing."""
+    token = site.token("admin:admin", "admin", project("test"))
+    made = make(site, token, roles=[{"name": "admin"}])
+    assert made["project_id"] == "test"
+    narrow = use(site, made).headers["x-subject-token"]
+    assert site.ask("GET", "/v1/AUTH_test", narrow).body == b"owner"
+    assert site.ask("GET", "/v1/AUTH_admin", narrow).status == 403
+    assert site.ask("GET", "/v1/AUTH_test2", narrow).status == 403
+    guest = use(site, make(site, token, name="guest", roles=[{"name": "member"}])).headers["x-subject-token"]
+    assert [site.ask("GET", f"/v1/AUTH_{name}", guest).status for name in ("test", "admin")] == [403, 403]
