@@ -139,7 +139,7 @@ class Cache:
         if expires <= now or generation != self.begin(key):
             expires, generation, value = now + ttl, self.begin(key), 0
         value = max(0, value + delta)
-        self._keep(key, value, expires - now, generation)
+        self._put(key, (expires, generation, value))
         return value
 
     def restart(self, key: str, value: int, ttl: float) -> None:
@@ -153,11 +153,14 @@ class Cache:
         self._keep(key, value, ttl, self.begin(key))
 
     def _keep(self, key: str, value: Any, ttl: float, generation: int) -> None:
+        self._put(key, (self._clock() + ttl, generation, value))
+
+    def _put(self, key: str, entry: tuple[float, int, Any]) -> None:
         entries = self._entries
         entries.pop(key, None)  # to the end: the oldest go first
         while len(entries) >= MAXIMUM_ENTRIES:
             del entries[next(iter(entries))]
-        entries[key] = (self._clock() + ttl, generation, value)
+        entries[key] = entry
 
     def _invalidate(self, key: str) -> int:
         # A value never used before, not a count: two workers that count at once would lose one of the two.

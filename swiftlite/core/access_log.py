@@ -13,6 +13,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+from swiftlite.core.query import spellings
+
 DEFAULT_TEMPLATE = (
     "{client_ip} {remote_addr} {end_time.datetime} {method} {path} {protocol} {status_int} {referer} {user_agent} "
     "{auth_token} {bytes_recvd} {bytes_sent} {client_etag} {transaction_id} {headers} {request_time} {source} "
@@ -21,10 +23,13 @@ DEFAULT_TEMPLATE = (
 SENSITIVE_HEADERS = frozenset(
     {"X-Auth-Token", "X-Storage-Token", "X-Service-Token", "X-Subject-Token", "Authorization"}
 )
-SECRET_HEADERS = frozenset({"X-Container-Sync-Key"})
-"""Of which a line shows nothing: clients choose short ones, and keep them for years."""
+SECRET_HEADERS = frozenset(
+    ["X-Auth-Key", "X-Storage-Pass", "X-Container-Sync-Key"]
+    + [f"X-{kind}-Meta-Temp-Url-Key{number}" for kind in ("Account", "Container") for number in ("", "-2")]
+)
+"""Passwords and keys, of which a line shows nothing: clients choose short ones, and keep them for years."""
 SENSITIVE_PARAMETERS = ("temp_url_sig", "Signature", "X-Amz-Signature")
-_SENSITIVE_PARAMETER = re.compile(rf"(?<=[?&])((?:{'|'.join(SENSITIVE_PARAMETERS)})=)([^&]*)")
+_SENSITIVE_PARAMETER = re.compile(rf"(?<=[?&])((?:{'|'.join(map(spellings, SENSITIVE_PARAMETERS))})=)([^&]*)")
 _PLAIN = re.compile(r"[A-Za-z0-9_.~:/{}-]+").fullmatch
 _TIME_FORMATS = {"datetime": "%d/%b/%Y/%H/%M/%S", "iso8601": "%Y-%m-%dT%H:%M:%S", "asctime": "%a %b %e %H:%M:%S %Y"}
 _DIRECTIVES = frozenset("aAbBcdHIjmMpSUwWxXyYZ")

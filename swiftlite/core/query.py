@@ -16,7 +16,7 @@ class Parameters:
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        spelled = "|".join("".join(map(_spellings, name)) for name in names)
+        spelled = "|".join(map(spellings, names))
         self._find = re.compile(rf"(?:\A|&)({spelled})(?:=([^&]*))?(?=&|\Z)").findall
 
     def __call__(self, query: str) -> Mapping[str, str]:
@@ -27,8 +27,12 @@ class Parameters:
         return found
 
 
+def spellings(name: str) -> str:
+    """A pattern for a plain ASCII name with any of its characters percent-encoded."""
+    return "".join(map(_spellings, name))
+
+
 def _spellings(character: str) -> str:
-    """A pattern for a character of a name as it is and percent-encoded."""
     code = f"{ord(character):02x}"
     digits = "".join(digit if digit.isdigit() else f"[{digit}{digit.upper()}]" for digit in code)
     return f"(?:{re.escape(character)}|%{digits})"

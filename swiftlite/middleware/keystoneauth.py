@@ -1,7 +1,8 @@
 """Authorization for Keystone's users: the filter ``authtoken`` says who they are, this one what they may do.
 
-``authtoken`` is keystonemiddleware's (``paste.filter_factory = keystonemiddleware.auth_token:filter_factory``) and stands
-to the left; the filter ``identity`` sets the same headers. The rules are in core/keystone.py (formats.md 7.9).
+``authtoken`` is keystonemiddleware's (``paste.filter_factory = keystonemiddleware.auth_token:filter_factory``) and must stand
+to the left: it also removes what clients write into the headers believed here. The filter ``identity`` does neither; it goes
+with tempauth. The rules are in core/keystone.py (formats.md 7.9).
 """
 
 from __future__ import annotations

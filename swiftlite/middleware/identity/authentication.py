@@ -90,13 +90,13 @@ class Authentication:
 
     def _by_credential(self, call: Call, request: LoginRequest) -> Claims:
         owner = self.directory.find_user(request.user, Named()) if request.credential.name else None
+        owner_name = owner.identity if owner else request.user.id or request.user.name
+        name = f"credential {request.credential.id or f'{owner_name} {request.credential.name}'}"
+        self.logins.check_limits(call.environ, name)  # before the store is asked, which is work for many servers
         found = self.records.find(call.environ, request.credential, owner, call.now)
         user = self.directory.user(found.user) if found else None
-        name = request.credential.id or f"{request.user.id or request.user.name} {request.credential.name}"
         # Looked at even if there is none: the time must not tell.
-        is_right = self.logins.attempt(
-            call.environ, f"credential {name}", lambda: self.records.match(found, request.secret)
-        )
+        is_right = self.logins.attempt(call.environ, name, lambda: self.records.match(found, request.secret))
         if not is_right or found is None or user is None or found.project not in self.directory.accounts_of(user):
             raise self._unauthorized(call, WRONG)
         claims = self.new_claims(user, found.project, (CREDENTIAL,), call.now)

@@ -24,6 +24,8 @@ from swiftlite.middleware.tempauth.users import User
 CONTAINER = "application_credentials"
 MOST = 100
 """Application credentials that one user may have."""
+LATEST = 9999999999
+"""Seconds since the epoch of the last moment at which one may expire: that of any object."""
 _IS_ID = re.compile(r"[0-9a-f]{32}").fullmatch
 _OWNER_DIGITS = 16
 REMEMBERED = 1000

@@ -16,7 +16,7 @@ from swiftlite.core.signed_token import derive_id
 from swiftlite.middleware.identity.answers import Refused, json_answer, whole_body
 from swiftlite.middleware.identity.authentication import Authentication
 from swiftlite.middleware.identity.call import Call
-from swiftlite.middleware.identity.credential_records import CONTAINER, MOST, CredentialRecord, new_id
+from swiftlite.middleware.identity.credential_records import CONTAINER, LATEST, MOST, CredentialRecord, new_id
 from swiftlite.middleware.identity.directory import project_id
 from swiftlite.middleware.identity.tokens import Known, credential_name
 
@@ -41,6 +41,8 @@ class Credentials:
             raise Refused(400, str(error)) from None
         if expires and expires <= call.now:
             raise Refused(400, "application_credential: expires_at is in the past.")
+        if expires > LATEST:
+            raise Refused(400, "application_credential: expires_at is later than any object's; leave it out for never.")
         if not owner.claims.project:
             raise Refused(403, "An application credential is for a project: come with a project's token.")
         existing = self.records.list(call.environ, owner.user)

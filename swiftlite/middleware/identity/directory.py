@@ -86,17 +86,22 @@ class Directory:
         roles += options.reseller_roles if ".reseller_admin" in user.groups else ()
         return list(dict.fromkeys(roles))
 
-    def groups_of(self, user: User, roles: Collection[str] | None) -> str:
+    def groups_of(self, user: User, roles: Collection[str] | None, project: str = "") -> str:
         """The groups that tempauth authorises, comma-separated.
 
         :param roles: those that a restricted token has: groups that stand for others are left out; None for all
+        :param project: the account in which it has them; '' for the user's own
         """
-        if roles is not None and not set(self.roles_of(user)) <= set(roles):
-            # Of groups that stand for no role nobody knows what they are worth: they are left out, too.
-            worth = {".admin": self.options.admin_roles, ".reseller_admin": self.options.reseller_roles}
-            kept = tuple(group for group in user.groups if not set(roles).isdisjoint(worth.get(group, ())))
-            user = replace(user, groups=kept)
-        return self.conf.groups_of(user)
+        if roles is None or set(self.roles_of(user)) <= set(roles):
+            return self.conf.groups_of(user)
+        # Of groups that stand for no role nobody knows what they are worth: they are left out, too.
+        worth = {".admin": self.options.admin_roles, ".reseller_admin": self.options.reseller_roles}
+        has = user.groups
+        if ".reseller_admin" in has and ".admin" not in has:
+            has = (*has, ".admin")  # in every project
+        kept = tuple(group for group in has if not set(roles).isdisjoint(worth.get(group, ())))
+        administered = self._accounts[project] if project not in ("", user.account) else None
+        return self.conf.groups_of(replace(user, groups=kept), administered)
 
     def storage_url(self, account: str, base: str) -> str:
         """Where an account's data are.

@@ -10,7 +10,7 @@ from typing import Any
 from swiftlite.common.cache import Cache
 from swiftlite.common.concurrency import Semaphore
 from swiftlite.common.passwords import Passwords
-from swiftlite.core.login_limits import Limit, seconds_left, window_of
+from swiftlite.core.login_limits import Limit, counted_address, seconds_left, window_of
 from swiftlite.middleware.identity.options import IdentityOptions
 from swiftlite.middleware.tempauth.users import User
 
@@ -60,23 +60,31 @@ class Logins:
 
         :param check: says whether it is right
         """
-        cache: Cache = environ.get("swift.cache") or self._cache
-        limits = self._limits(environ, name)
         with self._turn:
-            now = self._clock()
-            window = window_of(now, self.options.login_window)
-            for limit in limits:
-                if (cache.get(f"{limit.key}/{window}") or 0) >= limit.most:
-                    raise TooManyLogins(seconds_left(now, self.options.login_window))
+            window = self.check_limits(environ, name)
             if check():
                 return True
-            for limit in limits:
+            cache: Cache = environ.get("swift.cache") or self._cache
+            for limit in self._limits(environ, name):
                 cache.incr(f"{limit.key}/{window}", 1, self.options.login_window)
             return False
 
+    def check_limits(self, environ: dict[str, Any], name: str) -> int:
+        """Whether another attempt may be made; gives the window in which it counts.
+
+        :raises TooManyLogins: when there were too many
+        """
+        cache: Cache = environ.get("swift.cache") or self._cache
+        now = self._clock()
+        window = window_of(now, self.options.login_window)
+        for limit in self._limits(environ, name):
+            if (cache.get(f"{limit.key}/{window}") or 0) >= limit.most:
+                raise TooManyLogins(seconds_left(now, self.options.login_window))
+        return window
+
     def _limits(self, environ: dict[str, Any], name: str) -> list[Limit]:
         options = self.options
-        address = environ.get("REMOTE_ADDR") or ""
+        address = counted_address(environ.get("REMOTE_ADDR") or "")
         # A name may be long or odd: its digest is neither.
         digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
         limits = [

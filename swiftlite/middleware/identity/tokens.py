@@ -92,7 +92,8 @@ class Tokens:
         if claims.project and claims.project not in self.directory.accounts_of(user):
             return None
         names = {claims.audit} | ({credential_name(claims.credential)} if claims.credential else set())
-        known = Known(claims, user, self.directory.groups_of(user, claims.roles), frozenset(names))
+        groups = self.directory.groups_of(user, claims.roles, claims.project)
+        known = Known(claims, user, groups, frozenset(names))
         if len(self._known) >= REMEMBERED:
             del self._known[next(iter(self._known))]
         self._known[token] = known

@@ -87,14 +87,18 @@ class TempAuthConf:
         """The prefix of tokens and of accounts without a storage URL."""
         return self.options.reseller_prefix[0]
 
-    def groups_of(self, user: User) -> str:
-        """The groups a user's token stands for: account, account:user, others; ``.admin`` becomes account ids."""
+    def groups_of(self, user: User, administered: User | None = None) -> str:
+        """The groups a user's token stands for: account, account:user, others; ``.admin`` becomes account ids.
+
+        :param administered: a user of the account whose ids these are; None for the user's own
+        """
         groups = [user.account, user.identity, *user.groups]
         if ".admin" in groups:
             groups.remove(".admin")
-            groups += [prefix + user.account for prefix in self.options.reseller_prefix if prefix]
-            if user.account_id not in groups:
-                groups.append(user.account_id)
+            home = administered or user
+            groups += [prefix + home.account for prefix in self.options.reseller_prefix if prefix]
+            if home.account_id not in groups:
+                groups.append(home.account_id)
         return ",".join(groups)
 
     def storage_url(self, user: User, base: str) -> str:
@@ -148,6 +152,7 @@ def _read_users(conf: Mapping[str, str], prefix: str) -> Iterator[User]:
             raise BadOption(key, f"it must be {kind}_<account>_<user>; use user64_ for names with underscores")
         if kind == "user64":
             account, name = _decode64(key, account), _decode64(key, name)
+        _check_names(key, account, name)
         secret, *groups = value.split() or [""]
         if not secret:
             raise BadOption(key, "it has no key")
@@ -155,6 +160,14 @@ def _read_users(conf: Mapping[str, str], prefix: str) -> Iterator[User]:
         if groups and ("://" in groups[-1] or "$HOST" in groups[-1]):
             url = groups.pop()
         yield User(account, name, secret, tuple(groups), url)
+
+
+def _check_names(key: str, account: str, name: str) -> None:
+    """Refuse names that would be taken for groups: both are among a user's groups, which commas part."""
+    if "," in account + name:
+        raise BadOption(key, "a name has no comma, for commas part a user's groups")
+    if account.startswith("."):
+        raise BadOption(key, "no account's name begins with a dot, as groups with rights and Swift's own accounts do")
 
 
 def _decode64(key: str, text: str) -> str:

@@ -108,6 +108,16 @@ def test_counters():
     assert cache.incr("n", 1, 10) == 1
 
 
+def test_counters_are_bounded_too(monkeypatch):
+    """What is counted is often named by clients: wrong logins by user and address."""
+    monkeypatch.setattr("swiftlite.common.cache.MAXIMUM_ENTRIES", 3)
+    cache = Cache()
+    for number in range(10):
+        cache.incr(f"n{number}", 1, 60)
+    assert len(cache._entries) == 3
+    assert [cache.incr("n9", 1, 60), cache.incr("n0", 1, 60)] == [2, 1]
+
+
 def serve(cache, commands, answers):
     """A worker: does what it is told."""
     for name, *arguments in iter(commands.get, None):

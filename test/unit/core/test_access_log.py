@@ -121,6 +121,7 @@ def test_fields_never_break_a_line(value, text):
 def test_signatures_are_shown_only_in_part():
     assert hide_parameters("/a?temp_url_sig=0123456789&x=1", 4) == "/a?temp_url_sig=0123...&x=1"
     assert hide_parameters("/a?x_temp_url_sig=0123456789", 4) == "/a?x_temp_url_sig=0123456789"
+    assert hide_parameters("/a?x=1&temp%5Furl%5fsig=0123456789", 4) == "/a?x=1&temp%5Furl%5fsig=0123..."
     assert "AUTH_tk" not in line("{auth_token}", {"reveal": 4})
 
 
@@ -132,3 +133,18 @@ def test_headers_are_logged_on_demand_without_secrets():
     assert "short" not in everything
     only = line("{headers}", {"headers": True, "only_headers": frozenset({"Host"})})
     assert only == "Host:%20store.example.com:8080"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "HTTP_X_AUTH_KEY",
+        "HTTP_X_STORAGE_PASS",
+        "HTTP_X_ACCOUNT_META_TEMP_URL_KEY",
+        "HTTP_X_ACCOUNT_META_TEMP_URL_KEY_2",
+        "HTTP_X_CONTAINER_META_TEMP_URL_KEY",
+        "HTTP_X_CONTAINER_META_TEMP_URL_KEY_2",
+    ],
+)
+def test_no_password_or_key_is_logged(key):
+    assert "sesame" not in line("{headers}", {"headers": True}, environ={key: "sesame"})

@@ -609,6 +609,13 @@ def test_a_token_that_memcached_forgot_is_revoked(app):
         ({"user_a_b_c": "key"}, "user_a_b_c: it must be"),
         ({"user_a_b": "  "}, "user_a_b: it has no key"),
         ({"user64_!_YQ": "key"}, "user64_!_YQ: '!' is not the base64"),
+        ({"user_a,AUTH-x_b": "key"}, "user_a,AUTH-x_b: a name has no comma"),
+        ({"user64_YSwucmVzZWxsZXJfYWRtaW4_YQ": "key"}, "user64_YSwucmVzZWxsZXJfYWRtaW4_YQ: a name has no comma"),
+        (
+            {"user64_LnJlc2VsbGVyX2FkbWlu_YQ": "key"},
+            "user64_LnJlc2VsbGVyX2FkbWlu_YQ: no account's name begins with a dot",
+        ),
+        ({"user_.identity_b": "key .admin"}, "user_.identity_b: no account's name begins with a dot"),
         ({"token_life": "long"}, "token_life: 'long' does not fit"),
         ({"active_fernet_key_id": "x"}, "active_fernet_key_id: there is no fernet_key_x"),
         ({"fernet_key_x": "short"}, "fernet_key_x: Fernet key must be"),

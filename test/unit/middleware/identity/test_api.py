@@ -554,3 +554,26 @@ def test_a_damaged_record_is_no_credential(site):
         refused(use(site, made), 401)
     site.proxy.down = 503
     refused(use(site, made), 503)
+
+
+@pytest.mark.parametrize("expires_at", ["9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59Z", "2286-11-20T17:46:40Z"])
+def test_a_credential_that_expires_too_late_is_refused(site, expires_at):
+    """No object can be deleted as late, and a date after the year 9999 could not be shown: not even in a listing."""
+    token = site.token()
+    path = f"/v3/users/{me(site, token)}/application_credentials"
+    wanted = {"application_credential": {"name": "late", "expires_at": expires_at}}
+    refused(site.ask("POST", path, token, wanted), 400)
+    assert document(site.ask("GET", path, token))["application_credentials"] == []
+
+
+def test_a_narrow_credential_for_anothers_project_opens_that_alone(site):
+    """Its owner may do all everywhere; of his own account the credential says nothing."""
+    token = site.token("admin:admin", "admin", project("test"))
+    made = make(site, token, roles=[{"name": "admin"}])
+    assert made["project_id"] == "test"
+    narrow = use(site, made).headers["x-subject-token"]
+    assert site.ask("GET", "/v1/AUTH_test", narrow).body == b"owner"
+    assert site.ask("GET", "/v1/AUTH_admin", narrow).status == 403
+    assert site.ask("GET", "/v1/AUTH_test2", narrow).status == 403
+    guest = use(site, make(site, token, name="guest", roles=[{"name": "member"}])).headers["x-subject-token"]
+    assert [site.ask("GET", f"/v1/AUTH_{name}", guest).status for name in ("test", "admin")] == [403, 403]

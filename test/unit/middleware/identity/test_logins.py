@@ -4,6 +4,8 @@ import pytest
 from unit.middleware.identity.site import Site, project
 
 from swiftlite.common.passwords import LABEL
+from swiftlite.middleware.identity.directory import user_id
+from swiftlite.middleware.identity.logins import TooManyLogins
 
 HASH = "$argon2id$v=19$m=1024,t=1,p=1$4Nzb96XQv26o5YNh0GtUqw$8OFQCquiwqYmaL+FsYY6FhtN3YC1xz1Yqe+MzzBKYzQ"
 """Of "testing"."""
@@ -94,3 +96,39 @@ def test_a_hashed_password(tmp_path, stored, own):
         assert site.login("tester", "Testing").status == v1(site, "test:tester", "Testing").status == 401
         assert v1(site, "test:tester", stored).status == 401  # the hash is no password
     assert v1(site, "admin:admin", "admin").status == 200
+
+
+def test_an_address_of_ipv6_is_its_network(tmp_path, clock):
+    """Whoever has one address of version 6 has 2^64 of them, and would never be counted twice."""
+    site = limited(tmp_path, clock)
+    logins = site.app.api.authentication.logins
+    user = site.app.api.authentication.directory.conf.users["test:tester"]
+    for number in range(5):
+        assert not logins.match({"REMOTE_ADDR": f"2001:db8::{number}:1"}, None, f"user{number}", "x")
+    with pytest.raises(TooManyLogins):
+        logins.match({"REMOTE_ADDR": "2001:db8::ffff:1"}, user, "test:tester", "testing")
+    assert logins.match({"REMOTE_ADDR": "2001:db8:0:1::1"}, user, "test:tester", "testing")
+
+
+def test_no_record_is_looked_for_when_there_were_too_many_wrong_secrets(tmp_path, clock):
+    """A name makes for a listing and a read of each of a user's credentials: nobody may have that for nothing."""
+    site = limited(tmp_path, clock)
+    given = {"name": "backup", "user": {"name": "test:tester"}, "secret": "x"}
+    auth = {"identity": {"methods": ["application_credential"], "application_credential": given}}
+    statuses = [site.ask("POST", "/v3/auth/tokens", body={"auth": auth}).status for _ in range(3)]
+    assert statuses == [401] * 3
+    asked = len(site.proxy.asked)
+    assert asked > 0
+    assert site.ask("POST", "/v3/auth/tokens", body={"auth": auth}).status == 429
+    assert len(site.proxy.asked) == asked
+
+
+def test_a_credential_counts_the_same_however_its_owner_is_named(tmp_path, clock):
+    site = limited(tmp_path, clock, login_failures_per_address="0")
+    owner = {"name": "test:tester"}, {"id": user_id(site.app.api.authentication.directory.user("test:tester"))}
+    statuses = []
+    for user in (*owner, *owner):
+        given = {"name": "backup", "user": user, "secret": "x"}
+        auth = {"identity": {"methods": ["application_credential"], "application_credential": given}}
+        statuses.append(site.ask("POST", "/v3/auth/tokens", body={"auth": auth}).status)
+    assert statuses == [401, 401, 401, 429]
