@@ -42,6 +42,9 @@ class AuthToken:
         if not environ.pop(PASSED, False):
             start_response(status, headers)
             return body
+        # It gives what a token does not have as None, which is no header's value.
+        for key in [key for key, value in environ.items() if value is None and key.startswith("HTTP_")]:
+            del environ[key]
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             if status.startswith("401"):

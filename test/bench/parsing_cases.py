@@ -48,7 +48,7 @@ PARSERS: dict[str, tuple[Parser, tuple[tuple[str, str, str], ...]]] = {
     "If-Modified-Since": (parse_http_date, (("", "1 ", ""), ("Mon, ", "1:", ""), ("", "-", ""), ("", "9", ""), ("", "+", ""), ("", ", ", ""))),
     "Referer": (lambda text: acl.ContainerACL((".r",)).allows_referrer(text), (("http://", "a.", ""), ("http://[", ":", ""), ("", "@", ""), ("", ":/", ""))),
     "X-Container-Read": (lambda text: acl.clean_acl("X-Container-Read", text), (("", ".r:a,", ""), ("", ",", ""), ("", ".r:*,", ""), ("", " ", ","), (".r:", "-", ""), ("", "a:", ""))),
-    "stored ACL": (acl.parse_acl.__wrapped__, (("", "%41,", ""), ("", ",", ""), ("", "%", ""), ("", ".r:,", ""))),
+    "stored ACL": (acl.parse_acl.__wrapped__, (("", "%41,", ""), ("", "%C3,", ""), ("", "%41", ""), ("", ",", ""), ("", "%", ""), ("", ".r:,", ""))),
     "X-Account-Access-Control": (acl.read_account_acl, (("", "[", ""), ('{"admin":[', '"a",', '"a"]}'), ("", '{"a":', ""), ('"', "\\u0041", '"'), ("", "1", ""))),
     "JSON": (load_json, (("", "[", ""), ("", "[[],", ""), ("", "9", ""), ("", " ", ""))),
     "X-Copy-From": (copies.read_place, (("", "/", ""), ("a/", "%41", ""), ("", "%", ""), ("", "a", ""))),

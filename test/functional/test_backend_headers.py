@@ -3,9 +3,11 @@ in the client's own request nor in those that filters make for it; and none of a
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import socket
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from fakes.http_server import ServerThread
 from functional.filter_cases.settings import FILTERS, PIPELINE
 from swiftlite.common.pipeline import load_app
+from swiftlite.core.signature import form_signature, temp_url_signature
 from swiftlite.http.errors import BadRequest
 from swiftlite.http.head import HeadLimits, parse_request
 from swiftlite.middleware.gatekeeper import filter_factory
@@ -38,6 +41,41 @@ NAMES = [
     "X-Delete-At-Container",
 ]
 MANIFEST = json.dumps([{"path": "/c/segment"}])
+KEY, LATER = "signed", 4102444800
+
+
+def signed(method: str) -> str:
+    """Return a target with its signature."""
+    signature = temp_url_signature("sha256", KEY, method, LATER, "/v1/AUTH_test/c/o")
+    return f"/v1/AUTH_test/c/o?temp_url_sig={signature}&temp_url_expires={LATER}"
+
+
+def archive() -> str:
+    """Return an archive whose file has attributes that would be internal headers."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("a")
+        names = ("user.meta.a", "user.X-Backend-Vote", "user.x-object-sysmeta-a", "user.mime_type\r\nX-Backend-Vote")
+        info.pax_headers = {f"SCHILY.xattr.{name}": MARK for name in names}
+        info.size = 1
+        tar.addfile(info, io.BytesIO(b"x"))
+    return made.getvalue().decode("latin-1")
+
+
+def form() -> str:
+    """Return a form with fields, and a file with headers, of internal names."""
+    fields = {"redirect": "", "max_file_size": "99", "max_file_count": "1", "expires": str(LATER)}
+    fields |= {"signature": form_signature("sha256", KEY, "/v1/AUTH_test/c/form", fields.values())}
+    fields |= dict.fromkeys(NAMES, MARK) | {name.lower().replace("-", "_"): MARK for name in NAMES}
+    parts = [f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}' for name, value in fields.items()]
+    headers = "".join(f"\r\n{name}: {MARK}" for name in NAMES)
+    parts.append(f'--b\r\nContent-Disposition: form-data; name="f"; filename="f"{headers}\r\n\r\nx\r\n--b--\r\n')
+    return "\r\n".join(parts)
+
+
+ARCHIVE, FORM = archive(), form()
+USER = {"name": "tester", "domain": {"name": "Default"}, "password": "testing"}
+LOGIN = json.dumps({"auth": {"identity": {"methods": ["password"], "password": {"user": USER}}}})
 SPELLINGS = {
     "as it is": lambda name: f"{name}: {MARK}\r\n",
     "lower case": lambda name: f"{name.lower()}: {MARK}\r\n",
@@ -71,7 +109,17 @@ REQUESTS = {
     "bulk delete": ("POST /v1/AUTH_test?bulk-delete", "/c/o\n/c/p\n"),
     "versions": ("GET /v1/AUTH_test/c/o?version-id=null", ""),
     "symlink": ("GET /v1/AUTH_test/c/o?symlink=get", ""),
+    "archive": ("PUT /v1/AUTH_test/c?extract-archive=tar", ARCHIVE),
+    "signed PUT": (f"PUT {signed('PUT')}", "x"),
+    "signed GET": (f"GET {signed('GET')}", ""),
+    "signed POST": (f"POST {signed('POST')}", ""),
+    "form": ("POST /v1/AUTH_test/c/form", FORM),
+    "login": ("POST /v3/auth/tokens", LOGIN),
+    "credential": ("POST /v3/users/x/application_credentials", "{}"),
+    "validation": ("GET /v3/auth/tokens", ""),
+    "login of version 1": ("GET /auth/v1.0", ""),
 }
+TYPES = {"form": "multipart/form-data; boundary=b", "login": "application/json", "credential": "application/json"}
 seen: list[dict[str, Any]] = []
 
 
@@ -85,6 +133,7 @@ def app_factory(global_conf: dict[str, str], **local_conf: str) -> Any:
         status = {"PUT": "201 Created", "POST": "202 Accepted", "DELETE": "204 No Content"}.get(method, "200 OK")
         body = b"x" if method == "GET" else b""
         headers = [(name, "1") for name in NAMES]
+        headers += [("X-Container-Meta-Temp-URL-Key", KEY)] if method == "HEAD" else []
         headers += [("Content-Length", str(len(body))), ("Content-Type", "text/plain"), ("Etag", "e")]
         start_response(status, headers)
         return [body]
@@ -96,9 +145,10 @@ def app_factory(global_conf: dict[str, str], **local_conf: str) -> Any:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerThread]:
     """The whole pipeline of the filters' tables; nobody is asked for a token, so all that is sent gets through."""
     path: Path = tmp_path_factory.mktemp("conf") / "proxy-server.conf"
-    names = [name for name in PIPELINE.split()[:-1] if name != "tempauth"]
+    names = [name if name != "tempauth" else "identity" for name in PIPELINE.split()[:-1]]
     uses = {"proxy-logging": "proxy_logging", "cache": "memcache"}
     sections = {name: {"use": f"egg:swiftlite#{uses.get(name, name)}", **FILTERS.get(name, {})} for name in names}
+    sections["tempauth"] = {"use": "egg:swiftlite#tempauth", "user_test_tester": "testing .admin"}
     sections["versioned_writes"] |= {"allow_object_versioning": "true", "allow_versioned_writes": "true"}
     (path.parent / "swift.conf").write_text("[swift-hash]\nswift_hash_path_suffix = changeme\n")
     text = f"[DEFAULT]\nswift_dir = {path.parent}\n[pipeline:main]\npipeline = {' '.join(names)} end\n"
@@ -137,7 +187,7 @@ def leaks(answer: bytes) -> list[str]:
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_nothing_internal_comes_in_or_goes_out(server: ServerThread, request_name: str, spelling: str) -> None:
     line, body = REQUESTS[request_name]
-    headers = f"Host: h\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
+    headers = f"Host: 127.0.0.1\r\nConnection: close\r\nContent-Type: {TYPES.get(request_name, 'text/plain')}\r\nContent-Length: {len(body)}\r\n"
     headers += "Destination: c2/o2\r\n" if line.startswith("COPY") else ""
     extra = "".join(SPELLINGS[spelling](name) for name in NAMES)
     seen.clear()
@@ -145,8 +195,14 @@ def test_nothing_internal_comes_in_or_goes_out(server: ServerThread, request_nam
     assert answer.startswith(b"HTTP/1.1 ")
     assert offences() == []
     assert leaks(answer) == []
-    if spelling in ("as it is", "lower case", "upper case", "twice"):
+    if spelling in ("as it is", "lower case", "upper case", "twice") and "/v1/" in line:
         assert seen, f"it came through to the end, without them: {answer!r}"
+    if request_name in ("archive", "form") and spelling == "as it is":
+        assert [environ for environ in seen if environ.get("swift.source") and environ["REQUEST_METHOD"] == "PUT"], (
+            answer
+        )
+    if request_name.startswith("signed") and spelling == "as it is":
+        assert line.split()[0] in [environ["REQUEST_METHOD"] for environ in seen], answer
 
 
 def test_copies_links_and_manifests_pass_none_on(server: ServerThread) -> None:
@@ -158,7 +214,7 @@ def test_copies_links_and_manifests_pass_none_on(server: ServerThread) -> None:
         "X-Newest: true\r\n",
     ):
         seen.clear()
-        head = f"PUT /v1/AUTH_test/c/o HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n{more}"
+        head = f"PUT /v1/AUTH_test/c/o HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 0\r\n{more}"
         answer = send(server, f"{head}{extra}\r\n".encode())
         assert seen
         assert (offences(), leaks(answer)) == ([], [])
@@ -167,7 +223,7 @@ def test_copies_links_and_manifests_pass_none_on(server: ServerThread) -> None:
 def test_trailers_are_no_headers(server: ServerThread) -> None:
     seen.clear()
     extra = "".join(f"{name}: {MARK}\r\n" for name in NAMES)
-    head = "PUT /v1/AUTH_test/c/o HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
+    head = "PUT /v1/AUTH_test/c/o HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
     answer = send(server, f"{head}Trailer: {', '.join(NAMES)}\r\n\r\n1\r\nx\r\n0\r\n{extra}\r\n".encode())
     assert (offences(), leaks(answer)) == ([], [])
     assert seen
@@ -177,7 +233,7 @@ def test_a_multipart_body_has_no_footers(server: ServerThread) -> None:
     """What proxies tell object servers behind a body (formats.md 5.5), a client sends as so many bytes of the object."""
     seen.clear()
     body = f"--b\r\nX-Document: object metadata\r\n\r\n{json.dumps({'X-Object-Sysmeta-A': MARK})}\r\n--b--".encode()
-    head = f"PUT /v1/AUTH_test/c/o HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
+    head = f"PUT /v1/AUTH_test/c/o HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
     extra = "X-Backend-Obj-Multipart-Mime-Boundary: b\r\nX-Backend-Obj-Metadata-Footer: yes\r\n"
     send(server, f"{head}{extra}\r\n".encode() + body)
     assert seen
@@ -197,7 +253,9 @@ def test_no_spelling_gets_past_the_gatekeeper(name: str, edits: list[tuple[int, 
     for at, piece, replaces in edits:
         text = text[:at] + piece + text[at + replaces :]
     try:
-        head = parse_request(f"PUT / HTTP/1.1\r\nHost: h\r\n{text}: {MARK}\r\n\r\n".encode("latin-1"), HeadLimits())
+        head = parse_request(
+            f"PUT / HTTP/1.1\r\nHost: 127.0.0.1\r\n{text}: {MARK}\r\n\r\n".encode("latin-1"), HeadLimits()
+        )
     except BadRequest:
         return
     environ: dict[str, Any] = {"REQUEST_METHOD": "PUT", "PATH_INFO": "/", **head.fields}

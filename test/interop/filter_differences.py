@@ -206,6 +206,7 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
                 "etag_quoter/a container: GET 412 accept-ranges",
                 "etag_quoter/a container: GET 416 content-type",
                 "etag_quoter/a container: PUT 422 last-modified",
+                "together/quoted ETags everywhere: PUT 422 last-modified",
             ),
         ),
     ),
@@ -232,6 +233,13 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
             "500: the body is sent, and the server's own check finds it too long.",
             "A HEAD of a missing page is no error of the server.",
             ("staticweb/HEAD *page*: HEAD status", "staticweb/HEAD *nobody may see: HEAD status"),
+        ),
+        Difference(
+            "Indexes that lead to what the reader may not see",
+            "401 where the index is a link or a dynamic large object, 409 where it is a static one; as for any object.",
+            "500.",
+            "Whoever made the site has made no error of the server.",
+            ("together/site: hidden segments: GET status", "together/site: links: GET status"),
         ),
         Difference(
             "Content-Length of HEADs",

@@ -1,6 +1,7 @@
 """Access lists: what is stored, and whom it lets in (formats.md 7.8)."""
 
 import json
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -175,3 +176,15 @@ def test_account_lists_survive_their_spelling(lists):
     spelled = format_account_acl(lists)
     assert spelled.isascii()
     assert read_account_acl(spelled) == json.loads(spelled) == lists
+
+
+_pieces = st.sampled_from(
+    ["%", "2", "C", "f", "%2C", "%ff", "%FE", "\u00e9", "%C3", "%A9", ".r:", "a", ":", "*", "\ufffd"]
+)
+
+
+@given(st.lists(st.lists(_pieces).map("".join), min_size=1, max_size=5))
+def test_groups_are_decoded_each_for_itself(elements):
+    wanted = {unquote(element) for element in elements if not element.startswith(".r:")}
+    stored = ",".join(elements)
+    assert parse_acl.__wrapped__(stored).groups == (wanted if stored else set())

@@ -101,6 +101,8 @@ def ask(app, path="/v1/AUTH_id-one/c/o", method="GET", **headers):
 def test_who_comes_in(pipeline, headers, path, status):
     answered, _headers, _body = ask(pipeline, path, **headers)
     assert answered == status
+    if status != 401 or not headers:
+        assert not [key for key, value in REACHED[-1].items() if value is None], "a header without a value"
 
 
 @needs_it
