@@ -47,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
         done = list(pool.map(lambda one: drive(*one), tried))
     records = [one for one in done if isinstance(one, Record)]
     absent = [one for one in done if isinstance(one, str)]
-    return _conclude(options, clients, before, records, absent)
+    return conclude(options, clients, before, records, absent)
 
 
 def load_clients() -> dict[str, Client]:
@@ -139,17 +139,22 @@ def _show(record: Record, auth: str) -> None:
     print("\n".join(lines), flush=True)
 
 
-def _conclude(
+def conclude(
     options: argparse.Namespace,
     clients: dict[str, Client],
     before: Sequence[Record],
     records: Sequence[Record],
     absent: Sequence[str],
 ) -> int:
+    """Write the scoreboard if asked to, say what came of all, and return the exit status.
+
+    `before`: the scoreboard's records; `absent`: clients that could not be installed, which is no failure: registries are
+    not ours.
+    """
     if options.write:
         merged = scoreboard.merge(before, records)
         scoreboard.save(merged)
-        scoreboard.DOCUMENT.write_text(scoreboard.document(merged, clients, NOT_TRIED, _peer_version()))
+        scoreboard.DOCUMENT.write_text(scoreboard.document(merged, clients, NOT_TRIED, peer_version()))
     failed = [line for record in records for line in record_failures(record, before, options.check)]
     passed = sum(
         outcome == PASSED for r in records for outcomes in r.outcomes.values() for outcome in outcomes.values()
@@ -166,7 +171,8 @@ def record_failures(record: Record, before: Sequence[Record], check: bool) -> li
     return scoreboard.regressions(record, known)
 
 
-def _peer_version() -> str:
+def peer_version() -> str:
+    """Return the version of OpenStack Swift that the clients can be tried on, too."""
     from interop import peer
 
     return peer.VERSION

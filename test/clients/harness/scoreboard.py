@@ -26,7 +26,9 @@ test/clients/run --peer NAME        # the same operations on OpenStack Swift {pe
 ```
 
 The settings below are those of the all-in-one's user `test:tester` with the key `testing` on `127.0.0.1:8080`. Logging in:
-v1 is tempauth's (`/auth/v1.0`), v2 and v3 are Keystone's API (`/v2.0`, `/v3`) as the filter `identity` has it built in.
+v1 is tempauth's protocol (`/auth/v1.0`), v2 and v3 are Keystone's API (`/v2.0`, `/v3`). All three are answered by the filter
+`identity`, which stands before tempauth in the all-in-one and knows the same users; with its option `v1 = false`, or without
+it, tempauth answers v1 itself. With "token", the client is given one that v1 gave out.
 
 | client | from | version | with swiftlite | operations passed |
 |---|---|---|---|---|
