@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from swiftlite.core.transaction import debug_endings
+
 TRUE_WORDS = frozenset({"true", "1", "yes", "on", "t", "y"})
 FALSE_WORDS = frozenset({"false", "0", "no", "off", "f", "n", ""})
 
@@ -95,6 +97,12 @@ class ServerOptions:
     log_facility: str = option("LOG_LOCAL0", "syslog facility")
     log_level: str = option("INFO", "lowest level that is logged")
     log_address: str = option("/dev/log", "syslog socket; standard error where it does not exist")
+    debug_trans_id_extra: tuple[str, ...] = option(
+        (),
+        "words, each a secret of 8 to 32 letters or digits: a request whose X-Trans-Id-Extra is one of them is logged at "
+        "DEBUG, whatever log_level says; the same in the conf files of all servers; none: nobody may",
+        debug_endings,
+    )
 
 
 def read_options(cls: type[O], values: Mapping[str, str], file: str, section: str) -> O:

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from swiftlite.common.concurrency import get_hub
+from swiftlite.core.transaction import debug_endings
 
 transaction_id: ContextVar[str] = ContextVar("transaction_id", default="")
 """The X-Trans-Id of the request that this green thread works for."""
@@ -104,7 +105,7 @@ class _LineFormatter(logging.Formatter):
         message = record.getMessage()
         if record.exc_info:
             message += " " + self.formatException(record.exc_info)
-        if record.levelno >= logging.WARNING:
+        if record.levelno != logging.INFO:
             transaction = transaction_id.get()
             if transaction and transaction not in message:
                 message += f" (txn: {transaction})"
@@ -148,8 +149,9 @@ def log_line(logger: logging.Logger, message: str) -> None:
 def get_logger(options: Mapping[str, str], name: str) -> logging.Logger:
     """The logger of a server or daemon, set up from its conf section.
 
-    :param options: conf texts: log_name, log_facility, log_level, log_address
+    :param options: conf texts: log_name, log_facility, log_level, log_address, debug_trans_id_extra
     :param name: used where the conf has no log_name
+    :raises ValueError: when one does not fit
     :returns: writes to the syslog socket ``log_address`` where one exists, else to standard error
     """
     logger = logging.getLogger(options.get("log_name") or name)
@@ -157,7 +159,15 @@ def get_logger(options: Mapping[str, str], name: str) -> logging.Logger:
         logger.addHandler(_handler(options))
         logger.propagate = False
     logger.setLevel(options.get("log_level", "INFO").upper())
+    if endings := debug_endings(options.get("debug_trans_id_extra", "")):
+        # Only where somebody wants it, so that others pay nothing: not even for a class of our own.
+        logger.isEnabledFor = functools.partial(_shows, logger, endings)  # type: ignore[method-assign]
     return logger
+
+
+def _shows(logger: logging.Logger, endings: tuple[str, ...], level: int) -> bool:
+    """Whether a logger takes a record: of some transactions it takes all."""
+    return logging.Logger.isEnabledFor(logger, level) or transaction_id.get().endswith(endings)
 
 
 def _handler(options: Mapping[str, str]) -> logging.Handler:

@@ -64,6 +64,10 @@ FILTERS = {
 """Paste name of each filter and its factory."""
 
 ALIASES = {"cache": "memcache"}
+ABSENT = {
+    "xprofile": "take it out of the pipeline; to see where a running server spends its time, use py-spy top --pid PID"
+}
+"""Filters of OpenStack Swift that we do without, and what to do instead."""
 REPLACED = {"keystonemiddleware.auth_token": "authtoken"}
 """Modules of others whose filters would block a worker, and the filter of ours that runs them where they may."""
 OUR_EGGS = ("egg:swiftlite#", "egg:swift#")
@@ -163,6 +167,8 @@ def _our_context(object_type: Any, name: str, global_conf: dict[str, str]) -> lo
     """
     name = ALIASES.get(name, name)
     kind, table = ("filter", FILTERS) if object_type is loadwsgi.FILTER else ("app", APPS)
+    if name in ABSENT:
+        raise LookupError(f"swiftlite has no {kind} {name!r}; {ABSENT[name]}")
     if name not in table:
         raise LookupError(f"swiftlite has no {kind} {name!r}, only {', '.join(sorted(table))}")
     module, _, factory = table[name].partition(":")

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 from collections.abc import Mapping
+from logging import Logger
 from time import monotonic
 
 from swiftlite.http.errors import Address, ConnectFailed, ConnectTimeout, StreamTimeout
@@ -28,6 +29,7 @@ class Client:
         node_timeout: seconds for every wait on an established one.
         max_idle_per_host: connections kept per address.
         idle_timeout: seconds after which a kept connection is not used again (less than servers keep theirs).
+        log: hears of every request and every answer, at level DEBUG.
     """
 
     def __init__(
@@ -36,11 +38,13 @@ class Client:
         node_timeout: float = 10.0,
         max_idle_per_host: int = 32,
         idle_timeout: float = 30.0,
+        log: Logger | None = None,
     ) -> None:
         self.conn_timeout = conn_timeout
         self.node_timeout = node_timeout
         self.max_idle_per_host = max_idle_per_host
         self.idle_timeout = idle_timeout
+        self.log = log
         self._idle: dict[Address, list[Connection]] = {}
 
     def request(
@@ -86,6 +90,7 @@ class Client:
         if body:
             parts = [parts[0] + body] if len(body) <= JOIN_BELOW else [parts[0], body]
         timeout = self.node_timeout if node_timeout is None else node_timeout
+        self._note(address, method, path)
 
         def connect() -> Connection:
             return self.connect(address)
@@ -108,11 +113,16 @@ class Client:
         """
         timeout = self.node_timeout if node_timeout is None else node_timeout
         head = format_request(address, method, path, headers, None)
+        self._note(address, method, path)
 
         def connect() -> Connection:
             return self.connect(address)
 
         return Upload(self.take(address) or connect(), connect, method, head, timeout, _length(headers))
+
+    def _note(self, address: Address, method: str, path: str) -> None:
+        if self.log is not None:
+            self.log.debug("asking %s:%d: %s %s", *address, method, path)
 
     def connect(self, address: Address) -> Connection:
         """Return a new connection; raise ConnectFailed or ConnectTimeout."""

@@ -206,6 +206,8 @@ class Connection:
             body = FixedBody(self.stream, head.content_length, timeout)
         else:
             body = UntilCloseBody(self.stream, timeout)
+        if self.client.log is not None:
+            self.client.log.debug("%s:%d answered %d to a %s", *self.address, head.status, method)
         return Response(head, self, body)
 
     def release(self) -> None:

@@ -15,6 +15,7 @@ from swiftlite.common.concurrency import Timeout
 from swiftlite.common.config import option
 from swiftlite.common.log import Logger, get_logger, transaction_id
 from swiftlite.common.pipeline import WSGIApp, factory_options
+from swiftlite.core.transaction import EXTRA_LENGTH
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class CatchErrors:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         extra = environ.get("HTTP_X_TRANS_ID_EXTRA")
-        suffix = f"{self.suffix}-{extra[:32]}" if extra else self.suffix
+        suffix = f"{self.suffix}-{extra[:EXTRA_LENGTH]}" if extra else self.suffix
         identity = new_transaction_id(suffix, random.getrandbits(84), time.time())
         environ["swift.trans_id"] = identity
         transaction_id.set(identity)

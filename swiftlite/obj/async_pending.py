@@ -204,6 +204,11 @@ class AsyncPending:
             for timestamp, name in newest:
                 yield SpoolFile(device_root, policy, f"{root}/{suffix}/{name}", timestamp)
 
+    def count(self, device_root: str, policy: StoragePolicy) -> int:
+        """How many updates wait, superseded ones among them. Raises OSError."""
+        root = layout.async_root(device_root, policy)
+        return sum(len(self._list(f"{root}/{suffix}")) for suffix in filter(layout.is_suffix, self._list(root)))
+
     def _newest(self, directory: str) -> list[tuple[Timestamp, str]]:
         newest: dict[str, tuple[Timestamp, str]] = {}
         for name in sorted(self._list(directory)):

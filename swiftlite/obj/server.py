@@ -77,7 +77,7 @@ class ObjectServer:
         self.files = DiskFileManager(options.disk_file, swift.hash_path, logger, self.fs, clock)
         # A slower answer than this goes to the spool, which is on stable storage before the client hears of success.
         patience = options.container_update_timeout
-        client = Client(min(options.conn_timeout, patience), min(options.node_timeout, patience))
+        client = Client(min(options.conn_timeout, patience), min(options.node_timeout, patience), log=logger)
         queue = ExpirerQueue(
             options.auto_create_account_prefix + options.expiring_objects_account_name,
             options.expiring_objects_container_divisor,
@@ -398,9 +398,13 @@ class ObjectServer:
         place = self._place(request)
         stamp = request.header("X-Timestamp")
         now = request.timestamp() if stamp else Timestamp(self.clock())
+        disk_file = self._disk_file(place, request)
         try:
-            return self._disk_file(place, request).open(now, opens_expired(request))
+            opened = disk_file.open(now, opens_expired(request))
+            self.logger.debug("reading %s/%s", opened.disk_file.directory, opened.file_name)
+            return opened
         except DiskFileNotExist as error:
+            self.logger.debug("no object in %s: %r", disk_file.directory, error)
             if preconditions.matches(request.header("If-Match") or "", ""):
                 raise web.HTTPPreconditionFailed(headers=deletion_headers(error)) from None
             raise

@@ -133,10 +133,23 @@ class ObjectUpdater(daemon.Daemon):
             "object_updater_last": time.time(),
             "object_updater_stats": combined(statistics, self.options.async_tracker_dump_count),
         }
+        if not self.options.only_devices:
+            changes |= {"async_pending": self._pending(devices), "async_pending_last": time.time()}
         gone = {device: {} for device in known if device not in devices}
         if gone and not self.options.only_devices:
             changes["object_updater_per_device"] = gone
         recon.dump(self.options.recon_cache_path, recon.OBJECT_CACHE, changes, self.logger)
+
+    def _pending(self, devices: list[str]) -> int:
+        """The updates that still wait, as OpenStack Swift's ``swift-recon-cron`` counts them for ``swift-recon --async``."""
+        pending = 0
+        for device in devices:
+            for policy in self.swift.policies:
+                try:
+                    pending += self.spool.count(f"{self.options.devices}/{device}", policy)
+                except OSError as error:
+                    self.logger.error("%s: not counting the updates on %s: %s", self.section, device, error)
+        return pending
 
     # A sweep ----------------------------------------------------------------------------------------------------------
 

@@ -41,7 +41,7 @@ class Cluster:
         self.hash_path: HashPath = swift.hash_path
         self.constraints: Constraints = swift.constraints
         self.policies: StoragePolicies = swift.policies
-        self.client = Client(conn_timeout=options.conn_timeout, node_timeout=options.node_timeout)
+        self.client = Client(conn_timeout=options.conn_timeout, node_timeout=options.node_timeout, log=log)
         self.limits = ErrorLimits(options.error_suppression_limit, options.error_suppression_interval, log)
         self.expirer_queue = ExpirerQueue(
             swift.constraints.auto_create_account_prefix + options.expiring_objects_account_name,

@@ -460,6 +460,24 @@ def test_containers_have_a_limit_of_their_own(
     assert spooled(node) == []
 
 
+def test_recon_hears_how_many_updates_wait(
+    tmp_path: Path, node: ObjectNode, containers: list[BackendServer], make_updater: Callable[..., ObjectUpdater]
+) -> None:
+    def waiting() -> int | None:
+        found: int | None = json.loads((tmp_path / "recon/object.recon").read_text()).get("async_pending")
+        return found
+
+    make_updater(*addresses(containers), only_devices=("sda",)).run_once()
+    assert waiting() is None  # who looks at some devices only does not know
+    for name in ("o1", "o2", "o3"):
+        headers = {"X-Timestamp": at(1), "Content-Type": "text/plain", **telling("127.0.0.1:1")}
+        assert node.request("PUT", f"/sda/7/a/c/{name}", headers, b"hello").status == 201
+    make_updater(*addresses(containers)[:2], UNREACHABLE).run_once()
+    assert waiting() == len(spooled(node)) == 3
+    make_updater(*addresses(containers)).run_once()
+    assert waiting() == 0
+
+
 def test_only_some_devices(
     node: ObjectNode, containers: list[BackendServer], make_updater: Callable[..., ObjectUpdater]
 ) -> None:
@@ -522,12 +540,12 @@ def test_statistics_name_who_waits_longest(
         assert node.request("PUT", f"/sda/7/a/{container}/o", headers, b"hello").status == 201
     (tmp_path / "recon").mkdir()
     (tmp_path / "recon/object.recon").write_text(
-        '{"async_pending": 7, "object_updater_per_device": {"gone": {"a": 1}}}\n'
+        '{"async_pending": 7, "object_expiration_pass": 8, "object_updater_per_device": {"gone": {"a": 1}}}\n'
     )
     updater = make_updater(UNREACHABLE, async_tracker_max_entries=2, async_tracker_dump_count=1)
     assert updater.run_once()["left"] == 3
     found = statistics(tmp_path)
-    assert found["async_pending"] == 7
+    assert (found["async_pending"], found["object_expiration_pass"]) == (3, 8)
     assert list(found["object_updater_per_device"]) == ["sda"]
     assert found["object_updater_sweep"] > 0 and found["object_updater_last"] > NOW
     waiting = found["object_updater_stats"]

@@ -110,3 +110,51 @@ def test_standard_error_gets_time_and_level(
     stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO "
     assert re.fullmatch(f"{stamp}{fresh_name}: fine", first)
     assert re.fullmatch(f"{stamp}{fresh_name}: cheap", second)
+
+
+def traced(logger: logging.Logger, identity: str) -> bool:
+    """Whether a logger takes a DEBUG record of a transaction."""
+    token = log.transaction_id.set(identity)
+    try:
+        return logger.isEnabledFor(logging.DEBUG)
+    finally:
+        log.transaction_id.reset(token)
+
+
+def test_a_transaction_with_the_operators_word_is_logged_at_debug_and_no_other(
+    syslog: socket.socket, fresh_name: str
+) -> None:
+    logger = to_syslog(syslog, fresh_name, log_level="WARNING", debug_trans_id_extra="open-sesame, or.this_one")
+    ours = "tx0123-0456-open-sesame"
+    assert traced(logger, ours)
+    assert traced(logger, "tx0123-0456-cluster2-or.this_one")
+    for other in (
+        "",
+        "tx0123-0456",
+        "tx0123-0456-open-sesam",
+        "tx0123-0456-open-sesame2",
+        "tx0123-0456-%2Dopen-sesameX",
+    ):
+        assert not traced(logger, other), other
+    log.transaction_id.set(ours)
+    logger.debug("in full")
+    log.log_line(logger, "access")
+    log.transaction_id.set("tx0123-0456")
+    logger.info("not this")
+    logger.warning("always")
+    debug, info = 16 << 3 | 7, 16 << 3 | 6
+    assert syslog.recv(1000) == f"<{debug}>{fresh_name}: in full (txn: {ours})\0".encode()
+    assert syslog.recv(1000) == f"<{info}>{fresh_name}: access\0".encode()
+    assert b"always" in syslog.recv(1000)
+
+
+def test_without_the_option_nobody_can_raise_the_level(syslog: socket.socket, fresh_name: str) -> None:
+    logger = to_syslog(syslog, fresh_name)
+    assert not traced(logger, "tx0123-0456-open-sesame")
+    assert "isEnabledFor" not in vars(logger)  # what costs nothing
+
+
+@pytest.mark.parametrize("word", ["short", "x" * 33, "has space in it", "per%cent%", "fine-word,no"])
+def test_a_word_that_could_be_guessed_or_never_match_is_refused(fresh_name: str, word: str) -> None:
+    with pytest.raises(ValueError, match="is not 8 to 32 letters"):
+        log.get_logger({"debug_trans_id_extra": word}, fresh_name)

@@ -258,3 +258,11 @@ import setuptools
 setuptools.setup = lambda **options: print(options["entry_points"])
 exec(compile(open("setup.py").read(), "setup.py", "exec"), {"__file__": "setup.py", "__name__": "__main__"})
 """
+
+
+def test_a_filter_that_we_do_without_is_named_with_the_remedy(tmp_path):
+    path = write(tmp_path, "profile proxy-server")
+    with open(path, "a") as conf:
+        conf.write("[filter:profile]\nuse = egg:swift#xprofile\n")
+    with pytest.raises(ConfigError, match=r"^\S+ \[filter:profile\] use: swiftlite has no filter 'xprofile'.*py-spy"):
+        load_app(path)

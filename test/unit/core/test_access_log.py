@@ -148,3 +148,19 @@ def test_headers_are_logged_on_demand_without_secrets():
 )
 def test_no_password_or_key_is_logged(key):
     assert "sesame" not in line("{headers}", {"headers": True}, environ={key: "sesame"})
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/a?temp_url_sig=0123456789&x=0123456789", "/a?temp_url_sig=0123...&x=0123456789"),
+        ("/a?temp%5Furl_sig=0123456789", "/a?temp%5Furl_sig=0123..."),
+        ("/a?%74emp%5furl%5Fsig=0123456789&y", "/a?%74emp%5furl%5Fsig=0123...&y"),
+        ("/a?x&X%2dAmz-Signature=0123456789=", "/a?x&X%2dAmz-Signature=0123..."),
+        ("/a?Signature=0123456789&Signature=abcdefghij", "/a?Signature=0123...&Signature=abcd..."),
+        ("/a?temp%255Furl_sig=0123456789", "/a?temp%255Furl_sig=0123456789"),
+        ("/a?temp_url_sig=", "/a?temp_url_sig="),
+    ],
+)
+def test_signatures_are_hidden_however_their_names_are_spelled(path, expected):
+    assert hide_parameters(path, 4) == expected
