@@ -34,6 +34,7 @@ def syslog(tmp_path):
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a program that is no server's worker, whatever other tests have started."""
     monkeypatch.setattr(log, "_gathering", False)
+    log.transaction_id.set("")
 
 
 @pytest.fixture
