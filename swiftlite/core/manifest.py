@@ -28,6 +28,10 @@ Entry = dict[str, Any]
 """A segment as the stored manifest lists it."""
 
 
+MOST_PROBLEMS = 1000
+"""Faults of a client's manifest that are told; what follows is not looked at."""
+
+
 class ManifestError(Exception):
     """A manifest that a client sent cannot be one, or one that was stored cannot be read.
 
@@ -115,7 +119,7 @@ def parse_manifest(body: bytes, own_path: str) -> list[Wanted]:
     """Read the manifest that a client PUTs.
 
     :param own_path: ``/container/object``, native, of the object that it shall become
-    :raises ManifestError: with a line for every entry that cannot be
+    :raises ManifestError: with a line for every entry that cannot be, up to MOST_PROBLEMS
     """
     try:
         listed = load_json(body)
@@ -129,6 +133,8 @@ def parse_manifest(body: bytes, own_path: str) -> list[Wanted]:
             wanted.append(_read_wanted(entry, own_path, index == len(listed) - 1))
         except ManifestError as error:
             problems.append(f"Index {index}: {error}\n")
+            if len(problems) == MOST_PROBLEMS:  # a body of 8 MiB has room for millions, and each is told in a line
+                raise ManifestError("".join(problems)) from None
     if listed and all(isinstance(entry, dict) and "data" in entry for entry in listed):
         problems.append("Inline data segments require at least one object-backed segment.\n")
     if problems:

@@ -291,3 +291,11 @@ def test_ten_manifests_may_lie_in_one_another_and_no_more():
     assert [p.segment.name for p in manifest.pieces(outer, 0, 5, chain(10))] == ["/c/o"]
     with pytest.raises(TooDeep):
         list(manifest.pieces(outer, 0, 5, chain(11)))
+
+
+def test_so_many_faults_are_told_and_no_more():
+    with pytest.raises(manifest.ManifestError) as caught:
+        manifest.parse_manifest(b"[" + b"1," * 100_000 + b"1]", OWN)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == manifest.MOST_PROBLEMS
+    assert lines[-1] == f"Index {manifest.MOST_PROBLEMS - 1}: not a JSON object"
