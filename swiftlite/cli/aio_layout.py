@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,18 +37,22 @@ class Plan:
     """The wanted layout, and how far what lies in the directory is from it.
 
     `is_new`: nothing is laid out yet. `new_keys`: users whose keys were made just now, to be told once.
-    `has_identity`: clients of Keystone can log in, too; directories of earlier versions have no such filter.
+    `missing`: filters of a new store's pipeline that this one's lacks, as directories of earlier versions do.
+    `can_log_in`: a user of tempauth's can have a token at the usual place, so that the start can be tried to its end.
     """
 
     layout: Layout
     is_new: bool
     new_keys: Mapping[str, str]
-    has_identity: bool = True
+    missing: tuple[str, ...] = ()
+    can_log_in: bool = True
 
     @property
     def user(self) -> str:
-        """The user to greet, as ``account:user``."""
-        return USER if USER in self.layout.users else next(iter(self.layout.users))
+        """The user to greet, as ``account:user``; one whose password is in the conf file, not only a hash of it."""
+        plain = [user for user, value in self.layout.users.items() if not _is_hashed(value)]
+        candidates = plain or list(self.layout.users)
+        return USER if USER in candidates else candidates[0]
 
     @property
     def key(self) -> str:
@@ -99,8 +103,18 @@ class Plan:
         return (
             f"The store is up, with three replicas of everything, in {self.layout.directory}\n\n"
             f"  Auth URL  {self.auth_url}\n  User      {self.user}\n  Key       {key_line}\n"
-            f"{keystone if self.has_identity else ''}\n"
-            f"{kept}Paste these lines to get a token, put a file with curl, and one with swift:\n\n{paste}"
+            f"{'' if 'identity' in self.missing else keystone}\n"
+            f"{kept}Paste these lines to get a token, put a file with curl, and one with swift:\n\n{paste}{self._advice()}"
+        )
+
+    def _advice(self) -> str:
+        """What somebody whose directory is from an earlier version should know."""
+        if not self.missing:
+            return ""
+        conf = self.layout.etc / "proxy-server.conf"
+        return (
+            f"\nThe pipeline in {conf} lacks {', '.join(self.missing)}, which a new store has;\n"
+            "etc/proxy-server.conf-sample of this checkout shows where they go, and the sections they need.\n"
         )
 
 
@@ -132,8 +146,23 @@ def make_plan(directory: Path, port: int | None, bind: str | None, workers: int 
         workers=str(workers) if workers is not None else default.get("workers", str(_default_workers())),
         swift_conf={"storage-policy:0": {"name": "Policy-0", "default": "yes"}},
     )
-    filters = conf.section("pipeline:main").get("pipeline", "").split() if conf else []
-    return Plan(wanted, is_new, new_keys, has_identity=is_new or "identity" in filters)
+    if conf is None:
+        return Plan(wanted, is_new, new_keys)
+    filters = conf.section("pipeline:main").get("pipeline", "").split()
+    missing = tuple(name for name in dict.fromkeys(layout.PIPELINE.split()) if name not in filters)
+    return Plan(wanted, is_new, new_keys, missing, _can_log_in(conf, users, filters))
+
+
+def _can_log_in(conf: ConfFile, users: Mapping[str, str], filters: Sequence[str]) -> bool:
+    """Whether a password is known that buys a token at ``/auth/v1.0``, for an account ``AUTH_…``."""
+    options = conf.section("filter:tempauth")
+    changed = options.get("reseller_prefix", "AUTH").strip("_") != "AUTH" or "auth_prefix" in options
+    return "tempauth" in filters and not changed and not all(map(_is_hashed, users.values()))
+
+
+def _is_hashed(value: str) -> bool:
+    """Whether what the conf says of a user has a hash in the password's place (doc/identity.md)."""
+    return value.startswith(("{argon2}", "$argon2"))
 
 
 def _default_workers() -> int:

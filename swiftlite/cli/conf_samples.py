@@ -123,7 +123,7 @@ PLACES = (
     "# ratelimit before identity; read_only behind tempauth; authtoken and keystoneauth in place of identity and tempauth.",
 )
 AUTHTOKEN = """
-# Asks Keystone whom a token stands for; goes in front of keystoneauth. Comes with: pip install swiftlite[keystone]
+# Asks Keystone whom a token stands for; goes in front of keystoneauth. Comes with: pip install .[keystone]
 # Its other options are keystonemiddleware's own, apart from cache, for it runs in threads beside the event loop.
 paste.filter_factory = keystonemiddleware.auth_token:filter_factory
 # www_authenticate_uri = http://keystone:5000

@@ -70,7 +70,7 @@ def _ask_keystone(credentials: Credentials) -> tuple[str, str]:
         import swiftclient  # here: few need it, and it takes long to load
     except ImportError:
         raise ToolError(
-            f"auth_version {credentials.version} needs python-swiftclient; pip install swiftlite[keystone]"
+            f"auth_version {credentials.version} needs python-swiftclient; pip install .[keystone]"
         ) from None
     try:
         url, token = swiftclient.get_auth(

@@ -69,7 +69,11 @@ def _make(directory: Path, checkout: Path, extras: Sequence[str]) -> None:
         raise VirtualenvError(
             f"this Python has no venv and ensurepip modules: install them (Debian: apt-get install python{version}-venv)"
         )
-    print(f"Making the virtualenv {directory} (first time only) ...", file=sys.stderr, flush=True)
+    print(
+        f"Making the virtualenv {directory} (only when it is missing or setup.py has changed) ...",
+        file=sys.stderr,
+        flush=True,
+    )
     target = str(checkout) + (f"[{','.join(extras)}]" if extras else "")
     # compat: a plain path in a .pth file costs each start of a daemon less than setuptools' import hook.
     install = ["-m", "pip", "install", "--disable-pip-version-check", "--config-settings", "editable_mode=compat"]
@@ -91,11 +95,11 @@ def _reason(output: str) -> str:
     return (exceptions or errors or lines or ["no output"])[-1]
 
 
-def enter(directory: Path, checkout: Path, arguments: Sequence[str]) -> None:
+def enter(directory: Path, checkout: Path, arguments: Sequence[str], extras: Sequence[str] = ()) -> None:
     """Go on inside the virtualenv: replace this process by the same program there, called with `arguments`.
 
     Returns only when this process is inside already. Raises VirtualenvError.
     """
     if not inside(directory):
-        python = ensure(directory, checkout)
+        python = ensure(directory, checkout, extras)
         os.execv(python, [str(python), os.path.abspath(sys.argv[0]), *arguments])

@@ -94,6 +94,10 @@ REQUIRED_PROXY_FILTERS: tuple[tuple[str, tuple[str, ...]], ...] = (
 goes behind where they are present (formats.md 8.4)."""
 
 
+DECIDED_BY = {"identity": ("tempauth", "authtoken")}
+"""Filters that only tell who somebody is, each with those of which one must stand somewhere to its right."""
+
+
 def load_app(conf_path: str, *, allow_modify: bool = True) -> WSGIApp:
     """The WSGI application that a conf file, or a directory of ``*.conf`` files, describes.
 
@@ -107,6 +111,7 @@ def load_app(conf_path: str, *, allow_modify: bool = True) -> WSGIApp:
         return _create(context, conf_path)
     if allow_modify and context.app_context.entry_point_name == "proxy":
         _add_required_filters(context)
+    _check_neighbours(context, conf_path)
     app = _create(context.app_context, conf_path)
     for filter_context in reversed(context.filter_contexts):
         app = _create(filter_context, conf_path)(app)
@@ -144,6 +149,18 @@ def section_options(conf_path: str, section: str) -> dict[str, str]:
     for name in [name for name in options if name.startswith("set ")]:
         options[name[4:].strip()] = options.pop(name)
     return {**options, "__section__": section}
+
+
+def _check_neighbours(pipeline: loadwsgi.LoaderContext, conf_path: str) -> None:
+    """See that a filter which leaves decisions to another has it.
+
+    :raises ConfigError: when it has not, and everybody could do everything
+    """
+    names = [context.entry_point_name for context in pipeline.filter_contexts]
+    for name, needed in DECIDED_BY.items():
+        if name in names and not set(needed) & set(names[names.index(name) :]):
+            problem = f"{name} only says who somebody is, and nothing to its right says what they may do"
+            raise ConfigError(conf_path, "pipeline:main", "pipeline", problem, f"put {needed[0]} behind {name}")
 
 
 def _add_required_filters(pipeline: loadwsgi.LoaderContext) -> None:

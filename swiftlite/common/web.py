@@ -44,6 +44,7 @@ REASONS: dict[int, tuple[str, str]] = {
     416: ("Requested Range Not Satisfiable", "The resource has none of the bytes asked for."),
     417: ("Expectation Failed", "The request's Expect header cannot be met."),
     422: ("Unprocessable Entity", "The body does not match what the request says of it."),
+    429: ("Too Many Requests", "Too many requests; please slow down."),
     497: ("Blacklisted", "This account may send no requests."),
     498: ("Rate Limited", "Too many requests; please slow down."),
     499: ("Client Disconnect", "The connection ended before the request did."),

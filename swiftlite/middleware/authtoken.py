@@ -77,7 +77,7 @@ def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[
         from keystonemiddleware import auth_token  # oslo and requests, 40 MB a process: only for those who use it
     except ImportError as error:
         problem = f"keystonemiddleware cannot be loaded ({error})"
-        raise ConfigError(file, section, None, problem, "pip install swiftlite[keystone]") from None
+        raise ConfigError(file, section, None, problem, "pip install .[keystone]") from None
     if conf.pop("cache", None):
         get_logger(conf, "authtoken").warning(
             "%s [%s] cache is ignored: authtoken runs outside of the event loop; give memcached_servers", file, section

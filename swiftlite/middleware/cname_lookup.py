@@ -60,7 +60,10 @@ def _parse_nameserver(text: str) -> Nameserver:
 class CNAMELookupOptions:
     """The filter's section."""
 
-    storage_domain: tuple[str, ...] = option(("example.com",), "domains whose names are taken as they are")
+    storage_domain: tuple[str, ...] = option(
+        ("example.com",),
+        "domains whose names are taken as they are; every other host name that leads to none of them is refused with 400",
+    )
     lookup_depth: int = option(1, "CNAMEs that are followed one after the other")
     nameservers: tuple[Nameserver, ...] = option(
         (),

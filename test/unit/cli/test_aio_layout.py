@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from swiftlite.cli.aio_layout import make_plan
@@ -27,3 +28,35 @@ def test_what_an_operator_has_set_stays(tmp_path: Path) -> None:
     assert ConfFile.load(str(conf)).section("object-expirer")["interval"] == "60"
     kept = ConfFile.load(str(server)).section("DEFAULT")
     assert kept["recon_cache_path"].startswith("/elsewhere") and kept["bind_port"] == "18091"
+
+
+def test_a_password_that_is_hashed_does_not_keep_the_store_from_starting(tmp_path):
+    make_plan(tmp_path, 18080, None, 1).carry_out()
+    conf = tmp_path / "etc" / "proxy-server.conf"
+    text = conf.read_text()
+    conf.write_text(text.replace("user_test_tester = testing", "user_test_tester = $argon2id$v=19$x"))
+    plan = make_plan(tmp_path, None, None, None)
+    assert plan.can_log_in
+    assert plan.user != "test:tester" and not plan.key.startswith("$argon2")
+    hashed = re.sub(r"^(user_\w+ =) \S+", r"\1 $argon2id$v=19$x", text, flags=re.MULTILINE)
+    conf.write_text(hashed)
+    assert not make_plan(tmp_path, None, None, None).can_log_in
+
+
+def test_what_an_older_store_lacks_is_told(tmp_path):
+    make_plan(tmp_path, 18080, None, 1).carry_out()
+    assert make_plan(tmp_path, None, None, None).missing == ()
+    conf = tmp_path / "etc" / "proxy-server.conf"
+    conf.write_text(conf.read_text().replace(" bulk ", " ").replace(" identity ", " "))
+    plan = make_plan(tmp_path, None, None, None)
+    assert plan.missing == ("bulk", "identity")
+    assert "lacks bulk, identity" in plan.banner()
+
+
+def test_other_ways_to_log_in_are_the_operators_affair(tmp_path):
+    make_plan(tmp_path, 18080, None, 1).carry_out()
+    conf = tmp_path / "etc" / "proxy-server.conf"
+    text = conf.read_text()
+    for change in ("reseller_prefix = SL", "auth_prefix = /login/"):
+        conf.write_text(text.replace("[filter:tempauth]", f"[filter:tempauth]\n{change}"))
+        assert not make_plan(tmp_path, None, None, None).can_log_in

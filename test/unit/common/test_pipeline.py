@@ -3,13 +3,14 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from fakes.wsgi_calls import request
 from swiftlite.common import pipeline
 from swiftlite.common.config import ConfigError
-from swiftlite.common.pipeline import ALIASES, APPS, FILTERS, load_app
+from swiftlite.common.pipeline import ALIASES, APPS, FILTERS, _check_neighbours, load_app
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -266,3 +267,23 @@ def test_a_filter_that_we_do_without_is_named_with_the_remedy(tmp_path):
         conf.write("[filter:profile]\nuse = egg:swift#xprofile\n")
     with pytest.raises(ConfigError, match=r"^\S+ \[filter:profile\] use: swiftlite has no filter 'xprofile'.*py-spy"):
         load_app(path)
+
+
+@pytest.mark.parametrize(
+    ("filters", "works"),
+    [
+        ("identity tempauth", True),
+        ("tempauth identity", False),
+        ("identity", False),
+        ("identity authtoken keystoneauth", True),
+    ],
+)
+def test_who_somebody_is_does_not_say_what_they_may_do(filters: str, works: bool) -> None:
+    """Without a filter that decides, everybody could do everything."""
+    contexts = [SimpleNamespace(entry_point_name=name) for name in filters.split()]
+    made = SimpleNamespace(filter_contexts=contexts)
+    if works:
+        _check_neighbours(made, "proxy-server.conf")
+        return
+    with pytest.raises(ConfigError, match="put tempauth behind identity"):
+        _check_neighbours(made, "proxy-server.conf")
