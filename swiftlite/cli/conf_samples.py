@@ -86,7 +86,8 @@ DELAYS = (
 )
 RATELIMIT = (
     "# container_ratelimit_<objects> and container_listing_ratelimit_<objects>: writes to, and listings of, a container of",
-    "# so many objects that are served a second; between two sizes in proportion, below the smallest without limit",
+    "# so many objects that are served a second; between two sizes in proportion; below the smallest,",
+    "# and while a container is empty or was seen empty a minute ago, without limit",
     "# container_ratelimit_0 = 100",
     "# container_ratelimit_10 = 50",
     "# container_listing_ratelimit_0 = 100",

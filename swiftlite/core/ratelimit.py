@@ -36,12 +36,18 @@ class Step(NamedTuple):
 def steps(options: Mapping[str, str], prefix: str) -> list[Step]:
     """The steps that options named ``<prefix><size>`` describe, by size.
 
-    :raises ValueError: when a size or rate is none
+    :raises ValueError: naming the option whose size or rate is none
     """
-    found = (
-        Step(int(name[len(prefix) :]), parse_rate(value)) for name, value in options.items() if name.startswith(prefix)
-    )
-    return sorted(found)
+    return sorted(_step(name, name[len(prefix) :], value) for name, value in options.items() if name.startswith(prefix))
+
+
+def _step(name: str, size: str, rate: str) -> Step:
+    if not (size.isascii() and size.isdigit()):
+        raise ValueError(f"{name}: {size!r} is no number of objects")
+    try:
+        return Step(int(size), parse_rate(rate))
+    except ValueError as error:
+        raise ValueError(f"{name}: {rate!r}: {error}") from None
 
 
 def rate_for(limits: Iterable[Step], size: int) -> float | None:

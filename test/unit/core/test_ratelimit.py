@@ -23,8 +23,9 @@ def test_an_empty_container_has_no_limit():
 def test_steps_are_read_in_order_of_size():
     options = {"container_ratelimit_20": "5", "container_ratelimit_3": "7.5", "container_listing_ratelimit_1": "2"}
     assert steps(options, "container_ratelimit_") == [Step(3, 7.5), Step(20, 5.0)]
-    with pytest.raises(ValueError):
-        steps({"container_ratelimit_x": "1"}, "container_ratelimit_")
+    for name, rate in (("container_ratelimit_x", "1"), ("container_ratelimit_-1", "1"), ("container_ratelimit_5", "x")):
+        with pytest.raises(ValueError, match=name):
+            steps({name: rate}, "container_ratelimit_")
 
 
 @given(
