@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from fakes.http_server import ServerThread
 from functional.filter_cases.settings import FILTERS, PIPELINE
+from swiftlite.common import pipeline
 from swiftlite.common.pipeline import load_app
 from swiftlite.core.signature import form_signature, temp_url_signature
 from swiftlite.http.errors import BadRequest
@@ -143,7 +144,7 @@ def app_factory(global_conf: dict[str, str], **local_conf: str) -> Any:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerThread]:
-    """The whole pipeline of the filters' tables; nobody is asked for a token, so all that is sent gets through."""
+    """The whole pipeline of the filters' tables; nobody is asked whether they may, so all that is sent gets through."""
     path: Path = tmp_path_factory.mktemp("conf") / "proxy-server.conf"
     names = [name if name != "tempauth" else "identity" for name in PIPELINE.split()[:-1]]
     uses = {"proxy-logging": "proxy_logging", "cache": "memcache"}
@@ -156,7 +157,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerThread]:
     for name, options in sections.items():
         text += f"[filter:{name}]\n" + "".join(f"{key} = {value}\n" for key, value in options.items())
     path.write_text(text)
-    with ServerThread(load_app(str(path))) as thread:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "DECIDED_BY", {})  # which would refuse a pipeline where everybody may do everything
+        app = load_app(str(path))
+    with ServerThread(app) as thread:
         yield thread
 
 

@@ -150,9 +150,7 @@ def test_names_that_are_no_text_are_412(caller, name, nothing_stored):
     assert (heard.status, heard.body) == (412, b"Invalid UTF8 or contains NULL")
 
 
-@pytest.mark.parametrize(
-    ("path", "status"), [("/", 404), ("/v1", 412), ("/v1/", 412), ("/v2/AUTH_test", 400), ("/v1//c", 404)]
-)
+@pytest.mark.parametrize(("path", "status"), [("/v1", 412), ("/v1/", 412), ("/v2/AUTH_test", 400), ("/v1//c", 404)])
 def test_paths_that_lead_nowhere(caller, path, status):
     heard = caller.call("GET", path)
     assert heard.status == status and heard.body

@@ -22,7 +22,7 @@ from functional.cluster import Cluster
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "COPY", "TRACE", "UPDATE", "PATCH", "PUT", "DELETE")
 STATUS = re.compile(r"HTTP/1\.1 ([1-5]\d\d) [ -~]+")
-FIELD = re.compile(r"([A-Za-z0-9-]+): ([\t -~\x80-\xff]*)")
+FIELD = re.compile(r"([A-Za-z0-9\x80-\xff-]+): ([\t -~\x80-\xff]*)")
 BODY = b"hello"
 
 

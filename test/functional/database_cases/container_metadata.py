@@ -219,7 +219,11 @@ CASES = [
         POST("{own}", X_Remove_Versions_Location="x"),
         HEAD("{own}"),
     ),
-    case("quota of bytes that is none", PUT("{own}", X_Container_Meta_Quota_Bytes="x").gives(201), HEAD("{own}")),
+    case(
+        "quota of bytes that is none",
+        PUT("{own}", X_Container_Meta_Quota_Bytes="x").gives(400, "Invalid bytes quota."),
+        HEAD("{own}").gives(404, b""),
+    ),
     *(
         # In an account of its own: what the peer makes in spite of its answer must not show elsewhere.
         case(

@@ -1,6 +1,6 @@
 """Names and paths of objects, methods, and what is wrong before any object is looked at."""
 
-from functional.object_cases.notation import ANY, DELETE, GET, HEAD, HTML, POST, PUT, Case, case, request
+from functional.object_cases.notation import ANY, ANY_BODY, DELETE, GET, HEAD, HTML, POST, PUT, Case, case, request
 
 LONGEST = "n" * 1024
 BAD_PATH = "Invalid UTF8 or contains NULL"
@@ -52,7 +52,7 @@ CASES = [
     everywhere("version 1.0 of a missing one", "/v1.0/{account}/none/o", 404),
     everywhere("no container", "{v1}//o", 404),
     everywhere("no account", "/v1//c/o", 404),
-    case("no path", GET("/").gives(404)),
+    case("no path", GET("/").gives(300, ANY_BODY)),
     case("only a version", GET("/v1").gives(412, "Bad URL"), GET("/v1/").gives(412, "Bad URL")),
     case("a word", GET("/favicon.ico").gives(412, "Bad URL")),
     case("version 1.0", PUT(body="x"), GET("/v1.0/{account}/{name}").gives(200, "x")),
