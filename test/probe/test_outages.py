@@ -87,7 +87,7 @@ def test_the_newest_wins_when_both_sides_of_a_partition_wrote(cluster: ProbeClus
     at_once(*changes(right, first[1:] + first[:1]), *changes(left, second[2:] + second[:2]))
     at_once(*(partial(side.put, ("c", f"{name}-{method}"), NEW) for name, side in (("left", left), ("right", right))))
     twice = [name for name in names if sum(write.acknowledged for write in book.writes[name]) == 3]
-    assert len(twice) >= 6, "hardly anything was acknowledged on both sides"
+    assert len(twice) >= 4, "hardly anything was acknowledged on both sides"
     cluster.run_passes(("object-replicator",), hosts=RIGHT)
     cluster.network.heal()
     settle(cluster, book)
