@@ -123,9 +123,12 @@ class ObjectSite:
         found: State = {}
         directory = self.place(number, name)
         for path in sorted(directory.iterdir()) if directory.exists() else ():
-            fd = os.open(path, os.O_RDONLY)
             try:
-                found[path.name] = (path.read_bytes(), xattrs.read(FS, fd))
+                fd = os.open(path, os.O_RDONLY)
+            except FileNotFoundError:
+                continue  # One that rsync was about to rename.
+            try:
+                found[path.name] = (os.pread(fd, os.fstat(fd).st_size, 0), xattrs.read(FS, fd))
             finally:
                 os.close(fd)
         return found
