@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from interop.agreement import Seen
 from interop.lab import Lab
 
 SWIFT_CONF = """\
@@ -40,3 +41,9 @@ def lab(tmp_path: Path, swift_dir: Path) -> Iterator[Lab]:
         yield made
     finally:
         made.stop()
+
+
+@pytest.fixture(scope="module")
+def seen() -> Seen:
+    """The differences that a module's cases have shown so far."""
+    return {}

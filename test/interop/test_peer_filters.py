@@ -6,7 +6,6 @@ difference that has gone.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,12 +13,11 @@ import pytest
 from fakes.dns_server import CNAMES, TABLES, DNSServer
 from functional.filter_cases import all_cases
 from functional.filter_cases.settings import SETTINGS, SWIFT_CONF
-from functional.object_cases.notation import Case, Table, request
+from functional.object_cases.notation import Case, Table
 from functional.object_cases.site import Site
+from interop.agreement import Seen, assert_agree, assert_info_agrees, assert_listed_differ, names_of
 from interop.filter_differences import SUBJECTS
-from interop.known_differences import all_of, explain
-from interop.side_by_side import compare, sites_of, two_clusters
-from swiftlite.core.json_text import load_json
+from interop.side_by_side import sites_of, two_clusters
 
 CASES = all_cases()
 
@@ -32,32 +30,14 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Site]]
         yield sites_of(clusters)
 
 
-@pytest.fixture(scope="module")
-def seen() -> dict[str, list[str]]:
-    """The titles of the differences that each case showed."""
-    return {}
+@pytest.mark.parametrize(("table", "case"), CASES, ids=names_of(CASES))
+def test_answers_agree(sites: dict[str, Site], seen: Seen, table: Table, case: Case) -> None:
+    assert_agree(SUBJECTS, seen, sites, table, case)
 
 
-@pytest.mark.parametrize(("table", "case"), CASES, ids=[f"{table.name}/{case.name}" for table, case in CASES])
-def test_answers_agree(sites: dict[str, Site], seen: dict[str, list[str]], table: Table, case: Case) -> None:
-    name = f"{table.name}/{case.name}"
-    found = [
-        (line, explain(SUBJECTS, f"{name}: {line.place}")) for line in compare(table, case, sites, int(time.time()))
-    ]
-    seen[name] = [known.title for _, known in found if known]
-    assert not [str(line) for line, known in found if known is None]
-
-
-def test_what_is_listed_differs(seen: dict[str, list[str]]) -> None:
-    if len(seen) < len(CASES):
-        pytest.skip("only some of the cases were run")
-    shown = {title for titles in seen.values() for title in titles}
-    assert not [one.title for one in all_of(SUBJECTS) if one.shows and one.title not in shown]
+def test_what_is_listed_differs(seen: Seen) -> None:
+    assert_listed_differ(SUBJECTS, seen, CASES)
 
 
 def test_info_agrees(sites: dict[str, Site]) -> None:
-    """/info of every filter; only the server's own section names a version."""
-    ours, theirs = (load_json(site.ask(request("GET", "/info")).body) for site in sites.values())
-    assert {name: ours[name] for name in ours if name != "swift"} == {
-        name: theirs[name] for name in theirs if name != "swift"
-    }
+    assert_info_agrees(sites)
