@@ -98,6 +98,8 @@ setup(
     extras_require=EXTRAS,
     entry_points={
         "paste.app_factory": [f"{name} = swiftlite.{package}.server:app_factory" for name, package in SERVERS.items()],
+        # pytest finds the fixtures swiftlite_store and swiftlite_shared_store by itself.
+        "pytest11": ["swiftlite = swiftlite.testing.plugin"],
         "paste.filter_factory": [f"{name} = swiftlite.middleware.{name}:filter_factory" for name in FILTERS],
     },
 )

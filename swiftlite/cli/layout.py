@@ -6,7 +6,7 @@ import os
 import pwd
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,13 +116,16 @@ def conf_path(layout: Layout, kind: str, node: StorageNode) -> Path:
     return layout.etc / f"{kind}-server.conf"
 
 
-def write(layout: Layout) -> None:
+def write(layout: Layout, write_rings: Callable[[Layout], None] | None = None) -> None:
     """Write confs, builders and rings, and make the device directories; the hash secret of an old layout is kept.
 
-    Raises OSError, RingError.
+    `write_rings` writes the rings instead of the ring builder. Raises OSError, RingError.
     """
-    # Imported here: a start that finds all laid out needs no ring builder.
-    from swiftlite.cli.layout_rings import write_rings
+    if write_rings is None:
+        # Imported here: a start that finds all laid out needs no ring builder.
+        from swiftlite.cli import layout_rings
+
+        write_rings = layout_rings.write_rings
 
     for directory in (layout.etc, layout.directory / "log", layout.directory / "run"):
         directory.mkdir(parents=True, exist_ok=True)
@@ -137,6 +140,15 @@ def write(layout: Layout) -> None:
     for path, conf in confs(layout):
         path.parent.mkdir(exist_ok=True)
         write_private(path, render(conf))
+
+
+def ring_names(layout: Layout, kind: str) -> list[str]:
+    """Return the names of a kind of server's rings: of objects, each storage policy has one."""
+    if kind != "object":
+        return [kind]
+    sections = (section.partition(":") for section in layout.swift_conf if section.startswith("storage-policy:"))
+    indexes = {int(index) for _, _, index in sections} | {0}
+    return [f"object-{index}" if index else "object" for index in sorted(indexes)]
 
 
 def _secret() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swiftlite.cli.layout import STORAGE_KINDS, Layout
+from swiftlite.cli.layout import STORAGE_KINDS, Layout, ring_names
 from swiftlite.ring.builder import RingBuilder
 
 MIN_PART_HOURS = 1
@@ -14,20 +14,12 @@ def write_rings(layout: Layout) -> None:
     Raises RingError when an existing builder file cannot be used.
     """
     for number, kind in enumerate(STORAGE_KINDS):
-        for name in _ring_names(layout, kind):
+        for name in ring_names(layout, kind):
             path = layout.etc / f"{name}.builder"
             builder = RingBuilder.load(path) if path.exists() else _new(layout, number)
             _set_addresses(builder, layout, number)
             builder.save(path)
             builder.write_ring(layout.etc / f"{name}.ring.gz")
-
-
-def _ring_names(layout: Layout, kind: str) -> list[str]:
-    if kind != "object":
-        return [kind]
-    sections = (section.partition(":") for section in layout.swift_conf if section.startswith("storage-policy:"))
-    indexes = {int(index) for _, _, index in sections} | {0}
-    return [f"object-{index}" if index else "object" for index in sorted(indexes)]
 
 
 def _new(layout: Layout, number: int) -> RingBuilder:

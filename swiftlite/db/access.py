@@ -45,6 +45,11 @@ _UNREADABLE = frozenset({"SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE
 _CONNECTIONS = ConnectionCache()
 
 
+def close_idle() -> None:
+    """Close the connections of this process that nobody uses: they would keep removed databases open."""
+    _CONNECTIONS.close()
+
+
 class DatabaseQuarantined(Exception):
     """A database was corrupt and has been moved away; carries its path and the error."""
 

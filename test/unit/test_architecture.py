@@ -15,7 +15,18 @@ MAX_PARAMETERS = 7
 # path or path:function -> why a limit would force worse code there
 EXCEPTIONS: dict[str, str] = {}
 
-LAYERS = ["core", "common", "http", "ring", "wire", "db", ("obj", "container", "account", "proxy"), "middleware", "cli"]
+LAYERS = [
+    "core",
+    "common",
+    "http",
+    "ring",
+    "wire",
+    "db",
+    ("obj", "container", "account", "proxy"),
+    "middleware",
+    "cli",
+    "testing",
+]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in ([names] if isinstance(names, str) else names)}
 
 IMPURE = {

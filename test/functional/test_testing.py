@@ -1,0 +1,225 @@
+"""swiftlite.testing: private stores for other people's tests, in a child or a thread, and nothing left of them."""
+
+import importlib.metadata
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import swiftclient
+
+from swiftlite import testing
+from swiftlite.testing.running import python_environment
+
+MODES = pytest.mark.parametrize("in_process", [False, True], ids=["child", "thread"])
+
+
+@MODES
+def test_a_client_finds_it_and_nothing_is_left(in_process):
+    with testing.store(in_process=in_process) as store:
+        connection = swiftclient.Connection(store.auth_url, store.user.login, store.user.key)
+        connection.put_container("c")
+        etag = connection.put_object("c", "o", b"x" * 100_000)
+        headers, body = connection.get_object("c", "o")
+        assert (headers["etag"], len(body)) == (etag, 100_000)
+        assert connection.url == store.storage_url
+        connection.close()
+        assert (store.directory / "log/store.log").stat().st_size
+    assert not store.directory.exists()
+    with pytest.raises(OSError):
+        store.request("HEAD")
+
+
+@pytest.mark.parametrize("version", ["environment", "environment_v3"])
+def test_variables_lead_clients_to_it(version):
+    with testing.store() as store:
+        command = [
+            sys.executable,
+            "-c",
+            "import sys; from swiftclient.shell import main; sys.exit(main())",
+            "stat",
+            "-v",
+        ]
+        environment = {**os.environ, **getattr(store, version)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert store.storage_url in done.stdout, done.stderr
+
+
+@MODES
+def test_each_is_private(in_process):
+    with testing.store(in_process=in_process) as one, testing.store(in_process=in_process) as other:
+        assert one.request("PUT", "c").status == 201
+        assert other.request("HEAD", "c").status == 404
+        assert {one.port, one.directory}.isdisjoint({other.port, other.directory})
+
+
+def test_users_have_their_own_accounts():
+    with testing.store(users={"a:one": "k1 .admin", "b:two": "k2 .admin"}) as store:
+        one, two = store.users
+        assert (one.login, two.key) == ("a:one", "k2")
+        assert store.request("PUT", "c", user=two).status == 201
+        assert store.request("HEAD", "c", user=one).status == 404
+        forbidden = store.request("GET", "c", headers={"X-Auth-Token": "nonsense"}, user=two)
+        assert forbidden.status == 401
+
+
+def test_replicas_lie_on_devices_of_their_own():
+    with testing.store(replicas=3) as store:
+        store.request("PUT", "c")
+        assert store.request("PUT", "c/o", b"thrice").status == 201
+        found = [path.relative_to(store.directory / "devices").parts[0] for path in store.directory.rglob("*.data")]
+    assert sorted(found) == ["d1", "d2", "d3"]
+
+
+def test_settings_and_policies_are_the_tests_to_choose():
+    policies = {
+        "storage-policy:0": {"name": "gold", "default": "yes"},
+        "storage-policy:1": {"name": "silver"},
+        "swift-constraints": {"max_file_size": "1000"},
+    }
+    settings = {"proxy": {"filter:tempurl": {"methods": "GET"}}}
+    with testing.store(swift_conf=policies, settings=settings) as store:
+        assert store.request("PUT", "c", headers={"X-Storage-Policy": "silver"}).status == 201
+        assert store.request("PUT", "c/o", b"x" * 1000).status == 201
+        assert store.request("PUT", "c/o", b"x" * 1001).status == 413
+        assert list(store.directory.glob("devices/d1/objects-1/**/*.data"))
+        info = swiftclient.Connection(store.auth_url, store.user.login, store.user.key).get_capabilities()
+    assert info["tempurl"]["methods"] == ["GET"]
+
+
+def test_daemons_run_when_they_are_told_to():
+    with testing.store() as store:
+        store.request("PUT", "c")
+        assert store.request("PUT", "c/o", b"four", headers={"X-Delete-After": "1"}).status == 201
+        store.settle()
+        account = store.request("GET", "?format=json").json()
+        assert [(row["name"], row["count"], row["bytes"]) for row in account] == [("c", 1, 4)]
+        poll(lambda: store.request("HEAD", "c/o").status == 404)
+        poll(lambda: expired(store))
+
+
+def expired(store):
+    store.run_daemon("object-expirer")
+    return store.request("GET", "c?format=json").json() == []
+
+
+@MODES
+def test_a_store_that_cannot_start_says_why_and_leaves_nothing(in_process, tmp_path):
+    settings = {"proxy": {"filter:tempauth": {"token_life": "a week"}}}
+    with (
+        pytest.raises(testing.StoreError, match="did not start") as caught,
+        testing.store(settings=settings, in_process=in_process, directory=tmp_path),
+    ):
+        pass
+    assert "token_life" in f"{caught.value} {caught.value.__cause__}"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_is_taken_is_told():
+    with (
+        testing.store() as store,
+        pytest.raises(testing.StoreError, match=f"port {store.port}"),
+        testing.store(port=store.port),
+    ):
+        pass
+
+
+def test_a_failing_test_leaves_nothing(tmp_path):
+    with pytest.raises(ZeroDivisionError), testing.store(directory=tmp_path) as store:
+        assert store.request("PUT", "c").status == 201
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_test_run_leaves_nothing(tmp_path):
+    program = textwrap.dedent(f"""
+        import os, signal
+        from swiftlite import testing
+        with testing.store(directory={str(tmp_path)!r}) as store:
+            assert store.request("PUT", "c").status == 201
+            print(store.port, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=python_environment())
+    assert done.returncode == -signal.SIGKILL and done.stdout.strip().isdigit(), done.stderr
+    poll(lambda: list(tmp_path.iterdir()) == [])
+    poll(lambda: not processes_naming(str(tmp_path)))
+
+
+def test_a_thread_leaves_neither_threads_nor_open_files():
+    def use():
+        with testing.store(in_process=True) as store:
+            store.request("PUT", "c")
+            assert store.request("PUT", "c/o", b"x" * 1_000_000).status == 201
+            assert store.request("GET", "c/o").status == 200
+
+    use()  # what is made once in a process
+    threads, files = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    use()
+    use()
+    assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == (threads, files)
+
+
+def test_what_a_store_in_a_thread_logs_can_be_caught(caplog):
+    caplog.set_level("INFO")
+    with testing.store(in_process=True) as store:
+        store.request("PUT", "caught")
+        assert "PUT /v1/AUTH_test/caught" in (store.directory / "log/store.log").read_text()
+    assert any("PUT /v1/AUTH_test/caught" in record.getMessage() for record in caplog.records)
+
+
+def test_pytest_finds_the_fixtures_by_itself(tmp_path):
+    (entry,) = [entry for entry in importlib.metadata.entry_points(group="pytest11") if entry.name == "swiftlite"]
+    assert entry.value == "swiftlite.testing.plugin"
+    (tmp_path / "conftest.py").write_text(
+        textwrap.dedent("""
+            import pytest
+
+            @pytest.fixture(scope="session")
+            def swiftlite_options():
+                return {"users": {"mine:me": "key .admin"}}
+        """)
+    )
+    (tmp_path / "test_it.py").write_text(
+        textwrap.dedent("""
+            import pathlib
+            seen = []
+
+            def test_one(swiftlite_store, swiftlite_shared_store):
+                assert swiftlite_store.request("PUT", "c").status == 201
+                assert swiftlite_shared_store.request("PUT", "c").status == 201
+                seen.append(swiftlite_store.directory)
+
+            def test_two(swiftlite_store, swiftlite_shared_store):
+                assert swiftlite_store.user.login == "mine:me"
+                assert swiftlite_store.request("HEAD", "c").status == 404
+                assert swiftlite_shared_store.request("HEAD", "c").status == 204
+                assert not seen[0].exists()
+        """)
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=python_environment(), cwd=tmp_path)
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def processes_naming(word):
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if word in place.read_text(errors="replace"):
+                found.append(place)
+        except OSError:
+            continue  # it has ended
+    return found
+
+
+def poll(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
