@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
 import logging
 import os
@@ -10,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 
+from swiftlite.common import command_line
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, StartError, read_options
 from swiftlite.common.log import gather_lines, get_logger
 from swiftlite.common.pipeline import load_app
@@ -22,18 +22,18 @@ from swiftlite.http.server import HTTPOptions
 def serve_main(name: str, argv: Sequence[str] | None = None) -> int:
     """Run the server `name`, say ``object-server``, until a signal ends it.
 
-    `argv` (default: the command line) is ``CONF [-v]``. Returns the exit status; whatever makes a start impossible
-    is told in one line on standard error, with status 1.
+    `argv` (default: the command line) is ``CONF [-v | --verbose] [--check]``. Returns the exit status
+    (command_line.py); whatever makes a start impossible is told in one line on standard error.
     """
-    parser = argparse.ArgumentParser(prog=f"swiftlite-{name}", description=f"Run the {name} of a conf file.")
-    parser.add_argument("conf", help=f"conf file, say /etc/swift/{name}.conf, or a directory of such")
-    parser.add_argument("-v", "--verbose", action="store_true", help="log to standard error")
+    parser = command_line.server_parser(name)
     arguments = parser.parse_args(argv)
+    if arguments.check:
+        return command_line.check(name, arguments.conf)
     try:
         return _serve(name, arguments.conf, arguments.verbose)
     except StartError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
-        return 1
+        return command_line.CANNOT_START
 
 
 def _serve(name: str, path: str, verbose: bool) -> int:

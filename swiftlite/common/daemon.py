@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from swiftlite.common import recon
+from swiftlite.common import command_line, recon
 from swiftlite.common.concurrency import GreenPool, sleep
 from swiftlite.common.config import ConfFile, ServerOptions, StartError, option, read_options
 from swiftlite.common.log import get_logger
@@ -21,6 +21,9 @@ from swiftlite.common.privileges import drop_privileges
 from swiftlite.common.swift_conf import SwiftConf
 
 T = TypeVar("T")
+
+FAILURES = ("failures", "errors")
+"""Counts of a pass that tell of jobs that failed."""
 
 
 @dataclass(frozen=True)
@@ -141,38 +144,33 @@ def at_rate(items: Iterable[T], per_second: float) -> Iterator[T]:
 
 
 def main(cls: type[Daemon], argv: list[str]) -> int:
-    """Run a daemon from the command line: ``CONF [once] [-v] [-o | --once]``.
+    """Run a daemon from the command line: ``CONF [once] [-o | --once] [-v | --verbose] [--check]``.
 
-    :returns: the exit status; an unusable conf prints one line
+    :returns: the exit status (command_line.py); an unusable conf prints one line
     """
-    arguments = _parse(cls, argv)
+    parser = command_line.daemon_parser(cls.section, _first_line(cls), cls.switches, cls.switch_flags)
+    arguments = parser.parse_intermixed_args(argv)
+    if arguments.check:
+        return command_line.check(cls.section, arguments.conf)
     try:
         daemon = _build(cls, arguments)
     except StartError as error:
         print(f"{cls.section}: {error}", file=sys.stderr)
-        return 1
+        return command_line.CANNOT_START
     # Every step of a pass can be repeated, so there is nothing to tidy up before leaving.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     try:
         if arguments.once or arguments.word:
-            daemon.run_once()
-        else:
-            daemon.run_forever()
+            counts = daemon.run_once()
+            return command_line.JOBS_FAILED if any(counts[name] for name in FAILURES) else command_line.DONE
+        daemon.run_forever()
     except KeyboardInterrupt:
         pass
-    return 0
+    return command_line.DONE
 
 
-def _parse(cls: type[Daemon], argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(cls.__doc__ or "").partition("\n")[0])
-    parser.add_argument("conf", help="conf file of the server whose devices it works on")
-    parser.add_argument("word", nargs="?", choices=("once",), help="the same as --once")
-    parser.add_argument("-o", "--once", action="store_true", help="make one pass and exit")
-    parser.add_argument("-v", "--verbose", action="store_true", help="log more, and to standard error")
-    for name, reason in cls.switches.items():
-        flags = cls.switch_flags.get(name) or ("--" + name.replace("_", "-"),)
-        parser.add_argument(*flags, dest=name, help=reason)
-    return parser.parse_intermixed_args(argv)
+def _first_line(cls: type[Daemon]) -> str:
+    return (cls.__doc__ or "").partition("\n")[0]
 
 
 def _build(cls: type[Daemon], arguments: argparse.Namespace) -> Daemon:
