@@ -99,7 +99,7 @@ class Checker(Walker):
 @pytest.mark.parametrize("words", [["--once"], ["-o"], ["once"], ["once", "-v"], ["--verbose", "--once"]])
 @pytest.mark.parametrize(("done_well", "status"), [(True, 0), (False, 3)])
 def test_the_exit_status_tells_whether_jobs_failed(tmp_path, words, done_well, status):
-    (tmp_path / "x.conf").write_text("[walker]\n")
+    (tmp_path / "x.conf").write_text(f"[walker]\nlog_name = {tmp_path.name}\n")
     Checker.done_well = done_well
     handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
     try:
