@@ -66,7 +66,7 @@ from swiftlite.proxy.options import PolicyOptions, ProxyOptions
 STORAGE_ONLY = {"devices", "mount_check"}
 LISTENING_ONLY = STORAGE_ONLY | {
     *("bind_ip", "bind_port", "workers", "backlog", "max_clients"),
-    *("client_timeout", "keepalive_timeout", "network_chunk_size"),
+    *("client_timeout", "keepalive_timeout", "network_chunk_size", "stale_worker_timeout"),
 }
 # What workers counts by itself depends on the machine; the sample says the word that means the same anywhere.
 DEFAULT_TEXTS = {"workers": "auto", "handoff_delete": "auto", "rsync_tempfile_timeout": "auto"}

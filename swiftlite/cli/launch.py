@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
-import logging
 import os
 import sys
 import tempfile
 from collections.abc import Sequence
 
+from swiftlite.common import command_line, limits
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, StartError, read_options
-from swiftlite.common.log import gather_lines, get_logger
+from swiftlite.common.life import logger_of
+from swiftlite.common.log import gather_lines
+from swiftlite.common.pid_file import PidFile
 from swiftlite.common.pipeline import load_app
 from swiftlite.common.privileges import check_user, drop_privileges
+from swiftlite.common.restart import is_trial
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.http import prefork
 from swiftlite.http.server import HTTPOptions
@@ -22,18 +24,18 @@ from swiftlite.http.server import HTTPOptions
 def serve_main(name: str, argv: Sequence[str] | None = None) -> int:
     """Run the server `name`, say ``object-server``, until a signal ends it.
 
-    `argv` (default: the command line) is ``CONF [-v]``. Returns the exit status; whatever makes a start impossible
-    is told in one line on standard error, with status 1.
+    `argv` (default: the command line) is ``CONF [-v | --verbose] [--check]``. Returns the exit status
+    (command_line.py); whatever makes a start impossible is told in one line on standard error.
     """
-    parser = argparse.ArgumentParser(prog=f"swiftlite-{name}", description=f"Run the {name} of a conf file.")
-    parser.add_argument("conf", help=f"conf file, say /etc/swift/{name}.conf, or a directory of such")
-    parser.add_argument("-v", "--verbose", action="store_true", help="log to standard error")
+    parser = command_line.server_parser(name)
     arguments = parser.parse_args(argv)
+    if arguments.check:
+        return command_line.check(name, arguments.conf)
     try:
         return _serve(name, arguments.conf, arguments.verbose)
     except StartError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
-        return 1
+        return command_line.CANNOT_START
 
 
 def _serve(name: str, path: str, verbose: bool) -> int:
@@ -48,31 +50,40 @@ def _serve(name: str, path: str, verbose: bool) -> int:
         check_xattrs(options.devices, path)
     if verbose:
         texts["log_address"] = ""
+    logger = logger_of(texts, name, path)
     try:
-        return prefork.serve(
-            lambda: load_app(path),
-            address=(options.bind_ip, options.bind_port),
-            workers=options.workers,
-            backlog=options.backlog,
-            http_options=_http_options(options, swift),
-            log=_logger(texts, name, path),
-            setup_worker=lambda: _setup_worker(options, path),
-        )
+        if is_trial():
+            load_app(path)
+            prefork.check_address(options.bind_ip, options.bind_port)
+            return command_line.DONE
+        limits.apply(options, logger)
+        pid_file = PidFile.claim(options.pid_file, name, path)
+        try:
+            return prefork.serve(
+                lambda: load_app(path),
+                address=(options.bind_ip, options.bind_port),
+                workers=options.workers,
+                backlog=options.backlog,
+                http_options=_http_options(options, swift),
+                log=logger,
+                hooks=_hooks(options, path, pid_file),
+            )
+        finally:
+            if pid_file:
+                pid_file.remove()
     except prefork.ListenError as error:
         remedy = "choose a free port and an address of this machine"
         raise ConfigError(path, "DEFAULT", "bind_ip, bind_port", str(error), remedy) from None
 
 
-def _setup_worker(options: ServerOptions, path: str) -> None:
-    drop_privileges(options.user, path)
-    gather_lines()
+def _hooks(options: ServerOptions, path: str, pid_file: PidFile | None) -> prefork.Hooks:
+    def set_up_worker() -> None:
+        drop_privileges(options.user, path)
+        gather_lines()
 
-
-def _logger(texts: dict[str, str], name: str, path: str) -> logging.Logger:
-    try:
-        return get_logger(texts, name)
-    except ValueError as error:
-        raise ConfigError(path, "DEFAULT", "log_level", str(error), "name a level, say INFO") from None
+    if pid_file is None:
+        return prefork.Hooks(worker=set_up_worker)
+    return prefork.Hooks(pid_file.write, set_up_worker, pid_file.hand_on)
 
 
 def _http_options(options: ServerOptions, swift: SwiftConf) -> HTTPOptions:
@@ -84,6 +95,7 @@ def _http_options(options: ServerOptions, swift: SwiftConf) -> HTTPOptions:
         max_header_count=swift.constraints.max_header_count,
         max_clients=options.max_clients,
         network_chunk_size=options.network_chunk_size,
+        stale_worker_timeout=options.stale_worker_timeout,
     )
 
 

@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+from swiftlite.common import command_line
 from swiftlite.common.config import ConfFile, StartError, read_options
 from swiftlite.common.log import get_logger
 from swiftlite.common.policies import StoragePolicies, StoragePolicy
@@ -28,6 +29,8 @@ def main(argv: list[str]) -> int:
     """
     parser = _parser()
     arguments = parser.parse_intermixed_args(argv)
+    if arguments.check:
+        return _check(parser, arguments)
     try:
         options, logger = _set_up(arguments)
         swift = SwiftConf.load(options.swift_dir)
@@ -47,6 +50,12 @@ def main(argv: list[str]) -> int:
         return FAILED
 
 
+def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
+    if not arguments.conf_file:
+        parser.error("--check needs a conf file")
+    return command_line.check(SECTION, arguments.conf_file)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="swiftlite-object-relinker",
@@ -56,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("action", choices=("relink", "cleanup"), help="relink: before the power is increased; cleanup: after that")
     add("conf_file", nargs="?", help=f"conf file with a section [{SECTION}]")
+    add("--check", action="store_true", help="look for errors in the conf, the rings and devices; start nothing")
     add("--swift-dir", help="directory of swift.conf and the rings (default: /etc/swift)")
     add("--policy", dest="policies", action="append", default=[], help="name or index of a policy (default: all)")
     add("--devices", help="directory whose entries are the devices (default: /srv/node)")
@@ -70,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     # Older releases looked for links of earlier increases; there is nothing left to be limited.
     add("--link-check-limit", type=_whole, help=argparse.SUPPRESS)
     add("--logfile", help="where to log; not with a conf file (default: standard error)")
-    add("--debug", action="store_true", help="log more")
+    add("--debug", "-v", "--verbose", action="store_true", help="log more")
     add(
         "--clobber-hardlink-collisions",
         action="store_true",

@@ -67,6 +67,16 @@ def parse_optional_float(text: str) -> float | None:
     return parse_float(text) if text.strip() else None
 
 
+def parse_oom_score(text: str) -> int | None:
+    """A number that Linux takes for ``oom_score_adj``, or nothing."""
+    if not text.strip():
+        return None
+    score = int(text)
+    if not -1000 <= score <= 1000:
+        raise ValueError("it must be -1000 to 1000")
+    return score
+
+
 def parse_float(text: str) -> float:
     """A number: not the ``nan`` that Python takes for one, which is neither more nor less than any other."""
     number = float(text.strip())
@@ -89,8 +99,23 @@ class ServerOptions:
         None, "seconds an idle connection is kept; default: client_timeout", parse_optional_float
     )
     network_chunk_size: int = option(65536, "bytes read from a connection at once")
+    stale_worker_timeout: float = option(
+        86400.0, "seconds that workers of before a reload have for the requests in hand, say long uploads"
+    )
     swift_dir: str = option("/etc/swift", "directory of swift.conf and the rings")
     user: str = option("swift", "account that a daemon started by root becomes")
+    pid_file: str = option(
+        "",
+        "file for the process id while it runs; {program} in its name is replaced, say by object-updater; empty: none",
+    )
+    rlimit_nofile: int = option(32768, "files and connections that a process may open, at least; 0: as the system says")
+    rlimit_processes: int = option(8192, "processes and threads of its user, at least; 0: as the system says")
+    rlimit_memory: int = option(0, "bytes of memory that a process may take, at most; 0: as the system says")
+    oom_score_adj: int | None = option(
+        None,
+        "-1000 (last) to 1000 (first): when the kernel ends it for want of memory; empty: as the system says",
+        parse_oom_score,
+    )
     devices: str = option("/srv/node", "directory whose entries are the devices")
     mount_check: bool = option(True, "refuse a device that is not a mount point")
     log_name: str = option("swift", "name at the start of log lines")

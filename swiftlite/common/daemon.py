@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
-import signal
 import sys
 import time
 from collections import Counter
@@ -13,14 +11,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from swiftlite.common import recon
+from swiftlite.common import command_line, recon
 from swiftlite.common.concurrency import GreenPool, sleep
 from swiftlite.common.config import ConfFile, ServerOptions, StartError, option, read_options
+from swiftlite.common.life import Life
 from swiftlite.common.log import get_logger
+from swiftlite.common.notify import notify
 from swiftlite.common.privileges import drop_privileges
+from swiftlite.common.restart import is_trial
 from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.common.watchdog import watchdog
 
 T = TypeVar("T")
+
+FAILURES = ("failures", "errors")
+"""Counts of a pass that tell of jobs that failed."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +108,11 @@ class Daemon:
         return self.counts
 
     def _report(self, level: int, what: str) -> None:
-        summary = ", ".join(f"{name} {count}" for name, count in sorted(self.counts.items())) or "nothing to do"
-        self.logger.log(level, "%s: %s: %s", self.section, what, summary)
+        self.logger.log(level, "%s: %s: %s", self.section, what, _summary(self.counts))
 
     def _work_safely(self, job: Any) -> None:
         self.counts["jobs"] += 1
+        watchdog.beat()
         try:
             self.work(job)
         except Exception:
@@ -123,11 +128,23 @@ class Daemon:
         """Make a pass every ``interval`` seconds; one that fails, say because the devices are away, ends no others."""
         while True:
             started = time.monotonic()
+            notify(f"STATUS=a pass is under way since {time.strftime('%H:%M:%S')}")
             try:
-                self.run_once()
+                counts = self.run_once()
             except Exception:
                 self.logger.exception("%s: the pass failed, will try again", self.section)
-            sleep(max(0.0, started + self.options.interval - time.monotonic()))
+                result = "the last pass failed"
+            else:
+                result = f"the last pass took {time.monotonic() - started:.1f} s: {_summary(counts)}"
+            pause = max(0.0, started + self.options.interval - time.monotonic())
+            notify(
+                f"STATUS={result}; the next begins at {time.strftime('%H:%M:%S', time.localtime(time.time() + pause))}"
+            )
+            sleep(pause)
+
+
+def _summary(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "nothing to do"
 
 
 def at_rate(items: Iterable[T], per_second: float) -> Iterator[T]:
@@ -141,44 +158,45 @@ def at_rate(items: Iterable[T], per_second: float) -> Iterator[T]:
 
 
 def main(cls: type[Daemon], argv: list[str]) -> int:
-    """Run a daemon from the command line: ``CONF [once] [-v] [-o | --once]``.
+    """Run a daemon from the command line: ``CONF [once] [-o | --once] [-v | --verbose] [--check]``.
 
-    :returns: the exit status; an unusable conf prints one line
+    :returns: the exit status (command_line.py); an unusable conf prints one line
     """
-    arguments = _parse(cls, argv)
+    parser = command_line.daemon_parser(cls.section, _first_line(cls), cls.switches, cls.switch_flags)
+    arguments = parser.parse_intermixed_args(argv)
+    if arguments.check:
+        return command_line.check(cls.section, arguments.conf)
+    once = arguments.once or bool(arguments.word)
     try:
-        daemon = _build(cls, arguments)
+        daemon, life = _build(cls, arguments, once)
     except StartError as error:
         print(f"{cls.section}: {error}", file=sys.stderr)
-        return 1
-    # Every step of a pass can be repeated, so there is nothing to tidy up before leaving.
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    try:
-        if arguments.once or arguments.word:
-            daemon.run_once()
-        else:
-            daemon.run_forever()
-    except KeyboardInterrupt:
-        pass
-    return 0
+        return command_line.CANNOT_START
+    if is_trial():
+        return command_line.DONE
+    with life:
+        if once:
+            counts = daemon.run_once()
+            return command_line.JOBS_FAILED if any(counts[name] for name in FAILURES) else command_line.DONE
+        daemon.run_forever()
+    return command_line.DONE
 
 
-def _parse(cls: type[Daemon], argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(cls.__doc__ or "").partition("\n")[0])
-    parser.add_argument("conf", help="conf file of the server whose devices it works on")
-    parser.add_argument("word", nargs="?", choices=("once",), help="the same as --once")
-    parser.add_argument("-o", "--once", action="store_true", help="make one pass and exit")
-    parser.add_argument("-v", "--verbose", action="store_true", help="log more, and to standard error")
-    for name, reason in cls.switches.items():
-        flags = cls.switch_flags.get(name) or ("--" + name.replace("_", "-"),)
-        parser.add_argument(*flags, dest=name, help=reason)
-    return parser.parse_intermixed_args(argv)
+def _first_line(cls: type[Daemon]) -> str:
+    return (cls.__doc__ or "").partition("\n")[0]
 
 
-def _build(cls: type[Daemon], arguments: argparse.Namespace) -> Daemon:
+def _build(cls: type[Daemon], arguments: argparse.Namespace, once: bool) -> tuple[Daemon, Life]:
+    """Make the daemon, and its life as a process; root has been given up by then."""
     conf = ConfFile.load(arguments.conf)
     texts = conf.section(cls.section)
     texts |= {name: value for name in cls.switches if (value := getattr(arguments, name)) is not None}
     if arguments.verbose:
         texts |= {"log_level": "DEBUG", "log_address": ""}
-    return cls.from_conf(conf, texts)
+    # A single pass may be made beside the daemon that runs.
+    life = Life.from_conf(cls.section, texts, conf.path, has_pid_file=not (once or is_trial()))
+    try:
+        return cls.from_conf(conf, texts), life
+    except BaseException:
+        life.leave()
+        raise

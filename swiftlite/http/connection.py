@@ -106,7 +106,8 @@ class Connection:
         """Wait, idle, for the first bytes of a request; return False if the client has gone or stays silent."""
         server, stream = self.server, self.stream
         options = server.options
-        if not self.fresh and (server.draining or server.crowded):
+        # While the server drains a request comes only where the last answer promised that it may.
+        if not self.fresh and server.crowded:
             return False
         server.idle[self] = None
         try:

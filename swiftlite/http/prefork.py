@@ -10,16 +10,22 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any, NoReturn
 
-from swiftlite.common.concurrency import reset_after_fork, spawn, trampoline
+from swiftlite.common.concurrency import reset_after_fork, sleep, spawn, trampoline
+from swiftlite.common.notify import be_silent, notify, reloading
+from swiftlite.common.restart import Trial, is_place_of_parent, start_anew
+from swiftlite.common.watchdog import watchdog
 from swiftlite.http.response import WSGIApp
 from swiftlite.http.server import HTTPOptions, HTTPServer
 
 PR_SET_PDEATHSIG = 1
-SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+STOPS, RELOADS, RETIRE = (signal.SIGTERM, signal.SIGINT), (signal.SIGHUP, signal.SIGUSR1), signal.SIGUSR2
+"""What ends a server, what starts it anew, and what tells a worker that a reload has brought others."""
+SIGNALS = {*STOPS, *RELOADS, RETIRE, signal.SIGCHLD}
 LISTENERS = "SWIFTLITE_LISTENERS"
 """Environment variable through which a reload hands on the sockets: ``pid:fd,fd,…;old worker pid,…``."""
 QUICK_DEATH = 2.0
@@ -33,6 +39,22 @@ class ListenError(Exception):
     """The address cannot be listened on; the text says which and why."""
 
 
+def _nothing(*_: Any) -> None:
+    """Do nothing: what a hook does that is not used; or a signal handler that leaves all to the wakeup descriptor."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a server's program has to do at turns of its life."""
+
+    listening: Callable[[], None] = _nothing
+    """In the master, once the port is bound."""
+    worker: Callable[[], None] = _nothing
+    """In each worker before it serves, say to drop privileges."""
+    reload: Callable[[], None] = _nothing
+    """In the master, before it starts anew."""
+
+
 def serve(
     load_app: Callable[[], WSGIApp],
     *,
@@ -41,12 +63,13 @@ def serve(
     backlog: int,
     http_options: HTTPOptions,
     log: Any,
-    setup_worker: Callable[[], None] | None = None,
+    hooks: Hooks,
 ) -> int:
     """Serve until a signal ends it.
 
-    SIGTERM and SIGINT: requests in progress finish, then exit status 0 (a second one: at once). SIGHUP: start anew on the same
-    sockets, with no connection refused; if the configuration cannot be loaded, all stays as it is.
+    SIGTERM and SIGINT: requests in progress finish, then exit status 0 (a second one: at once). SIGHUP and SIGUSR1: start anew
+    on the same sockets, with the conf, rings and code of that moment, with no connection refused and none closed that
+    might be in use; if a trial shows that the program could not start, all stays as it is.
 
     Args:
         load_app: makes the WSGI application; called once, before any fork. Its errors go to the caller.
@@ -55,7 +78,7 @@ def serve(
         backlog: connections that may wait to be accepted, per worker.
         http_options: limits and timeouts.
         log: gets ``info``, ``warning``, ``error``.
-        setup_worker: called in each worker before it serves, say to drop privileges.
+        hooks: what else is to be done, and when.
 
     Returns:
         Exit status: 0.
@@ -65,21 +88,20 @@ def serve(
     """
     inherited, old_workers = _inherited()
     app = load_app()
-    try:
+    with _told_as_listen_error(*address):
         listeners = bind(*address, max(1, workers), backlog, inherited)
-    except OSError as error:
-        raise ListenError(f"cannot listen on {address[0]} port {address[1]}: {error.strerror or error}") from None
+    hooks.listening()
+    watchdog.start()
     gc.collect()
     gc.freeze()  # Workers share these pages as long as no collection touches them.
 
-    def work(listener: socket.socket, ends: Callable[[int], bool]) -> int:
-        if setup_worker is not None:
-            setup_worker()
-            if workers:
-                die_with_parent(master.pid)  # Again: the kernel forgets it when a process changes its user.
-        return work_until_signal(HTTPServer(listener, app, http_options, log), ends)
+    def work(share: list[socket.socket], ends: Callable[[int], bool]) -> int:
+        hooks.worker()
+        if workers:
+            die_with_parent(master.pid)  # Again: the kernel forgets it when a process changes its user.
+        return work_until_signal(HTTPServer(share, app, http_options, log), ends)
 
-    master = Master(load_app, listeners, work, http_options.drain_grace, log)
+    master = Master(listeners, workers, work, hooks, http_options.drain_grace, log)
     master.retire(old_workers)
     if workers == 0:
         return master.serve_alone()
@@ -87,21 +109,19 @@ def serve(
 
 
 def bind(ip: str, port: int, count: int, backlog: int, inherited: list[socket.socket]) -> list[socket.socket]:
-    """Return ``count`` sockets listening on one address, inherited ones first; raise OSError if it is taken."""
-    family, _, _, _, address = socket.getaddrinfo(
-        ip or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICHOST
-    )[0]
+    """Return sockets listening on one address, inherited ones first; raise OSError if it is taken.
+
+    There are ``count``, or more where more were inherited: one that were closed would reset who waits in its backlog.
+    """
+    family, address = _resolve(ip, port)
     kept: list[socket.socket] = []
     for listener in inherited:
-        if listener.family == family and listener.getsockname()[:2] == address[:2] and len(kept) < count:
+        if listener.family == family and listener.getsockname()[:2] == address[:2]:
             kept.append(listener)
         else:
             listener.close()
     if not kept:
-        # SO_REUSEPORT would let two servers share a port by mistake.
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        _check_free(family, address)
     listeners = kept
     while len(listeners) < count:
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -114,9 +134,46 @@ def bind(ip: str, port: int, count: int, backlog: int, inherited: list[socket.so
     return listeners
 
 
+def check_address(ip: str, port: int) -> None:
+    """In a trial, raise ListenError where an address cannot be listened on, if it is another than now."""
+    with _told_as_listen_error(ip, port):
+        family, address = _resolve(ip, port)
+        if not is_place_of_parent(_spell(address)):
+            _check_free(family, address)
+
+
+@contextlib.contextmanager
+def _told_as_listen_error(ip: str, port: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ListenError(f"cannot listen on {ip} port {port}: {error.strerror or error}") from None
+
+
+def _resolve(ip: str, port: int) -> tuple[int, Any]:
+    """Family and address of the socket module."""
+    family, _, _, _, address = socket.getaddrinfo(
+        ip or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICHOST
+    )[0]
+    return family, address
+
+
+def _spell(address: tuple[Any, ...]) -> str:
+    """An address for :class:`Trial` and for people."""
+    return f"{address[0]} port {address[1]}"
+
+
+def _check_free(family: int, address: Any) -> None:
+    """Raise OSError if an address is taken: SO_REUSEPORT would let two servers share a port by mistake."""
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+
+
 def work_until_signal(server: HTTPServer, ends: Callable[[int], bool]) -> int:
     """Serve in this process until a signal for which ``ends`` is true, then drain; return the signal.
 
+    RETIRE lets the server finish in its own time; another signal may hurry it up.
     A signal handler cannot wake the event hub; the byte that Python writes to the wakeup descriptor can.
     """
     wake_end, signal_end = socket.socketpair()
@@ -132,7 +189,11 @@ def work_until_signal(server: HTTPServer, ends: Callable[[int], bool]) -> int:
         nonlocal last
         while not last:
             trampoline(wake_end, read=True)
-            last = next((number for number in wake_end.recv(64) if ends(number)), 0)
+            for number in wake_end.recv(64):
+                if number == RETIRE:
+                    server.retire()
+                elif not last and ends(number):
+                    last = number
         server.drain()
 
     spawn(watch)
@@ -142,87 +203,105 @@ def work_until_signal(server: HTTPServer, ends: Callable[[int], bool]) -> int:
 
 
 def _is_stop(number: int) -> bool:
-    return number in (signal.SIGTERM, signal.SIGINT)
-
-
-def _nothing(_number: int, _frame: Any) -> None:
-    """A handler that leaves all to the wakeup descriptor."""
+    return number in STOPS
 
 
 class Master:
-    """Keeps one worker per listening socket alive.
+    """Keeps the workers alive, each with its share of the listening sockets.
 
     Args:
-        load_app: tried again before a reload.
-        listeners: one per worker.
-        work: serves one listener until a signal that its second argument says ends it, and returns that; runs in the worker.
+        listeners: all of one address.
+        workers: how many processes.
+        work: serves some listeners until a signal that its second argument says ends it, and returns that; runs in the worker.
+        hooks: of these, ``reload``.
         grace: seconds that workers have to finish requests.
         log: gets what happens to workers.
     """
 
     def __init__(
         self,
-        load_app: Callable[[], WSGIApp],
         listeners: list[socket.socket],
-        work: Callable[[socket.socket, Callable[[int], bool]], int],
+        workers: int,
+        work: Callable[[list[socket.socket], Callable[[int], bool]], int],
+        hooks: Hooks,
         grace: float,
         log: Any,
     ) -> None:
-        self.load_app = load_app
         self.listeners = listeners
         self.work = work
+        self.hooks = hooks
         self.grace = grace
         self.log = log
         self.pid = os.getpid()
         self.workers: dict[int, int] = {}
-        """pid -> which listener."""
+        """pid -> which of them."""
         self.retired: set[int] = set()
         """Workers of before a reload that finish their last requests."""
-        self.started = [0.0] * len(listeners)
-        self.delays = [0.0] * len(listeners)
-        self.due: dict[int, float] = dict.fromkeys(range(len(listeners)), 0.0)
-        """listener -> when to fork its worker."""
+        self.untold: list[int] = []
+        """Those that serve still."""
+        self.started = [0.0] * workers
+        self.delays = [0.0] * workers
+        self.due: dict[int, float] = dict.fromkeys(range(workers), 0.0)
+        """worker -> when to fork it."""
+        self.trial: Trial | None = None
+        self.try_again = False
+        """Another signal has asked for a reload while the trial ran: it may have read what was old already."""
+        self._told = ""
 
     def run(self) -> int:
         """Fork workers and attend to them and to signals until told to stop; return the exit status."""
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         self._fork_due()
-        notify("READY=1")
+        notify("READY=1", self._status())
         while True:
             number = self._next_signal()
-            if number is not None and _is_stop(number):
+            if number in STOPS:
                 return self._stop()
-            if number == signal.SIGHUP and self._can_reload():
-                self._reload()
+            if number in RELOADS:
+                self._try_to_reload()
             self._reap()
             self._fork_due()
+            self._attend_watchdog()
+            if (status := self._status()) != self._told:
+                self._told = status
+                notify(status)
 
     def serve_alone(self) -> int:
         """Serve in this process, without workers; return the exit status."""
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        notify("READY=1")
-        # A copy, because draining closes it: what connects during a reload waits in the backlog of the socket.
-        last = self.work(self.listeners[0].dup(), self._ends_serving_alone)
-        if last == signal.SIGHUP:
+        self._dismiss_retired()
+        notify("READY=1", "STATUS=serving in one process")
+        watchdog.keep_beating()
+        # Copies, because draining closes them: what connects during a reload waits in the backlog of the sockets.
+        last = self.work([listener.dup() for listener in self.listeners], self._ends_serving_alone)
+        if last in RELOADS:
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
             self._reload()
         return 0
 
     def _ends_serving_alone(self, number: int) -> bool:
-        if _is_stop(number):
+        if number in STOPS:
             notify("STOPPING=1")
-            self.listeners[0].close()
+            for listener in self.listeners:
+                listener.close()
             return True
-        return number == signal.SIGHUP and self._can_reload()
+        if number not in RELOADS:
+            return False
+        reloading()
+        trial = Trial(self._place())
+        while (status := trial.poll()) is None:
+            sleep(0.01)
+        return self._judge(trial, status)
 
     def retire(self, pids: list[int]) -> None:
         """Tell the workers of before a reload to finish; called once the new ones are about to start."""
         self.retired.update(pids)
+        self.untold += pids
 
     def _next_signal(self) -> int | None:
-        wait = 3600.0
+        wait = watchdog.period
         if self.due:
-            wait = max(0.0, min(self.due.values()) - monotonic())
+            wait = max(0.0, min(wait, min(self.due.values()) - monotonic()))
         caught = signal.sigtimedwait(SIGNALS, wait)
         return None if caught is None else caught.si_signo
 
@@ -231,24 +310,30 @@ class Master:
         for slot in [slot for slot, when in self.due.items() if when <= now]:
             del self.due[slot]
             self.started[slot] = now
+            cell = watchdog.new_child(slot)
             pid = os.fork()
             if pid == 0:
-                self._become_worker(slot)
+                self._become_worker(slot, cell)
             self.workers[pid] = slot
-        if self.retired and not self.due:
-            # Only now: somebody accepts on every socket.
-            for pid in self.retired:
-                _kill(pid, signal.SIGTERM)
+        if not self.due:
+            self._dismiss_retired()  # Only now: somebody accepts on every socket.
 
-    def _become_worker(self, slot: int) -> NoReturn:
+    def _dismiss_retired(self) -> None:
+        while self.untold:
+            _kill(self.untold.pop(), RETIRE)
+
+    def _become_worker(self, slot: int, cell: Any) -> NoReturn:
         status = 1
         try:
             die_with_parent(self.pid)
-            for other, listener in enumerate(self.listeners):
-                if other != slot:
+            share = self.listeners[slot :: len(self.started)]
+            for listener in self.listeners:
+                if listener not in share:
                     listener.close()
+            be_silent()
             reset_after_fork()
-            self.work(self.listeners[slot], _is_stop)
+            watchdog.become(cell)
+            self.work(share, _is_stop)
             status = 0
         except SystemExit as error:
             status = error.code if isinstance(error.code, int) else 1
@@ -261,7 +346,7 @@ class Master:
             os._exit(status)
 
     def _reap(self) -> None:
-        """Note which workers have died and when to replace them."""
+        """Note which workers have died and when to replace them, and how a trial has ended."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -269,6 +354,9 @@ class Master:
                 return
             if pid == 0:
                 return
+            if self.trial is not None and pid == self.trial.pid:
+                self._end_trial(self.trial, status)
+                continue
             self.retired.discard(pid)
             slot = self.workers.pop(pid, None)
             if slot is None:
@@ -281,6 +369,19 @@ class Master:
                 "worker %d died with %s; starting another in %.1f s", pid, describe_exit(status), self.delays[slot]
             )
 
+    def _status(self) -> str:
+        """What systemd shows of us."""
+        status = f"{len(self.workers)} of {len(self.started)} workers serve {self._place()}"
+        if self.retired:
+            status += f"; {len(self.retired)} from before a reload finish their requests"
+        return "STATUS=" + status
+
+    def _attend_watchdog(self) -> None:
+        was_silent = watchdog.is_silent
+        watchdog.beat()
+        if watchdog.is_silent and not was_silent:
+            self.log.error("a worker hangs, or cannot be started: leaving the watchdog to itself")
+
     def _stop(self) -> int:
         """Let the workers drain; kill those that take too long, or all on a second signal."""
         notify("STOPPING=1")
@@ -288,12 +389,14 @@ class Master:
             listener.close()
         self.due.clear()
         living = {*self.workers, *self.retired}
+        if self.trial is not None:
+            living.add(self.trial.pid)
         for pid in living:
             _kill(pid, signal.SIGTERM)
         deadline = monotonic() + self.grace + KILL_AFTER
         while living:
             caught = signal.sigtimedwait(SIGNALS, max(0.0, deadline - monotonic()))
-            if caught is None or caught.si_signo in (signal.SIGTERM, signal.SIGINT):
+            if caught is None or caught.si_signo in STOPS:
                 for pid in living:
                     _kill(pid, signal.SIGKILL)
                 deadline = monotonic() + KILL_AFTER
@@ -307,31 +410,48 @@ class Master:
                 living.discard(pid)
         return 0
 
-    def _can_reload(self) -> bool:
-        """Try the configuration in a child; if it is wrong, say so and stay as we are."""
-        trial = os.fork()
-        if trial == 0:
-            try:
-                self.load_app()
-            except BaseException as error:
-                self.log.error("cannot reload, going on as before: %s", error)
-                os._exit(1)
-            os._exit(0)
-        _, status = os.waitpid(trial, 0)
-        return status == 0
+    # Reloading --------------------------------------------------------------------------------------------------------
+
+    def _try_to_reload(self) -> None:
+        """Begin a trial; workers are attended to while it runs."""
+        reloading()
+        if self.trial is None:
+            self.trial = Trial(self._place())
+        else:
+            self.try_again = True
+            self.trial.end_if_late()
+
+    def _place(self) -> str:
+        """Where we listen, as a trial wants to know."""
+        return _spell(self.listeners[0].getsockname())
+
+    def _end_trial(self, trial: Trial, status: int) -> None:
+        self.trial = None
+        if self.try_again:
+            self.try_again = False
+            trial.verdict(status)
+            self._try_to_reload()
+        elif self._judge(trial, status):
+            self._reload()
+
+    def _judge(self, trial: Trial, status: int) -> bool:
+        """Whether a trial has ended well; if not, say so, and stay as we are."""
+        problem = trial.verdict(status)
+        if problem:
+            self.log.error("cannot reload, going on as before: %s", problem)
+            notify("READY=1")
+        return not problem
 
     def _reload(self) -> NoReturn:
         """Start the program anew in this very process, handing on the sockets."""
         self.log.info("reloading")
-        notify("RELOADING=1")
         for listener in self.listeners:
             listener.set_inheritable(True)
         numbers = ",".join(str(listener.fileno()) for listener in self.listeners)
         old = ",".join(str(pid) for pid in [*self.workers, *self.retired])
         os.environ[LISTENERS] = f"{self.pid}:{numbers};{old}"
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+        self.hooks.reload()
+        start_anew()
 
 
 def _inherited() -> tuple[list[socket.socket], list[int]]:
@@ -359,15 +479,6 @@ def describe_exit(status: int) -> str:
     if os.WIFSIGNALED(status):
         return f"signal {os.WTERMSIG(status)}"
     return f"exit status {os.waitstatus_to_exitcode(status)}"
-
-
-def notify(state: str) -> None:
-    """Tell systemd (sd_notify) about a change, if it asked to be told."""
-    path = os.environ.get("NOTIFY_SOCKET", "")
-    if not path:
-        return
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-        channel.sendto(state.encode(), "\0" + path[1:] if path.startswith("@") else path)
 
 
 def _kill(pid: int, number: int) -> None:

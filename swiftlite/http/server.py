@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from time import monotonic
 from typing import Any
 
 from swiftlite.common.concurrency import Event, Semaphore, Timeout, sleep, spawn, trampoline
@@ -18,6 +20,8 @@ from swiftlite.http.stream import Stream
 ACCEPTS_AT_ONCE = 64
 FRESH_GRACE = 1.0
 """Seconds that a connection without a request yet may stay when the server drains."""
+POLL, RELAXED_POLL = 0.005, 0.05
+"""Seconds between looks at what is left, when the server drains, and when it has retired."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class HTTPOptions:
     network_chunk_size: int = 65536
     drain_grace: float = 30.0
     """How long requests in progress may go on when a worker is told to stop."""
+    stale_worker_timeout: float = 86400.0
+    """How long they may when others serve already, after a reload."""
 
     @cached_property
     def head_limits(self) -> HeadLimits:
@@ -50,80 +56,107 @@ class HTTPServer:
     """Serves ``app`` to all who connect to ``listener``.
 
     Args:
-        listener: a bound, listening TCP socket of the standard library.
+        listener: a bound, listening TCP socket of the standard library, or several.
         app: a WSGI application.
         options: limits and timeouts.
         log: where failures of the application go (``debug``, ``error``, ``exception``).
     """
 
-    def __init__(self, listener: socket.socket, app: WSGIApp, options: HTTPOptions, log: Any) -> None:
-        listener.setblocking(False)
-        host, port = listener.getsockname()[:2]
-        self.listener = listener
+    def __init__(
+        self, listener: socket.socket | Sequence[socket.socket], app: WSGIApp, options: HTTPOptions, log: Any
+    ) -> None:
+        self.listeners = [listener] if isinstance(listener, socket.socket) else list(listener)
+        for each in self.listeners:
+            each.setblocking(False)
+        host, port = self.listeners[0].getsockname()[:2]
         self.app = app
         self.options = options
         self.log = log
         self.environ = base_environ(host, str(port), True)
         self.draining = False
+        """No new connection is accepted, and no request but the next is answered on one."""
         self.crowded = False
         """``max_clients`` are busy, and another waits."""
         self.connections: set[Connection] = set()
         self.idle: dict[Connection, None] = {}
         """Connections that wait for a request, longest wait first."""
         self._slots = Semaphore(options.max_clients)
-        self._acceptor: Any = None
-        self._drained = Event()
+        self._acceptors: list[Any] = []
+        self._told_to_end = Event()
+        self._end = 0.0
+        """When whatever is left is cut off, by the monotonic clock."""
+        self._hurries_from: float | None = None
+        """When idle connections are closed, too; None: not before their time."""
 
     def serve(self) -> None:
-        """Accept and serve until ``drain`` has been called and has finished."""
-        self._acceptor = spawn(self._accept_forever)
-        self._drained.wait()
+        """Accept and serve until ``drain`` or ``retire`` has been called and all has ended."""
+        self._acceptors = [spawn(self._accept_forever, listener) for listener in self.listeners]
+        self._told_to_end.wait()
+        self._finish()
 
     def drain(self, grace: float | None = None) -> None:
-        """Stop accepting, let the requests in progress finish, then close everything.
+        """Stop accepting, let the requests in progress finish, then close everything; ``serve`` returns when that is done.
 
         Args:
             grace: seconds to wait for them; None: ``options.drain_grace``.
         """
+        now = monotonic()
+        end = now + (self.options.drain_grace if grace is None else grace)
+        self._end = min(self._end, end) if self.draining else end
+        if self._hurries_from is None:
+            self._hurries_from = now + FRESH_GRACE
+            self._stop_accepting()
+            self._hang_up([connection for connection in self.idle if not connection.fresh])
+
+    def retire(self) -> None:
+        """Stop accepting, since another serves already, and end with the last connection; may be hurried up by ``drain``.
+
+        An idle connection is closed only when it would have been without us: at any other moment its client may be
+        sending the next request, which would fail. That request is answered, with word that it was the last.
+        """
+        if not self.draining:
+            self._end = monotonic() + self.options.stale_worker_timeout
+            self._stop_accepting()
+
+    def _stop_accepting(self) -> None:
         if self.draining:
             return
         self.draining = True
-        if self._acceptor is not None:
-            self._acceptor.kill()
-        with contextlib.suppress(OSError):
-            self._accept_ready()  # Whoever has connected by now gets an answer.
-        self.listener.close()
-        self._hang_up([connection for connection in self.idle if not connection.fresh])
-        with Timeout(self.options.drain_grace if grace is None else grace, False):
-            with Timeout(FRESH_GRACE, False):
-                self._wait_until_empty()
-            self._hang_up(list(self.idle))
-            self._wait_until_empty()
+        for acceptor in self._acceptors:
+            acceptor.kill()
+        for listener in self.listeners:
+            with contextlib.suppress(OSError):
+                self._accept_ready(listener)  # Whoever has connected by now gets an answer.
+            listener.close()
+        self._told_to_end.send()
+
+    def _finish(self) -> None:
+        while self.connections and monotonic() < self._end:
+            hurries = self._hurries_from is not None
+            if self._hurries_from is not None and monotonic() >= self._hurries_from:
+                self._hang_up(list(self.idle))
+            sleep(POLL if hurries else RELAXED_POLL)
         for connection in list(self.connections):
             connection.stream.hang_up(socket.SHUT_RDWR)
         with Timeout(FRESH_GRACE, False):
-            self._wait_until_empty()
-        self._drained.send()
-
-    def _wait_until_empty(self) -> None:
-        while self.connections:
-            sleep(0.005)
+            while self.connections:
+                sleep(POLL)
 
     def _hang_up(self, connections: list[Connection]) -> None:
         for connection in connections:
             connection.stream.hang_up()
 
-    def _accept_forever(self) -> None:
+    def _accept_forever(self, listener: socket.socket) -> None:
         while True:
-            trampoline(self.listener, read=True)
+            trampoline(listener, read=True)
             try:
-                self._accept_ready()
+                self._accept_ready(listener)
             except OSError as error:
                 # Out of descriptors or memory: the waiting connections stay in the backlog meanwhile.
                 self.log.error("cannot accept connections: %s", error)
                 sleep(0.1)
 
-    def _accept_ready(self) -> None:
+    def _accept_ready(self, listener: socket.socket) -> None:
         """Accept what waits in the backlog, if it is not empty."""
         for accepted in range(ACCEPTS_AT_ONCE):
             if self._slots.locked():
@@ -133,7 +166,7 @@ class HTTPServer:
             self._slots.acquire()
             self.crowded = False
             try:
-                sock, address = self.listener.accept()
+                sock, address = listener.accept()
             except OSError as error:
                 self._slots.release()
                 if error.errno in (errno.EAGAIN, errno.ECONNABORTED, errno.EINTR):

@@ -17,6 +17,7 @@ from swiftlite.common.fs import FileSystem
 from swiftlite.common.policies import StoragePolicy
 from swiftlite.common.rate_limit import RateLimit
 from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.common.watchdog import watchdog
 from swiftlite.core import fileset
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.obj import hashes, layout, quarantine
@@ -153,6 +154,7 @@ class AuditPass:
     def _audit(self, place: HashDirectory, trusts_hash: bool = False) -> None:
         """Look at one, whatever happens."""
         self.file_rate.spend()
+        watchdog.beat()
         started, self._waited = self.clock(), 0.0
         try:
             self._settle(place, self._inspect(place, trusts_hash))
@@ -168,6 +170,7 @@ class AuditPass:
 
     def _spend(self, amount: int) -> None:
         self._count("bytes_processed", amount)
+        watchdog.beat()
         started = self.clock()
         self.byte_rate.spend(amount)
         self._waited += self.clock() - started

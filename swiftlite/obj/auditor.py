@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import logging
-import time
 from collections import Counter
 from collections.abc import Mapping
 
 from swiftlite.common import daemon, forks, recon
+from swiftlite.common.concurrency import sleep
 from swiftlite.common.config import ConfFile, ConfigError
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.obj.audit_options import AuditorOptions, with_replicator
@@ -73,7 +73,7 @@ class ObjectAuditor(daemon.Daemon):
         try:
             return self._pass(kind)
         finally:
-            time.sleep(self.options.interval)
+            sleep(self.options.interval)
 
     def _pass(self, kind: str) -> Counter[str]:
         """Make one pass of a kind; runs in a process of its own."""

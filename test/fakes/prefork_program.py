@@ -1,14 +1,17 @@
 """A server under prefork for tests: ``PORT WORKERS DIRECTORY``; ``DIRECTORY/conf`` says what it answers.
 
-``/pid`` answers the worker's pid, ``/die`` kills it, ``/slow`` answers once ``DIRECTORY/gate`` exists.
+``/pid`` answers the worker's pid, ``/die`` kills it, ``/hang`` stops its event loop,
+``/slow`` answers once ``DIRECTORY/gate`` exists.
 """
 
 import logging
 import os
 import pathlib
 import sys
+import time
 
 from swiftlite.common.concurrency import sleep
+from swiftlite.common.restart import is_trial
 from swiftlite.http import prefork
 from swiftlite.http.server import HTTPOptions
 
@@ -24,6 +27,8 @@ def load_app():
         path = environ["PATH_INFO"]
         if path == "/die":
             os._exit(3)
+        if path == "/hang":
+            time.sleep(3600)
         if path == "/slow":
             (DIRECTORY / "waiting").touch()
             while not (DIRECTORY / "gate").exists():
@@ -42,6 +47,9 @@ def setup_worker():
         os.setuid(65534)
 
 
+if is_trial():
+    load_app()
+    sys.exit()
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 try:
     sys.exit(
@@ -52,7 +60,7 @@ try:
             backlog=64,
             http_options=HTTPOptions(drain_grace=10),
             log=logging.getLogger("prefork"),
-            setup_worker=setup_worker,
+            hooks=prefork.Hooks(worker=setup_worker),
         )
     )
 except prefork.ListenError as error:

@@ -15,6 +15,7 @@ import swiftclient
 from fakes.ports import free_ports
 from swiftlite.cli import children, layout
 from swiftlite.cli.layout import Layout, Process, StorageNode
+from swiftlite.common.command_line import DONE, JOBS_FAILED
 
 T = TypeVar("T")
 
@@ -219,15 +220,19 @@ class Cluster:
 
     # ----------------------------------------------------------------------------------------------- updaters and disks
 
-    def run_once(self, name: str, *arguments: str) -> None:
-        """Make one pass of a daemon, for example ``object-updater-2``; `arguments` go to its command line."""
+    def run_once(self, name: str, *arguments: str) -> int:
+        """Make one pass of a daemon, for example ``object-updater-2``; `arguments` go to its command line.
+
+        Returns its exit status: 0, or 3 when jobs failed, say because a node is away.
+        """
         process = self.servers[name].process
         with open(self.servers[name].log, "ab") as log:
             command = [sys.executable, str(PROGRAMS / process.program), str(process.conf), "--once", *arguments]
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=300)
-        assert done.returncode == 0, (
+        assert done.returncode in (DONE, JOBS_FAILED), (
             f"{name} ended with {done.returncode}: {children.last_line(self.servers[name].log)}"
         )
+        return done.returncode
 
     def run_updaters(self, kinds: Sequence[str] = ("object-updater", "container-updater")) -> None:
         """Make one pass of every updater: first what objects owe to containers, then what those owe to accounts."""

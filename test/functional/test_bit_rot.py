@@ -139,7 +139,7 @@ class Site:
         """A pass of every node's daemon in processes of their own, as operators run them."""
         for node in NODES:
             done = start(f"{kind}-{daemon}", self.cluster.layout.etc / f"{kind}-server/{node}.conf")
-            assert done.returncode == 0
+            assert done.returncode in (0, 3)
             assert "Traceback" not in done.stderr
 
     def quarantined(self, kind: str) -> set[tuple[int, str]]:

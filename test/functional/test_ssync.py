@@ -492,8 +492,8 @@ def test_nobody_waits_for_ever_however_many_objects_there_are(
         return ((f"{number:032x}", files) for number in range(count))
 
     monkeypatch.setattr(ssync_sender, "objects_of", many)
-    target.thread.server.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
-    target.thread.server.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL)
+    target.thread.server.listeners[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
+    target.thread.server.listeners[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL)
     client = SmallClient(2.0, 20.0)
     sent = SsyncSender(client, source.own_files, node_timeout=20.0).send(
         target.node, Shipment(source.root, POLICY, int(PARTITION), ["000"])

@@ -238,7 +238,8 @@ class Lab:
         """Make one pass of a daemon, say ``object-updater``."""
         command = [*self.program(side, daemon), str(conf), "once" if side == "theirs" else "--once", "-v"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment(side))
-        assert done.returncode == 0, done.stdout + done.stderr
+        # OpenStack Swift's say 0 whatever came of their jobs; ours say 3 when some have failed.
+        assert done.returncode in ((0,) if side == "theirs" else (0, 3)), done.stdout + done.stderr
 
     def stop(self) -> None:
         """End every server."""

@@ -283,7 +283,7 @@ def test_systemd_is_told(program, tmp_path, monkeypatch):
         notifications.settimeout(20)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         server = program(1).start()
-        assert notifications.recv(100) == b"READY=1"
+        assert notifications.recv(1000).startswith(b"READY=1\nSTATUS=")
         server.signal(signal.SIGTERM)
         assert notifications.recv(100) == b"STOPPING=1"
         assert server.wait() == 0

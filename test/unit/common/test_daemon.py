@@ -2,11 +2,14 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
+import types
 
 import pytest
 
+from swiftlite.cli import launch, relinker
 from swiftlite.common import daemon
 from swiftlite.common.daemon import Daemon, DaemonOptions
 
@@ -78,6 +81,60 @@ def test_a_missing_hash_secret_is_one_line(tmp_path, capsys):
     assert daemon.main(Walker, [str(tmp_path / "x.conf")]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "swift_hash_path_suffix" in error
+
+
+class Checker(Walker):
+    """Walk numbers."""
+
+    done_well = True
+
+    @classmethod
+    def from_conf(cls, conf, texts):
+        return cls(DaemonOptions(), None, logging.getLogger("test-walker"))
+
+    def jobs(self):
+        yield from (1, 3) if self.done_well else (1, 2)
+
+
+@pytest.mark.parametrize("words", [["--once"], ["-o"], ["once"], ["once", "-v"], ["--verbose", "--once"]])
+@pytest.mark.parametrize(("done_well", "status"), [(True, 0), (False, 3)])
+def test_the_exit_status_tells_whether_jobs_failed(tmp_path, words, done_well, status):
+    (tmp_path / "x.conf").write_text(f"[walker]\nlog_name = {tmp_path.name}\n")
+    Checker.done_well = done_well
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    try:
+        assert daemon.main(Checker, [str(tmp_path / "x.conf"), *words]) == status
+    finally:
+        for number, handler in handlers.items():
+            if handler is not None and signal.getsignal(number) != handler:
+                signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("found", [0, 1])
+def test_a_check_starts_nothing(monkeypatch, tmp_path, found):
+    asked = []
+    checker = types.ModuleType("swiftlite.cli.check")
+    checker.check_main = lambda program, conf: asked.append((program, conf)) or found
+    monkeypatch.setitem(sys.modules, "swiftlite.cli.check", checker)
+    assert daemon.main(Walker, ["a.conf", "--check"]) == found
+    assert launch.serve_main("proxy-server", ["b.conf", "--check"]) == found
+    assert relinker.main(["relink", "c.conf", "--check"]) == found
+    assert asked == [("walker", "a.conf"), ("proxy-server", "b.conf"), ("object-relinker", "c.conf")]
+
+
+@pytest.mark.parametrize("arguments", [[], ["a.conf", "twice"], ["a.conf", "--neither"]])
+def test_a_wrong_command_line(capsys, arguments):
+    with pytest.raises(SystemExit) as end:
+        daemon.main(Walker, arguments)
+    assert end.value.code == 2 and "usage: swiftlite-walker" in capsys.readouterr().err
+
+
+def test_help_explains_exit_codes_and_signals(capsys):
+    for ask in (lambda: daemon.main(Walker, ["--help"]), lambda: launch.serve_main("proxy-server", ["-h"])):
+        with pytest.raises(SystemExit) as end:
+            ask()
+        said = capsys.readouterr().out
+        assert end.value.code == 0 and "exit codes: 0" in said and "USR1" in said
 
 
 def test_a_log_line_is_one_line_with_its_transaction():

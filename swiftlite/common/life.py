@@ -1,0 +1,106 @@
+"""Life: what a daemon's process is to the system from its start to its end: limits, pid file, signals, systemd."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from swiftlite.common import forks, limits, restart
+from swiftlite.common.config import ConfigError, ServerOptions, read_options
+from swiftlite.common.log import get_logger
+from swiftlite.common.notify import notify, reloading
+from swiftlite.common.pid_file import PidFile
+from swiftlite.common.watchdog import watchdog
+
+PROCESS_OPTIONS = ("pid_file", "rlimit_nofile", "rlimit_processes", "rlimit_memory", "oom_score_adj")
+ENDS, RENEWS = (signal.SIGTERM, signal.SIGINT), (signal.SIGHUP, signal.SIGUSR1)
+
+
+class Life:
+    """A context manager, for the time that a daemon works.
+
+    SIGTERM and SIGINT end it, at once: every step of a daemon's work can be repeated, so there is nothing to tidy up.
+    SIGHUP and SIGUSR1 start the program anew in the same process if a trial has shown that it can; else it works on.
+    Either way its children, and whatever those have started, end first.
+    """
+
+    def __init__(self, logger: logging.Logger, pid_file: PidFile | None = None) -> None:
+        self.logger = logger
+        self.pid_file = pid_file
+
+    @classmethod
+    def from_conf(cls, program: str, texts: Mapping[str, str], path: str, has_pid_file: bool) -> Life:
+        """Set the limits and take the pid file; to be called before root is given up.
+
+        :param program: say ``object-updater``, which is its section of the conf file, too
+        :param texts: its options, and those of ``[DEFAULT]``
+        :param path: of the conf file, for errors
+        :raises ConfigError: when an option cannot be used, or another process holds the pid file
+        """
+        own = {name: texts[name] for name in PROCESS_OPTIONS if name in texts}
+        options = read_options(ServerOptions, own, path, program)
+        logger = logger_of(texts, program, path)
+        limits.apply(options, logger)
+        return cls(logger, PidFile.claim(options.pid_file, program, path) if has_pid_file else None)
+
+    def __enter__(self) -> Life:
+        forks.adopt_orphans()
+        if self.pid_file:
+            self.pid_file.write()
+        for number in ENDS:
+            signal.signal(number, self._end)
+        for number in RENEWS:
+            signal.signal(number, self._renew)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS + RENEWS)  # a reload has left them blocked
+        watchdog.start()
+        watchdog.keep_beating()
+        notify("READY=1")
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        notify("STOPPING=1")
+        self.leave()
+
+    def leave(self) -> None:
+        """Remove the pid file."""
+        if self.pid_file:
+            self.pid_file.remove()
+            self.pid_file = None
+
+    def _end(self, *_: Any) -> NoReturn:
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDS + RENEWS)
+        notify("STOPPING=1")
+        forks.end_descendants()
+        self.leave()
+        os._exit(0)
+
+    def _renew(self, *_: Any) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, RENEWS)
+        reloading()
+        problem = restart.try_out()
+        if problem:
+            self.logger.error("cannot reload, going on as before: %s", problem)
+            notify("READY=1")
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, RENEWS)
+            return
+        self.logger.info("reloading")
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+        forks.end_descendants()
+        if self.pid_file:
+            self.pid_file.hand_on()
+        restart.start_anew()
+
+
+def logger_of(texts: Mapping[str, str], name: str, path: str) -> logging.Logger:
+    """The logger that a conf file describes.
+
+    :param path: of the conf file, for errors
+    :raises ConfigError: when an option for it cannot be used
+    """
+    try:
+        return get_logger(texts, name)
+    except ValueError as error:
+        raise ConfigError(path, "DEFAULT", "log_level", str(error), "name a level, say INFO") from None
