@@ -15,6 +15,7 @@ from swiftlite.common.log import gather_lines, get_logger
 from swiftlite.common.pipeline import load_app
 from swiftlite.common.privileges import check_user, drop_privileges
 from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.common.unknown_options import warn_of_unknown_options
 from swiftlite.http import prefork
 from swiftlite.http.server import HTTPOptions
 
@@ -48,6 +49,8 @@ def _serve(name: str, path: str, verbose: bool) -> int:
         check_xattrs(options.devices, path)
     if verbose:
         texts["log_address"] = ""
+    log = _logger(texts, name, path)
+    warn_of_unknown_options(path, (), log)
     try:
         return prefork.serve(
             lambda: load_app(path),
@@ -55,7 +58,7 @@ def _serve(name: str, path: str, verbose: bool) -> int:
             workers=options.workers,
             backlog=options.backlog,
             http_options=_http_options(options, swift),
-            log=_logger(texts, name, path),
+            log=log,
             setup_worker=lambda: _setup_worker(options, path),
         )
     except prefork.ListenError as error:

@@ -19,6 +19,7 @@ from swiftlite.common.config import ConfFile, ServerOptions, StartError, option,
 from swiftlite.common.log import get_logger
 from swiftlite.common.privileges import drop_privileges
 from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.common.unknown_options import warn_of_unknown_options
 
 T = TypeVar("T")
 
@@ -181,4 +182,6 @@ def _build(cls: type[Daemon], arguments: argparse.Namespace) -> Daemon:
     texts |= {name: value for name in cls.switches if (value := getattr(arguments, name)) is not None}
     if arguments.verbose:
         texts |= {"log_level": "DEBUG", "log_address": ""}
-    return cls.from_conf(conf, texts)
+    daemon = cls.from_conf(conf, texts)
+    warn_of_unknown_options(conf.path, (cls.section,), daemon.logger)
+    return daemon
