@@ -16,7 +16,7 @@ from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, StartE
 from swiftlite.common.daemon import Daemon
 from swiftlite.common.pipeline import load_app
 from swiftlite.common.swift_conf import SwiftConf
-from swiftlite.common.unknown_options import Why, find_unread, pipeline_names, pipeline_sections, section_kind
+from swiftlite.common.unknown_options import Why, find_unread, pipeline_names, pipeline_sections, section_kind, table_of
 from swiftlite.ring.format import RingError
 
 DAEMON_CLASSES = {
@@ -124,21 +124,6 @@ def check_options(report: Report, sections: Iterable[str]) -> None:
         if table := table_of(section, outline.value(section, "use")):
             check_values(report, section, table)
         check_log(report, section)
-
-
-def table_of(section: str, use: str) -> type | None:
-    """The option table of a section, if it has one.
-
-    :param use: its option ``use``
-    """
-    kind = section_kind(section, use)
-    head, _, name = kind.partition(":")
-    references = {"filter": option_tables.FILTERS, "app": option_tables.APPS}
-    if head in references:
-        return option_tables.load(references[head].get(name, ""))
-    if section == DEFAULT:
-        return option_tables.load(option_tables.SERVER)
-    return option_tables.load({**option_tables.DAEMONS, **option_tables.OTHERS}.get(kind, ""))
 
 
 def check_values(report: Report, section: str, table: type) -> None:

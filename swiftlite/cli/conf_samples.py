@@ -8,20 +8,17 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from swiftlite.cli.kernel_log import DEFAULT_PATTERNS, PATTERN_OPTION
 from swiftlite.cli.layout import FILTERS, INTERNAL_PIPELINE, PIPELINE, VERSIONING
 from swiftlite.common.config import ServerOptions
-from swiftlite.common.option_tables import APPS, DAEMONS, OTHERS, filter_table, load
+from swiftlite.common.option_tables import APPS, DAEMONS, OTHERS, default_text, filter_table, load
 
 STORAGE_ONLY = {"devices", "mount_check"}
 LISTENING_ONLY = STORAGE_ONLY | {
     *("bind_ip", "bind_port", "workers", "backlog", "max_clients"),
     *("client_timeout", "keepalive_timeout", "network_chunk_size"),
 }
-# What workers counts by itself depends on the machine; the sample says the word that means the same anywhere.
-DEFAULT_TEXTS = {"workers": "auto", "handoff_delete": "auto", "rsync_tempfile_timeout": "auto"}
 TEMPAUTH = """
 # user_<account>_<user> = <key> [group...] [storage URL]; .admin may do all in its account, .reseller_admin in any,
 # .reseller_reader may read any; the key may be what swiftlite-hash-password makes of it
@@ -243,20 +240,6 @@ def render(sections: Sequence[Section]) -> str:
             lines.append(f"# {found.name} = {default}".rstrip() if setting is None else f"{found.name} = {setting}")
         blocks.append("\n".join(lines) + "\n")
     return "\n".join(blocks)
-
-
-def default_text(option: Any) -> str:
-    """Return how a conf file spells an option's default."""
-    if option.name in DEFAULT_TEXTS:
-        return DEFAULT_TEXTS[option.name]
-    value = option.default
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:g}" if value < 1e6 else str(int(value))
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
+from typing import Any
 
 SERVER = "swiftlite.common.config:ServerOptions"
 
@@ -79,6 +80,9 @@ OTHERS = {
 }
 """Sections that are neither a server's, nor a filter's, nor a daemon's."""
 
+# What workers counts by itself depends on the machine; the word means the same anywhere.
+DEFAULT_TEXTS = {"workers": "auto", "handoff_delete": "auto", "rsync_tempfile_timeout": "auto"}
+
 
 @functools.cache
 def load(reference: str) -> type | None:
@@ -99,3 +103,17 @@ def filter_table(name: str) -> type | None:
 def names_of(table: type | None) -> frozenset[str]:
     """The names of a table's options."""
     return frozenset(found.name for found in dataclasses.fields(table)) if table else frozenset()
+
+
+def default_text(option: Any) -> str:
+    """Return how a conf file spells an option's default."""
+    if option.name in DEFAULT_TEXTS:
+        return DEFAULT_TEXTS[option.name]
+    value = option.default
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}" if value < 1e6 else str(int(value))
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -112,6 +112,21 @@ def section_kind(section: str, use: str) -> str:
     return section
 
 
+def table_of(section: str, use: str) -> type | None:
+    """The option table of a section, if it has one.
+
+    :param use: its option ``use``
+    """
+    kind = section_kind(section, use)
+    head, _, name = kind.partition(":")
+    references = {"filter": option_tables.FILTERS, "app": option_tables.APPS}
+    if head in references:
+        return option_tables.load(references[head].get(name, ""))
+    if section == DEFAULT:
+        return option_tables.load(option_tables.SERVER)
+    return option_tables.load({**option_tables.DAEMONS, **option_tables.OTHERS}.get(kind, ""))
+
+
 @functools.cache
 def known_options(kind: str) -> Known | None:
     """What a section of some kind may say; None: nobody can tell."""
