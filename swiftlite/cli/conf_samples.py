@@ -8,68 +8,17 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from swiftlite.account.auditor import AccountAuditorOptions
-from swiftlite.account.reaper import ReaperOptions
-from swiftlite.cli.dispersion import DispersionOptions
-from swiftlite.cli.drive_audit import DriveAuditOptions
 from swiftlite.cli.kernel_log import DEFAULT_PATTERNS, PATTERN_OPTION
 from swiftlite.cli.layout import FILTERS, INTERNAL_PIPELINE, PIPELINE, VERSIONING
 from swiftlite.common.config import ServerOptions
-from swiftlite.common.memcached import MemcachedOptions
-from swiftlite.container.auditor import ContainerAuditorOptions
-from swiftlite.container.reconciler import ReconcilerOptions
-from swiftlite.container.server import ContainerOptions
-from swiftlite.container.sync import SyncOptions
-from swiftlite.container.updater import UpdaterOptions as ContainerUpdaterOptions
-from swiftlite.core.constraints import Constraints
-from swiftlite.db.controller import DatabaseServerOptions
-from swiftlite.db.replicator import ReplicatorOptions
-from swiftlite.middleware.account_quotas import AccountQuotasOptions
-from swiftlite.middleware.backend_ratelimit import BackendRateLimitOptions
-from swiftlite.middleware.bulk.options import BulkOptions
-from swiftlite.middleware.catch_errors import CatchErrorsOptions
-from swiftlite.middleware.cname_lookup import CNAMELookupOptions
-from swiftlite.middleware.container_sync import ContainerSyncOptions
-from swiftlite.middleware.copy import CopyOptions
-from swiftlite.middleware.crossdomain import CrossDomainOptions
-from swiftlite.middleware.dlo import DLOOptions
-from swiftlite.middleware.domain_remap import DomainRemapOptions
-from swiftlite.middleware.etag_quoter import EtagQuoterOptions
-from swiftlite.middleware.formpost import FormPostOptions
-from swiftlite.middleware.gatekeeper import GatekeeperOptions
-from swiftlite.middleware.healthcheck import HealthCheckOptions
-from swiftlite.middleware.identity.options import IdentityOptions
-from swiftlite.middleware.keystoneauth import KeystoneAuthOptions
-from swiftlite.middleware.list_endpoints import ListEndpointsOptions
-from swiftlite.middleware.listing_metadata import ListingMetadataOptions
-from swiftlite.middleware.name_check import NameCheckOptions
-from swiftlite.middleware.proxy_logging import ProxyLoggingOptions
-from swiftlite.middleware.ratelimit import RateLimitOptions
-from swiftlite.middleware.read_only import ReadOnlyOptions
-from swiftlite.middleware.recon import ReconOptions
-from swiftlite.middleware.slo.options import SLOOptions
-from swiftlite.middleware.staticweb import StaticWebOptions
-from swiftlite.middleware.symlink import SymlinkOptions
-from swiftlite.middleware.tempauth.users import TempAuthOptions
-from swiftlite.middleware.tempurl import TempURLOptions
-from swiftlite.middleware.versioned_writes.filter import VersionedWritesOptions
-from swiftlite.obj.audit_options import AuditorOptions as ObjectAuditorOptions
-from swiftlite.obj.expirer import ExpirerOptions
-from swiftlite.obj.options import ObjectOptions
-from swiftlite.obj.relinker import RelinkerOptions
-from swiftlite.obj.replicator import ReplicatorOptions as ObjectReplicatorOptions
-from swiftlite.obj.updater import UpdaterOptions as ObjectUpdaterOptions
-from swiftlite.proxy.options import PolicyOptions, ProxyOptions
+from swiftlite.common.option_tables import APPS, DAEMONS, OTHERS, default_text, filter_table, load
 
 STORAGE_ONLY = {"devices", "mount_check"}
 LISTENING_ONLY = STORAGE_ONLY | {
     *("bind_ip", "bind_port", "workers", "backlog", "max_clients"),
     *("client_timeout", "keepalive_timeout", "network_chunk_size", "stale_worker_timeout"),
 }
-# What workers counts by itself depends on the machine; the sample says the word that means the same anywhere.
-DEFAULT_TEXTS = {"workers": "auto", "handoff_delete": "auto", "rsync_tempfile_timeout": "auto"}
 TEMPAUTH = """
 # user_<account>_<user> = <key> [group...] [storage URL]; .admin may do all in its account, .reseller_admin in any,
 # .reseller_reader may read any; the key may be what swiftlite-hash-password makes of it
@@ -153,37 +102,6 @@ FILTER_LINES: dict[str, Sequence[str]] = {
 """What a filter's section says besides its options' defaults."""
 FILTER_SETTINGS = {"versioned_writes": VERSIONING}
 """Options that a sample sets, since most clusters want another value than OpenStack Swift's default."""
-FILTER_OPTIONS = {
-    "account-quotas": AccountQuotasOptions,
-    "bulk": BulkOptions,
-    "cache": MemcachedOptions,
-    "catch_errors": CatchErrorsOptions,
-    "cname_lookup": CNAMELookupOptions,
-    "container_sync": ContainerSyncOptions,
-    "copy": CopyOptions,
-    "crossdomain": CrossDomainOptions,
-    "dlo": DLOOptions,
-    "domain_remap": DomainRemapOptions,
-    "etag-quoter": EtagQuoterOptions,
-    "formpost": FormPostOptions,
-    "gatekeeper": GatekeeperOptions,
-    "healthcheck": HealthCheckOptions,
-    "identity": IdentityOptions,
-    "keystoneauth": KeystoneAuthOptions,
-    "list-endpoints": ListEndpointsOptions,
-    "listing_metadata": ListingMetadataOptions,
-    "name_check": NameCheckOptions,
-    "proxy-logging": ProxyLoggingOptions,
-    "ratelimit": RateLimitOptions,
-    "read_only": ReadOnlyOptions,
-    "recon": ReconOptions,
-    "slo": SLOOptions,
-    "staticweb": StaticWebOptions,
-    "symlink": SymlinkOptions,
-    "tempauth": TempAuthOptions,
-    "tempurl": TempURLOptions,
-    "versioned_writes": VersionedWritesOptions,
-}
 
 
 @dataclass(frozen=True)
@@ -204,26 +122,30 @@ def _default(port: int, without: set[str]) -> Section:
     return Section("DEFAULT", (f"bind_port = {port}",), ServerOptions, frozenset(without | {"bind_port"}))
 
 
-def _own(cls: type) -> frozenset[str]:
+def _own(cls: type | None) -> frozenset[str]:
     """Names that ``[DEFAULT]`` explains already, and those that mean nothing to this one."""
+    assert cls is not None
     explained = frozenset(found.name for found in dataclasses.fields(ServerOptions))
     unused: frozenset[str] = getattr(cls, "not_in_samples", frozenset())
     return (explained | unused) & frozenset(found.name for found in dataclasses.fields(cls))
 
 
-def _storage(kind: str, port: int, server: type, daemons: Mapping[str, type]) -> list[Section]:
-    """A storage server's sample; `daemons`: the options of each that works on its devices, by section."""
+def _storage(kind: str, port: int, daemons: Sequence[str]) -> list[Section]:
+    """A storage server's sample; `daemons`: the sections of those that work on its devices."""
+    server = load(APPS[kind])
     sections = [
         _default(port, set()),
         Section("pipeline:main", (f"pipeline = healthcheck recon {kind}-server",)),
         Section(f"app:{kind}-server", (f"use = egg:swiftlite#{kind}",), server, _own(server)),
-        Section("filter:healthcheck", ("use = egg:swiftlite#healthcheck",), HealthCheckOptions),
-        Section("filter:recon", ("use = egg:swiftlite#recon",), ReconOptions, _own(ReconOptions)),
-        Section("filter:backend_ratelimit", BACKEND_RATELIMIT, BackendRateLimitOptions, frozenset({"swift_dir"})),
+        Section("filter:healthcheck", ("use = egg:swiftlite#healthcheck",), filter_table("healthcheck")),
+        Section("filter:recon", ("use = egg:swiftlite#recon",), filter_table("recon"), _own(filter_table("recon"))),
+        Section(
+            "filter:backend_ratelimit", BACKEND_RATELIMIT, filter_table("backend_ratelimit"), frozenset({"swift_dir"})
+        ),
     ]
     return sections + [
-        Section(name, (), options, _own(options) - OTHER_MEANING.get(name, frozenset()))
-        for name, options in daemons.items()
+        Section(name, (), load(DAEMONS[name]), _own(load(DAEMONS[name])) - OTHER_MEANING.get(name, frozenset()))
+        for name in daemons
     ]
 
 
@@ -231,8 +153,10 @@ def _proxy() -> list[Section]:
     sections = [
         _default(8080, STORAGE_ONLY),
         Section("pipeline:main", (f"pipeline = {PIPELINE}", *PLACES)),
-        Section("app:proxy-server", ("use = egg:swiftlite#proxy",), ProxyOptions, frozenset({"swift_dir"})),
-        Section("proxy-server:policy:0", ("# what holds for one storage policy alone",), PolicyOptions),
+        Section("app:proxy-server", ("use = egg:swiftlite#proxy",), load(APPS["proxy"]), frozenset({"swift_dir"})),
+        Section(
+            "proxy-server:policy:0", ("# what holds for one storage policy alone",), load(OTHERS["proxy-server:policy"])
+        ),
     ]
     keystone = Section("filter:authtoken", AUTHTOKEN.strip().split("\n"))
     return [*sections, *_filters(PIPELINE), *_filters(OTHER_FILTERS), keystone, *_filters("keystoneauth proxy-server")]
@@ -244,13 +168,14 @@ def _filters(pipeline: str) -> list[Section]:
         use = f"use = egg:swiftlite#{FILTERS.get(name, name.replace('-', '_'))}"
         lines = (use, *FILTER_LINES.get(name, ()))
         settings = FILTER_SETTINGS.get(name, {})
-        sections.append(Section(f"filter:{name}", lines, FILTER_OPTIONS.get(name), settings=settings))
+        sections.append(Section(f"filter:{name}", lines, filter_table(name), settings=settings))
     return sections
 
 
-def _daemon(name: str, lines: Sequence[str], options: type, pipeline: str) -> list[Section]:
+def _daemon(name: str, lines: Sequence[str], pipeline: str) -> list[Section]:
     """A daemon with a conf file of its own, which has the pipeline that its requests go down."""
     proxy = ("use = egg:swiftlite#proxy", "account_autocreate = true")
+    options = load(DAEMONS[name])
     return [
         Section("DEFAULT", (), ServerOptions, frozenset(LISTENING_ONLY)),
         Section(name, lines, options, _own(options)),
@@ -266,39 +191,22 @@ SAMPLES: dict[str, list[Section]] = {
         *_storage(
             "object",
             6200,
-            ObjectOptions,
-            {
-                "object-replicator": ObjectReplicatorOptions,
-                "object-updater": ObjectUpdaterOptions,
-                "object-auditor": ObjectAuditorOptions,
-                "object-relinker": RelinkerOptions,
-            },
+            ("object-replicator", "object-updater", "object-auditor", "object-relinker"),
         ),
         Section("object-auditor:watcher:swift#dark_data", DARK_DATA),
     ],
-    "object-expirer.conf-sample": _daemon("object-expirer", DELAYS, ExpirerOptions, INTERNAL_PIPELINE),
+    "object-expirer.conf-sample": _daemon("object-expirer", DELAYS, INTERNAL_PIPELINE),
     "container-server.conf-sample": _storage(
         "container",
         6201,
-        ContainerOptions,
-        {
-            "container-replicator": ReplicatorOptions,
-            "container-updater": ContainerUpdaterOptions,
-            "container-sync": SyncOptions,
-            "container-auditor": ContainerAuditorOptions,
-        },
+        ("container-replicator", "container-updater", "container-sync", "container-auditor"),
     ),
     "account-server.conf-sample": _storage(
         "account",
         6202,
-        DatabaseServerOptions,
-        {
-            "account-replicator": ReplicatorOptions,
-            "account-reaper": ReaperOptions,
-            "account-auditor": AccountAuditorOptions,
-        },
+        ("account-replicator", "account-reaper", "account-auditor"),
     ),
-    "container-reconciler.conf-sample": _daemon("container-reconciler", (), ReconcilerOptions, RECONCILER_PIPELINE),
+    "container-reconciler.conf-sample": _daemon("container-reconciler", (), RECONCILER_PIPELINE),
     "swift.conf-sample": [
         Section(
             "swift-hash",
@@ -308,11 +216,11 @@ SAMPLES: dict[str, list[Section]] = {
                 "swift_hash_path_suffix = changeme",
             ),
         ),
-        Section("swift-constraints", (), Constraints),
+        Section("swift-constraints", (), load(OTHERS["swift-constraints"])),
         Section("storage-policy:0", ("name = Policy-0", "default = yes")),
     ],
-    "dispersion.conf-sample": [Section("dispersion", (), DispersionOptions, settings=DISPERSION_USER)],
-    "drive-audit.conf-sample": [Section("drive-audit", ERROR_PATTERNS, DriveAuditOptions)],
+    "dispersion.conf-sample": [Section("dispersion", (), load(OTHERS["dispersion"]), settings=DISPERSION_USER)],
+    "drive-audit.conf-sample": [Section("drive-audit", ERROR_PATTERNS, load(OTHERS["drive-audit"]))],
 }
 
 
@@ -332,20 +240,6 @@ def render(sections: Sequence[Section]) -> str:
             lines.append(f"# {found.name} = {default}".rstrip() if setting is None else f"{found.name} = {setting}")
         blocks.append("\n".join(lines) + "\n")
     return "\n".join(blocks)
-
-
-def default_text(option: Any) -> str:
-    """Return how a conf file spells an option's default."""
-    if option.name in DEFAULT_TEXTS:
-        return DEFAULT_TEXTS[option.name]
-    value = option.default
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:g}" if value < 1e6 else str(int(value))
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def main(argv: Sequence[str]) -> int:

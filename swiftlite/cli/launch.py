@@ -17,6 +17,7 @@ from swiftlite.common.pipeline import load_app
 from swiftlite.common.privileges import check_user, drop_privileges
 from swiftlite.common.restart import is_trial
 from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.common.unknown_options import warn_of_unknown_options
 from swiftlite.http import prefork
 from swiftlite.http.server import HTTPOptions
 
@@ -51,6 +52,8 @@ def _serve(name: str, path: str, verbose: bool) -> int:
     if verbose:
         texts["log_address"] = ""
     logger = logger_of(texts, name, path)
+    if not is_trial():
+        warn_of_unknown_options(path, (), logger)
     try:
         if is_trial():
             load_app(path)

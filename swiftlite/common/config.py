@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import dataclasses
+import logging
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -36,6 +37,7 @@ class ConfigError(StartError):
         where = file + (f" [{section}]" if section else "") + (f" {option}" if option else "")
         super().__init__(f"{where}: {problem}; {remedy}".replace("\n", " "))
         self.file, self.section, self.option = file, section, option
+        self.problem, self.remedy = problem, remedy
 
 
 def is_true(value: object) -> bool:
@@ -85,6 +87,14 @@ def parse_float(text: str) -> float:
     return number
 
 
+def parse_level(text: str) -> str:
+    """The name of a level of the log."""
+    name = text.strip().upper()
+    if not isinstance(logging.getLevelName(name), int):
+        raise ValueError("it is no level: name one, say INFO")
+    return name
+
+
 @dataclasses.dataclass(frozen=True)
 class ServerOptions:
     """``[DEFAULT]`` of a server's conf file (formats.md 8.2)."""
@@ -120,7 +130,7 @@ class ServerOptions:
     mount_check: bool = option(True, "refuse a device that is not a mount point")
     log_name: str = option("swift", "name at the start of log lines")
     log_facility: str = option("LOG_LOCAL0", "syslog facility")
-    log_level: str = option("INFO", "lowest level that is logged")
+    log_level: str = option("INFO", "lowest level that is logged", parse_level)
     log_address: str = option("/dev/log", "syslog socket; standard error where it does not exist")
     debug_trans_id_extra: tuple[str, ...] = option(
         (),
@@ -178,9 +188,10 @@ class ConfFile:
         self._parser = parser
 
     @classmethod
-    def load(cls, path: str) -> ConfFile:
+    def load(cls, path: str, remedy: str = "give the path of a conf file") -> ConfFile:
         """Read a file, or every ``*.conf`` of a directory in order of name.
 
+        :param remedy: what to do where there is none
         :raises ConfigError: when it cannot be read or parsed
         """
         parser = configparser.RawConfigParser(strict=False)
@@ -190,7 +201,7 @@ class ConfFile:
                 with open(file, encoding="latin-1") as opened:
                     parser.read_file(opened, str(file))
         except OSError as error:
-            raise ConfigError(path, None, None, error.strerror or str(error), "give the path of a conf file") from None
+            raise ConfigError(path, None, None, error.strerror or str(error), remedy) from None
         except configparser.Error as error:
             raise ConfigError(path, None, None, f"cannot be parsed: {error}", "correct it") from None
         return cls(path, parser)

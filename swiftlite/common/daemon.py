@@ -20,6 +20,7 @@ from swiftlite.common.notify import notify
 from swiftlite.common.privileges import drop_privileges
 from swiftlite.common.restart import is_trial
 from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.common.unknown_options import warn_of_unknown_options
 from swiftlite.common.watchdog import watchdog
 
 T = TypeVar("T")
@@ -196,7 +197,10 @@ def _build(cls: type[Daemon], arguments: argparse.Namespace, once: bool) -> tupl
     # A single pass may be made beside the daemon that runs.
     life = Life.from_conf(cls.section, texts, conf.path, has_pid_file=not (once or is_trial()))
     try:
-        return cls.from_conf(conf, texts), life
+        daemon = cls.from_conf(conf, texts)
+        if not is_trial():
+            warn_of_unknown_options(conf.path, (cls.section,), daemon.logger)
+        return daemon, life
     except BaseException:
         life.leave()
         raise

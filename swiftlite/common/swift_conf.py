@@ -10,6 +10,8 @@ from swiftlite.common.policies import StoragePolicies, read_policies
 from swiftlite.core.constraints import Constraints
 from swiftlite.core.names import HashPath
 
+REMEDY = "copy swift.conf from another node of the cluster, or set swift_dir to the directory that holds swift.conf"
+
 
 @dataclass(frozen=True)
 class SwiftConf:
@@ -26,7 +28,7 @@ class SwiftConf:
         :raises ConfigError: when it is missing, broken, or names neither hash prefix nor suffix
         """
         path = os.path.join(swift_dir, "swift.conf")
-        conf = ConfFile.load(path)
+        conf = ConfFile.load(path, REMEDY)
         return cls(_read_hash_path(conf), _read_constraints(conf), read_policies(conf))
 
 
@@ -39,7 +41,7 @@ def _read_hash_path(conf: ConfFile) -> HashPath:
             "swift-hash",
             "swift_hash_path_suffix",
             "[swift-hash]: both swift_hash_path_suffix and swift_hash_path_prefix are missing",
-            "set one of them to the cluster's secret, the same on every node",
+            "set one of them in swift.conf to the cluster's secret, the same on every node",
         )
     return HashPath(prefix.encode("latin-1"), suffix.encode("latin-1"))
 

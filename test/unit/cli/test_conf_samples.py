@@ -10,6 +10,7 @@ import pytest
 
 from swiftlite.cli import conf_samples
 from swiftlite.common.config import ServerOptions, read_options
+from swiftlite.common.option_tables import default_text
 
 ETC = Path(__file__).resolve().parents[3] / "etc"
 TABLES = [
@@ -37,7 +38,7 @@ def test_sample_is_a_conf(name: str) -> None:
 @pytest.mark.parametrize("name, section", TABLES, ids=lambda value: getattr(value, "name", value))
 def test_what_the_sample_gives_as_default_is_the_default(name: str, section: conf_samples.Section) -> None:
     fields = [field for field in dataclasses.fields(section.options) if field.name not in section.without]
-    texts = {field.name: conf_samples.default_text(field) for field in fields}
+    texts = {field.name: default_text(field) for field in fields}
     read = read_options(section.options, texts, name, section.name)
     assert read == section.options()
 

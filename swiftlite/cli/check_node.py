@@ -1,0 +1,199 @@
+"""What a conf expects of its node: rings, devices, an account, directories and ports; looked at, and told of."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+
+from swiftlite.cli.conf_places import find_confs
+from swiftlite.cli.findings import ERROR, WARNING, Report
+from swiftlite.cli.launch import check_xattrs
+from swiftlite.common import addresses
+from swiftlite.common.conf_lines import DEFAULT, Outline, read_outline
+from swiftlite.common.config import ConfigError, ServerOptions
+from swiftlite.common.option_tables import DAEMONS
+from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.ring.format import RingData, RingError, load
+
+SERVERS = ("proxy-server", "object-server", "container-server", "account-server")
+OBJECTS = "object"
+"""Stands for the rings of all policies."""
+ALL = ("account", "container", OBJECTS)
+NEEDED: dict[str, tuple[str, ...]] = {
+    "proxy-server": ALL,
+    "object-replicator": (OBJECTS,),
+    "object-updater": ("container",),
+    "object-expirer": ALL,
+    "container-replicator": ("container",),
+    "container-updater": ("account",),
+    "container-sync": ("container",),
+    "container-reconciler": ALL,
+    "account-replicator": ("account",),
+    "account-reaper": ALL,
+}
+"""The rings that a program cannot do without."""
+
+
+def check_rings(report: Report, program: str, swift_dir: str, swift: SwiftConf) -> dict[str, RingData]:
+    """Read the rings that a program needs, and those that tell which devices are this node's.
+
+    :returns: those of the kind of data that the program keeps, by name
+    """
+    kind = program.partition("-")[0]
+    found = {}
+    for group in dict.fromkeys((*NEEDED.get(program, ()), *((kind,) if kind in ALL else ()))):
+        for name in [policy.ring_name for policy in swift.policies] if group == OBJECTS else [group]:
+            path = os.path.join(swift_dir, f"{name}.ring.gz")
+            needed = group in NEEDED.get(program, ())
+            if not needed and not os.path.exists(path):
+                problem = "there is no ring, so nobody can tell which devices are this machine's"
+                report.add_elsewhere(WARNING, path, problem, "copy it from the node where rings are built")
+            elif (ring := _read_ring(report, path)) and group == kind:
+                found[name] = ring
+    return found
+
+
+def _read_ring(report: Report, path: str) -> RingData | None:
+    try:
+        ring = load(path)
+    except RingError as error:
+        problem, _, remedy = str(error).removeprefix(f"{path}: ").rpartition("; ")
+        report.add_elsewhere(ERROR, path, problem or remedy, remedy if problem else "copy it from another node")
+        return None
+    if not any(device and device["weight"] > 0 for device in ring.devices):
+        remedy = "add devices with swiftlite-ring-builder, rebalance, and copy the ring to all nodes"
+        report.add_elsewhere(ERROR, path, "no device of the ring has any weight", remedy)
+    builder = path.removesuffix(".ring.gz") + ".builder"
+    if os.path.exists(builder) and os.path.getmtime(builder) > os.path.getmtime(path) + 1:
+        problem = f"is older than {os.path.basename(builder)}, which has changed since"
+        report.add_elsewhere(WARNING, path, problem, f"run: swiftlite-ring-builder {builder} rebalance")
+    return ring
+
+
+def own_devices(ring: RingData, ip: str, port: int) -> list[str]:
+    """Names of the ring's devices whose server listens on this machine and this port.
+
+    :raises OSError: when the system does not tell its interfaces
+    """
+    own = addresses.own_addresses(ip)
+
+    def is_own(device: Mapping[str, object]) -> bool:
+        places = ((device["ip"], device["port"]), (device["replication_ip"], device["replication_port"]))
+        return any(place == port and addresses.is_own(str(host), own) for host, place in places)
+
+    return sorted({str(device["device"]) for device in ring.devices if device and is_own(device)})
+
+
+def check_devices(report: Report, kind: str, options: ServerOptions, rings: Mapping[str, RingData]) -> None:
+    """See that the ring's devices of this node are there, are mounted, and can hold metadata."""
+    if not os.path.isdir(options.devices):
+        report.add(
+            ERROR, DEFAULT, "devices", f"there is no directory {options.devices}", "make it, and mount devices below"
+        )
+        return
+    ring_ip = report.outline.value(DEFAULT, "ring_ip") or options.bind_ip
+    known: set[str] = set()
+    for name, ring in rings.items():
+        own = own_devices(ring, ring_ip, options.bind_port)
+        known.update(own)
+        if not own:
+            problem = f"no device of {name}.ring.gz has an address of this machine with port {options.bind_port}"
+            report.add(WARNING, DEFAULT, "bind_port", problem, "correct bind_ip and bind_port, or the ring")
+    for device in sorted(known):
+        path = os.path.join(options.devices, device)
+        if not os.path.isdir(path):
+            remedy = f"mount the device {device} there, or take it out of the ring"
+            report.add_elsewhere(ERROR, path, "is in the ring, but missing", remedy)
+        elif options.mount_check and not os.path.ismount(path):
+            remedy = f"mount {path}, or set mount_check = false where devices are mere directories"
+            report.add_elsewhere(ERROR, path, "is not mounted", remedy)
+    if kind == "object":
+        try:
+            check_xattrs(options.devices, report.outline.path)
+        except ConfigError as error:
+            report.add_error(error)
+
+
+def check_account(report: Report, user: str) -> pwd.struct_passwd | None:
+    """See that the account exists that root would become.
+
+    :returns: the account that the program will run as; None when there is none
+    """
+    try:
+        if os.geteuid() != 0:
+            return pwd.getpwuid(os.geteuid())
+        return pwd.getpwnam(user)
+    except KeyError:
+        if os.geteuid() == 0:
+            report.add(ERROR, DEFAULT, "user", f"there is no account {user!r}", "create it or set user = root")
+        return None
+
+
+def check_writable(report: Report, section: str, option: str, path: str, account: pwd.struct_passwd | None) -> None:
+    """See that a directory can be written to, or made, by the account that the program runs as."""
+    if not path or account is None:
+        return
+    place = os.path.abspath(path)
+    while not os.path.exists(place) and place != "/":
+        place = os.path.dirname(place)
+    found = os.stat(place)
+    groups = os.getgrouplist(account.pw_name, account.pw_gid)
+    if not stat.S_ISDIR(found.st_mode):
+        report.add(ERROR, section, option, f"{place} is no directory", "name a directory")
+    elif not may_write(found.st_mode, (found.st_uid, found.st_gid), account.pw_uid, groups):
+        problem = f"{account.pw_name} may not write to {place}"
+        report.add(ERROR, section, option, problem, f"make {path}, and give it to {account.pw_name}")
+
+
+def may_write(mode: int, owner: tuple[int, int], uid: int, groups: Iterable[int]) -> bool:
+    """Whether somebody may make files in a directory.
+
+    :param owner: its user and group
+    """
+    if uid == 0:
+        return True
+    shift = 6 if uid == owner[0] else 3 if owner[1] in set(groups) else 0
+    return mode >> shift & 0o3 == 0o3
+
+
+def check_ports(report: Report, swift_dir: str, options: ServerOptions) -> None:
+    """See that no other server's conf of this node, and no section of this one, claims the same port."""
+    claims = list(_metrics_ports(report.outline))
+    for section, ip, port in claims:
+        if port == options.bind_port and overlap(ip, options.bind_ip):
+            report.add(ERROR, section, "metrics_port", f"port {port} is bind_port already", "choose another")
+    for number, (section, ip, port) in enumerate(claims):
+        others = [other for other, its_ip, its_port in claims[:number] if its_port == port and overlap(ip, its_ip)]
+        if others:
+            report.add(ERROR, section, "metrics_port", f"[{others[0]}] has port {port}, too", "choose another")
+    for server in SERVERS:
+        for place in find_confs(swift_dir, server):
+            if os.path.realpath(place.path) == os.path.realpath(report.outline.path):
+                continue
+            ip, port_text = _listens(place.path)
+            if port_text == str(options.bind_port) and overlap(ip, options.bind_ip):
+                problem = f"{place.path} has port {port_text}, too"
+                report.add(ERROR, DEFAULT, "bind_port", problem, "choose another")
+
+
+def _metrics_ports(outline: Outline) -> Iterator[tuple[str, str, int]]:
+    for section in outline.headers:
+        text = outline.value(section, "metrics_port").strip()
+        if section in DAEMONS and text.isdecimal() and int(text):
+            yield section, outline.value(section, "metrics_ip", "127.0.0.1").strip(), int(text)
+
+
+def _listens(path: str) -> tuple[str, str]:
+    try:
+        outline = read_outline(path)
+    except ConfigError:
+        return "", ""
+    return outline.value(DEFAULT, "bind_ip", "0.0.0.0").strip(), outline.value(DEFAULT, "bind_port").strip()
+
+
+def overlap(ip: str, other: str) -> bool:
+    """Whether two servers that listen on these addresses and one port are in each other's way."""
+    wild = ("", *addresses.WILDCARDS)
+    return ip == other or ip in wild or other in wild
