@@ -54,6 +54,7 @@ from swiftlite.middleware.staticweb import StaticWebOptions
 from swiftlite.middleware.symlink import SymlinkOptions
 from swiftlite.middleware.tempauth.users import TempAuthOptions
 from swiftlite.middleware.tempurl import TempURLOptions
+from swiftlite.middleware.tracing import TracingOptions
 from swiftlite.middleware.versioned_writes.filter import VersionedWritesOptions
 from swiftlite.obj.audit_options import AuditorOptions as ObjectAuditorOptions
 from swiftlite.obj.expirer import ExpirerOptions
@@ -96,6 +97,7 @@ BACKEND_RATELIMIT = (
     "# to be named in the pipeline before the server where its limits are wanted",
     "use = egg:swiftlite#backend_ratelimit",
 )
+TRACING = ("# to be named in front of the server, comes with: pip install .[tracing]", "use = egg:swiftlite#tracing")
 ERROR_PATTERNS = (
     "# regex_pattern_<anything>: a regular expression that a line of the kernel's log matches which tells of an error;",
     "# its first group is the device. Those that are set replace these two:",
@@ -117,11 +119,14 @@ OTHER_MEANING = {"object-relinker": frozenset({"workers"})}
 """Options that mean something else in a section than in ``[DEFAULT]``."""
 RECONCILER_PIPELINE = "catch_errors proxy-logging cache proxy-server"
 """Nothing that follows links or joins segments: objects are moved as they are."""
-OTHER_FILTERS = "crossdomain name_check cname_lookup domain_remap recon list-endpoints ratelimit read_only proxy-server"
+OTHER_FILTERS = (
+    "crossdomain name_check cname_lookup domain_remap recon list-endpoints ratelimit read_only tracing proxy-server"
+)
 PLACES = (
     "# The sections below that the pipeline does not name belong there, too: crossdomain, name_check, cname_lookup and",
     "# domain_remap, in this order, before the first proxy-logging; recon and list-endpoints behind listing_formats;",
-    "# ratelimit before identity; read_only behind tempauth; authtoken and keystoneauth in place of identity and tempauth.",
+    "# ratelimit before identity; read_only behind tempauth; authtoken and keystoneauth in place of identity and tempauth;",
+    "# tracing behind catch_errors (pip install .[tracing]).",
 )
 AUTHTOKEN = """
 # Asks Keystone whom a token stands for; goes in front of keystoneauth. Comes with: pip install .[keystone]
@@ -182,6 +187,7 @@ FILTER_OPTIONS = {
     "symlink": SymlinkOptions,
     "tempauth": TempAuthOptions,
     "tempurl": TempURLOptions,
+    "tracing": TracingOptions,
     "versioned_writes": VersionedWritesOptions,
 }
 
@@ -220,6 +226,7 @@ def _storage(kind: str, port: int, server: type, daemons: Mapping[str, type]) ->
         Section("filter:healthcheck", ("use = egg:swiftlite#healthcheck",), HealthCheckOptions),
         Section("filter:recon", ("use = egg:swiftlite#recon",), ReconOptions, _own(ReconOptions)),
         Section("filter:backend_ratelimit", BACKEND_RATELIMIT, BackendRateLimitOptions, frozenset({"swift_dir"})),
+        Section("filter:tracing", TRACING, TracingOptions),
     ]
     return sections + [
         Section(name, (), options, _own(options) - OTHER_MEANING.get(name, frozenset()))

@@ -16,6 +16,7 @@ from swiftlite.common.policies import StoragePolicy
 from swiftlite.common.request_log import RequestLog
 from swiftlite.common.statsd import make_statsd
 from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.common.tracing import traced
 from swiftlite.common.web import Answer
 from swiftlite.core import fileset, preconditions
 from swiftlite.core import metadata as rules
@@ -395,6 +396,7 @@ class ObjectServer:
 
     # For GET and HEAD
 
+    @traced("open object file")
     def _open(self, request: Request) -> OpenObject:
         place = self._place(request)
         stamp = request.header("X-Timestamp")
