@@ -31,12 +31,16 @@ EXTRAS = {
     # The proxy's filter authtoken validates tokens of Keystone through the first; dispersion tools get one through the
     # others. Who has tempauth or identity needs none of them.
     "keystone": ["keystonemiddleware>=10", "python-swiftclient>=4.6", "python-keystoneclient>=5"],
+    # The filter tracing sends spans to a collector of OpenTelemetry: the project's own library, only for those who have one.
+    "tracing": ["opentelemetry-sdk>=1.20", "opentelemetry-exporter-otlp-proto-http>=1.20"],
     "test": [
         "pymemcache>=4.0",
         "cryptography>=40",
         "argon2-cffi>=21.2",
         "dnspython>=2.3",
         "keystonemiddleware>=10",
+        "opentelemetry-sdk>=1.20",
+        "opentelemetry-exporter-otlp-proto-http>=1.20",
         "pytest>=8",
         "pytest-timeout>=2.3",  # a hung daemon must fail its test, not the whole run
         "pytest-xdist>=3.5",  # both cores
@@ -81,6 +85,7 @@ FILTERS = [
     "symlink",
     "tempauth",
     "tempurl",
+    "tracing",
     "versioned_writes",
 ]
 

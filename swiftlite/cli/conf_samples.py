@@ -45,6 +45,7 @@ BACKEND_RATELIMIT = (
     "# to be named in the pipeline before the server where its limits are wanted",
     "use = egg:swiftlite#backend_ratelimit",
 )
+TRACING = ("# to be named in front of the server, comes with: pip install .[tracing]", "use = egg:swiftlite#tracing")
 ERROR_PATTERNS = (
     "# regex_pattern_<anything>: a regular expression that a line of the kernel's log matches which tells of an error;",
     "# its first group is the device. Those that are set replace these two:",
@@ -66,11 +67,14 @@ OTHER_MEANING = {"object-relinker": frozenset({"workers"})}
 """Options that mean something else in a section than in ``[DEFAULT]``."""
 RECONCILER_PIPELINE = "catch_errors proxy-logging cache proxy-server"
 """Nothing that follows links or joins segments: objects are moved as they are."""
-OTHER_FILTERS = "crossdomain name_check cname_lookup domain_remap recon list-endpoints ratelimit read_only proxy-server"
+OTHER_FILTERS = (
+    "crossdomain name_check cname_lookup domain_remap recon list-endpoints ratelimit read_only tracing proxy-server"
+)
 PLACES = (
     "# The sections below that the pipeline does not name belong there, too: crossdomain, name_check, cname_lookup and",
     "# domain_remap, in this order, before the first proxy-logging; recon and list-endpoints behind listing_formats;",
-    "# ratelimit before identity; read_only behind tempauth; authtoken and keystoneauth in place of identity and tempauth.",
+    "# ratelimit before identity; read_only behind tempauth; authtoken and keystoneauth in place of identity and tempauth;",
+    "# tracing behind catch_errors (pip install .[tracing]).",
 )
 AUTHTOKEN = """
 # Asks Keystone whom a token stands for; goes in front of keystoneauth. Comes with: pip install .[keystone]
@@ -142,6 +146,7 @@ def _storage(kind: str, port: int, daemons: Sequence[str]) -> list[Section]:
         Section(
             "filter:backend_ratelimit", BACKEND_RATELIMIT, filter_table("backend_ratelimit"), frozenset({"swift_dir"})
         ),
+        Section("filter:tracing", TRACING, filter_table("tracing")),
     ]
     return sections + [
         Section(name, (), load(DAEMONS[name]), _own(load(DAEMONS[name])) - OTHER_MEANING.get(name, frozenset()))

@@ -132,6 +132,19 @@ class ServerOptions:
     log_facility: str = option("LOG_LOCAL0", "syslog facility")
     log_level: str = option("INFO", "lowest level that is logged", parse_level)
     log_address: str = option("/dev/log", "syslog socket; standard error where it does not exist")
+    log_to: str = option(
+        "auto",
+        "syslog, journal (systemd's, with fields), stdout or stderr; auto: syslog where there is one, else stderr",
+    )
+    log_style: str = option("plain", "json: each line is a JSON object, with the transaction's id")
+    log_udp_host: str = option("", "host of a syslog daemon that is sent to over UDP, instead of log_address")
+    log_udp_port: int = option(514, "its port")
+    log_max_line_length: int = option(0, "characters of a line, of whose middle the rest is left out; 0: all")
+    log_statsd_host: str = option("", "host of a statsd that counters and timings are sent to; none: nowhere")
+    log_statsd_port: int = option(8125, "its UDP port")
+    log_statsd_default_sample_rate: float = option(1.0, "share of the events that it is told")
+    log_statsd_sample_rate_factor: float = option(1.0, "what that share is multiplied by")
+    log_statsd_metric_prefix: str = option("", "what stands before each of its names, before that of the server")
     debug_trans_id_extra: tuple[str, ...] = option(
         (),
         "words, each a secret of 8 to 32 letters or digits: a request whose X-Trans-Id-Extra is one of them is logged at "

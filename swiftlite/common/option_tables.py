@@ -50,6 +50,7 @@ FILTERS = {
     "symlink": "swiftlite.middleware.symlink:SymlinkOptions",
     "tempauth": "swiftlite.middleware.tempauth.users:TempAuthOptions",
     "tempurl": "swiftlite.middleware.tempurl:TempURLOptions",
+    "tracing": "swiftlite.middleware.tracing:TracingOptions",
     "versioned_writes": "swiftlite.middleware.versioned_writes.filter:VersionedWritesOptions",
 }
 """The same for filters; empty: it has no options of its own."""

@@ -58,6 +58,7 @@ FILTERS = {
         "symlink",
         "tempauth",
         "tempurl",
+        "tracing",
         "versioned_writes",
     )
 }

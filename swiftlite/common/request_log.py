@@ -1,12 +1,50 @@
-"""The line that a storage server logs for a request; log analysers know its form."""
+"""What a storage server tells of each request: a line in the log, whose form log analysers know, and a timing."""
 
 from __future__ import annotations
 
 import functools
+import json
+import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
+
+from swiftlite.common.log import log_line, writes_json
+from swiftlite.common.statsd import Statsd
+
+
+class RequestLog:
+    """Notes the requests of one server.
+
+    :param enabled: write lines at all
+    :param quiet: methods whose lines are of level DEBUG
+    """
+
+    def __init__(self, logger: logging.Logger, enabled: bool, quiet: Collection[str] = ()) -> None:
+        self.logger = logger
+        self.enabled = enabled
+        self.quiet = quiet
+        self.is_json = writes_json(logger)
+        self.statsd: Statsd | None = None
+        """Gets timings; None: nobody does."""
+
+    def note(self, environ: Mapping[str, Any], status: int, length: str, started: float, ended: float) -> None:
+        """Tell of a request that has been answered.
+
+        :param length: bytes of the answer's body, or ``-``
+        :param started: seconds since the epoch, like `ended`
+        """
+        if self.statsd is not None:
+            kind = "errors.timing" if status >= 500 else "timing"
+            self.statsd.timing(f"{environ['REQUEST_METHOD']}.{kind}", ended - started)
+        if not self.enabled:
+            return
+        line = (storage_json if self.is_json else storage_line)(environ, status, length, started, ended)
+        if environ["REQUEST_METHOD"] in self.quiet:
+            self.logger.debug("%s", line)
+        else:
+            log_line(self.logger, line, self.is_json)
 
 
 def storage_line(environ: Mapping[str, Any], status: int, length: str, started: float, ended: float) -> str:
@@ -22,6 +60,24 @@ def storage_line(environ: Mapping[str, Any], status: int, length: str, started: 
         f'"{environ["REQUEST_METHOD"]} {path}" {status} {length} '
         f'"{get("HTTP_REFERER", "-")}" "{get("HTTP_X_TRANS_ID", "-")}" "{get("HTTP_USER_AGENT", "-")}" '
         f'{ended - started:.4f} "-" {os.getpid()} {get("HTTP_X_BACKEND_STORAGE_POLICY_INDEX", "-")}'
+    )
+
+
+def storage_json(environ: Mapping[str, Any], status: int, length: str, started: float, ended: float) -> str:
+    """The same as a JSON object."""
+    get = environ.get
+    return json.dumps(
+        {
+            "remote_addr": get("REMOTE_ADDR"),
+            "method": environ["REQUEST_METHOD"],
+            "path": get("RAW_PATH_INFO") or get("PATH_INFO"),
+            "status": status,
+            "bytes_sent": int(length) if length.isdigit() else None,
+            "referer": get("HTTP_REFERER"),
+            "user_agent": get("HTTP_USER_AGENT"),
+            "seconds": round(ended - started, 6),
+            "policy_index": get("HTTP_X_BACKEND_STORAGE_POLICY_INDEX"),
+        }
     )
 
 

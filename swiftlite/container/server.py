@@ -11,6 +11,7 @@ from swiftlite.common.concurrency import Semaphore
 from swiftlite.common.config import is_true, option, read_options
 from swiftlite.common.log import get_logger
 from swiftlite.common.policies import StoragePolicies
+from swiftlite.common.statsd import make_statsd
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.sync_realms import SyncRealms
 from swiftlite.container import catch_up
@@ -444,7 +445,8 @@ def app_factory(global_conf: dict[str, str], **local_conf: str) -> ContainerServ
     :raises ConfigError: when the conf or swift.conf cannot be used
     """
     conf = {**global_conf, **local_conf}
-    options = read_options(
-        ContainerOptions, conf, conf.get("__file__", "container-server.conf"), "app:container-server"
-    )
-    return ContainerServer(options, SwiftConf.load(options.swift_dir), get_logger(conf, "container-server"))
+    file, section = conf.get("__file__", "container-server.conf"), "app:container-server"
+    options = read_options(ContainerOptions, conf, file, section)
+    server = ContainerServer(options, SwiftConf.load(options.swift_dir), get_logger(conf, "container-server"))
+    server.request_log.statsd = make_statsd(conf, "container-server", server.logger, file, section)
+    return server

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from swiftlite.common.concurrency import sleep
+from swiftlite.common.tracing import traced
 from swiftlite.core.json_text import load_json
 from swiftlite.core.names import HashPath, str_to_wsgi
 from swiftlite.core.rows import Metadata, is_storable, merge_metadata, newest_metadata
@@ -273,6 +274,7 @@ class DatabaseBroker(SyncPoints):
 
     # Pending rows -------------------------------------------------------------------------------------------
 
+    @traced("note row")
     def append(self, record: Sequence[Any]) -> None:
         """Accept a row: it is on the pending file, or in the database, when this returns.
 
@@ -321,6 +323,7 @@ class DatabaseBroker(SyncPoints):
         # The database is committed: only now may the records go. A crash in between merges them twice, which is harmless.
         pending.clear(self.pending_path)
 
+    @traced("commit rows")
     def merge_items(self, records: Iterable[tuple[Any, ...]]) -> None:
         """Merge rows into the database in one transaction.
 

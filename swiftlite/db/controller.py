@@ -14,8 +14,8 @@ from swiftlite import __version__
 from swiftlite.common import web
 from swiftlite.common.concurrency import in_turns
 from swiftlite.common.config import ServerOptions, is_true, option
-from swiftlite.common.log import log_line, transaction_id
-from swiftlite.common.request_log import storage_line
+from swiftlite.common.log import transaction_id
+from swiftlite.common.request_log import RequestLog
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.web import Answer
 from swiftlite.core import listing_formats
@@ -123,6 +123,8 @@ class DatabaseServer:
         self.options = options
         self.swift = swift
         self.logger = logger
+        # Of REPLICATE there are some for every database in every pass.
+        self.request_log = RequestLog(logger, options.log_requests, ("REPLICATE",))
         self.clock = clock
         refused = ("REPLICATE",) if options.replication_server is False else ()
         self.handlers = {method: getattr(self, method) for method in self.methods if method not in refused}
@@ -133,12 +135,7 @@ class DatabaseServer:
         transaction_id.set(environ.get("HTTP_X_TRANS_ID", ""))
         request = Request(environ)
         reply = self._reply(request)
-        if self.options.log_requests:
-            line = storage_line(environ, reply.status, str(len(reply.body)), started, self.clock())
-            if environ["REQUEST_METHOD"] == "REPLICATE":  # some for every database in every pass
-                self.logger.debug("%s", line)
-            else:
-                log_line(self.logger, line)
+        self.request_log.note(environ, reply.status, str(len(reply.body)), started, self.clock())
         headers = reply.headers
         if reply.status != 204:
             headers.append(("Content-Length", str(len(reply.body))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from swiftlite.http.body import Body, ChunkedBody, FixedBody, UntilCloseBody
@@ -26,6 +26,9 @@ CHUNK = 65536
 MAX_RESPONSE_HEAD = 256 * 1024
 
 HeaderPairs = Mapping[str, str] | Iterable[tuple[str, str]]
+
+ambient_headers: Callable[[], Iterable[tuple[str, str]]] | None = None
+"""Gives what every request to another server says besides, where a process has such: whose trace it is part of."""
 
 
 class Response:
@@ -232,6 +235,8 @@ def format_request(address: Address, method: str, path: str, headers: HeaderPair
     """
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     lines = [f"{method} {path} HTTP/1.1\r\n", *[f"{name}: {value}\r\n" for name, value in pairs]]
+    if ambient_headers is not None:
+        lines += [f"{name}: {value}\r\n" for name, value in ambient_headers()]
     given = "".join(lines).lower()
     if "\nhost:" not in given:
         host = f"[{address[0]}]" if ":" in address[0] else address[0]

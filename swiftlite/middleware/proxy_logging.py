@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from swiftlite.common.concurrency import Timeout
 from swiftlite.common.config import ConfigError, option
-from swiftlite.common.log import Logger, get_logger, log_line
+from swiftlite.common.log import Logger, get_logger, log_line, writes_json
 from swiftlite.common.pipeline import WSGIApp, factory_options, factory_place
+from swiftlite.common.statsd import HTTP_METHODS, Statsd, access_texts, make_statsd
 from swiftlite.core.access_log import (
     DEFAULT_TEMPLATE,
     Entry,
@@ -29,6 +31,7 @@ LOGGED = "swift.proxy_access_log_made"
 COMPILERS = {"text": compile_template, "json": compile_json}
 """What makes lines, by the option log_format."""
 
+_VERSION = re.compile(r"v1(\.0)?").fullmatch
 POLICY_HEADER = "x-backend-storage-policy-index"
 
 
@@ -37,12 +40,18 @@ class ProxyLogging:
 
     :param line: makes a line of an entry
     :param log: gets the lines
+    :param is_json: they are JSON objects
+    :param told: what else is told of each entry, once it is complete
     """
 
-    def __init__(self, app: WSGIApp, line: Formatter, log: Logger) -> None:
+    def __init__(
+        self, app: WSGIApp, line: Formatter, log: Logger, is_json: bool, told: Callable[[Entry], None] | None
+    ) -> None:
         self.app = app
         self.line = line
         self.log = log
+        self.is_json = is_json
+        self.told = told
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if LOGGED in environ:
@@ -82,7 +91,9 @@ class ProxyLogging:
         entry.policy_index = entry.policy_index or environ.get("HTTP_X_BACKEND_STORAGE_POLICY_INDEX")
         entry.end = time.time()
         entry.pid = os.getpid()
-        log_line(self.log, self.line(entry))
+        log_line(self.log, self.line(entry), self.is_json)
+        if self.told is not None:
+            self.told(entry)
 
 
 def requested_path(environ: Mapping[str, Any]) -> str:
@@ -90,6 +101,42 @@ def requested_path(environ: Mapping[str, Any]) -> str:
     path = quote_wsgi(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
     query = environ.get("QUERY_STRING")
     return f"{path}?{query}" if query else path
+
+
+class RequestMetrics:
+    """Tells a statsd of each request: how long it took and until its first byte, and how much was transferred.
+
+    :param methods: told by name
+    """
+
+    def __init__(self, statsd: Statsd, methods: Collection[str]) -> None:
+        self.statsd = statsd
+        self.methods = frozenset(methods)
+
+    def tell(self, entry: Entry) -> None:
+        """Tell of a complete entry."""
+        method = entry.environ.get("swift.orig_req_method", entry.environ["REQUEST_METHOD"])
+        name = method if method in self.methods else "BAD_METHOD"
+        resource = resource_type(entry.environ)
+        starts = [resource]
+        if resource == "object" and (entry.policy_index or "").isdigit():
+            starts.append(f"object.policy.{entry.policy_index}")
+        for start in starts:
+            self.statsd.timing(f"{start}.{name}.{entry.status}.timing", entry.end - entry.start)
+            self.statsd.increment(f"{start}.{name}.{entry.status}.xfer", entry.received + entry.sent)
+            if method == "GET" and entry.first_byte is not None:
+                first_byte = entry.first_byte - entry.start
+                self.statsd.timing(f"{start}.GET.{entry.wire_status}.first-byte.timing", first_byte)
+
+
+def resource_type(environ: Mapping[str, Any]) -> str:
+    """What kind of thing a request is for: ``object``, ``container``, ``account``; else the filter that made it."""
+    path = environ.get("swift.backend_path") or environ.get("PATH_INFO", "")
+    parts = path.split("/", 4)
+    if len(parts) < 2 or parts[0] or not _VERSION(parts[1]):
+        return environ.get("swift.source") or "UNKNOWN"
+    known = [kind for kind, part in zip(("account", "container", "object"), parts[2:]) if part]
+    return known[-1] if known else environ.get("swift.source") or "UNKNOWN"
 
 
 class _LoggedBody:
@@ -176,9 +223,14 @@ class ProxyLoggingOptions:
 
     log_msg_template: str = option(DEFAULT_TEMPLATE, "what a line says, and in which order")
     log_format: str = option(
-        "text", "json: each line is a JSON object of the fields that log_msg_template names; text: as the template says"
+        "",
+        "json: each line is a JSON object of the fields that log_msg_template names; text: as the template says; "
+        "default: json where log_style is",
     )
     reveal_sensitive_prefix: int = option(16, "characters of a token or signature that a line shows")
+    log_statsd_valid_http_methods: tuple[str, ...] = option(
+        tuple(HTTP_METHODS.split(",")), "methods that statsd is told by name; others are BAD_METHOD"
+    )
     log_anonymization_method: str = option("md5", "hash for fields that the template names with .anonymized")
     log_anonymization_salt: str = option("", "what is hashed before such a field")
     access_log_headers: bool = option(False, "log the request's headers, too")
@@ -202,18 +254,19 @@ def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[
     :raises ConfigError: when one does not fit
     """
     conf = {**global_conf, **local_conf}
-    for key in ("log_name", "log_facility", "log_level", "log_address"):
-        if conf.get(f"access_{key}"):
-            conf[key] = conf[f"access_{key}"]
+    conf = access_texts(conf)
     options = factory_options(ProxyLoggingOptions, conf)
     style = options.style()
+    file, section = factory_place(conf)
     try:
-        if options.log_format not in COMPILERS:
-            raise ValueError(f"log_format must be one of {', '.join(COMPILERS)}, not {options.log_format!r}")
-        line = COMPILERS[options.log_format](style)
+        log = get_logger(conf, "proxy-access")
+        log_format = options.log_format or ("json" if writes_json(log) else "text")
+        if log_format not in COMPILERS:
+            raise ValueError(f"log_format must be one of {', '.join(COMPILERS)}, not {log_format!r}")
+        line = COMPILERS[log_format](style)
         anonymize("x", style.method, style.salt)
     except ValueError as error:
-        file, section = factory_place(conf)
         raise ConfigError(file, section, None, str(error), "correct it") from None
-    log = get_logger(conf, "proxy-access")
-    return lambda app: ProxyLogging(app, line, log)
+    statsd = make_statsd(conf, "proxy-server", log, file, section)
+    told = RequestMetrics(statsd, options.log_statsd_valid_http_methods).tell if statsd else None
+    return lambda app: ProxyLogging(app, line, log, log_format == "json", told)

@@ -10,6 +10,7 @@ from time import monotonic
 from urllib.parse import unquote
 
 from swiftlite.common.config import is_true
+from swiftlite.common.tracing import traced
 from swiftlite.core.metadata import title_case
 from swiftlite.core.names import EntityName, quote_path, wsgi_to_str
 from swiftlite.core.placement import ExpirerQueue
@@ -137,6 +138,7 @@ class ContainerUpdates:
         self.logger = logger
         self.places = lru_cache(MOST_PLACES)(_places)
 
+    @traced("tell container servers")
     def send(self, change: Change, operation: str, row: dict[str, str]) -> list[tuple[str, str]]:
         """Tell the servers that the request names, and wait for them and those of :meth:`expiry_changed`.
 

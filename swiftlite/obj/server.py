@@ -11,10 +11,12 @@ from swiftlite import __version__
 from swiftlite.common import web
 from swiftlite.common.config import read_options
 from swiftlite.common.fs import FileSystem
-from swiftlite.common.log import get_logger, log_line, transaction_id
+from swiftlite.common.log import get_logger, transaction_id
 from swiftlite.common.policies import StoragePolicy
-from swiftlite.common.request_log import storage_line
+from swiftlite.common.request_log import RequestLog
+from swiftlite.common.statsd import make_statsd
 from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.common.tracing import traced
 from swiftlite.common.web import Answer
 from swiftlite.core import fileset, preconditions
 from swiftlite.core import metadata as rules
@@ -72,6 +74,7 @@ class ObjectServer:
         self.options = options
         self.swift = swift
         self.logger = logger
+        self.request_log = RequestLog(logger, options.log_requests)
         self.clock = clock
         self.fs = fs or FileSystem()
         self.files = DiskFileManager(options.disk_file, swift.hash_path, logger, self.fs, clock)
@@ -96,9 +99,8 @@ class ObjectServer:
         started = self.clock()
         transaction_id.set(environ.get("HTTP_X_TRANS_ID", ""))
         reply = self.reply(Request(environ))
-        if self.options.log_requests:
-            length = next((value for name, value in reply.headers if name == "Content-Length"), "-")
-            log_line(self.logger, storage_line(environ, reply.status, length, started, self.clock()))
+        length = next((value for name, value in reply.headers if name == "Content-Length"), "-")
+        self.request_log.note(environ, reply.status, length, started, self.clock())
         start_response(web.status_line(reply.status), reply.headers)
         return reply.body if environ["REQUEST_METHOD"] != "HEAD" else []
 
@@ -394,6 +396,7 @@ class ObjectServer:
 
     # For GET and HEAD
 
+    @traced("open object file")
     def _open(self, request: Request) -> OpenObject:
         place = self._place(request)
         stamp = request.header("X-Timestamp")
@@ -449,4 +452,6 @@ def app_factory(global_conf: dict[str, str], **local_conf: str) -> ObjectServer:
     conf = {**global_conf, **local_conf}
     file, section = conf.get("__file__", "object-server.conf"), conf.get("__section__", "app:object-server")
     options = read_options(ObjectOptions, conf, file, section)
-    return ObjectServer(options, SwiftConf.load(options.swift_dir), get_logger(conf, "object-server"))
+    server = ObjectServer(options, SwiftConf.load(options.swift_dir), get_logger(conf, "object-server"))
+    server.request_log.statsd = make_statsd(conf, "object-server", server.logger, file, section)
+    return server

@@ -23,6 +23,7 @@ import xxhash
 
 from swiftlite.common.concurrency import sleep
 from swiftlite.common.fs import LOCK_POLL, AnonymousFilesUnsupported, FileSystem, Space
+from swiftlite.common.tracing import traced
 from swiftlite.core import fileset
 from swiftlite.core.fileset import FileSet
 from swiftlite.core.timestamp import Timestamp
@@ -160,6 +161,7 @@ class DiskFileWriter:
             self._sync()
         self._take_turn(self._take_hold)
 
+    @traced("put object file in place")
     def put(self, metadata: Mapping[str, str], extension: str = fileset.DATA, seen: FileSet | None = None) -> None:
         """Put what was written in place. When this returns, it is on stable storage.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import NamedTuple
 
+from swiftlite.common.tracing import traced
 from swiftlite.core.quorum import Reply, Tally
 from swiftlite.core.timestamp import ZERO, Timestamp
 from swiftlite.http.client import Response
@@ -80,6 +81,7 @@ class Search:
             patience = cluster.options.conn_timeout if patience is None else patience
             self._race = Race(self._ask, self.nodes.next, primaries, patience)
 
+    @traced("find object")
     def run(self) -> Source | Reply:
         """The source to read from, or the reply that speaks for all failures, 503 if they do not agree."""
         passed_over: list[Node] = []

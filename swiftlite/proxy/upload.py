@@ -11,6 +11,7 @@ from typing import Any
 import xxhash
 
 from swiftlite.common.concurrency import Queue, QueueEmpty, spawn
+from swiftlite.common.tracing import traced
 from swiftlite.common.web import (
     HTTPBadRequest,
     HTTPClientDisconnect,
@@ -140,6 +141,7 @@ class ReplicatedUpload:
         """The headers of the replicas that no node took."""
         self.quorum = quorum
 
+    @traced("send to object servers")
     def run(self, body: ClientBody) -> Tally:
         """Take the body from the client and store it.
 

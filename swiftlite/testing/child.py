@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from swiftlite.common.config import StartError
 from swiftlite.testing.running import READY
 from swiftlite.testing.serving import serve
 
@@ -22,7 +23,10 @@ def main(arguments: Sequence[str]) -> int:
     for argument in arguments[1:]:
         kind, _, number = argument.partition(":")
         listeners[kind] = socket.socket(fileno=int(number))
-    serve(directory, listeners, sys.stdin, _say_ready)  # what it raises goes to the log, which is to be read still
+    try:
+        serve(directory, listeners, sys.stdin, _say_ready)  # what it raises goes to the log, which is to be read still
+    except StartError as error:
+        sys.exit(str(error))
     shutil.rmtree(directory, ignore_errors=True)
     return 0
 

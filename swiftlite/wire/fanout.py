@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from time import monotonic
 
+from swiftlite.common.tracing import traced
 from swiftlite.core.quorum import Reply, Tally
 from swiftlite.http.client import Client
 from swiftlite.http.errors import BackendError
@@ -52,6 +53,7 @@ class FanOut:
         """The headers of those that a node answered with 404."""
         self._pending: list[_Pending] = []
 
+    @traced("ask storage servers")
     def run(self, request: BackendRequest, replicas: list[HeaderList], body: bytes = b"") -> Tally:
         """Send the request once for every list of headers; return when nothing more is worth waiting for."""
         for headers in replicas:

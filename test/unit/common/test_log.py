@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from swiftlite.common import log
+from swiftlite.common import log, log_targets
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def syslog(tmp_path):
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a program that is no server's worker, whatever other tests have started."""
-    monkeypatch.setattr(log, "_gathering", False)
+    monkeypatch.setattr(log_targets, "_gathering", False)
     log.transaction_id.set("")
 
 

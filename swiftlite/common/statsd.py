@@ -1,0 +1,77 @@
+"""Statsd: counters and timings sent as datagrams, under the names that OpenStack Swift's have."""
+
+from __future__ import annotations
+
+import logging
+import random
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from swiftlite.common.config import ServerOptions, read_options
+
+HTTP_METHODS = "GET,HEAD,POST,PUT,DELETE,COPY,OPTIONS,UPDATE"
+
+
+class Statsd:
+    """Sends to one statsd; a datagram that gets lost is no harm.
+
+    :param address: host and port
+    :param prefix: before each name, with its dot
+    :param rate: share of the events that are sent; the receiver is told, and multiplies
+    :param logger: hears once of a host that cannot be sent to
+    """
+
+    def __init__(self, address: tuple[str, int], prefix: str, rate: float, logger: logging.Logger) -> None:
+        # Resolved now and here: later it would hold up an event loop. A name that changes wants a reload.
+        family, _, _, _, self._address = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM)[0]
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._prefix = prefix
+        self._rate = rate
+        self._suffix = f"|@{rate:g}" if rate < 1 else ""
+        self._logger = logger
+        self._has_failed = False
+
+    def increment(self, name: str, by: int = 1) -> None:
+        """Count something."""
+        self._send(f"{name}:{by}|c")
+
+    def timing(self, name: str, seconds: float) -> None:
+        """Tell how long something took; statsd wants milliseconds."""
+        self._send(f"{name}:{seconds * 1000:.3f}|ms")
+
+    def _send(self, text: str) -> None:
+        if self._suffix and random.random() >= self._rate:
+            return
+        try:
+            self._socket.sendto(f"{self._prefix}{text}{self._suffix}".encode(), self._address)
+        except OSError as error:
+            if not self._has_failed:
+                self._has_failed = True
+                self._logger.warning("cannot send to statsd at %s port %s: %s", *self._address[:2], error)
+
+
+def make_statsd(conf: Mapping[str, str], name: str, logger: logging.Logger, file: str, section: str) -> Statsd | None:
+    """The statsd of a section, if it names one.
+
+    :param conf: the section's texts
+    :param name: of the server or daemon, which stands before each of its metrics: ``object-server``
+    :param file: for errors, like `section`
+    :raises ConfigError: when an option does not fit
+    """
+    options = read_options(ServerOptions, conf, file, section)
+    if not options.log_statsd_host:
+        return None
+    rate = options.log_statsd_default_sample_rate * options.log_statsd_sample_rate_factor
+    prefix = ".".join(part for part in (options.log_statsd_metric_prefix.strip("."), name) if part) + "."
+    try:
+        return Statsd((options.log_statsd_host, options.log_statsd_port), prefix, rate, logger)
+    except OSError as error:
+        logger.warning("cannot find the statsd host %s: %s", options.log_statsd_host, error)
+        return None
+
+
+def access_texts(conf: Mapping[str, Any]) -> dict[str, Any]:
+    """A section's texts in which those of the access log stand in for the general ones."""
+    return {**conf, **{name[7:]: value for name, value in conf.items() if name.startswith("access_log_")}}
