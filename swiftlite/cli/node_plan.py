@@ -174,15 +174,15 @@ def next_steps(answers: Answers) -> list[str]:
     if answers.has_storage:
         steps.append("Add the node's devices to the rings, where the builder files are (weight: its size, say in GB):")
         for role in (role for role in STORAGE_ROLES if role in node.roles):
-            ip = f"[{node.ip}]" if ":" in node.ip else node.ip
-            for disk in node.disks:
-                device = f"r{node.region}z{node.zone}-{ip}:{getattr(answers.ports, role)}/{disk}"
-                steps.append(f"  swiftlite-ring-builder {role}.builder add {device} WEIGHT")
+            ip, port = f"[{node.ip}]" if ":" in node.ip else node.ip, getattr(answers.ports, role)
+            devices = " ".join(f"r{node.region}z{node.zone}-{ip}:{port}/{disk} WEIGHT" for disk in node.disks)
+            steps.append(f"  swiftlite-ring-builder {role}.builder add {devices}")
             steps.append(f"  swiftlite-ring-builder {role}.builder rebalance")
     steps += [
         f"Copy account.ring.gz, container.ring.gz and object.ring.gz into {swift_dir} of every node.",
         f"Have the same {swift_dir}/swift.conf on every node: its hash prefix and suffix are the cluster's secret.",
-        "Start everything, and see that it runs:",
+        "Have the confs checked, start everything, and see that it runs:",
+        *(f"  swiftlite-{role}-server {swift_dir}/{role}-server.conf --check" for role in node.roles),
         "  systemctl start swiftlite.target",
         "  systemctl list-units 'swiftlite*'",
     ]

@@ -185,6 +185,8 @@ def _life(program: Program) -> Directives:
         ("LimitNOFILE", "65536"),
         ("LimitNPROC", "65536"),
         ("TasksMax", "infinity"),
+        # A line for each request must not be lost because there are many.
+        ("LogRateLimitIntervalSec", "0"),
     )
     if program.is_server:
         yield from (("OOMScoreAdjust", "-500"),)

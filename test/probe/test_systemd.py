@@ -17,6 +17,8 @@ roles = proxy, storage
 ip = {IP}
 disks = {", ".join(DISKS)}
 workers = 2
+[ports]
+proxy = 80
 [users]
 user_test_tester = testing .admin
 """
@@ -24,8 +26,10 @@ SERVICES = [f"swiftlite-{program.name}.service" for program in PROGRAMS]
 # What the units say in minutes, for tests that cannot wait so long; and a system call that the filter does not let pass is
 # the end of who makes it, so that none goes unnoticed.
 FOR_TESTS = "[Service]\nRestartSec=100ms\nWatchdogSec=4s\nSystemCallErrorNumber=kill\n"
+PORT_CAPABILITY = 1 << 10
+"""CAP_NET_BIND_SERVICE: the proxy listens on a port that only privileged processes may."""
 CURL = ("curl", "--silent", "--show-error", "--fail", "--max-time", "20")
-STORE = f"http://{IP}:8080/v1/AUTH_test"
+STORE = f"http://{IP}/v1/AUTH_test"
 
 
 class Node(Booted):
@@ -42,7 +46,7 @@ class Node(Booted):
     def log_in(self) -> None:
         """Get a token at the proxy."""
         user = ("-H", "X-Auth-User: test:tester", "-H", "X-Auth-Key: testing")
-        heads = self.run(*CURL, "-D", "-", "-o", "/dev/null", *user, f"http://{IP}:8080/auth/v1.0")
+        heads = self.run(*CURL, "-D", "-", "-o", "/dev/null", *user, f"http://{IP}/auth/v1.0")
         found = re.search(r"^x-auth-token: (\S+)", heads, re.IGNORECASE | re.MULTILINE)
         assert found, heads
         self.token = found[1]
@@ -94,6 +98,8 @@ def node(machine: Node, told: dict) -> Node:
     commands = [f"swiftlite-ring-builder {kind}.builder create 4 3 0" for kind in ("account", "container", "object")]
     commands += [step.replace("WEIGHT", "100") for step in told["next"] if "ring-builder" in step]
     machine.run("sh", "-ec", "cd /etc/swift\n" + "\n".join(commands))
+    for check in [step for step in told["next"] if step.endswith("--check")]:
+        machine.run(*check.split())
     machine.write("/etc/systemd/system/swiftlite-.service.d/test.conf", FOR_TESTS)
     machine.run("systemctl", "daemon-reload")
     done = machine.call("systemctl", "start", "swiftlite.target")
@@ -108,6 +114,7 @@ def test_init_finds_nothing_wrong(told: dict) -> None:
     """But for what is so here: a filesystem in memory, and a clock that nobody synchronizes."""
     findings = [finding for finding in told["findings"] if finding["about"] != "clock"]
     assert not [finding for finding in findings if finding["level"] == "error"]
+    assert [finding["about"] for finding in findings if "at random" in finding["problem"]] == ["/etc/swift/swift.conf"]
     assert {file["state"] for file in told["files"]} <= {"new", "same"}
 
 
@@ -124,7 +131,9 @@ def test_every_service_runs_ready_and_without_privileges(node: Node) -> None:
         facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
         uid = node.run("id", "-u", "swift").strip()
         assert facts["Uid"].split()[0] == uid != "0", unit
-        assert (int(facts["CapBnd"], 16), facts["NoNewPrivs"], facts["Seccomp"]) == (0, "1", "2"), unit
+        capabilities = PORT_CAPABILITY if unit == "swiftlite-proxy-server.service" else 0
+        assert int(facts["CapBnd"], 16) == capabilities, unit
+        assert (facts["NoNewPrivs"], facts["Seccomp"]) == ("1", "2"), unit
         assert node.show(unit, "NRestarts") == "0", node.journal(unit)
         assert node.show(unit, "UnitFileState") == "enabled"
 
@@ -248,7 +257,7 @@ def test_rsync_serves_the_devices(node: Node) -> None:
 
 
 def test_jobs_of_timers_succeed(node: Node) -> None:
-    dispersion = f"[dispersion]\nauth_url = http://{IP}:8080/auth/v1.0\nauth_user = test:tester\nauth_key = testing\n"
+    dispersion = f"[dispersion]\nauth_url = http://{IP}/auth/v1.0\nauth_user = test:tester\nauth_key = testing\n"
     node.write("/etc/swift/dispersion.conf", dispersion + "dispersion_coverage = 50\n")
     node.write("/etc/swift/drive-audit.conf", "[drive-audit]\n")
     node.run("swiftlite-dispersion-populate", "/etc/swift/dispersion.conf")

@@ -139,7 +139,8 @@ class TestPlan:
 
     def test_rings_come_next(self) -> None:
         steps = node_plan.next_steps(ANSWERS)
-        assert "  swiftlite-ring-builder object.builder add r1z1-192.0.2.11:6200/sdc1 WEIGHT" in steps
+        device = "r1z1-192.0.2.11:6200"
+        assert f"  swiftlite-ring-builder object.builder add {device}/sdb1 WEIGHT {device}/sdc1 WEIGHT" in steps
 
     def test_differences_hold_no_secrets(self) -> None:
         has = (
