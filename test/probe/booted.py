@@ -38,7 +38,8 @@ MASKED = (
     # what nobody misses
     *("getty.target", "systemd-logind.service", "dbus.socket", "dbus.service", "systemd-update-utmp.service"),
 )
-ENTER = 'echo 0 > "$1/cgroup.procs" && shift && exec unshare "$@"'
+# Dies with the tests, whatever ends them; and with it, by --kill-child, the machine.
+ENTER = 'echo 0 > "$1/cgroup.procs" && shift && exec setpriv --pdeathsig KILL unshare "$@"'
 SETUP = """
 set -e
 mount --make-rprivate /
@@ -225,7 +226,7 @@ def why_not() -> str:
     """The reason why no machine can be booted here; empty when one can."""
     if os.geteuid() != 0:
         return "only root may boot a machine"
-    missing = [name for name in ("unshare", "nsenter", "ip", "systemctl") if shutil.which(name) is None]
+    missing = [name for name in ("unshare", "nsenter", "setpriv", "ip", "systemctl") if shutil.which(name) is None]
     if missing:
         return f"{', '.join(missing)} not found"
     if not Path("/usr/lib/systemd/systemd").exists():
