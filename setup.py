@@ -51,6 +51,16 @@ EXTRAS = {
     "lint": ["ruff>=0.9", "mypy>=1.13", "import-linter>=2.1"],
 }
 
+# Samples of confs, and files for systemd, rsyslog, logrotate and rsync: below share/swiftlite, for operators to take.
+ETC = [HERE / "etc", *sorted(path for path in (HERE / "etc").iterdir() if path.is_dir())]
+DATA_FILES = [
+    (
+        f"share/swiftlite/{directory.relative_to(HERE)}",
+        sorted(str(path.relative_to(HERE)) for path in directory.iterdir() if path.is_file()),
+    )
+    for directory in ETC
+]
+
 SERVERS = {"proxy": "proxy", "object": "obj", "container": "container", "account": "account"}
 FILTERS = [
     "account_quotas",
@@ -99,6 +109,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["swiftlite", "swiftlite.*"]),
     scripts=sorted(str(path.relative_to(HERE)) for path in (HERE / "bin").iterdir() if path.is_file()),
+    data_files=DATA_FILES,
     install_requires=DEPENDENCIES,
     extras_require=EXTRAS,
     entry_points={

@@ -10,7 +10,7 @@ LONGEST_FIRST = (
     *("test_objects_tables.py", "test_account_reaper_faults.py", "test_faults_transfers.py", "test_container_sync.py"),
     *("test_replicators_in_a_cluster.py", "test_databases_tables.py"),
     *("test_peer_differences.py", "test_peer_database_differences.py", "test_peer_database_replication.py"),
-    *("test_filters_tables.py", "test_peer_filters.py"),
+    *("test_filters_tables.py", "test_peer_filters.py", "test_systemd.py"),
     *("test_peer_cluster.py", "test_peer_expirer.py", "test_peer_links.py", "test_peer_large_objects.py"),
     *("test_peer_copy_and_versions.py", "test_peer_histories.py", "test_peer_listings.py", "test_peer_reaper.py"),
 )

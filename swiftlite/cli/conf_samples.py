@@ -11,6 +11,7 @@ from pathlib import Path
 
 from swiftlite.cli.kernel_log import DEFAULT_PATTERNS, PATTERN_OPTION
 from swiftlite.cli.layout import FILTERS, INTERNAL_PIPELINE, PIPELINE, VERSIONING
+from swiftlite.cli.node_answers import HashAnswers, NodeAnswers, PortAnswers
 from swiftlite.common.config import ServerOptions
 from swiftlite.common.option_tables import APPS, DAEMONS, OTHERS, default_text, filter_table, load
 
@@ -62,6 +63,14 @@ DARK_DATA = (
     "# action = log",
     "# seconds for which an object's row may be under way",
     "# grace_age = 604800",
+)
+NODE_ANSWERS = (
+    "# What swiftlite-node init makes this machine to: one short file for each node; only these three must be set.",
+)
+NODE_SETTINGS = {"roles": "proxy, storage", "ip": "192.0.2.11", "disks": "sdb1, sdc1"}
+NODE_USERS = (
+    "# who may log in at the proxy, as in tempauth's section: user_<account>_<user> = <key> [group...]",
+    "# user_test_tester = testing .admin",
 )
 OTHER_MEANING = {"object-relinker": frozenset({"workers"})}
 """Options that mean something else in a section than in ``[DEFAULT]``."""
@@ -223,6 +232,12 @@ SAMPLES: dict[str, list[Section]] = {
         ),
         Section("swift-constraints", (), load(OTHERS["swift-constraints"])),
         Section("storage-policy:0", ("name = Policy-0", "default = yes")),
+    ],
+    "node-answers.conf-sample": [
+        Section("node", NODE_ANSWERS, NodeAnswers, settings=NODE_SETTINGS),
+        Section("ports", (), PortAnswers),
+        Section("swift-hash", (), HashAnswers),
+        Section("users", NODE_USERS),
     ],
     "dispersion.conf-sample": [Section("dispersion", (), load(OTHERS["dispersion"]), settings=DISPERSION_USER)],
     "drive-audit.conf-sample": [Section("drive-audit", ERROR_PATTERNS, load(OTHERS["drive-audit"]))],
