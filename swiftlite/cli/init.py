@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from swiftlite.cli import check, pid_files, starting
+from swiftlite.cli.hearing import Channel
 from swiftlite.cli.init_names import MAIN, Instance, Wanted, instances, left_over, resolve
 from swiftlite.cli.tool import FAILURE, SUCCESS, ToolError, parser, tool
 
@@ -19,6 +20,7 @@ RUN_DIR = "/var/run/swift"
 LOG_DIR = "/var/log/swift"
 START_TIMEOUT = 60.0
 """Seconds for which a daemon may be starting."""
+RELOAD_TIMEOUT = 60.0
 
 DESCRIPTION = """Start, stop and watch the daemons of this node.
 
@@ -222,13 +224,27 @@ def _reload_seamless(found: Sequence[Instance], options: argparse.Namespace) -> 
 
 
 def _signal_all(found: Sequence[Instance], options: argparse.Namespace, number: signal.Signals) -> int:
+    """Signal who runs, and hear whether the new conf could be used: one that cannot be leaves all as it was."""
     code = SUCCESS
-    for instance in found:
-        with pid_files.handle(instance, options.run_dir) as held:
-            if held is None:
+    names, channels = [], []
+    with ExitStack() as closing:
+        for instance in found:
+            held = closing.enter_context(pid_files.handle(instance, options.run_dir))
+            if held is None or held.state.pid is None:
                 print(f"No {instance.name} running")
                 code = FAILURE
-            elif not _signal(held, number, "Reloading"):
+                continue
+            channel = None if options.no_wait else Channel.of(held.state.pid)
+            if channel:
+                closing.callback(channel.close)
+            if _signal(held, number, "Reloading"):
+                names.append(instance.name)
+                channels.append(channel)
+            else:
+                code = FAILURE
+        for name, verdict in zip(names, starting.wait_reloaded(channels, RELOAD_TIMEOUT)):
+            if verdict is not None:
+                print(f"{name}: {verdict or f'has not reloaded in {RELOAD_TIMEOUT:g} s'}", file=sys.stderr)
                 code = FAILURE
     return code
 

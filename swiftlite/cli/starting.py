@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import os
-import secrets
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from swiftlite.cli import pid_files
 from swiftlite.cli.children import environment, last_line
-from swiftlite.cli.init_names import MAIN, Instance
+from swiftlite.cli.hearing import Channel
+from swiftlite.cli.init_names import Instance
+from swiftlite.common.notify import CANNOT_RELOAD, SOCKET
 
 PROGRAMS = Path(sys.argv[0]).resolve().parent
 """Where the programs are: beside the one that runs."""
 POLL = 0.02
 """Seconds between two looks at daemons that are starting."""
-SILENT = 2.0
-"""Seconds after which a daemon that serves nobody, and says nothing, is taken for ready."""
 
 
 @dataclass
@@ -31,7 +28,7 @@ class Started:
 
     instance: Instance
     running: subprocess.Popen[bytes]
-    channel: socket.socket
+    channel: Channel
     log: Path
     began: float
     is_ready: bool = False
@@ -40,13 +37,8 @@ class Started:
 
     def look(self) -> bool:
         """Whether it is ready, or has ended."""
-        took = time.monotonic() - self.began
-        try:
-            self.is_ready = b"READY=1" in self.channel.recv(4096).split(b"\n")
-        except BlockingIOError:
-            self.is_ready = self.instance.program not in MAIN and took > SILENT
-        if self.is_ready:
-            self.took = took
+        if "READY=1" in self.channel.read():
+            self.is_ready, self.took = True, time.monotonic() - self.began
         return self.running.poll() is not None or self.is_ready
 
     @property
@@ -62,11 +54,8 @@ def start(instance: Instance, run_dir: str, log_dir: str, arguments: Sequence[st
     """
     os.makedirs(log_dir, exist_ok=True)
     log = Path(log_dir) / f"{instance.name}.log"
-    name = f"swiftlite-init/{os.getpid()}/{secrets.token_hex(8)}"
-    with ExitStack() as on_failure:
-        channel = on_failure.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        channel.bind("\0" + name)  # abstract: whoever the daemon becomes, it may write, and nothing is left behind
-        channel.setblocking(False)
+    channel = Channel.new()
+    try:
         with open(log, "ab") as output:
             running = subprocess.Popen(
                 command(instance, arguments),
@@ -74,11 +63,13 @@ def start(instance: Instance, run_dir: str, log_dir: str, arguments: Sequence[st
                 stdout=output,
                 stderr=output,
                 cwd="/",
-                env={**environment(), "NOTIFY_SOCKET": "@" + name},
+                env={**environment(), SOCKET: channel.name},
                 start_new_session=True,
             )
         pid_files.write(instance.pid_path(run_dir), running.pid)
-        on_failure.pop_all()
+    except BaseException:
+        channel.close()
+        raise
     return Started(instance, running, channel, log, time.monotonic())
 
 
@@ -97,3 +88,23 @@ def wait_ready(started: Sequence[Started], timeout: float) -> None:
         time.sleep(POLL)
     for each in started:
         each.channel.close()
+
+
+def wait_reloaded(channels: Sequence[Channel | None], timeout: float) -> list[str | None]:
+    """Wait until daemons that got a signal for it have read their conf anew, or have refused to.
+
+    :returns: for each why it goes on as before; None: it has it; empty: it has not said anything
+    """
+    deadline = time.monotonic() + timeout
+    verdicts: list[str | None] = [None if channel is None else "" for channel in channels]
+    begun = [False] * len(channels)
+    while "" in verdicts and time.monotonic() < deadline:
+        for number, channel in enumerate(channels):
+            for text in channel.read() if channel and verdicts[number] == "" else ():
+                begun[number] |= text == "RELOADING=1"
+                if text.startswith(f"STATUS={CANNOT_RELOAD}"):
+                    verdicts[number] = text.removeprefix("STATUS=")
+                elif text == "READY=1" and begun[number] and verdicts[number] == "":
+                    verdicts[number] = None
+        time.sleep(POLL)
+    return verdicts

@@ -172,3 +172,17 @@ def test_a_start_warns_of_unknown_options(cluster: Cluster) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     warnings = [line for line in done.stderr.splitlines() if "WARNING" in line and "intervall" in line]
     assert len(warnings) == 1 and "did you mean interval?" in warnings[0], done.stderr
+
+
+def test_the_daemon_itself_checks(cluster: Cluster) -> None:
+    conf("proxy-server", "app:proxy-server", node_timeot="3")(cluster)
+    process = cluster.servers["proxy-server"].process
+    done = subprocess.run(
+        [sys.executable, str(PROGRAMS / process.program), str(process.conf), "--check"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "node_timeot: unknown option; did you mean node_timeout?" in done.stdout
+    assert done.stdout.endswith("1 error, 0 warnings for proxy-server\n") and not done.stderr

@@ -90,11 +90,18 @@ def test_a_whole_node(node: Node) -> None:
     disabled.touch()
     node.edit("proxy-server", "filter:healthcheck", disable_path=str(disabled))
     node.init("proxy", "reload")
-    status = wait_until(
-        lambda: (found := children.request(node.cluster.proxy_address, "GET", "/healthcheck")[0]) == 503 and found,
-        "the proxy has its new conf",
+    wait_until(
+        lambda: children.request(node.cluster.proxy_address, "GET", "/healthcheck")[0] == 503,
+        "no worker with the old conf is left",
     )
-    assert status == 503 and node.states("proxy")["proxy-server"][1] == states["proxy-server"][1]
+    assert node.states("proxy")["proxy-server"][1] == states["proxy-server"][1]
+    # One that cannot be used is told of, and all stays as it is.
+    node.edit("proxy-server", "filter:slo", yield_frequency="never")
+    lines = node.init("proxy", "reload", status=1)
+    assert any("cannot reload" in line and "yield_frequency" in line for line in lines), lines
+    assert children.request(node.cluster.proxy_address, "GET", "/healthcheck")[0] == 503
+    node.init("object-server", "object-updater", "reload-seamless")
+    assert node.states("object") == {name: words for name, words in states.items() if name.startswith("object-")}
 
     # One dies without a word: that is seen, and put right.
     victim = node.pid("object-server")
