@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from functional.cluster import PROGRAMS, Cluster
+from interop.lab import Lab
 from swiftlite.cli import check, layout
+from swiftlite.cli.findings import Report
+from swiftlite.common.conf_lines import read_outline
 
 Fault = Callable[[Cluster], None]
 
@@ -186,3 +189,25 @@ def test_the_daemon_itself_checks(cluster: Cluster) -> None:
     assert done.returncode == 1
     assert "node_timeot: unknown option; did you mean node_timeout?" in done.stdout
     assert done.stdout.endswith("1 error, 0 warnings for proxy-server\n") and not done.stderr
+
+
+@pytest.mark.parametrize("kind", layout.SERVER_KINDS)
+def test_confs_that_openstack_swift_runs_with_pass(tmp_path: Path, kind: str) -> None:
+    """Those of the tests in which both work on the same disks."""
+    lab = Lab(tmp_path, tmp_path)
+    outline = read_outline(str(lab.write_conf(kind, lab.devices(), ("127.0.0.1", 1))))
+    report = Report(outline)
+    check.check_text(report, f"{kind}-server", list(outline.headers))
+    assert [finding.text for finding in report.findings] == []
+
+
+def test_another_account_must_be_able_to_write(cluster: Cluster) -> None:
+    """Root looks with the eyes of the account that the daemon becomes."""
+    cache = cluster.directory / "closed"
+    cache.mkdir(mode=0o700)
+    conf("object-updater", "DEFAULT", user="nobody", recon_cache_path=str(cache))(cluster)
+    process = cluster.servers["object-updater"].process
+    command = [sys.executable, str(PROGRAMS / process.program), str(process.conf), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    told = f"[DEFAULT] recon_cache_path: nobody may not write to {cache}" in done.stdout
+    assert told is (os.geteuid() == 0), done.stdout + done.stderr
