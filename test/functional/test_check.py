@@ -142,6 +142,16 @@ PLANTED = {
     "no devices": Planted(
         conf("object-server", "DEFAULT", devices="/nowhere"), "object-server", ("[DEFAULT] devices: there is no directory",)
     ),
+    "no devices of a daemon": Planted(
+        conf("object-updater", "object-updater", devices="/nowhere"),
+        "object-updater",
+        ("[object-updater] devices: there is no directory",),
+    ),
+    "no devices of an app": Planted(
+        conf("object-server", "app:object-server", **{"set devices": "/nowhere"}),
+        "object-server",
+        ("[app:object-server] devices: there is no directory",),
+    ),
     "port of another": Planted(same_port, "object-server", ("[DEFAULT] bind_port: ", "account-server.conf has port")),
     "metrics on one port": Planted(
         text("object-server", "[object-updater]", "[object-updater]\nmetrics_port = 7\n[object-auditor]\nmetrics_port = 7\n[object-x]"),
