@@ -186,7 +186,8 @@ def pipeline_members(outline: Outline) -> list[pipeline_order.Member]:
 
 def _check_node(report: Report, program: str, sections: Iterable[str]) -> None:
     """See that the node has what the program needs."""
-    texts = {name: found.value for name, found in report.outline.texts(DEFAULT).items()}
+    report.section = _last_word(report.outline, program)
+    texts = {name: found.value for name, found in report.outline.texts(report.section).items()}
     try:
         options = read_options(ServerOptions, texts, report.outline.path, DEFAULT)
     except ConfigError:  # told of already
@@ -206,6 +207,13 @@ def _check_node(report: Report, program: str, sections: Iterable[str]) -> None:
         if "recon_cache_path" in option_tables.names_of(table_of(section, report.outline.value(section, "use"))):
             path = report.outline.value(section, "recon_cache_path", "/var/cache/swift").strip()
             check_node.check_writable(report, section, "recon_cache_path", path, account)
+
+
+def _last_word(outline: Outline, program: str) -> str:
+    """The section that says last what holds for a program: a daemon's own, a storage server's app's."""
+    app = next((section for section in pipeline_sections(outline) if section.startswith("app:")), DEFAULT)
+    storage = program in check_node.SERVERS and program != "proxy-server"
+    return program if program in outline.headers else app if storage else DEFAULT
 
 
 def check_swift_conf(report: Report, swift_dir: str) -> SwiftConf | None:

@@ -90,17 +90,21 @@ def check_devices(report: Report, kind: str, options: ServerOptions, rings: Mapp
     """See that the ring's devices of this node are there, are mounted, and can hold metadata."""
     if not os.path.isdir(options.devices):
         report.add(
-            ERROR, DEFAULT, "devices", f"there is no directory {options.devices}", "make it, and mount devices below"
+            ERROR,
+            report.section,
+            "devices",
+            f"there is no directory {options.devices}",
+            "make it, and mount devices below",
         )
         return
-    ring_ip = report.outline.value(DEFAULT, "ring_ip") or options.bind_ip
+    ring_ip = report.outline.value(report.section, "ring_ip") or options.bind_ip
     known: set[str] = set()
     for name, ring in rings.items():
         own = own_devices(ring, ring_ip, options.bind_port)
         known.update(own)
         if not own:
             problem = f"no device of {name}.ring.gz has an address of this machine with port {options.bind_port}"
-            report.add(WARNING, DEFAULT, "bind_port", problem, "correct bind_ip and bind_port, or the ring")
+            report.add(WARNING, report.section, "bind_port", problem, "correct bind_ip and bind_port, or the ring")
     for device in sorted(known):
         path = os.path.join(options.devices, device)
         if not os.path.isdir(path):
@@ -127,7 +131,7 @@ def check_account(report: Report, user: str) -> pwd.struct_passwd | None:
         return pwd.getpwnam(user)
     except KeyError:
         if os.geteuid() == 0:
-            report.add(ERROR, DEFAULT, "user", f"there is no account {user!r}", "create it or set user = root")
+            report.add(ERROR, report.section, "user", f"there is no account {user!r}", "create it or set user = root")
         return None
 
 

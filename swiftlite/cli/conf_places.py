@@ -1,4 +1,4 @@
-"""Where a node's conf files are: ``<server>.conf``, ``<server>.conf.d``, or several below ``<server>/`` (formats.md 8.1)."""
+"""Where a node's conf files are: ``<server>.conf``, ``<server>.conf.d``, or several, ``<server>/1.conf`` (formats.md 8.1)."""
 
 from __future__ import annotations
 

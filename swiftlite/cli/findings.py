@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from swiftlite.common.conf_lines import SET, Assignment, Outline
+from swiftlite.common.conf_lines import DEFAULT, SET, Assignment, Outline
 from swiftlite.common.config import ConfigError
 
 ERROR, WARNING = "error", "warning"
@@ -40,10 +40,12 @@ class Report:
     """The findings about one conf; each option is told of once.
 
     :param outline: tells the lines
+    :ivar section: the one that says last what holds for the program: a daemon's, or a server's app's
     """
 
     def __init__(self, outline: Outline) -> None:
         self.outline = outline
+        self.section = DEFAULT
         self.findings: list[Finding] = []
         self._told: set[tuple[str, str, str | None, str]] = set()
 

@@ -64,6 +64,16 @@ def read_processes(proc: str = "/proc") -> dict[int, Process]:
     return found
 
 
+def read_process(pid: int, proc: str = "/proc") -> Process | None:
+    """One process; None when there is none, or it has ended and nobody has heard of that yet."""
+    try:
+        with open(f"{proc}/uptime", encoding="ascii") as file:
+            found = _read(proc, pid, float(file.read().split()[0]))
+    except (OSError, ValueError, IndexError):
+        return None
+    return found if any(found.arguments) else None
+
+
 def _read(proc: str, pid: int, uptime: float) -> Process:
     name, rest = parse_stat(_bytes(f"{proc}/{pid}/stat"))
     arguments = _bytes(f"{proc}/{pid}/cmdline").decode("utf-8", "surrogateescape").rstrip("\0").split("\0")

@@ -6,16 +6,19 @@ import dataclasses
 import json
 from collections.abc import Sequence
 
-from swiftlite.cli.check import own_sections
+from swiftlite.cli.check import own_sections, pipeline_members
 from swiftlite.cli.check_node import SERVERS
 from swiftlite.cli.effective import Value, effective, kinds_of, without_secrets
 from swiftlite.cli.tool import FAILURE, SUCCESS, ToolError, parser, tool
 from swiftlite.common.conf_lines import DEFAULT, Outline, read_outline
 from swiftlite.common.config import ConfFile
 from swiftlite.common.option_tables import APPS, DAEMONS
+from swiftlite.common.pipeline import completed
 from swiftlite.common.policies import read_policies
 from swiftlite.common.unknown_options import pipeline_sections
 
+INTERNAL = ("object-expirer", "container-reconciler", "container-sync")
+"""Sections of daemons whose pipeline is taken as it is (formats.md 8.4)."""
 WIDEST = 44
 """Columns that values are aligned in; longer ones push their origin to the right."""
 
@@ -49,6 +52,7 @@ def main(argv: Sequence[str]) -> int:
     sections = _sections(outline, options.section, options.program)
     values = effective(outline, sections, all_options=bool(options.section))
     values += _built_in_policies(outline, options.conf) if not options.section else []
+    values = sorted([*values, *_added_filters(outline, sections)], key=lambda value: place(sections, value))
     if not options.show_secrets:
         values = without_secrets(values, kinds_of(outline))
     if options.diff:
@@ -82,6 +86,18 @@ def _sections(outline: Outline, section: str | None, program: str | None) -> lis
     return [DEFAULT, *(own_sections(outline, program) or [program])]
 
 
+def _added_filters(outline: Outline, sections: Sequence[str]) -> list[Value]:
+    """What a proxy's pipeline becomes, where it does not name all that a proxy must have."""
+    if "pipeline:main" not in sections or "app:proxy-server" not in sections:
+        return []
+    kinds = [member.kind for member in pipeline_members(outline) if not member.is_app]
+    loaded = completed(kinds)
+    if loaded == kinds or any(name in INTERNAL for name in outline.headers):
+        return []
+    text = " ".join([*loaded, "proxy-server"])
+    return [Value("pipeline:main", "pipeline, as it is loaded", text, None, False, "default")]
+
+
 def _built_in_policies(outline: Outline, path: str) -> list[Value]:
     """The storage policy of a swift.conf that names none."""
     policies = [name for name in outline.headers if name.startswith("storage-policy:")]
@@ -91,6 +107,11 @@ def _built_in_policies(outline: Outline, path: str) -> list[Value]:
         Value(f"storage-policy:{policy.index}", "name", policy.name, policy.name, False, "default")
         for policy in read_policies(ConfFile.load(path))
     ]
+
+
+def place(sections: Sequence[str], value: Value) -> int:
+    """Where a value's section stands among those that are shown."""
+    return sections.index(value.section) if value.section in sections else len(sections)
 
 
 def table(values: Sequence[Value]) -> list[str]:

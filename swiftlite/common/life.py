@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from swiftlite.common import forks, limits, restart
 from swiftlite.common.config import ConfigError, ServerOptions, read_options
 from swiftlite.common.log import get_logger
-from swiftlite.common.notify import notify, reloading
+from swiftlite.common.notify import cannot_reload, notify, reloading
 from swiftlite.common.pid_file import PidFile
 from swiftlite.common.watchdog import watchdog
 
@@ -83,7 +83,7 @@ class Life:
         problem = restart.try_out()
         if problem:
             self.logger.error("cannot reload, going on as before: %s", problem)
-            notify("READY=1")
+            cannot_reload(problem)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, RENEWS)
             return
         self.logger.info("reloading")

@@ -13,6 +13,9 @@ SOCKET, WATCHDOG, WATCHDOG_PID = "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID
 PATIENCE = 1.0
 """Seconds to wait for a systemd that does not listen at the moment."""
 
+CANNOT_RELOAD = "cannot reload, going on as before"
+"""How the status begins of who has refused a new conf."""
+
 
 def notify(*states: str) -> None:
     """Tell systemd about a change.
@@ -30,6 +33,14 @@ def notify(*states: str) -> None:
 def reloading() -> None:
     """Tell that the conf is being read anew; ``READY=1`` ends that, whatever came of it."""
     notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+
+def cannot_reload(problem: str) -> None:
+    """Tell that the conf cannot be read anew, and that all stays as it is.
+
+    :param problem: why, in one line
+    """
+    notify(f"STATUS={CANNOT_RELOAD}: {problem}".replace("\n", " "), "READY=1")
 
 
 def watchdog_seconds() -> float:

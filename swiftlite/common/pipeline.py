@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 import importlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from paste.deploy import loadwsgi
@@ -164,18 +164,30 @@ def _check_neighbours(pipeline: loadwsgi.LoaderContext, conf_path: str) -> None:
             raise ConfigError(conf_path, "pipeline:main", "pipeline", problem, f"put {needed[0]} behind {name}")
 
 
+def completed(names: Sequence[str]) -> list[str]:
+    """The filters of a proxy, by Paste name, with those that it gets though its pipeline does not name them."""
+    filters = list(names)
+    for name, behind in REQUIRED_PROXY_FILTERS:
+        if name not in filters:
+            filters.insert(_place(name, behind, filters), name)
+    return filters
+
+
+def _place(name: str, behind: Sequence[str], present: Sequence[str]) -> int:
+    """Where a missing filter belongs: in front, but behind those that it names."""
+    if name == "gatekeeper" and list(present[:1]) != ["catch_errors"]:
+        return 0
+    return max((present.index(other) + 1 for other in behind if other in present), default=0)
+
+
 def _add_required_filters(pipeline: loadwsgi.LoaderContext) -> None:
-    """Put each missing required filter in front, but behind those that it names."""
     contexts = pipeline.filter_contexts
     for name, behind in REQUIRED_PROXY_FILTERS:
         present = [context.entry_point_name for context in contexts]
-        if name in present:
-            continue
-        if name == "gatekeeper" and present[:1] != ["catch_errors"]:
-            behind = ()
-        position = max((present.index(other) + 1 for other in behind if other in present), default=0)
-        # A section that no pipeline names has no say: the filter gets the global conf alone.
-        contexts.insert(position, _our_context(loadwsgi.FILTER, name, dict(pipeline.global_conf)))
+        if name not in present:
+            # A section that no pipeline names has no say: the filter gets the global conf alone.
+            added = _our_context(loadwsgi.FILTER, name, dict(pipeline.global_conf))
+            contexts.insert(_place(name, behind, present), added)
 
 
 def _our_context(object_type: Any, name: str, global_conf: dict[str, str]) -> loadwsgi.LoaderContext:

@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Any, NoReturn
 
 from swiftlite.common.concurrency import reset_after_fork, sleep, spawn, trampoline
-from swiftlite.common.notify import be_silent, notify, reloading
+from swiftlite.common.notify import be_silent, cannot_reload, notify, reloading
 from swiftlite.common.restart import Trial, is_place_of_parent, start_anew
 from swiftlite.common.watchdog import watchdog
 from swiftlite.http.response import WSGIApp
@@ -439,7 +439,7 @@ class Master:
         problem = trial.verdict(status)
         if problem:
             self.log.error("cannot reload, going on as before: %s", problem)
-            notify("READY=1")
+            cannot_reload(problem)
         return not problem
 
     def _reload(self) -> NoReturn:

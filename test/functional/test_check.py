@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from functional.cluster import PROGRAMS, Cluster
+from interop.lab import Lab
 from swiftlite.cli import check, layout
+from swiftlite.cli.findings import Report
+from swiftlite.common.conf_lines import read_outline
 
 Fault = Callable[[Cluster], None]
 
@@ -139,6 +142,16 @@ PLANTED = {
     "no devices": Planted(
         conf("object-server", "DEFAULT", devices="/nowhere"), "object-server", ("[DEFAULT] devices: there is no directory",)
     ),
+    "no devices of a daemon": Planted(
+        conf("object-updater", "object-updater", devices="/nowhere"),
+        "object-updater",
+        ("[object-updater] devices: there is no directory",),
+    ),
+    "no devices of an app": Planted(
+        conf("object-server", "app:object-server", **{"set devices": "/nowhere"}),
+        "object-server",
+        ("[app:object-server] devices: there is no directory",),
+    ),
     "port of another": Planted(same_port, "object-server", ("[DEFAULT] bind_port: ", "account-server.conf has port")),
     "metrics on one port": Planted(
         text("object-server", "[object-updater]", "[object-updater]\nmetrics_port = 7\n[object-auditor]\nmetrics_port = 7\n[object-x]"),
@@ -172,3 +185,39 @@ def test_a_start_warns_of_unknown_options(cluster: Cluster) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     warnings = [line for line in done.stderr.splitlines() if "WARNING" in line and "intervall" in line]
     assert len(warnings) == 1 and "did you mean interval?" in warnings[0], done.stderr
+
+
+def test_the_daemon_itself_checks(cluster: Cluster) -> None:
+    conf("proxy-server", "app:proxy-server", node_timeot="3")(cluster)
+    process = cluster.servers["proxy-server"].process
+    done = subprocess.run(
+        [sys.executable, str(PROGRAMS / process.program), str(process.conf), "--check"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "node_timeot: unknown option; did you mean node_timeout?" in done.stdout
+    assert done.stdout.endswith("1 error, 0 warnings for proxy-server\n") and not done.stderr
+
+
+@pytest.mark.parametrize("kind", layout.SERVER_KINDS)
+def test_confs_that_openstack_swift_runs_with_pass(tmp_path: Path, kind: str) -> None:
+    """Those of the tests in which both work on the same disks."""
+    lab = Lab(tmp_path, tmp_path)
+    outline = read_outline(str(lab.write_conf(kind, lab.devices(), ("127.0.0.1", 1))))
+    report = Report(outline)
+    check.check_text(report, f"{kind}-server", list(outline.headers))
+    assert [finding.text for finding in report.findings] == []
+
+
+def test_another_account_must_be_able_to_write(cluster: Cluster) -> None:
+    """Root looks with the eyes of the account that the daemon becomes."""
+    cache = cluster.directory / "closed"
+    cache.mkdir(mode=0o700)
+    conf("object-updater", "DEFAULT", user="nobody", recon_cache_path=str(cache))(cluster)
+    process = cluster.servers["object-updater"].process
+    command = [sys.executable, str(PROGRAMS / process.program), str(process.conf), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    told = f"[DEFAULT] recon_cache_path: nobody may not write to {cache}" in done.stdout
+    assert told is (os.geteuid() == 0), done.stdout + done.stderr

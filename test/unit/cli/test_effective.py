@@ -152,6 +152,29 @@ def test_swift_conf(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["storage-policy:0"]["name"]["value"] == "Policy-0"
 
 
+def test_filters_that_the_proxy_adds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "proxy-server.conf"
+    path.write_text(PIPELINE.format("catch_errors cache proxy-server"))
+    assert show_config.main([str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["pipeline:main"]["pipeline, as it is loaded"]["value"]
+    assert found == "catch_errors gatekeeper copy dlo versioned_writes memcache listing_formats proxy-server"
+    # Those of a daemon are left as they are.
+    path.write_text(PIPELINE.format("catch_errors cache proxy-server") + "[object-expirer]\n")
+    assert show_config.main([str(path)]) == 0
+    assert "as it is loaded" not in capsys.readouterr().out
+
+
+PIPELINE = """[pipeline:main]
+pipeline = {}
+[app:proxy-server]
+use = egg:swift#proxy
+[filter:catch_errors]
+use = egg:swift#catch_errors
+[filter:cache]
+use = egg:swift#memcache
+"""
+
+
 def test_it_shows_what_the_server_reads(tmp_path: Path) -> None:
     """The values of a filter as Paste hands them to its factory."""
     path = tmp_path / "conf"

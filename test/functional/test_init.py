@@ -1,0 +1,154 @@
+"""swiftlite-init runs a whole node: started, looked at, reloaded, stopped, found dead; only by pid, nobody else's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from functional.cluster import PROGRAMS, Cluster, wait_until
+from swiftlite.cli import children, layout
+from swiftlite.cli.processes import read_process
+
+DAEMONS = {"account-server", "container-server", "object-server", "proxy-server", "object-expirer"} | {
+    f"{kind}-{daemon}" for kind, daemon in layout.DAEMONS
+}
+
+
+class Node:
+    """A laid-out store, and its swiftlite-init."""
+
+    def __init__(self, directory: Path) -> None:
+        self.cluster = Cluster(directory)
+        self.run_dir = directory / "run"
+
+    def init(self, *words: str, status: int = 0) -> list[str]:
+        """Run swiftlite-init; returns the lines that it printed on both channels."""
+        places = {
+            "--swift-dir": self.cluster.layout.etc,
+            "--run-dir": self.run_dir,
+            "--log-dir": self.cluster.directory / "log",
+        }
+        command = [sys.executable, str(PROGRAMS / "swiftlite-init"), *words]
+        command += [str(word) for pair in places.items() for word in pair]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == status, done.stdout + done.stderr
+        return (done.stdout + done.stderr).splitlines()
+
+    def states(self, *words: str, status: int = 0) -> dict[str, list[str]]:
+        """The words of each line of ``status``, by daemon."""
+        return {line.split()[0]: line.split()[1:] for line in self.init(*words, "status", status=status)}
+
+    def pid(self, name: str) -> int:
+        """Of a daemon, as its pid file says."""
+        return int((self.run_dir / f"{name}.pid").read_text())
+
+    def edit(self, server: str, section: str, **options: str) -> None:
+        """Set options of a conf."""
+        path = self.cluster.servers[server].process.conf
+        path.write_text(layout.set_options(path.read_text(), section, options))
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    """A node that is laid out; whatever of it runs in the end is stopped."""
+    made = Node(tmp_path)
+    yield made
+    if list(made.run_dir.glob("*.pid")):
+        made.init("all", "stop", "--kill-wait", "10", "--kill-after-timeout")
+    made.cluster.remove()
+
+
+def test_a_whole_node(node: Node) -> None:
+    lines = node.init("all", "start")
+    assert {line.split()[1].partition("...")[0] for line in lines} == DAEMONS
+    # Ready means ready: the first request is served.
+    connection = node.cluster.connection()
+    connection.put_container("c")
+    connection.put_object("c", "o", b"body")
+    assert connection.get_object("c", "o")[1] == b"body"
+
+    states = node.states("all")
+    assert set(states) == DAEMONS
+    assert all(words[0] == "running" and words[2] == "since" for words in states.values())
+    assert states["object-updater"][-1] == str(node.cluster.servers["object-updater"].process.conf)
+    assert {name: int(words[1]) for name, words in states.items()} == {name: node.pid(name) for name in DAEMONS}
+
+    # Who runs is not started again.
+    assert all("runs already" in line for line in node.init("all", "start"))
+    assert node.states("all") == states
+
+    # A conf that has changed is read anew by the same process.
+    assert children.request(node.cluster.proxy_address, "GET", "/healthcheck")[0] == 200
+    disabled = node.cluster.directory / "disabled"
+    disabled.touch()
+    node.edit("proxy-server", "filter:healthcheck", disable_path=str(disabled))
+    node.init("proxy", "reload")
+    wait_until(
+        lambda: children.request(node.cluster.proxy_address, "GET", "/healthcheck")[0] == 503,
+        "no worker with the old conf is left",
+    )
+    assert node.states("proxy")["proxy-server"][1] == states["proxy-server"][1]
+    # One that cannot be used is told of, and all stays as it is.
+    node.edit("proxy-server", "filter:slo", yield_frequency="never")
+    lines = node.init("proxy", "reload", status=1)
+    assert any("cannot reload" in line and "yield_frequency" in line for line in lines), lines
+    assert children.request(node.cluster.proxy_address, "GET", "/healthcheck")[0] == 503
+    node.init("object-server", "object-updater", "reload-seamless")
+    assert node.states("object") == {name: words for name, words in states.items() if name.startswith("object-")}
+
+    # One dies without a word: that is seen, and put right.
+    victim = node.pid("object-server")
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: read_process(victim) is None, "it is dead")
+    assert node.states("object", status=1)["object-server"][0] == "dead"
+    wait_until(lambda: not children.is_taken(node.cluster.servers["object-server"].address), "its workers are gone")
+    node.init("object-server", "start")
+    assert node.states("main")["object-server"][0] == "running"
+    assert node.cluster.connection().get_object("c", "o")[1] == b"body"
+
+    pids = [node.pid(name) for name in DAEMONS]
+    node.init("all", "stop")
+    assert [read_process(pid) for pid in pids if read_process(pid)] == []
+    assert not list(node.run_dir.glob("*.pid"))
+    assert {words[0] for words in node.states("all", status=1).values()} == {"stopped"}
+    assert node.init("all", "stop") == []
+
+
+def test_who_cannot_start_says_why(node: Node) -> None:
+    with socket.create_server(node.cluster.servers["account-server"].address):
+        lines = node.init("account-server", "container-server", "start", status=1)
+    assert any("account-server ended with 1: " in line and "Address already in use" in line for line in lines), lines
+    assert node.states("main", status=1)["container-server"][0] == "running"
+    assert not (node.run_dir / "account-server.pid").exists()
+
+
+def test_nobody_else_is_stopped(node: Node) -> None:
+    """A pid file whose daemon is gone, and whose pid the kernel has given to another process."""
+    other = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    try:
+        node.run_dir.mkdir(exist_ok=True)
+        (node.run_dir / "object-updater.pid").write_text(f"{other.pid}\n")
+        assert node.states("object-updater", status=1)["object-updater"][:2] == ["dead", str(other.pid)]
+        node.init("object-updater", "reload", status=1)
+        assert "has ended already" in node.init("object-updater", "stop")[0]
+        assert other.poll() is None
+        assert not (node.run_dir / "object-updater.pid").exists()
+    finally:
+        other.kill()
+        other.communicate()
+
+
+def test_once_and_check(node: Node) -> None:
+    lines = node.init("object-updater", "account-replicator", "once")
+    assert [line.split()[0] for line in lines] == ["Starting", "Starting"]
+    assert not list(node.run_dir.glob("*.pid"))
+    assert all("nothing is wrong" in line for line in node.init("main", "check"))
+    node.edit("object-updater", "object-updater", intervall="1")
+    assert any("did you mean interval?" in line for line in node.init("object-updater", "check", status=1))

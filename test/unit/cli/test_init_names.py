@@ -1,0 +1,192 @@
+"""Which daemons the words of swiftlite-init mean, where their confs and pid files are, and whose a process is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from swiftlite.cli import init, init_names, pid_files
+from swiftlite.cli.conf_places import ConfPlace
+from swiftlite.cli.init_names import MAIN, REST, Instance, Wanted, confs_of, instances, left_over, resolve
+from swiftlite.cli.processes import Process
+from swiftlite.cli.tool import ToolError
+
+OBJECT = ("object-replicator", "object-updater", "object-auditor", "object-expirer")
+
+
+@pytest.mark.parametrize(
+    "words, programs",
+    [
+        (["proxy-server"], ["proxy-server"]),
+        (["proxy"], ["proxy-server"]),
+        (["object"], ["object-server", *OBJECT]),
+        (["object-*"], ["object-server", *OBJECT]),
+        (["*-updater"], ["object-updater", "container-updater"]),
+        (["main"], list(MAIN)),
+        (["rest"], list(REST)),
+        (["all"], [*MAIN, *REST]),
+        (
+            ["object-server", "object-server", "main"],
+            ["object-server", "account-server", "container-server", "proxy-server"],
+        ),
+    ],
+)
+def test_words(words: list[str], programs: list[str]) -> None:
+    assert [wanted.program for wanted in resolve(words)] == programs
+
+
+def test_who_must_have_a_conf() -> None:
+    assert [(wanted.program, wanted.named) for wanted in resolve(["rest", "object-updater"]) if wanted.named] == [
+        ("object-updater", True)
+    ]
+    assert [wanted.named for wanted in resolve(["account"])] == [True, False, False, False]
+
+
+def test_one_conf_of_several() -> None:
+    assert resolve(["object-server.1"]) == [Wanted("object-server", "1")]
+    assert {wanted.conf_name for wanted in resolve(["object.2"])} == {"2"}
+
+
+@pytest.mark.parametrize("word, hint", [("objekt-server", "object-server"), ("everything", "all, main")])
+def test_a_word_that_means_nothing(word: str, hint: str) -> None:
+    with pytest.raises(ToolError, match=hint):
+        resolve([word])
+
+
+@pytest.fixture
+def swift_dir(tmp_path: Path) -> Path:
+    directory = tmp_path / "etc"
+    for name, text in {
+        "object-server/1.conf": "[object-updater]\n",
+        "object-server/2.conf": "[object-updater]\n[object-expirer]\n",
+        "container-server.conf.d/10-all.conf": "[container-updater]\n",
+        "object-expirer.conf": "[object-expirer]\n",
+    }.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return directory
+
+
+def test_confs(swift_dir: Path) -> None:
+    def relative(program: str) -> list[str]:
+        return [os.path.relpath(place.path, swift_dir) for place in confs_of(program, str(swift_dir))]
+
+    assert relative("object-server") == ["object-server/1.conf", "object-server/2.conf"]
+    assert relative("object-updater") == ["object-server/1.conf", "object-server/2.conf"]
+    assert relative("object-auditor") == []  # no conf has a section for it
+    assert relative("object-expirer") == ["object-expirer.conf"]
+    (swift_dir / "object-expirer.conf").unlink()
+    assert relative("object-expirer") == ["object-server/2.conf"]
+    assert relative("container-updater") == ["container-server.conf.d"]
+    assert relative("proxy-server") == []
+    assert [each.name for each in instances(Wanted("object-server"), str(swift_dir), 2)] == ["object-server.2"]
+    assert [each.name for each in instances(Wanted("object-server", "1"), str(swift_dir))] == ["object-server.1"]
+
+
+@pytest.mark.parametrize(
+    "program, name, conf, expected",
+    [
+        ("object-server", "", "object-server.conf", "object-server.pid"),
+        ("object-updater", "1", "object-server/1.conf", "object-updater/1.pid"),
+        ("object-server", "", "object-server.conf.d", "object-server.pid.d"),
+    ],
+)
+def test_pid_paths(program: str, name: str, conf: str, expected: str) -> None:
+    instance = Instance(program, ConfPlace(program, name, f"/etc/swift/{conf}"))
+    assert instance.pid_path("/run/swift") == f"/run/swift/{expected}"
+
+
+def test_daemons_whose_conf_is_gone(tmp_path: Path, swift_dir: Path) -> None:
+    run_dir = tmp_path / "run"
+    for name in ("object-server/1.pid", "object-server/9.pid", "object-server.pid.d", "object-updater/1.pid"):
+        pid_files.write(str(run_dir / name), 1)
+    known = instances(Wanted("object-server"), str(swift_dir))
+    found = left_over(Wanted("object-server"), str(run_dir), known)
+    assert [os.path.relpath(each.pid_path(str(run_dir)), run_dir) for each in found] == [
+        "object-server.pid.d",
+        "object-server/9.pid",
+    ]
+    assert [each.name for each in left_over(Wanted("object-server", "9"), str(run_dir), known)] == ["object-server.9"]
+
+
+SERVER = Instance("object-server", ConfPlace("object-server", "1", "/etc/swift/object-server/1.conf"))
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        (("python3", "/opt/bin/swiftlite-object-server", "/etc/swift/object-server/1.conf"), True),
+        (("python3", "-X", "dev", "/opt/bin/swiftlite-object-server", "/etc/swift/object-server/1.conf", "-v"), True),
+        (("python3", "/opt/bin/swiftlite-object-server", "/etc/swift/object-server/2.conf"), False),
+        (("python3", "/opt/bin/swiftlite-object-updater", "/etc/swift/object-server/1.conf"), False),
+        (("vi", "/etc/swift/object-server/1.conf"), False),
+        (("",), False),
+    ],
+)
+def test_whose_a_process_is(arguments: tuple[str, ...], expected: bool) -> None:
+    process = Process(pid=2, parent=1, started=0, age=1.0, name="python3", arguments=arguments)
+    assert pid_files.is_instance(process, SERVER) is expected
+
+
+@pytest.fixture
+def somebody() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is none of ours."""
+    running = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    yield running
+    running.kill()
+    running.communicate()
+
+
+def test_a_pid_that_is_anothers_by_now(tmp_path: Path, somebody: subprocess.Popen[bytes]) -> None:
+    path = SERVER.pid_path(str(tmp_path))
+    pid_files.write(path, somebody.pid)
+    state = pid_files.state_of(SERVER, str(tmp_path))
+    assert (state.pid, state.is_running, state.is_stale) == (somebody.pid, False, True)
+    with pid_files.handle(SERVER, str(tmp_path)) as held:
+        assert held is None
+    assert somebody.poll() is None
+
+
+@pytest.mark.parametrize("content", ["", "many", "-1", "999999999"])
+def test_a_file_without_a_pid_of_anybody(tmp_path: Path, content: str) -> None:
+    path = Path(SERVER.pid_path(str(tmp_path)))
+    path.parent.mkdir()
+    path.write_text(content)
+    assert pid_files.state_of(SERVER, str(tmp_path)).is_stale
+    with pid_files.handle(SERVER, str(tmp_path)) as held:
+        assert held is None
+
+
+def test_every_program_has_a_launcher() -> None:
+    programs = Path(__file__).resolve().parents[3] / "bin"
+    for program in init_names.GROUPS["all"]:
+        assert os.access(programs / f"swiftlite-{program}", os.X_OK), program
+
+
+def test_confs_that_are_missing(tmp_path: Path, swift_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    places = ["--swift-dir", str(swift_dir), "--run-dir", str(tmp_path / "run")]
+
+    def said(*words: str) -> tuple[int, str]:
+        return init.main([*words, *places]), capsys.readouterr().err
+
+    assert said("proxy-server", "start") == (1, f"proxy-server: there is no conf for it in {swift_dir}\n")
+    assert said("proxy-server", "start", "--non-strict")[0] == 0
+    assert said("object-server.7", "stop") == (1, f"object-server: there is no conf 7 for it in {swift_dir}\n")
+    assert said("container", "stop") == (0, "")
+    assert said("account-*", "stop") == (0, "")
+    assert said("account-*", "stop", "--strict")[0] == 1
+    assert "did you mean object-server" in said("objct-server", "start")[1]
+    assert said("status", "main")[0] == 1  # the command may come first; not all of them run
+
+
+@pytest.mark.parametrize("words", [["object-server"], ["start"], ["object-server", "begin"], []])
+def test_wrong_command_lines(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        init.main(words)
+    assert raised.value.code == 2
