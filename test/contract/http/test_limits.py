@@ -171,6 +171,7 @@ class TestRetire:
             wire.send(GET)
             wait_until(lambda: app.waiting == 2, "the request")
             server.retire()
+            wait_until(lambda: server.server.draining, "the retirement")
             server.drain(0.1)
             assert idle.is_closed() and wire.is_closed()
             app.gate.set()
