@@ -206,7 +206,6 @@ FOREVER = [
     ("object-updater", {"updater_workers": 2}),
     ("object-auditor", BOTH_PASSES),
     ("object-replicator", {"replicator_workers": 2}),
-    ("account-replicator", {}),
     ("container-auditor", {}),
 ]
 
