@@ -130,9 +130,9 @@ def _reap_any() -> tuple[int, int] | None:
     return (pid, status) if pid else None
 
 
-def adopt_orphans() -> None:
-    """Become the parent of what children leave behind, so that :func:`end_descendants` can wait for all of them."""
-    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+def adopt_orphans(does: bool) -> None:
+    """Become the parent of what children leave behind, so that :func:`end_descendants` can wait for all of it, or no more."""
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, int(does))
 
 
 def end_descendants() -> None:

@@ -30,6 +30,8 @@ class Life:
     def __init__(self, logger: logging.Logger, pid_file: PidFile | None = None) -> None:
         self.logger = logger
         self.pid_file = pid_file
+        self._handlers: dict[int, Any] = {}
+        """Those of before."""
 
     @classmethod
     def from_conf(cls, program: str, texts: Mapping[str, str], path: str, has_pid_file: bool) -> Life:
@@ -47,13 +49,13 @@ class Life:
         return cls(logger, PidFile.claim(options.pid_file, program, path) if has_pid_file else None)
 
     def __enter__(self) -> Life:
-        forks.adopt_orphans()
+        forks.adopt_orphans(True)
         if self.pid_file:
             self.pid_file.write()
         for number in ENDS:
-            signal.signal(number, self._end)
+            self._handlers[number] = signal.signal(number, self._end)
         for number in RENEWS:
-            signal.signal(number, self._renew)
+            self._handlers[number] = signal.signal(number, self._renew)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS + RENEWS)  # a reload has left them blocked
         watchdog.start()
         watchdog.keep_beating()
@@ -63,6 +65,9 @@ class Life:
     def __exit__(self, *_: Any) -> None:
         notify("STOPPING=1")
         self.leave()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        forks.adopt_orphans(False)
 
     def leave(self) -> None:
         """Remove the pid file."""

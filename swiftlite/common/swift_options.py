@@ -14,7 +14,7 @@ EVERYWHERE = _names(
     fallocate_reserve ionice_class ionice_priority keep_idle key_file log_custom_handlers log_max_line_length
     log_statsd_default_sample_rate log_statsd_host log_statsd_metric_prefix log_statsd_port
     log_statsd_sample_rate_factor log_udp_host log_udp_port nice_priority require_proxy_protocol ring_check_interval
-    ring_ip servers_per_port stale_worker_timeout statsd_emit_legacy statsd_label_mode
+    ring_ip servers_per_port statsd_emit_legacy statsd_label_mode
     """
 )
 """Those of ``[DEFAULT]``, which any section may repeat."""

@@ -90,7 +90,8 @@ class HTTPServer:
 
     def serve(self) -> None:
         """Accept and serve until ``drain`` or ``retire`` has been called and all has ended."""
-        self._acceptors = [spawn(self._accept_forever, listener) for listener in self.listeners]
+        if not self.draining:
+            self._acceptors = [spawn(self._accept_forever, listener) for listener in self.listeners]
         self._told_to_end.wait()
         self._finish()
 

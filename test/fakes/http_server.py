@@ -55,11 +55,12 @@ class EchoApp:
 
 
 class ServerThread:
-    """Serves ``app`` on a free port until ``stop`` or ``drain``; a context manager."""
+    """Serves ``app`` on a free port, or several, until ``stop``, ``drain`` or ``retire``; a context manager."""
 
-    def __init__(self, app, **options):
-        listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.address = listener.getsockname()
+    def __init__(self, app, listeners=1, **options):
+        listener = [socket.create_server(("127.0.0.1", 0), backlog=256) for _ in range(listeners)]
+        self.addresses = [each.getsockname() for each in listener]
+        self.address = self.addresses[0]
         self.server = None
         self.app = app
         self._control, control = socket.socketpair()
@@ -70,8 +71,13 @@ class ServerThread:
             self.server = HTTPServer(listener, app, HTTPOptions(**options), logging.getLogger("test.http"))
 
             def obey():
-                trampoline(control, read=True)
-                self.server.drain(float(control.recv(64)))
+                while True:
+                    trampoline(control, read=True)
+                    order = control.recv(64)
+                    if order == b"retire":
+                        self.server.retire()
+                    else:
+                        return self.server.drain(float(order))
 
             spawn(obey)
             started.set()
@@ -88,6 +94,10 @@ class ServerThread:
         """Ask the server to drain; returns at once."""
         self._control.send(str(grace).encode())
 
+    def retire(self):
+        """Tell the server that another serves in its place; returns at once."""
+        self._control.send(b"retire")
+
     def join(self):
         """Wait until the server has finished."""
         self._thread.join(PATIENCE)
@@ -102,8 +112,7 @@ class ServerThread:
 
     def __exit__(self, *_exc_info):
         if self._thread.is_alive():
-            if not self.server.draining:
-                self.drain(0)
+            self.drain(0)
             self.join()
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from fakes.http_server import EchoApp, ServerThread, wait_until
+from fakes.http_server import EchoApp, RawConnection, ServerThread, wait_until
 from swiftlite.common.concurrency import get_hub, sleep
 from swiftlite.http.stream import Stream
 
@@ -85,6 +85,105 @@ class TestDrain:
             wire.send(GET)
             assert wire.read_response().status == 200
             server.join()
+
+
+class Pausing:
+    """Answers with two chunks, the second once the gate is open."""
+
+    def __init__(self):
+        self.gate = threading.Event()
+
+    def __call__(self, _environ, start_response):
+        start_response("200 OK", [("Content-Length", "2")])
+        yield b"a"
+        while not self.gate.is_set():
+            sleep(0.002)
+        yield b"b"
+
+
+class TestRetire:
+    """No client must hear of it that another server goes on."""
+
+    def test_the_next_request_is_the_last(self):
+        with ServerThread(EchoApp()) as server, server.connect() as wire:
+            wire.send(GET)
+            assert "connection" not in wire.read_response().headers
+            server.retire()
+            wait_until(lambda: server.server.draining, "the retirement")
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(server.address)
+            time.sleep(0.2)  # longer than a look at what is left
+            assert wire.is_open()
+            wire.send(GET)
+            response = wire.read_response()
+            assert (response.status, response.headers["connection"]) == (200, "close")
+            assert wire.is_closed()
+            server.join()
+
+    def test_an_answer_that_has_promised_another_is_as_good_as_its_word(self):
+        app = Pausing()
+        with ServerThread(app) as server, server.connect() as wire:
+            wire.send(GET)
+            assert "connection" not in wire.read_head().headers
+            server.retire()
+            wait_until(lambda: server.server.draining, "the retirement")
+            app.gate.set()
+            assert wire.read_bytes(2) == b"ab"
+            time.sleep(0.05)
+            wire.send(GET)
+            response = wire.read_response()
+            assert (response.body, response.headers["connection"]) == (b"ab", "close")
+            server.join()
+
+    def test_who_has_not_asked_yet_is_answered(self):
+        with ServerThread(EchoApp()) as server, server.connect() as wire:
+            server.retire()
+            wait_until(lambda: server.server.draining, "the retirement")
+            wire.send(GET)
+            assert wire.read_response().headers["connection"] == "close"
+            server.join()
+
+    def test_idle_connections_have_their_usual_time(self):
+        with ServerThread(EchoApp(), keepalive_timeout=0.3) as server, server.connect() as wire:
+            wire.send(GET)
+            wire.read_response()
+            server.retire()
+            assert wire.is_closed()
+            server.join()
+
+    def test_it_ends_at_last(self):
+        app = GateApp()
+        with ServerThread(app, stale_worker_timeout=0.1) as server, server.connect() as wire:
+            wire.send(GET)
+            wait_until(lambda: app.waiting, "the request")
+            server.retire()
+            assert wire.is_closed()
+            app.gate.set()
+            server.join()
+
+    def test_a_drain_hurries_it_up(self):
+        app = GateApp()
+        with ServerThread(app) as server, server.connect() as idle, server.connect() as wire:
+            app.gate.set()
+            idle.send(GET)
+            idle.read_response()
+            app.gate.clear()
+            wire.send(GET)
+            wait_until(lambda: app.waiting == 2, "the request")
+            server.retire()
+            wait_until(lambda: server.server.draining, "the retirement")
+            server.drain(0.1)
+            assert idle.is_closed() and wire.is_closed()
+            app.gate.set()
+            server.join()
+
+
+def test_one_server_may_listen_on_several_sockets():
+    with ServerThread(EchoApp(), listeners=3) as server:
+        for address in server.addresses:
+            with RawConnection(address) as wire:
+                wire.send(GET)
+                assert wire.read_response().status == 200
 
 
 def test_a_connection_that_nobody_reads_costs_nothing():

@@ -289,6 +289,27 @@ def test_systemd_is_told(program, tmp_path, monkeypatch):
         assert server.wait() == 0
 
 
+def test_a_worker_that_hangs_is_not_hidden_from_systemd(program, tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
+        notifications.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "600000")
+        server = program(2).start()
+        notifications.settimeout(20)
+        while notifications.recv(1000) != b"WATCHDOG=1":
+            pass
+        with server.connect() as stuck:
+            stuck.send(b"GET /hang HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert "a worker hangs" in server.process.stderr.readline()
+            with contextlib.suppress(BlockingIOError):
+                notifications.setblocking(False)
+                while True:
+                    notifications.recv(1000)
+            notifications.settimeout(0.6)  # as long as systemd would wait
+            with pytest.raises(TimeoutError):
+                notifications.recv(1000)
+
+
 def test_stray_signals_are_no_problem(program):
     server = program(2).start()
     for _ in range(5):

@@ -101,13 +101,9 @@ class Checker(Walker):
 def test_the_exit_status_tells_whether_jobs_failed(tmp_path, words, done_well, status):
     (tmp_path / "x.conf").write_text(f"[walker]\nlog_name = {tmp_path.name}\n")
     Checker.done_well = done_well
-    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
-    try:
-        assert daemon.main(Checker, [str(tmp_path / "x.conf"), *words]) == status
-    finally:
-        for number, handler in handlers.items():
-            if handler is not None and signal.getsignal(number) != handler:
-                signal.signal(number, handler)
+    handlers = [signal.getsignal(number) for number in sorted(signal.valid_signals())]
+    assert daemon.main(Checker, [str(tmp_path / "x.conf"), *words]) == status
+    assert [signal.getsignal(number) for number in sorted(signal.valid_signals())] == handlers
 
 
 @pytest.mark.parametrize("found", [0, 1])

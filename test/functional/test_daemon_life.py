@@ -1,0 +1,331 @@
+"""Servers and daemons as systemd and operators know them: what they tell, how they end, reload and hang, what they may use."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functional.cluster import PROGRAMS, Cluster, wait_until
+from swiftlite.cli import children, layout
+from swiftlite.common.forks import descendants
+
+RELOADS = [signal.SIGHUP, signal.SIGUSR1]
+
+
+class Systemd:
+    """The end of a notification socket that systemd holds."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        path.chmod(0o777)
+        self.socket.settimeout(20)
+
+    def hear(self, start: str) -> list[str]:
+        """Return the lines of the next message that begins so; others are passed over."""
+        while True:
+            lines = self.socket.recv(4096).decode().split("\n")
+            if lines[0].startswith(start):
+                return lines
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[Systemd]:
+    made = Systemd(tmp_path / "notify")
+    yield made
+    made.socket.close()
+
+
+class Program:
+    """A server or daemon, started by a systemd of ours."""
+
+    def __init__(self, command: list[str], log: Path, environment: dict[str, str]) -> None:
+        self.log = log
+        with open(log, "ab") as output:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, **environment}
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def ends(self) -> int:
+        """Its exit status; nothing of it is left."""
+        left = descendants(self.pid)
+        status = self.process.wait(20)
+        assert not [pid for pid in left if Path(f"/proc/{pid}").exists()]
+        return status
+
+    def says(self, text: str) -> bool:
+        return text in self.log.read_text()
+
+
+Start = Callable[..., Program]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Cluster:
+    """A cluster that is laid out, but not started."""
+    return Cluster(tmp_path / "cluster")
+
+
+@pytest.fixture
+def start(cluster: Cluster, systemd: Systemd, tmp_path: Path) -> Iterator[Start]:
+    programs = []
+
+    def begin(
+        name: str, *arguments: str, settings: dict[str, dict[str, Any]] | None = None, **environment: str
+    ) -> Program:
+        conf = conf_of(cluster, name)
+        for section, options in (settings or {}).items():
+            texts = {option: str(value) for option, value in options.items()}
+            conf.write_text(layout.set_options(conf.read_text(), section, texts))
+        command = [sys.executable, str(PROGRAMS / f"swiftlite-{name}"), str(conf), *arguments]
+        made = Program(command, tmp_path / f"{name}.log", {"NOTIFY_SOCKET": str(systemd.path), **environment})
+        programs.append(made)
+        return made
+
+    yield begin
+    for program in programs:
+        if program.process.poll() is None:
+            program.process.kill()
+            program.process.wait()
+
+
+def conf_of(cluster: Cluster, name: str) -> Path:
+    if name in cluster.servers:
+        return cluster.servers[name].process.conf
+    return layout.conf_path(cluster.layout, name.partition("-")[0], cluster.layout.nodes[0])
+
+
+def options_of(cluster: Cluster, name: str, section: str, **options: Any) -> None:
+    conf = conf_of(cluster, name)
+    texts = {option: str(value) for option, value in options.items()}
+    conf.write_text(layout.set_options(conf.read_text(), section, texts))
+
+
+def workers(program: Program) -> list[int]:
+    return descendants(program.pid)
+
+
+# Servers ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_server_tells_systemd(start: Start, systemd: Systemd, cluster: Cluster, count: int) -> None:
+    server = start("object-server", settings={"DEFAULT": {"workers": count}})
+    _, status = systemd.hear("READY=1")
+    assert (f"2 of 2 workers serve 127.0.0.1 port {cluster.server('object-server').address[1]}" in status) == bool(
+        count
+    )
+    for number in RELOADS:
+        server.signal(number)
+        told = systemd.hear("RELOADING=1")[1]
+        assert int(told.removeprefix("MONOTONIC_USEC=")) > 0
+        systemd.hear("READY=1")
+    assert children.is_healthy(cluster.server("object-server").address)
+    options_of(cluster, "object-server", "DEFAULT", workers="many")
+    server.signal(signal.SIGHUP)
+    systemd.hear("RELOADING=1")
+    systemd.hear("READY=1")
+    assert server.says("cannot reload, going on as before: swiftlite-object-server: ") and server.says(
+        "[DEFAULT] workers"
+    )
+    server.signal(signal.SIGTERM)
+    systemd.hear("STOPPING=1")
+    assert server.ends() == 0
+
+
+def test_a_server_tells_of_a_lost_worker(start: Start, systemd: Systemd) -> None:
+    server = start("account-server", settings={"DEFAULT": {"workers": 2}})
+    systemd.hear("READY=1")
+    os.kill(workers(server)[0], signal.SIGKILL)
+    systemd.hear("STATUS=1 of 2")
+    systemd.hear("STATUS=2 of 2")
+
+
+def test_a_reload_takes_up_options_of_the_port_and_the_workers(
+    start: Start, systemd: Systemd, cluster: Cluster
+) -> None:
+    server = start("object-server", settings={"DEFAULT": {"workers": 4}})
+    ip, port = cluster.server("object-server").address
+    systemd.hear("READY=1")
+    for count in (1, 3):  # fewer workers than sockets: all of them are accepted on
+        options_of(cluster, "object-server", "DEFAULT", workers=count)
+        server.signal(signal.SIGHUP)
+        assert f"{count} of {count} workers" in systemd.hear("READY=1")[1]
+        wait_until(lambda count=count: len(workers(server)) == count, "the old workers end")
+        assert all(children.is_healthy((ip, port)) for _ in range(20))
+    with socket.create_server((ip, 0)) as taken:
+        options_of(cluster, "object-server", "DEFAULT", bind_port=taken.getsockname()[1])
+        server.signal(signal.SIGUSR1)
+        systemd.hear("READY=1")
+        assert server.says("going on as before") and children.is_healthy((ip, port))
+        free = taken.getsockname()[1]
+    server.signal(signal.SIGUSR1)
+    systemd.hear("READY=1")
+    assert children.is_healthy((ip, free))
+    wait_until(lambda: not children.is_taken((ip, port)), "the old port is free")
+
+
+def test_a_server_whose_worker_hangs_lets_the_watchdog_bite(start: Start, systemd: Systemd) -> None:
+    """SIGSTOP does to a worker's event loop what an endless loop in it would do."""
+    server = start("container-server", settings={"DEFAULT": {"workers": 2}}, WATCHDOG_USEC="1000000")
+    for _ in range(3):
+        systemd.hear("WATCHDOG=1")
+    stuck = workers(server)[0]
+    os.kill(stuck, signal.SIGSTOP)
+    wait_until(lambda: server.says("a worker hangs"), "the master notices")
+    systemd.socket.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            systemd.hear("WATCHDOG=1")  # said before
+    systemd.socket.settimeout(20)
+    os.kill(stuck, signal.SIGCONT)
+    systemd.hear("WATCHDOG=1")
+
+
+# Daemons ----------------------------------------------------------------------------------------------------------------
+
+BOTH_PASSES = {"zero_byte_files_per_second": 50}
+FOREVER = [
+    ("object-updater", {"updater_workers": 2}),
+    ("object-auditor", BOTH_PASSES),
+    ("object-replicator", {"replicator_workers": 2}),
+    ("container-auditor", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), FOREVER, ids=[name for name, _ in FOREVER])
+def test_a_daemon_reloads_and_ends_with_all_its_children(
+    start: Start, systemd: Systemd, cluster: Cluster, name: str, options: dict[str, Any]
+) -> None:
+    daemon = start(name, settings={name: {"interval": 0.2, **options}}, WATCHDOG_USEC="2000000")
+    systemd.hear("READY=1")
+    systemd.hear("STATUS=")
+    forked = name in ("object-auditor", "object-replicator")
+    if forked:
+        wait_until(lambda: len(workers(daemon)) == 2, "there are two of them")
+    for number in RELOADS:
+        before = workers(daemon)
+        daemon.signal(number)
+        systemd.hear("RELOADING=1")
+        systemd.hear("READY=1")
+        assert not forked or not set(before) & set(workers(daemon))
+    options_of(cluster, name, name, interval="often")
+    daemon.signal(signal.SIGHUP)
+    systemd.hear("RELOADING=1")
+    systemd.hear("READY=1")
+    assert daemon.log.read_text().count("cannot reload, going on as before") == 1 and daemon.says(f"[{name}] interval")
+    systemd.hear("WATCHDOG=1")
+    if forked:
+        wait_until(lambda: len(workers(daemon)) == 2, "they work on")
+    daemon.signal(signal.SIGTERM)
+    systemd.hear("STOPPING=1")
+    assert daemon.ends() == 0
+
+
+def test_a_child_that_hangs_lets_the_watchdog_bite(start: Start, systemd: Systemd) -> None:
+    daemon = start(
+        "object-auditor", settings={"object-auditor": {"interval": 30, **BOTH_PASSES}}, WATCHDOG_USEC="1000000"
+    )
+    systemd.hear("READY=1")
+    wait_until(lambda: len(workers(daemon)) == 2, "both passes are made")
+    for _ in range(8):  # longer than the limit: what waits does not hang
+        systemd.hear("WATCHDOG=1")
+    os.kill(workers(daemon)[0], signal.SIGSTOP)
+    systemd.socket.settimeout(1.0)
+    with pytest.raises(TimeoutError):
+        while True:
+            systemd.hear("WATCHDOG=1")
+    daemon.signal(signal.SIGTERM)
+    os.kill(workers(daemon)[0], signal.SIGCONT)
+    assert daemon.ends() == 0
+
+
+def test_a_single_pass_tells_systemd_too(start: Start, systemd: Systemd) -> None:
+    daemon = start("container-updater", "--once")
+    systemd.hear("READY=1")
+    systemd.hear("STOPPING=1")
+    assert daemon.ends() == 0
+
+
+# What the kernel and other programs see ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["object-server", "object-replicator"])
+def test_pid_file_and_limits(start: Start, systemd: Systemd, cluster: Cluster, tmp_path: Path, name: str) -> None:
+    settings = {
+        "pid_file": tmp_path / "run-{program}.pid",
+        "rlimit_nofile": 700,
+        "rlimit_memory": 3 << 30,
+        "oom_score_adj": 321,
+        "workers": 1,
+    }
+    program = start(
+        name, settings={"DEFAULT": settings, "object-replicator": {"interval": 0.2, "replicator_workers": 1}}
+    )
+    systemd.hear("READY=1")
+    file = tmp_path / f"run-{name}.pid"
+    wait_until(lambda: workers(program), "it has a worker")
+    for number in (None, signal.SIGHUP):
+        if number:
+            program.signal(number)
+            systemd.hear("READY=1")
+            wait_until(lambda: workers(program), "it has a worker")
+        assert file.read_text() == f"{program.pid}\n"
+        for pid in (program.pid, workers(program)[-1]):
+            lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+            limits = {line[:26].strip(): line[26:].split()[0] for line in lines if line[26:].strip()}
+            assert int(limits["Max open files"]) >= 700
+            assert int(limits["Max data size"]) == 3 << 30
+            assert Path(f"/proc/{pid}/oom_score_adj").read_text() == "321\n"
+    command = [sys.executable, str(PROGRAMS / f"swiftlite-{name}"), str(conf_of(cluster, name))]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert second.returncode == 1 and second.stderr.count("\n") == 1
+    assert f"held by process {program.pid}" in second.stderr
+    program.signal(signal.SIGTERM)
+    assert program.ends() == 0
+    assert not file.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root changes its user")
+def test_a_user_with_its_groups_and_no_others(start: Start, systemd: Systemd, cluster: Cluster, tmp_path: Path) -> None:
+    """What needs root is done before it is given up; the pid file too."""
+    for place in (cluster.directory, *cluster.directory.rglob("*"), tmp_path, *tmp_path.parents[:2]):
+        os.chmod(place, place.stat().st_mode | (0o777 if place.is_dir() else 0o644))
+    (tmp_path / "run").mkdir(mode=0o755)
+    account = pwd.getpwnam("nobody")
+    file = tmp_path / "run" / "x.pid"
+    settings = {"user": "nobody", "pid_file": file, "oom_score_adj": 5, "workers": 1}
+    for name in ("container-server", "container-auditor"):
+        program = start(name, settings={"DEFAULT": settings})
+        systemd.hear("READY=1")
+        pid = (workers(program) or [program.pid])[0]
+
+        def status(pid: int = pid) -> dict[str, set[str]]:
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            return {line.partition(":")[0]: set(line.split()[1:]) for line in lines}
+
+        wait_until(lambda: status()["Uid"] == {str(account.pw_uid)}, "root is given up")
+        assert status()["Gid"] == {str(account.pw_gid)}
+        assert status()["Groups"] == set(map(str, os.getgrouplist("nobody", account.pw_gid)))
+        assert file.read_text() == f"{program.pid}\n" and file.stat().st_uid == 0
+        assert Path(f"/proc/{pid}/oom_score_adj").read_text() == "5\n"
+        program.signal(signal.SIGTERM)
+        assert program.ends() == 0
+        assert not file.exists() or file.read_text() == ""
