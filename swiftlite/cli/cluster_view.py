@@ -23,6 +23,8 @@ MAX_ANSWER = 16 << 20
 BASIC = ("time", "version", "ringmd5", "swiftconfmd5", "facts", "load", "sockstat")
 """Of every server; what takes a look at disks comes last, since a dying one keeps everybody waiting."""
 ON_DISKS = ("devices", "driveaudit", "diskusage", "unmounted", "quarantined")
+SERVER = "server"
+"""A check that is none of recon's: which server it is."""
 CHECKS: dict[str, tuple[str, ...]] = {
     "object": (*BASIC, "async", "auditor/object", "updater/object", "expirer/object", "replication/object", *ON_DISKS),
     "container": (*BASIC, "auditor/container", "updater/container", "replication/container", *ON_DISKS),
@@ -68,7 +70,7 @@ class Gatherer:
         for check in checks:
             sent = self.clock()
             try:
-                answers[check] = fetch_json(client, (server.ip, server.port), f"/recon/{check}")
+                answers[check] = _ask_for(client, (server.ip, server.port), check)
             except NoAnswer as error:
                 problems[check] = str(error)
             except BackendError as error:
@@ -79,6 +81,22 @@ class Gatherer:
             if check == "time":
                 asked = replace(asked, sent=sent, received=self.clock())
         return asked
+
+
+def _ask_for(client: Client, address: tuple[str, int], check: str) -> Any:
+    if check == SERVER:
+        return _server_program(client, address)
+    return fetch_json(client, address, f"/recon/{check}")
+
+
+def _server_program(client: Client, address: tuple[str, int]) -> str:
+    """Which server it is, ``object-server`` say: what it calls itself when it is asked for its options."""
+    response = client.request(address, "OPTIONS", "/", {})
+    response.drain()
+    response.close()
+    if response.status != 200:
+        raise NoAnswer(f"status {response.status}")
+    return (response.headers.get("Server") or "").partition("/")[0]
 
 
 def fetch(client: Client, address: tuple[str, int], path: str) -> bytes:

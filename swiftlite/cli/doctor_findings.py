@@ -81,9 +81,19 @@ def shell_on(server: Server, line: str) -> str:
     return line if server.is_local else shlex.join(("ssh", server.ip, line))
 
 
-def restart(server: Server, program: str) -> str:
-    """Start a daemon, say ``object-replicator``, anew."""
-    return on(server, "systemctl", "restart", f"swiftlite-{program}")
+def unit(program: str, conf: str = "") -> str:
+    """The unit of a daemon, say ``object-replicator``: that of its conf file, where several have a directory."""
+    directory, _, file = conf.rpartition("/")
+    instance = file.removesuffix(".conf")
+    return f"swiftlite-{program}@{instance}" if directory.endswith("-server") else f"swiftlite-{program}"
+
+
+def restart(server: Server, program: str, conf: str = "") -> str:
+    """Start a daemon anew.
+
+    :param conf: its server's conf file, if that is known
+    """
+    return on(server, "systemctl", "restart", unit(program, conf))
 
 
 def copy_to(server: Server, source: str, target: str) -> str:

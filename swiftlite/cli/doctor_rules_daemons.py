@@ -19,6 +19,7 @@ from swiftlite.cli.doctor_findings import (
     once,
     restart,
     span,
+    unit,
 )
 
 RECLAIM_AGE = 7 * DAY
@@ -124,7 +125,7 @@ def _pass_of(view: ClusterView, limits: Limits, asked: Asked, daemon: Pass) -> I
     if daemon.check[0] not in asked.answers:
         return
     last, subject = last_pass(asked, daemon.check), f"{daemon.program} {asked.server.ip}"
-    fix = restart(asked.server, daemon.program)
+    fix = restart(asked.server, daemon.program, asked.conf)
     if last is None:
         # A server that has just been started says nothing of its daemons yet.
         started = asked.figure("facts", "started")
@@ -169,7 +170,7 @@ def failures(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             peers = ", ".join(sorted(nodes)[:5]) if isinstance(nodes, dict) else ""
             what = f"{failed:.0f} failures in its last pass" + (f", with {peers}" if peers else "")
             why = "replicas that should be alike stay different, and a node more to fail can lose the newest"
-            fix = on(asked.server, "journalctl", "-u", f"swiftlite-{kind}-replicator", "-p", "warning")
+            fix = on(asked.server, "journalctl", "-u", unit(f"{kind}-replicator", asked.conf), "-p", "warning")
             yield Finding("replication-failures", WARNING, f"{kind}-replicator {asked.server.ip}", what, why, fix)
 
 

@@ -18,6 +18,7 @@ from swiftlite.cli.doctor_findings import (
     restart,
     shell_on,
     span,
+    unit,
 )
 
 SPARE_FILES = 256
@@ -54,12 +55,12 @@ def without_recon(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             why = "nobody can tell how its disks and daemons are"
             line = rf"sed -i 's/^\(pipeline *=.*\) \({kind}-server\)$/\1 recon \2/' {quote(asked.conf)} && "
             line += rf"printf '\n[filter:recon]\nuse = egg:swiftlite#recon\n' >> {quote(asked.conf)} && "
-            line += f"systemctl restart swiftlite-{kind}-server"
+            line += f"systemctl restart {unit(f'{kind}-server', asked.conf)}"
             yield Finding("recon-missing", WARNING, asked.server.name, what, why, shell_on(asked.server, line))
         elif unanswered:
             told = ", ".join(f"{check} ({problem})" for check, problem in list(unanswered.items())[:3])
             why = "a check that does not answer may wait for a dying disk"
-            fix = on(asked.server, "journalctl", "-u", f"swiftlite-{kind}-server", "-g", "recon")
+            fix = on(asked.server, "journalctl", "-u", unit(f"{kind}-server", asked.conf), "-g", "recon")
             yield Finding("recon-fails", WARNING, asked.server.name, f"it does not tell {told}", why, fix)
 
 
@@ -72,7 +73,7 @@ def open_files(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         what = f"a worker may open {allowed:.0f} files, and serves {clients:.0f} clients"
         why = "under load it can accept no connection, and open no object"
         line = f"sed -i 's/^\\[DEFAULT\\]/&\\nrlimit_nofile = {RAISED_FILES}/' {quote(asked.conf)} && "
-        line += f"systemctl restart swiftlite-{asked.server.kind}-server"
+        line += f"systemctl restart {unit(f'{asked.server.kind}-server', asked.conf)}"
         yield Finding("open-files", WARNING, asked.server.name, what, why, shell_on(asked.server, line))
 
 

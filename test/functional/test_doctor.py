@@ -406,7 +406,8 @@ def test_a_daemon_that_makes_no_passes(
     assert (code, codes(found)) == (1, {"pass-stale"})
     finding = only(found, "pass-stale")
     assert finding["subject"] == f"{program} 127.0.0.1"
-    assert finding["fix"] == f"systemctl restart swiftlite-{program}"
+    instance = "" if program == "object-expirer" else "@1"
+    assert finding["fix"] == f"systemctl restart swiftlite-{program}{instance}"
 
 
 # --- rings ---
