@@ -157,7 +157,18 @@ def certificate_of_server(address: tuple[str, int], timeout: float) -> Certifica
         return CertificateFacts(place, problem=str(error))
 
 
-# --- memcached ---
+# --- the proxy ---
+
+
+def local_proxies(swift_dir: str) -> list[tuple[str, int]]:
+    """Where the proxies listen whose conf files are here."""
+    found = []
+    for conf in _confs(swift_dir, "proxy-server"):
+        options = conf.section("DEFAULT")
+        ip, port = options.get("bind_ip", "0.0.0.0").strip(), options.get("bind_port", "").strip()
+        if port.isdecimal():
+            found.append(({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(ip, ip), int(port)))
+    return found
 
 
 def memcached_servers(swift_dir: str) -> list[str]:

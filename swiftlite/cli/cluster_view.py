@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from swiftlite.cli.cluster_facts import Asked, RingFacts, Server
 from swiftlite.common.addresses import is_own, own_addresses
 from swiftlite.common.concurrency import in_order
+from swiftlite.core import metrics_text
 from swiftlite.core.json_text import load_json
 from swiftlite.http.client import Client
 from swiftlite.http.errors import BackendError
@@ -23,13 +24,13 @@ MAX_ANSWER = 16 << 20
 BASIC = ("time", "version", "ringmd5", "swiftconfmd5", "facts", "load", "sockstat")
 """Of every server; what takes a look at disks comes last, since a dying one keeps everybody waiting."""
 ON_DISKS = ("devices", "driveaudit", "diskusage", "unmounted", "quarantined")
-SERVER = "server"
-"""A check that is none of recon's: which server it is."""
+SERVER, METRICS = "server", "metrics"
+"""Checks that are none of recon's: which server it is; what it counts."""
 CHECKS: dict[str, tuple[str, ...]] = {
     "object": (*BASIC, "async", "auditor/object", "updater/object", "expirer/object", "replication/object", *ON_DISKS),
     "container": (*BASIC, "auditor/container", "updater/container", "replication/container", *ON_DISKS),
     "account": (*BASIC, "auditor/account", "replication/account", *ON_DISKS),
-    "proxy": BASIC,
+    "proxy": (*BASIC, METRICS),
 }
 """What each kind of server is asked, in this order."""
 
@@ -86,6 +87,8 @@ class Gatherer:
 def _ask_for(client: Client, address: tuple[str, int], check: str) -> Any:
     if check == SERVER:
         return _server_program(client, address)
+    if check == METRICS:
+        return metrics_text.parse(fetch(client, address, "/metrics").decode("utf-8", "replace"))
     return fetch_json(client, address, f"/recon/{check}")
 
 
@@ -138,12 +141,17 @@ def servers_of(rings: Iterable[RingFacts]) -> list[Server]:
         for device in ring.devices:
             place = devices.setdefault((kind, device["ip"], device["port"]), {})
             place.setdefault(ring.name, []).append(device["device"])
+    ours = own_addresses("0.0.0.0")
     return [
-        replace(server_at(*place), devices={ring: tuple(sorted(names)) for ring, names in named.items()})
+        replace(server_at(*place, ours), devices={ring: tuple(sorted(names)) for ring, names in named.items()})
         for place, named in sorted(devices.items())
     ]
 
 
-def server_at(kind: str, ip: str, port: int) -> Server:
-    """A server, which may be one of this machine."""
-    return Server(kind, ip, port, is_local=ip.startswith("127.") or is_own(ip, own_addresses("0.0.0.0")))
+def server_at(kind: str, ip: str, port: int, own: Collection[str] | None = None) -> Server:
+    """A server, which may be one of this machine.
+
+    :param own: addresses of this machine; default: those of its interfaces
+    """
+    ours = own_addresses("0.0.0.0") if own is None else own
+    return Server(kind, ip, port, is_local=ip.startswith("127.") or is_own(ip, ours))

@@ -40,6 +40,9 @@ from swiftlite.wire.direct import parse_host
 HEALTHY, WARNINGS, CRITICALS, UNKNOWN = 0, 1, 2, 3
 """Exit codes, as monitoring of Nagios' kind reads them."""
 
+SHOWN = 10
+"""Findings of a kind that are shown unless all are wanted."""
+
 RULES: tuple[Rule, ...] = (
     *doctor_rules_hosts.RULES,
     *doctor_rules_devices.RULES,
@@ -145,14 +148,23 @@ def exit_code(found: Sequence[Finding]) -> int:
 # --- showing ---
 
 
-def show(view: ClusterView, found: Sequence[Finding], output: TextIO) -> None:
-    """Write the findings for a person."""
+def show(view: ClusterView, found: Sequence[Finding], output: TextIO, most: int | None = None) -> None:
+    """Write the findings for a person: those of a kind together, since a fault of many nodes is one fault.
+
+    :param most: of a kind that are shown
+    """
     is_terminal = output.isatty()
+    kinds: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in found:
-        colour, end = (_COLOURS[finding.severity], "\x1b[0m") if is_terminal else ("", "")
-        subject, what, why, fix = map(printable, (finding.subject, finding.what, finding.why, finding.fix))
-        print(f"{colour}{finding.severity.upper()}{end} {subject}: {what}", file=output)
-        print(f"    why: {why}\n    fix: {fix}", file=output)
+        kinds.setdefault((finding.severity, finding.code, finding.why), []).append(finding)
+    for (severity, code, why), findings in kinds.items():
+        colour, end = (_COLOURS[severity], "\x1b[0m") if is_terminal else ("", "")
+        print(f"{colour}{severity.upper()} {code}{end}: {printable(why)}", file=output)
+        for finding in findings[:most]:
+            subject, what, fix = map(printable, (finding.subject, finding.what, finding.fix))
+            print(f"  {subject}: {what}\n    {fix}", file=output)
+        if most is not None and len(findings) > most:
+            print(f"  and {len(findings) - most} more; -v shows all", file=output)
     counts = [f"{sum(one.severity == severity for one in found)} {severity}" for severity in reversed(SEVERITIES)]
     verdict = "healthy" if exit_code(found) == HEALTHY else ", ".join(counts[:2])
     print(f"{len(view.servers)} servers and {len(view.rings)} rings: {verdict}", file=output)
@@ -183,7 +195,7 @@ def main(argv: Sequence[str]) -> int:
     if options.json:
         print(as_json(view, found))
     elif found or not options.quiet:
-        show(view, found, sys.stdout)
+        show(view, found, sys.stdout, most=None if options.verbose else SHOWN)
     return exit_code(found)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from shlex import quote
 
 from swiftlite.cli.cluster_facts import Asked, ClusterView
+from swiftlite.cli.cluster_view import METRICS
 from swiftlite.cli.doctor_findings import (
     CRITICAL,
     DAY,
@@ -135,4 +136,35 @@ def memcached(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             yield Finding("memcached", WARNING, facts.address, facts.problem, why, fix)
 
 
-RULES: tuple[Rule, ...] = (unreachable, without_recon, open_files, workers, sockets, certificates, memcached)
+def limited_nodes(servers: Iterable[Asked]) -> dict[str, list[str]]:
+    """Devices (``ip:port/device``) that proxies pass over for their errors, with the proxies that do."""
+    found: dict[str, list[str]] = {}
+    for asked in servers:
+        for sample in asked.table(METRICS).get("swiftlite_node_error_limited", ()):
+            if sample.value and sample.labels.get("node"):
+                found.setdefault(sample.labels["node"], []).append(asked.server.address)
+    return found
+
+
+def error_limited(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Devices that failed so often that proxies pass over them for a while."""
+    for node, proxies in sorted(limited_nodes(view.reached("proxy")).items()):
+        address = node.partition("/")[0]
+        server = next((asked.server for asked in view.servers if asked.server.address == address), None)
+        what = f"{', '.join(proxies[:5])} passes over it for its errors"
+        why = "what belongs there goes to handoffs, and where too many are passed over requests fail with 503"
+        command = ("journalctl", "-u", f"swiftlite-{server.kind if server else 'object'}-server", "-p", "warning")
+        fix = on(server, *command) if server else "swiftlite-recon --all"
+        yield Finding("error-limited", WARNING, node, what, why, fix)
+
+
+RULES: tuple[Rule, ...] = (
+    unreachable,
+    without_recon,
+    open_files,
+    workers,
+    sockets,
+    certificates,
+    memcached,
+    error_limited,
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from dataclasses import replace
 
 import pytest
@@ -23,6 +24,7 @@ from swiftlite.cli.cluster_facts import (
 )
 from swiftlite.cli.cluster_view import CHECKS
 from swiftlite.cli.doctor_findings import Limits
+from swiftlite.core.metrics_text import Sample
 
 NOW = 1_700_000_000.0
 DAY = 86400.0
@@ -416,6 +418,27 @@ CASES = [
         *("sockets", "warning", "10.0.0.1", "ssh 10.0.0.1"),
     ),
     (
+        lambda view: replace(
+            view,
+            servers=(
+                *view.servers,
+                Asked(
+                    Server("proxy", "10.0.0.9", 8080),
+                    {
+                        "metrics": {
+                            "swiftlite_node_error_limited": [
+                                Sample({"node": "10.0.0.2:6201/sda"}, 1.0),
+                                Sample({"node": "10.0.0.3:6201/sda"}, 0.0),
+                            ]
+                        }
+                    },
+                    problems={"time": "status 404"},
+                ),
+            ),
+        ),
+        *("error-limited", "warning", "10.0.0.2:6201/sda", "ssh 10.0.0.2 'journalctl -u swiftlite-container-server"),
+    ),
+    (
         lambda view: replace(view, certificates=(CertificateFacts("10.0.0.9:443", NOW - 5),)),
         *("certificate-expires", "critical", "10.0.0.9:443", "certbot renew"),
     ),
@@ -482,6 +505,19 @@ def test_servers_of_openstack_swift_do_not_tell_all_and_that_is_no_fault():
 )
 def test_exit_codes(severities, code):
     assert doctor.exit_code([doctor.Finding("c", severity, "s", "w", "y", "f") for severity in severities]) == code
+
+
+def test_what_many_nodes_have_is_shown_together(capsys):
+    found = [
+        doctor.Finding("c", "warning", f"node{number}\x1b[2J", "is ill", "it hurts", "heal") for number in range(4)
+    ]
+    doctor.show(healthy(), found, sys.stdout, most=2)
+    assert capsys.readouterr().out.splitlines() == [
+        "WARNING c: it hurts",
+        *(line for number in (0, 1) for line in (f"  node{number}\\x1b[2J: is ill", "    heal")),
+        "  and 2 more; -v shows all",
+        "9 servers and 3 rings: 0 critical, 4 warning",
+    ]
 
 
 JSON = st.recursive(
