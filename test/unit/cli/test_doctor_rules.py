@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functional.remedies import problem
+from functional.remedies import commands, problem
 from swiftlite.cli import doctor
 from swiftlite.cli.cluster_facts import (
     Asked,
@@ -443,6 +443,10 @@ CASES = [
         *("certificate-expires", "critical", "10.0.0.9:443", "certbot renew"),
     ),
     (
+        lambda view: replace(view, certificates=(CertificateFacts("10.0.0.9:443", NOW + 20 * DAY),)),
+        *("certificate-expires", "warning", "10.0.0.9:443", "certbot renew"),
+    ),
+    (
         lambda view: replace(view, certificates=(CertificateFacts("/a.pem", problem="cut short"),)),
         *("certificate-unreadable", "critical", "/a.pem", "openssl x509"),
     ),
@@ -466,6 +470,34 @@ def test_one_thing_is_wrong(change, code, severity, subject, remedy):
 
 def test_nothing_is_wrong_with_a_healthy_cluster():
     assert doctor.findings(healthy(), Limits()) == []
+
+
+def test_directories_do_for_devices_where_mount_check_is_off():
+    view = told(1, "*", "unmounted", [{"device": "sda", "mounted": False}])(healthy())
+    view = told(1, "*", "facts", "settings", "mount_check", False)(view)
+    assert doctor.findings(view, Limits()) == []
+
+
+def test_what_the_reserve_keeps_is_not_free():
+    [finding] = doctor.findings(told(1, "*", "facts", "devices", disk(free=TB // 200))(healthy()), Limits())
+    assert finding.what == "5 GB are free, less than fallocate_reserve keeps"
+
+
+def test_reclaim_age_is_told_of_once():
+    view = told(2, "account", "facts", "settings", "reclaim_age", {"account-replicator": "3600"})(healthy())
+    view = told(2, "account", "facts", "options", "account-replicator", {"reclaim_age": "other digest"})(view)
+    assert [finding.code for finding in doctor.findings(view, Limits())] == ["reclaim-age-differs"]
+
+
+def test_names_that_a_server_tells_are_no_shell():
+    strange = "/srv/node; rm -rf ~"
+    view = told(1, "*", "devices", {strange: ["sda"]})(healthy())
+    view = told(1, "*", "quarantined", "objects", 1)(view)
+    view = told(1, "*", "facts", "devices", disk(read_only=True))(view)
+    remedies = [finding.fix for finding in doctor.findings(view, Limits())]
+    assert len(remedies) == 2
+    for remedy in remedies:
+        assert "rm" not in [words[0] for words in commands(remedy)]
 
 
 def test_every_remedy_is_a_command_that_exists():
