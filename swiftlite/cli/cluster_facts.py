@@ -170,6 +170,19 @@ class MemcachedFacts:
 
 
 @dataclass(frozen=True)
+class ConfFacts:
+    """A conf file of this machine.
+
+    :ivar program: the server or daemon that reads it
+    :ivar errors: lines, as its ``--check`` writes them
+    """
+
+    program: str
+    path: str
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ClusterView:
     """All of it; `taken` is when, by this machine's clock."""
 
@@ -180,6 +193,7 @@ class ClusterView:
     servers: tuple[Asked, ...] = ()
     certificates: tuple[CertificateFacts, ...] = ()
     memcached: tuple[MemcachedFacts, ...] = ()
+    confs: tuple[ConfFacts, ...] = ()
 
     def reached(self, *kinds: str) -> list[Asked]:
         """The servers that answered, of these kinds, or of all."""

@@ -8,16 +8,29 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from swiftlite.cli.cluster_facts import BuilderFacts, CertificateFacts, MemcachedFacts, RingFacts, SwiftConfFacts
+from swiftlite.cli.cluster_facts import (
+    BuilderFacts,
+    CertificateFacts,
+    ConfFacts,
+    MemcachedFacts,
+    RingFacts,
+    SwiftConfFacts,
+)
+from swiftlite.cli.conf_places import find_confs
+from swiftlite.cli.findings import ERROR, Report, in_order
+from swiftlite.common.conf_lines import DEFAULT, read_outline
 from swiftlite.common.config import ConfFile, ConfigError
+from swiftlite.common.unknown_options import pipeline_sections
 from swiftlite.core.certificates import not_after
 from swiftlite.ring import format
 from swiftlite.ring.format import RingError
 
 _RING = re.compile(r"^(account|container|object(-[1-9][0-9]*)?)\.ring\.gz$")
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
+_CERTIFICATE_OPTIONS = ("cert_file", "backend_cert_file", "backend_ca_file")
+SERVERS = ("proxy-server", "object-server", "container-server", "account-server")
 _WORDS_OF_SAMPLES = ("changeme", "%RANDOM%", "%SWIFT_HASH_PATH_SUFFIX%")
 
 
@@ -103,28 +116,12 @@ def is_of_a_sample(secret: str) -> bool:
 
 
 def certificate_files(swift_dir: str) -> list[str]:
-    """The certificates that the servers' conf files here name (``cert_file``), each once."""
-    found = []
-    for kind in ("proxy", "object", "container", "account"):
-        for conf in _confs(swift_dir, f"{kind}-server"):
-            path = conf.section("DEFAULT").get("cert_file", "").strip()
-            if path and path not in found:
-                found.append(path)
-    return found
-
-
-def _confs(swift_dir: str, name: str) -> Iterator[ConfFile]:
-    """The conf file of a server, or several in a directory of its name; what cannot be read has other judges."""
-    paths = [os.path.join(swift_dir, f"{name}.conf")]
-    directory = os.path.join(swift_dir, name)
-    if os.path.isdir(directory):
-        paths += [os.path.join(directory, file) for file in sorted(os.listdir(directory)) if file.endswith(".conf")]
-    for path in paths:
-        if os.path.isfile(path):
-            try:
-                yield ConfFile.load(path)
-            except ConfigError:
-                continue
+    """The certificates that the servers' conf files and swift.conf here name, each once."""
+    swift_conf = os.path.join(swift_dir, "swift.conf")
+    sections = [conf.section("DEFAULT") for server in SERVERS for conf in _confs(swift_dir, server)]
+    sections += [conf.section("swift-tls") for conf in _loaded([swift_conf])]
+    named = [options.get(name, "").strip() for options in sections for name in _CERTIFICATE_OPTIONS]
+    return list(dict.fromkeys(filter(None, named)))
 
 
 def certificate_of_file(path: str) -> CertificateFacts:
@@ -155,6 +152,44 @@ def certificate_of_server(address: tuple[str, int], timeout: float) -> Certifica
         return CertificateFacts(place, problem=f"no TLS: {error.strerror or error}")
     except ValueError as error:
         return CertificateFacts(place, problem=str(error))
+
+
+# --- conf files ---
+
+
+def _confs(swift_dir: str, server: str) -> Iterator[ConfFile]:
+    """The conf files of a server here; one that cannot be read is told of by :func:`conf_facts`."""
+    return _loaded(place.path for place in find_confs(swift_dir, server))
+
+
+def _loaded(paths: Iterable[str]) -> Iterator[ConfFile]:
+    for path in paths:
+        try:
+            yield ConfFile.load(path)
+        except ConfigError:
+            continue
+
+
+def conf_facts(swift_dir: str) -> Iterator[ConfFacts]:
+    """What is wrong with each conf file here, by itself, for each program that reads it."""
+    # Only who has conf files waits for the option tables of all programs.
+    for server in (*SERVERS, "object-expirer"):
+        for place in find_confs(swift_dir, server):
+            from swiftlite.cli.check import DAEMON_CLASSES, check_text, own_sections
+
+            try:
+                outline = read_outline(place.path)
+            except ConfigError as error:
+                yield ConfFacts(server, place.path, (str(error),))
+                continue
+            daemons = [name for name in outline.headers if name in DAEMON_CLASSES]
+            for program in [server, *daemons] if server in SERVERS else daemons:
+                report = Report(outline)
+                is_server = program in SERVERS
+                sections = pipeline_sections(outline) if is_server else own_sections(outline, program)
+                check_text(report, program, (DEFAULT, *sections))
+                errors = (found.text for found in in_order(report.findings) if found.level == ERROR)
+                yield ConfFacts(program, place.path, tuple(errors))
 
 
 # --- the proxy ---

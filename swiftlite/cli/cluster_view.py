@@ -45,18 +45,20 @@ class Gatherer:
 
     :ivar timeout: seconds to wait for a connection, and for every answer
     :ivar concurrency: servers that are asked at once
+    :ivar new_client: makes what asks them, of the timeouts for a connection and for an answer
     """
 
     timeout: float = TIMEOUT
     concurrency: int = CONCURRENCY
     clock: Callable[[], float] = time.time
+    new_client: Callable[[float, float], Client] = Client
 
     def ask_all(
         self, servers: Iterable[Server], checks: Mapping[str, Sequence[str]] | None = None
     ) -> tuple[Asked, ...]:
         """Ask every server for the checks of its kind; the answers come in the order of the servers."""
         wanted = CHECKS if checks is None else checks
-        client = Client(self.timeout, self.timeout)
+        client = self.new_client(self.timeout, self.timeout)
         try:
             ask = partial(self._ask, client)
             work = [(server, wanted.get(server.kind, ())) for server in servers]

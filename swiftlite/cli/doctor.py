@@ -25,6 +25,7 @@ from swiftlite.cli.cluster_files import (
     certificate_files,
     certificate_of_file,
     certificate_of_server,
+    conf_facts,
     memcached_servers,
     ring_facts,
     ring_names,
@@ -112,6 +113,7 @@ def look(options: argparse.Namespace) -> ClusterView:
         servers=asked,
         certificates=tuple(_certificates(swift_dir, options)),
         memcached=tuple(_memcached(swift_dir, options.timeout)),
+        confs=tuple(conf_facts(swift_dir)),
     )
 
 

@@ -73,7 +73,9 @@ def open_files(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             continue
         what = f"a worker may open {allowed:.0f} files, and serves {clients:.0f} clients"
         why = "under load it can accept no connection, and open no object"
-        line = f"sed -i 's/^\\[DEFAULT\\]/&\\nrlimit_nofile = {RAISED_FILES}/' {quote(asked.conf)} && "
+        line = (
+            f"sed -i '/^rlimit_nofile/d; s/^\\[DEFAULT\\]/&\\nrlimit_nofile = {RAISED_FILES}/' {quote(asked.conf)} && "
+        )
         line += f"systemctl restart {unit(f'{asked.server.kind}-server', asked.conf)}"
         yield Finding("open-files", WARNING, asked.server.name, what, why, shell_on(asked.server, line))
 
@@ -136,6 +138,20 @@ def memcached(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             yield Finding("memcached", WARNING, facts.address, facts.problem, why, fix)
 
 
+def conf_errors(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Conf files of this machine that do not say what somebody meant."""
+    for facts in view.confs:
+        if facts.errors:
+            what = facts.errors[0].removeprefix("error: ")
+            if len(facts.errors) > 1:
+                what += f" (and {len(facts.errors) - 1} more)"
+            why = (
+                "an option that nobody reads does nothing, and a value that does not fit keeps a program from starting"
+            )
+            fix = f"swiftlite-{facts.program} {quote(facts.path)} --check"
+            yield Finding("conf-errors", WARNING, facts.path, what, why, fix)
+
+
 def limited_nodes(servers: Iterable[Asked]) -> dict[str, list[str]]:
     """Devices (``ip:port/device``) that proxies pass over for their errors, with the proxies that do."""
     found: dict[str, list[str]] = {}
@@ -167,4 +183,5 @@ RULES: tuple[Rule, ...] = (
     certificates,
     memcached,
     error_limited,
+    conf_errors,
 )

@@ -213,6 +213,17 @@ def test_an_option_that_differs(ward: Ward, capsys: pytest.CaptureFixture[str]) 
         assert str(path) in finding["fix"]
 
 
+def test_an_option_that_nobody_reads(ward: Ward, capsys: pytest.CaptureFixture[str]) -> None:
+    path = ward.etc / "proxy-server.conf"
+    with ward.changed(path):
+        ward.change(path, "app:proxy-server", {"acount_autocreate": "true"})
+        code, found = ward.examine(capsys)
+    assert (code, codes(found)) == (1, {"conf-errors"})
+    finding = only(found, "conf-errors")
+    assert "account_autocreate" in finding["what"]
+    assert finding["fix"] == f"swiftlite-proxy-server {path} --check"
+
+
 def test_deletions_that_are_forgotten_at_different_ages(ward: Ward, capsys: pytest.CaptureFixture[str]) -> None:
     path = ward.conf("object", 1)
     with ward.changed(path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import sys
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from swiftlite.cli.cluster_facts import (
     BuilderFacts,
     CertificateFacts,
     ClusterView,
+    ConfFacts,
     MemcachedFacts,
     RingFacts,
     Server,
@@ -451,6 +453,10 @@ CASES = [
         *("certificate-unreadable", "critical", "/a.pem", "openssl x509"),
     ),
     (
+        lambda view: replace(view, confs=(ConfFacts("object-updater", "/etc/swift/o.conf", ("error: a", "error: b")),)),
+        *("conf-errors", "warning", "/etc/swift/o.conf", "swiftlite-object-updater /etc/swift/o.conf --check"),
+    ),
+    (
         lambda view: replace(view, memcached=(MemcachedFacts("10.0.0.9:11211", "Connection refused"),)),
         *("memcached", "warning", "10.0.0.9:11211", "ssh 10.0.0.9 systemctl restart memcached"),
     ),
@@ -522,6 +528,16 @@ def test_a_remedy_that_does_not_exist_is_noticed(line, says):
 def test_every_rule_has_a_case():
     seen = {rule for rule in doctor.RULES for change, *_ in CASES if list(rule(change(healthy()), Limits()))}
     assert set(doctor.RULES) == seen
+    modules = {sys.modules[rule.__module__] for rule in doctor.RULES}
+    written = {function for module in modules for function in vars(module).values() if is_rule(function, module)}
+    assert set(doctor.RULES) == written
+
+
+def is_rule(function, module):
+    """Whether a module has made it a rule, by what it takes."""
+    if not inspect.isfunction(function) or function.__module__ != module.__name__ or function.__name__.startswith("_"):
+        return False
+    return list(inspect.signature(function).parameters) == ["view", "limits"]
 
 
 def test_servers_of_openstack_swift_do_not_tell_all_and_that_is_no_fault():
