@@ -97,7 +97,7 @@ def capacity(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             yield Finding("ring-too-small", CRITICAL, ring.name, what, why, fix)
         elif len(servers) < min(replicas, 2):
             what = f"all its {replicas} replicas are on one server"
-            yield Finding("ring-few-servers", NOTICE, ring.name, what, "that server is down, and all is down", fix)
+            yield Finding("ring-few-servers", NOTICE, ring.name, what, "when that server is down, all is down", fix)
         elif len(zones) < replicas and len(servers) > 1:
             what = f"it has {len(zones)} zones for {replicas} replicas"
             why = "replicas of one zone share what fails: a rack, its switch, its power"

@@ -178,3 +178,12 @@ def test_every_option_of_theirs_is_known(clusters: dict[str, Cluster]) -> None:
     theirs = set(re.findall(names, peer.run(etc, "swift-recon", "--help").stdout, re.MULTILINE))
     assert len(theirs) > 30
     assert theirs - set(re.findall(names, ours(etc, "--help"), re.MULTILINE)) == set()
+
+
+def test_the_doctor_examines_their_servers_too(clusters: dict[str, Cluster]) -> None:
+    etc = clusters["theirs"].layout.etc
+    command = [sys.executable, str(PROGRAMS / "swiftlite-doctor"), "--json", f"--swiftdir={etc}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    # They do not tell that mount_check is off, by which directories do for devices here.
+    assert {finding["code"] for finding in json.loads(done.stdout)["findings"]} == {"device-unmounted"}
