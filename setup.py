@@ -45,6 +45,8 @@ EXTRAS = {
         "pytest-timeout>=2.3",  # a hung daemon must fail its test, not the whole run
         "pytest-xdist>=3.5",  # both cores
         "hypothesis>=6.100",  # laws of the pure rules
+        "pyte>=0.8",  # the terminal in which swiftlite-top is watched
+        "trustme>=1.1",  # certificates that last as long as a test wants
         "python-swiftclient>=4.6",  # the client that users have
         "python-keystoneclient>=5",  # by which it logs in through version 3
     ],

@@ -15,7 +15,7 @@ from typing import Any
 from swiftlite.account.asking import Asker
 from swiftlite.account.backend import AccountBroker
 from swiftlite.account.removal import Doomed, Removal
-from swiftlite.common import daemon
+from swiftlite.common import daemon, recon
 from swiftlite.common.addresses import is_own, own_addresses
 from swiftlite.common.concurrency import GreenPool
 from swiftlite.common.config import option
@@ -103,6 +103,13 @@ class AccountReaper(daemon.Daemon):
         # Shared by all accounts of a pass: together they do no more at once than the options say.
         self._container_pool = GreenPool(max(1, math.isqrt(options.concurrency)))
         self._object_pool = GreenPool(max(1, options.concurrency))
+
+    def run_once(self) -> Counter[str]:
+        """Make one pass, and tell the recon cache when it was over."""
+        counts = super().run_once()
+        changes = {"account_reaper_last": time.time()}
+        recon.dump(self.options.recon_cache_path, "account.recon", changes, self.logger)
+        return counts
 
     # Which accounts ---------------------------------------------------------------------------------------------------
 

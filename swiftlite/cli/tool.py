@@ -55,8 +55,12 @@ def _text(error: Exception) -> str:
     text = str(error)
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         text = f"{error.filename}: {error.strerror}"
-    line = " ".join(part for part in text.split("\n") if part)
-    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], line)
+    return printable(" ".join(part for part in text.split("\n") if part))
+
+
+def printable(text: str) -> str:
+    """A text of others on one line, without what could move the cursor of a terminal."""
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def parser(program: str, usage: str, description: str) -> argparse.ArgumentParser:

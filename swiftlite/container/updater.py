@@ -82,7 +82,7 @@ class ContainerUpdater(daemon.Daemon):
             counts = forks.each(lambda device: self._sweep([device]), devices, workers)
         else:
             counts = self._sweep(devices)
-        changes = {"container_updater_sweep": time.monotonic() - started}
+        changes = {"container_updater_sweep": time.monotonic() - started, "container_updater_last": time.time()}
         recon.dump(self.options.recon_cache_path, recon.CONTAINER_CACHE, changes, self.logger)
         return counts
 

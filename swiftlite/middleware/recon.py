@@ -22,6 +22,7 @@ from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.web import Answer
 from swiftlite.core import node_state
 from swiftlite.core.names import quote_wsgi
+from swiftlite.middleware.node_facts import NodeFacts
 
 CACHED: dict[str, tuple[str, tuple[str, ...]]] = {
     "async": ("object", ("async_pending", "async_pending_last")),
@@ -74,14 +75,16 @@ class ReconOptions:
 class Recon:
     """The filter."""
 
-    def __init__(self, app: WSGIApp, options: ReconOptions, log: Logger) -> None:
+    def __init__(self, app: WSGIApp, options: ReconOptions, log: Logger, conf_path: str = "") -> None:
         self.app = app
         self.options = options
         self.log = log
         self._threads = ThreadPool(THREADS)
+        self._facts = NodeFacts(conf_path, options.swift_dir, options.recon_cache_path)
         self._checks: dict[str, Callable[[], Any]] = {
             "devices": self.devices,
             "diskusage": self.disk_usage,
+            "facts": lambda: self._facts.gather(self._device_paths(may_be_none=True)),
             "load": lambda: node_state.load(_read("/proc/loadavg")),
             "mem": lambda: node_state.memory(_read("/proc/meminfo")),
             "mounted": lambda: node_state.mounts(_read("/proc/mounts")),
@@ -131,9 +134,14 @@ class Recon:
 
     # --- devices ---
 
-    def _device_paths(self) -> list[tuple[str, str]]:
-        """Name and path of each entry that may be a device."""
+    def _device_paths(self, may_be_none: bool = False) -> list[tuple[str, str]]:
+        """Name and path of each entry that may be a device.
+
+        :param may_be_none: a node without the directory is a proxy, and no error
+        """
         root = self.options.devices
+        if may_be_none and not os.path.isdir(root):
+            return []
         found = ((name, os.path.join(root, name)) for name in os.listdir(root))
         return [(name, path) for name, path in found if _may_be_device(path)]
 
@@ -239,4 +247,4 @@ def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[
     conf = {**global_conf, **local_conf}
     options = factory_options(ReconOptions, conf)
     log = get_logger(conf, "recon")
-    return lambda app: Recon(app, options, log)
+    return lambda app: Recon(app, options, log, conf.get("__file__", ""))

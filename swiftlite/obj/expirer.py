@@ -106,6 +106,7 @@ class ObjectExpirer(daemon.Daemon):
         statistics = {
             "object_expiration_pass": time.monotonic() - started,
             "expired_last_pass": counts["expired"],
+            "object_expiration_last": time.time(),
         }
         recon.dump(self.options.recon_cache_path, recon.OBJECT_CACHE, statistics, self.logger)
         return counts

@@ -35,7 +35,7 @@ from swiftlite.wire.peers import PeerFailed, Silences
 
 _COUNTED = (
     *("attempted", "failure", "hashmatch", "remove", "rsync", "success"),
-    *("suffix_count", "suffix_hash", "suffix_sync"),
+    *("suffix_count", "suffix_hash", "suffix_sync", "handoffs_left"),
 )
 """What the recon cache tells of a pass (formats.md 5.8)."""
 
@@ -394,7 +394,7 @@ def sum_up(stats: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for each in stats:
         for ip, devices in each["failure_nodes"].items():
             nodes.setdefault(ip, Counter()).update(devices)
-    return {name: sum(each[name] for each in stats) for name in _COUNTED} | {"failure_nodes": nodes}
+    return {name: sum(each.get(name, 0) for each in stats) for name in _COUNTED} | {"failure_nodes": nodes}
 
 
 def main(argv: list[str]) -> int:

@@ -1,0 +1,159 @@
+"""Gather what is known of a cluster: ask every server of the rings, several at once, each within a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from swiftlite.cli.cluster_facts import Asked, RingFacts, Server
+from swiftlite.common.addresses import is_own, own_addresses
+from swiftlite.common.concurrency import in_order
+from swiftlite.core import metrics_text
+from swiftlite.core.json_text import load_json
+from swiftlite.http.client import Client
+from swiftlite.http.errors import BackendError
+
+CONCURRENCY = 30
+TIMEOUT = 5.0
+MAX_ANSWER = 16 << 20
+"""Bytes of an answer that are read."""
+
+BASIC = ("time", "version", "ringmd5", "swiftconfmd5", "facts", "load", "sockstat")
+"""Of every server; what takes a look at disks comes last, since a dying one keeps everybody waiting."""
+ON_DISKS = ("devices", "driveaudit", "diskusage", "unmounted", "quarantined")
+SERVER, METRICS = "server", "metrics"
+"""Checks that are none of recon's: which server it is; what it counts."""
+CHECKS: dict[str, tuple[str, ...]] = {
+    "object": (*BASIC, "async", "auditor/object", "updater/object", "expirer/object", "replication/object", *ON_DISKS),
+    "container": (*BASIC, "auditor/container", "updater/container", "replication/container", *ON_DISKS),
+    "account": (*BASIC, "auditor/account", "replication/account", *ON_DISKS),
+    "proxy": (*BASIC, METRICS),
+}
+"""What each kind of server is asked, in this order."""
+
+
+class NoAnswer(Exception):
+    """A server did not say what it was asked; the text says why."""
+
+
+@dataclass(frozen=True)
+class Gatherer:
+    """Asks servers.
+
+    :ivar timeout: seconds to wait for a connection, and for every answer
+    :ivar concurrency: servers that are asked at once
+    :ivar new_client: makes what asks them, of the timeouts for a connection and for an answer
+    """
+
+    timeout: float = TIMEOUT
+    concurrency: int = CONCURRENCY
+    clock: Callable[[], float] = time.time
+    new_client: Callable[[float, float], Client] = Client
+
+    def ask_all(
+        self, servers: Iterable[Server], checks: Mapping[str, Sequence[str]] | None = None
+    ) -> tuple[Asked, ...]:
+        """Ask every server for the checks of its kind; the answers come in the order of the servers."""
+        wanted = CHECKS if checks is None else checks
+        client = self.new_client(self.timeout, self.timeout)
+        try:
+            ask = partial(self._ask, client)
+            work = [(server, wanted.get(server.kind, ())) for server in servers]
+            return tuple(in_order(self.concurrency, lambda one: ask(*one), work))
+        finally:
+            client.close()
+
+    def _ask(self, client: Client, server: Server, checks: Sequence[str]) -> Asked:
+        answers: dict[str, Any] = {}
+        problems: dict[str, str] = {}
+        asked = Asked(server, answers, problems)
+        for check in checks:
+            sent = self.clock()
+            try:
+                answers[check] = _ask_for(client, (server.ip, server.port), check)
+            except NoAnswer as error:
+                problems[check] = str(error)
+            except BackendError as error:
+                problems[check] = error.problem
+                # It would keep us waiting each time.
+                problem = "" if answers or len(problems) > 1 else error.problem
+                return replace(asked, problem=problem)
+            if check == "time":
+                asked = replace(asked, sent=sent, received=self.clock())
+        return asked
+
+
+def _ask_for(client: Client, address: tuple[str, int], check: str) -> Any:
+    if check == SERVER:
+        return _server_program(client, address)
+    if check == METRICS:
+        return metrics_text.parse(fetch(client, address, "/metrics").decode("utf-8", "replace"))
+    return fetch_json(client, address, f"/recon/{check}")
+
+
+def _server_program(client: Client, address: tuple[str, int]) -> str:
+    """Which server it is, ``object-server`` say: what it calls itself when it is asked for its options."""
+    response = client.request(address, "OPTIONS", "/", {})
+    response.drain()
+    response.close()
+    if response.status != 200:
+        raise NoAnswer(f"status {response.status}")
+    return (response.headers.get("Server") or "").partition("/")[0]
+
+
+def fetch(client: Client, address: tuple[str, int], path: str) -> bytes:
+    """The body of a 200.
+
+    :raises NoAnswer: when the answer is none
+    :raises BackendError: when there is no answer
+    """
+    response = client.request(address, "GET", path, {})
+    body = b""
+    try:
+        while chunk := response.read(65536):
+            body += chunk
+            if len(body) > MAX_ANSWER:
+                raise NoAnswer(f"the answer is longer than {MAX_ANSWER} bytes")
+    finally:
+        response.close()
+    if response.status != 200:
+        raise NoAnswer(f"status {response.status}")
+    return body
+
+
+def fetch_json(client: Client, address: tuple[str, int], path: str) -> Any:
+    """The JSON value of a 200; raises as :func:`fetch`."""
+    try:
+        return load_json(fetch(client, address, path))
+    except ValueError:
+        raise NoAnswer("the answer is no JSON") from None
+
+
+# --- whom to ask ---
+
+
+def servers_of(rings: Iterable[RingFacts]) -> list[Server]:
+    """The servers that rings name, each once for each kind."""
+    devices: dict[tuple[str, str, int], dict[str, list[str]]] = {}
+    for ring in rings:
+        kind = ring.name.partition("-")[0]
+        for device in ring.devices:
+            place = devices.setdefault((kind, device["ip"], device["port"]), {})
+            place.setdefault(ring.name, []).append(device["device"])
+    ours = own_addresses("0.0.0.0")
+    return [
+        replace(server_at(*place, ours), devices={ring: tuple(sorted(names)) for ring, names in named.items()})
+        for place, named in sorted(devices.items())
+    ]
+
+
+def server_at(kind: str, ip: str, port: int, own: Collection[str] | None = None) -> Server:
+    """A server, which may be one of this machine.
+
+    :param own: addresses of this machine; default: those of its interfaces
+    """
+    ours = own_addresses("0.0.0.0") if own is None else own
+    return Server(kind, ip, port, is_local=ip.startswith("127.") or is_own(ip, ours))

@@ -1,0 +1,225 @@
+"""swiftlite-doctor: what is wrong with a cluster, why it matters, and the command that repairs it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from itertools import chain
+from time import time
+from typing import NoReturn, TextIO
+
+from swiftlite.cli import (
+    doctor_rules_agreement,
+    doctor_rules_daemons,
+    doctor_rules_devices,
+    doctor_rules_hosts,
+    doctor_rules_rings,
+)
+from swiftlite.cli.cluster_facts import CertificateFacts, ClusterView, MemcachedFacts
+from swiftlite.cli.cluster_files import (
+    ask_memcached,
+    certificate_files,
+    certificate_of_file,
+    certificate_of_server,
+    conf_facts,
+    memcached_servers,
+    ring_facts,
+    ring_names,
+    swift_conf_facts,
+)
+from swiftlite.cli.cluster_view import CONCURRENCY, TIMEOUT, Gatherer, server_at, servers_of
+from swiftlite.cli.doctor_findings import CRITICAL, NOTICE, SEVERITIES, WARNING, Finding, Limits, Rule
+from swiftlite.cli.tool import printable, tool
+from swiftlite.common.config import StartError
+from swiftlite.common.memcached import parse_server
+from swiftlite.wire.direct import parse_host
+
+HEALTHY, WARNINGS, CRITICALS, UNKNOWN = 0, 1, 2, 3
+"""Exit codes, as monitoring of Nagios' kind reads them."""
+
+SHOWN = 10
+"""Findings of a kind that are shown unless all are wanted."""
+
+RULES: tuple[Rule, ...] = (
+    *doctor_rules_hosts.RULES,
+    *doctor_rules_devices.RULES,
+    *doctor_rules_agreement.RULES,
+    *doctor_rules_daemons.RULES,
+    *doctor_rules_rings.RULES,
+)
+
+USAGE = "[--swiftdir DIR] [--json] [--quiet] [options]"
+DESCRIPTION = """Ask every server that the rings of this machine name how it is, and look at the files here. Show what is
+wrong, why it matters, and a command that repairs it. Nothing is changed.
+
+Exit codes: 0 healthy, 1 warnings, 2 something critical, 3 could not look."""
+
+_ORDER = {severity: -number for number, severity in enumerate(SEVERITIES)}
+_COLOURS = {CRITICAL: "\x1b[31m", WARNING: "\x1b[33m", NOTICE: "\x1b[2m"}
+_LIMITS = {
+    "clock_skew": ("SECONDS", "clocks may differ by less; ten times that is critical"),
+    "fill_warning": ("PERCENT", "of a device's bytes or inodes"),
+    "fill_critical": ("PERCENT", "the same, critical"),
+    "async_pending": ("COUNT", "updates that may wait on a node"),
+    "async_age": ("SECONDS", "for which an update may wait"),
+    "stale": ("SECONDS", "since a daemon's last pass; a week is critical"),
+    "certificate_days": ("DAYS", "that certificates must still be good for"),
+    "balance": ("PERCENT", "that a device may be from its share of a ring"),
+    "quarantined": ("COUNT", "things that may be in a node's quarantine"),
+    "time_wait": ("COUNT", "TCP connections of a machine that may be in TIME_WAIT"),
+}
+
+
+class CannotLook(Exception):
+    """There is nothing to judge."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """2 would be "critical"."""
+        self.print_usage(sys.stderr)
+        self.exit(UNKNOWN, f"{self.prog}: {message}\n")
+
+
+# --- looking ---
+
+
+def look(options: argparse.Namespace) -> ClusterView:
+    """Gather all that the rules judge.
+
+    :raises CannotLook: when there is no ring, or no server answers
+    """
+    swift_dir: str = os.path.abspath(options.swiftdir)
+    try:
+        names = ring_names(swift_dir)
+    except OSError as error:
+        raise CannotLook(f"{swift_dir}: {error.strerror}") from None
+    if not names:
+        raise CannotLook(f"there is no ring in {swift_dir}: name the directory of the rings with --swiftdir")
+    rings = tuple(ring_facts(swift_dir, name) for name in names)
+    servers = [*servers_of(rings), *(server_at("proxy", *address) for address in options.proxy)]
+    asked = Gatherer(options.timeout, options.concurrency).ask_all(servers)
+    if asked and all(one.problem for one in asked):
+        raise CannotLook(f"none of {len(asked)} servers answers: {asked[0].server.name}: {asked[0].problem}")
+    return ClusterView(
+        taken=time(),
+        swift_dir=swift_dir,
+        swift_conf=swift_conf_facts(swift_dir),
+        rings=rings,
+        servers=asked,
+        certificates=tuple(_certificates(swift_dir, options)),
+        memcached=tuple(_memcached(swift_dir, options.timeout)),
+        confs=tuple(conf_facts(swift_dir)),
+    )
+
+
+def _certificates(swift_dir: str, options: argparse.Namespace) -> Iterator[CertificateFacts]:
+    for path in [*certificate_files(swift_dir), *options.certificate]:
+        yield certificate_of_file(path)
+    for address in options.tls:
+        yield certificate_of_server(address, options.timeout)
+
+
+def _memcached(swift_dir: str, timeout: float) -> Iterator[MemcachedFacts]:
+    for server in memcached_servers(swift_dir):
+        try:
+            yield ask_memcached(server, parse_server(server), timeout)
+        except ValueError:
+            yield MemcachedFacts(server, "it is no ip:port")
+
+
+# --- judging ---
+
+
+def findings(view: ClusterView, limits: Limits) -> list[Finding]:
+    """What is wrong, the worst first."""
+    found = chain.from_iterable(rule(view, limits) for rule in RULES)
+    return sorted(found, key=lambda finding: (_ORDER[finding.severity], finding.code, finding.subject))
+
+
+def exit_code(found: Sequence[Finding]) -> int:
+    """What monitoring is told."""
+    severities = {finding.severity for finding in found}
+    return CRITICALS if CRITICAL in severities else WARNINGS if WARNING in severities else HEALTHY
+
+
+# --- showing ---
+
+
+def show(view: ClusterView, found: Sequence[Finding], output: TextIO, most: int | None = None) -> None:
+    """Write the findings for a person: those of a kind together, since a fault of many nodes is one fault.
+
+    :param most: of a kind that are shown
+    """
+    is_terminal = output.isatty()
+    kinds: dict[tuple[str, str, str], list[Finding]] = {}
+    for finding in found:
+        kinds.setdefault((finding.severity, finding.code, finding.why), []).append(finding)
+    for (severity, code, why), findings in kinds.items():
+        colour, end = (_COLOURS[severity], "\x1b[0m") if is_terminal else ("", "")
+        print(f"{colour}{severity.upper()} {code}{end}: {printable(why)}", file=output)
+        for finding in findings[:most]:
+            subject, what, fix = map(printable, (finding.subject, finding.what, finding.fix))
+            print(f"  {subject}: {what}\n    {fix}", file=output)
+        if most is not None and len(findings) > most:
+            print(f"  and {len(findings) - most} more; -v shows all", file=output)
+    counts = [f"{sum(one.severity == severity for one in found)} {severity}" for severity in reversed(SEVERITIES)]
+    verdict = "healthy" if exit_code(found) == HEALTHY else ", ".join(counts[:2])
+    print(f"{len(view.servers)} servers and {len(view.rings)} rings: {verdict}", file=output)
+
+
+def as_json(view: ClusterView, found: Sequence[Finding]) -> str:
+    """The findings for a program."""
+    status = ("healthy", "warning", "critical")[exit_code(found)]
+    facts = {"status": status, "taken": view.taken, "servers": len(view.servers)}
+    return json.dumps({**facts, "findings": [finding.as_json() for finding in found]}, indent=2)
+
+
+# --- the command line ---
+
+
+@tool
+def main(argv: Sequence[str]) -> int:
+    """Run the tool; returns the exit code."""
+    options = arguments().parse_args(argv)
+    try:
+        view = look(options)
+    except (CannotLook, StartError, OSError) as error:
+        print(json.dumps({"status": "unknown", "problem": str(error)}) if options.json else f"UNKNOWN {error}")
+        return UNKNOWN
+    limits = Limits(**{field.name: getattr(options, field.name) for field in fields(Limits)})
+    found = [finding for finding in findings(view, limits) if options.verbose or finding.severity != NOTICE]
+    found = [finding for finding in found if finding.code not in options.ignore]
+    if options.json:
+        print(as_json(view, found))
+    elif found or not options.quiet:
+        show(view, found, sys.stdout, most=None if options.verbose else SHOWN)
+    return exit_code(found)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    shown = argparse.RawDescriptionHelpFormatter
+    usage = f"%(prog)s {USAGE}"
+    made = _Parser(prog="swiftlite-doctor", usage=usage, description=DESCRIPTION, formatter_class=shown)
+    add = made.add_argument
+    add("--swiftdir", default="/etc/swift", metavar="DIR", help="directory of swift.conf, the rings and the builders")
+    add("--json", action="store_true", help="write JSON")
+    add("--quiet", action="store_true", help="write nothing when all is well")
+    add("-v", "--verbose", action="store_true", help="show notices too, which are no reason to get up")
+    add("--ignore", action="append", default=[], metavar="CODE", help="a kind of finding that is known, and left out")
+    add("--proxy", action="append", default=[], metavar="IP:PORT", type=parse_host, help="a proxy, to be asked too")
+    add("--tls", action="append", default=[], metavar="IP:PORT", type=parse_host, help="whose certificate is looked at")
+    add("--certificate", action="append", default=[], metavar="FILE", help="a PEM file that is looked at")
+    add("--timeout", type=float, default=TIMEOUT, metavar="SECONDS", help="for every answer (default: 5)")
+    add("--concurrency", type=int, default=CONCURRENCY, metavar="N", help="servers asked at once (default: 30)")
+    defaults = Limits()
+    for name, (unit, what) in _LIMITS.items():
+        default = getattr(defaults, name)
+        option = f"--{name.replace('_', '-')}"
+        add(option, type=type(default), default=default, metavar=unit, help=f"{what} (default: {default:g})")
+    return made

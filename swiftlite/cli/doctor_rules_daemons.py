@@ -1,0 +1,204 @@
+"""Rules of the doctor: consistency daemons (updates that wait, passes that do not end, peers that fail, handoffs)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from swiftlite.cli.cluster_facts import Asked, ClusterView, number
+from swiftlite.cli.doctor_findings import (
+    CRITICAL,
+    DAY,
+    NOTICE,
+    WARNING,
+    Finding,
+    Limits,
+    Rule,
+    on,
+    once,
+    restart,
+    span,
+    unit,
+)
+
+RECLAIM_AGE = 7 * DAY
+FAILED_SHARE = 0.1
+"""Of the things that a replicator tried to replicate: as many failures are no accident."""
+
+
+# --- updates ---
+
+
+def pending(asked: Asked) -> tuple[int, float | None]:
+    """How many updates wait on a node, and since when the oldest does, as far as it tells."""
+    rows = asked.rows("facts", "devices")
+    counts = [count for row in rows if (count := number(row.get("async_pending"))) is not None]
+    ages = [oldest for row in rows if (oldest := number(row.get("async_oldest"))) is not None]
+    count = int(sum(counts) if counts else asked.figure("async", "async_pending") or 0)
+    return count, min(ages, default=None)
+
+
+def updates(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Updates that containers have not got."""
+    why = "objects are there, and listings and account totals do not show them until these updates are delivered"
+    for asked in view.nodes("object"):
+        count, oldest = pending(asked)
+        fix, subject = once(asked, "object-updater"), asked.server.name
+        age = view.taken - oldest if oldest is not None else 0.0
+        at_last_pass = asked.figure("async", "async_pending")
+        if age >= limits.async_age:
+            severity = CRITICAL if age >= DAY else WARNING
+            what = f"{count} updates wait, the oldest for {span(age)}"
+            yield Finding("async-old", severity, subject, what, why, fix)
+        elif count >= limits.async_pending:
+            yield Finding("async-many", WARNING, subject, f"{count} updates wait", why, fix)
+        elif at_last_pass is not None and count > 2 * at_last_pass + limits.async_pending / 10:
+            what = f"{count} updates wait; after the updater's last pass it were {at_last_pass:.0f}"
+            yield Finding("async-growing", WARNING, subject, what, why, fix)
+
+
+# --- passes ---
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Where a daemon tells of its passes.
+
+    :ivar check: the check, and the keys that lead to the moment of the last pass
+    :ivar why: it matters that it makes passes
+    """
+
+    program: str
+    check: tuple[str, ...]
+    why: str
+
+
+_REPLICATION = "what a node missed while it was down, and what handoffs hold for it, is not brought to it"
+_AUDITOR = "damage on disks is not found until it is the last replica that is damaged"
+PASSES = {
+    "object": (
+        Pass("object-replicator", ("replication/object", "replication_last"), _REPLICATION),
+        Pass("object-updater", ("facts", "passes", "object_updater_last"), "listings do not learn of what was stored"),
+        Pass("object-auditor", ("auditor/object", "object_auditor_stats_ALL"), _AUDITOR),
+    ),
+    "container": (
+        Pass("container-replicator", ("replication/container", "replication_last"), _REPLICATION),
+        Pass("container-updater", ("facts", "passes", "container_updater_last"), "totals of accounts are out of date"),
+        Pass("container-auditor", ("auditor/container", "container_audits_since"), _AUDITOR),
+    ),
+    "account": (
+        Pass("account-replicator", ("replication/account", "replication_last"), _REPLICATION),
+        Pass("account-reaper", ("facts", "passes", "account_reaper_last"), "data of deleted accounts take up space"),
+        Pass("account-auditor", ("auditor/account", "account_audits_since"), _AUDITOR),
+    ),
+}
+
+
+def last_pass(asked: Asked, check: tuple[str, ...]) -> float | None:
+    """When a daemon last told of a pass; None where it has not, or cannot be asked."""
+    value = asked.get(*check)
+    if isinstance(value, dict):
+        return max(_starts(value), default=None)
+    moment = number(value)
+    return moment if moment and moment > 0 else None
+
+
+def _starts(statistics: dict[str, Any]) -> Iterator[float]:
+    """The starts in an object auditor's statistics, which may stand below the names of devices."""
+    for name, value in statistics.items():
+        if isinstance(value, dict):
+            yield from _starts(value)
+        elif name == "start_time" and (moment := number(value)) is not None:
+            yield moment
+
+
+def passes(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Daemons that have made no pass for long, or never."""
+    for kind, daemons in PASSES.items():
+        for asked in view.nodes(kind):
+            for daemon in daemons:
+                yield from _pass_of(view, limits, asked, daemon)
+
+
+def _pass_of(view: ClusterView, limits: Limits, asked: Asked, daemon: Pass) -> Iterator[Finding]:
+    if daemon.check[0] not in asked.answers:
+        return
+    last, subject = last_pass(asked, daemon.check), f"{daemon.program} {asked.server.ip}"
+    fix = restart(asked.server, daemon.program, asked.conf)
+    if last is None:
+        # A server that has just been started says nothing of its daemons yet.
+        started = asked.figure("facts", "started")
+        if started is not None and view.taken - started >= limits.stale:
+            what = f"it has told of no pass, and the server has run for {span(view.taken - started)}"
+            yield Finding("pass-never", WARNING, subject, what, daemon.why, fix)
+    elif view.taken - last >= limits.stale:
+        severity = CRITICAL if view.taken - last >= max(RECLAIM_AGE, limits.stale) else WARNING
+        what = f"its last pass was {span(view.taken - last)} ago"
+        yield Finding("pass-stale", severity, subject, what, daemon.why, fix)
+
+
+def expirer(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """The expirer, of which the whole cluster may have but one."""
+    told = {
+        asked: last
+        for asked in view.nodes("object")
+        if (last := asked.figure("facts", "passes", "object_expiration_last"))
+    }
+    if not told:
+        return
+    asked = max(told, key=lambda one: told[one])
+    if view.taken - told[asked] >= limits.stale:
+        what = f"no expirer has made a pass for {span(view.taken - told[asked])}"
+        why = "expired objects are hidden, and still listed and take up space"
+        fix = restart(asked.server, "object-expirer")
+        yield Finding("pass-stale", WARNING, f"object-expirer {asked.server.ip}", what, why, fix)
+
+
+# --- replication ---
+
+
+def failures(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Replicators whose peers fail."""
+    for kind in PASSES:
+        for asked in view.nodes(kind):
+            stats = asked.table(f"replication/{kind}", "replication_stats")
+            failed, attempted = number(stats.get("failure")) or 0, number(stats.get("attempted")) or 0
+            if failed <= attempted * FAILED_SHARE:
+                continue
+            nodes = stats.get("failure_nodes")
+            peers = ", ".join(sorted(nodes)[:5]) if isinstance(nodes, dict) else ""
+            what = f"{failed:.0f} failures in its last pass" + (f", with {peers}" if peers else "")
+            why = "replicas that should be alike stay different, and a node more to fail can lose the newest"
+            fix = on(asked.server, "journalctl", "-u", unit(f"{kind}-replicator", asked.conf), "-p", "warning")
+            yield Finding("replication-failures", WARNING, f"{kind}-replicator {asked.server.ip}", what, why, fix)
+
+
+def handoffs(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Partitions that are still where they do not belong."""
+    for asked in view.nodes("object"):
+        left = asked.figure("facts", "passes", "handoffs_left")
+        if left:
+            what = f"after its last pass it still held {left:.0f} partitions for other nodes"
+            why = "they have fewer replicas where they belong than they should; wait with the next rebalance"
+            fix = once(asked, "object-replicator")
+            yield Finding("handoffs-left", WARNING, f"object-replicator {asked.server.ip}", what, why, fix)
+
+
+def relinking(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Rings whose partition power is being increased."""
+    for ring in view.rings:
+        if ring.next_part_power is None:
+            continue
+        is_increased = ring.next_part_power == ring.part_power
+        step = "cleanup" if is_increased else "relink"
+        done = "increased" if is_increased else "about to be increased"
+        what = f"its partition power is {done} to {ring.next_part_power}, and not finished"
+        why = "until it is finished replicators leave these objects alone; do not leave a cluster so for long"
+        server = next((asked.server for asked in view.reached("object") if ring.name in asked.server.devices), None)
+        command = ("swiftlite-object-relinker", step, "/etc/swift/object-server.conf")
+        fix = on(server, *command) if server else " ".join(command)
+        yield Finding("part-power", NOTICE if server is None else WARNING, ring.name, what, why, fix)
+
+
+RULES: tuple[Rule, ...] = (updates, passes, expirer, failures, handoffs, relinking)

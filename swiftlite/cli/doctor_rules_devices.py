@@ -1,0 +1,232 @@
+"""Rules of the doctor: devices (missing, unmounted, dead, read-only, nearly full, with errors), and their quarantines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from shlex import quote
+from typing import Any, NamedTuple
+
+from swiftlite.cli.cluster_facts import Asked, ClusterView, Server, number
+from swiftlite.cli.doctor_findings import (
+    CRITICAL,
+    NOTICE,
+    WARNING,
+    Finding,
+    Limits,
+    Rule,
+    builder,
+    for_device,
+    new_rings,
+    on,
+    shell_on,
+    size,
+)
+
+LESS_WEIGHT = 0.9
+"""What a device that is fuller than others gets of its weight."""
+
+
+def _rings_of(view: ClusterView, server: Server, device: str) -> list[tuple[Server, str]]:
+    """The rings that know a device, each with the server that serves it there."""
+    return [
+        (asked.server, ring)
+        for asked in view.servers
+        if asked.server.ip == server.ip
+        for ring, names in asked.server.devices.items()
+        if device in names
+    ]
+
+
+def _drain(view: ClusterView, server: Server, device: str) -> str:
+    """Take a device out of its rings."""
+    commands = []
+    for place, ring in _rings_of(view, server, device) or [(server, "object")]:
+        commands.append(builder(view, ring, "remove", *for_device(place, device), "--yes"))
+        commands.append(new_rings(view, ring))
+    return " && ".join(commands)
+
+
+# --- presence ---
+
+
+def missing(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Devices of the rings that their node does not have."""
+    found: set[tuple[str, str]] = set()
+    for asked in view.reached("object", "container", "account"):
+        root = asked.root
+        listed = asked.get("devices", root)
+        if not isinstance(listed, list):
+            continue
+        there = {name for name in listed if isinstance(name, str)}
+        for device in sorted({name for names in asked.server.devices.values() for name in names} - there):
+            path = f"{root}/{device}"
+            if (asked.server.ip, path) in found:
+                continue
+            found.add((asked.server.ip, path))
+            what = "the rings name it, and its node has no such directory"
+            why = f"its replicas are missing until it is back; if it is gone for good: {_drain(view, asked.server, device)}"
+            fix = shell_on(asked.server, f"mkdir -p {quote(path)} && mount {quote(path)}")
+            yield Finding("device-missing", CRITICAL, f"{asked.server.ip}:{path}", what, why, fix)
+
+
+def unmounted(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Devices that are not mounted, or cannot be looked at; where mount_check is off, directories do for devices."""
+    for asked in view.nodes():
+        checks_mounts = asked.get("facts", "settings", "mount_check") is not False
+        known = {name for _, names in _devices_in_rings(view, asked) for name in names}
+        for row in asked.rows("unmounted"):
+            device, mounted = str(row.get("device")), row.get("mounted")
+            path = f"{asked.root}/{device}"
+            subject = f"{asked.server.ip}:{path}"
+            if isinstance(mounted, str):
+                why = f"nothing can be read from it; a disk that has died has to leave the rings: {_drain(view, asked.server, device)}"
+                fix = on(asked.server, "umount", "-l", path)
+                yield Finding("device-broken", CRITICAL, subject, mounted, why, fix)
+            elif checks_mounts and device in known:
+                why = "the servers answer 507 for it, and what it holds has a replica less"
+                yield Finding(
+                    "device-unmounted", CRITICAL, subject, "it is not mounted", why, on(asked.server, "mount", path)
+                )
+            elif checks_mounts:
+                why = "no ring names it: a directory that nobody needs, or a device that nobody uses"
+                fix = on(asked.server, "rmdir", path)
+                yield Finding("device-unknown", NOTICE, subject, "it is not mounted, and in no ring", why, fix)
+
+
+def _devices_in_rings(view: ClusterView, node: Asked) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for asked in view.servers:
+        if asked.server.ip == node.server.ip and asked.root in ("", node.root):
+            yield from asked.server.devices.items()
+
+
+def read_only(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Devices that cannot be written to."""
+    for asked in view.nodes():
+        broken = {str(row.get("device")) for row in asked.rows("unmounted") if isinstance(row.get("mounted"), str)}
+        for row in asked.rows("facts", "devices"):
+            path = f"{asked.root}/{row.get('device')}"
+            if str(row.get("device")) in broken:
+                continue  # it is told of already
+            if row.get("read_only") is True:
+                why = "Linux mounts a damaged filesystem read-only: every write to it fails"
+                place = quote(path)
+                line = f"umount {place} && fsck -y $(findmnt -nso SOURCE {place}) && mount {place}"
+                what, fix = "it is mounted read-only", shell_on(asked.server, line)
+                yield Finding("device-read-only", CRITICAL, f"{asked.server.ip}:{path}", what, why, fix)
+            elif isinstance(row.get("problem"), str):
+                what, why = row["problem"], "nobody can tell how full it is, and perhaps nobody can use it"
+                fix = on(asked.server, "stat", "-f", path)
+                yield Finding("device-broken", CRITICAL, f"{asked.server.ip}:{path}", what, why, fix)
+
+
+# --- space ---
+
+
+class Fill(NamedTuple):
+    """How full a device is, in percent, and what it has left."""
+
+    device: str
+    used: float
+    free: float
+    total: float
+    inodes_used: float
+
+
+def fills(asked: Asked) -> Iterator[Fill]:
+    """How full a node's devices are; of OpenStack Swift's servers only the mounted ones, and no inodes."""
+    rows = asked.rows("facts", "devices")
+    for row in rows or asked.rows("diskusage"):
+        total, free = _figure(row, "size"), _figure(row, "free" if rows else "avail")
+        inodes = _figure(row, "inodes")
+        if total > 0:
+            inodes_used = 100.0 * (1 - _figure(row, "inodes_free") / inodes) if inodes > 0 else 0.0
+            yield Fill(str(row.get("device")), 100.0 * (1 - free / total), free, total, inodes_used)
+
+
+def _figure(row: dict[str, Any], name: str) -> float:
+    return float(number(row.get(name)) or 0.0)
+
+
+def _reserve(asked: Asked, total: float) -> float:
+    """The bytes that objects may not use (``fallocate_reserve``)."""
+    text = asked.word("facts", "settings", "fallocate_reserve")
+    try:
+        return float(text[:-1]) * total / 100 if text.endswith("%") else float(text or 0)
+    except ValueError:
+        return 0.0
+
+
+def full(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Devices that are nearly full, in bytes or in inodes."""
+    everywhere = [(asked, fill) for asked in view.nodes() for fill in fills(asked)]
+    average = sum(fill.used for _, fill in everywhere) / len(everywhere) if everywhere else 0.0
+    for asked, fill in everywhere:
+        subject = f"{asked.server.ip}:{asked.root}/{fill.device}"
+        fix = _relieve(view, asked, fill.device, average >= limits.fill_warning)
+        if fill.free < _reserve(asked, fill.total):
+            what = f"{size(fill.free)} are free, less than fallocate_reserve keeps"
+            why = "its server answers 507 to every PUT; replicas go to handoffs until there is room"
+            yield Finding("device-full", CRITICAL, subject, what, why, fix)
+        elif fill.used >= limits.fill_warning:
+            severity = CRITICAL if fill.used >= limits.fill_critical else WARNING
+            what = f"{fill.used:.0f} % of its {size(fill.total)} are used; on average {average:.0f} %"
+            why = "a device that is full takes no more writes, and cannot even take back what handoffs hold for it"
+            yield Finding("device-full", severity, subject, what, why, fix)
+        if fill.inodes_used >= limits.fill_warning:
+            severity = CRITICAL if fill.inodes_used >= limits.fill_critical else WARNING
+            what = f"{fill.inodes_used:.0f} % of its inodes are used"
+            why = "without a free inode it takes no file, however small, though there are bytes left"
+            yield Finding("inodes-full", severity, subject, what, why, fix)
+
+
+def _relieve(view: ClusterView, asked: Asked, device: str, is_everywhere: bool) -> str:
+    """Less weight for a device that is fuller than others; one more device where all are full."""
+    places = [place for place in _rings_of(view, asked.server, device) if place[1].startswith("object")]
+    server, ring = next(iter(places or _rings_of(view, asked.server, device)), (asked.server, "object"))
+    facts = view.ring(ring)
+    known = [
+        entry for entry in (facts.devices if facts else ()) if entry["device"] == device and entry["ip"] == server.ip
+    ]
+    entry = known[0] if known else {"region": 1, "zone": 1, "weight": 100.0}
+    if is_everywhere:
+        place = ("--region", str(entry["region"]), "--zone", str(entry["zone"]), "--ip", server.ip)
+        new = ("--port", str(server.port), "--device", "NEW", "--weight", f"{entry['weight']:g}")
+        command = builder(view, ring, "add", *place, *new)
+    else:
+        weight = f"{entry['weight'] * LESS_WEIGHT:g}"
+        command = builder(view, ring, "set_weight", *for_device(server, device), weight, "--yes")
+    return f"{command} && {new_rings(view, ring)}"
+
+
+# --- errors ---
+
+
+def drive_errors(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Devices of which the kernel has logged errors, as drive-audit counts them."""
+    why = "disks that return errors die soon; drive-audit unmounts them, and replicators heal around them"
+    for asked in view.nodes():
+        errors = {name: count for name, count in asked.table("facts", "passes", "drive_errors").items() if count}
+        total = asked.figure("driveaudit", "drive_audit_errors")
+        if errors:
+            for device, count in sorted(errors.items()):
+                line = f"smartctl -a $(findmnt -nso SOURCE {quote(device)})"
+                fix = shell_on(asked.server, line)
+                subject = f"{asked.server.ip}:{device}"
+                yield Finding("drive-errors", WARNING, subject, f"{count} errors in the kernel's log", why, fix)
+        elif total:
+            fix = on(asked.server, "swiftlite-drive-audit", "/etc/swift/drive-audit.conf")
+            yield Finding("drive-errors", WARNING, asked.server.ip, f"{total:.0f} errors in the kernel's log", why, fix)
+
+
+def quarantined(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Things that auditors have put aside."""
+    for asked in view.nodes():
+        counts = {kind: int(asked.figure("quarantined", kind) or 0) for kind in ("objects", "containers", "accounts")}
+        if sum(counts.values()) > limits.quarantined:
+            what = "in quarantine: " + ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+            why = "they were damaged; replicators bring good copies back, and many on one device tell of a dying one"
+            fix = shell_on(asked.server, f"find {quote(asked.root)}/*/quarantined -mindepth 2 -maxdepth 2 -ls")
+            yield Finding("quarantined", WARNING, f"{asked.server.ip}:{asked.root}", what, why, fix)
+
+
+RULES: tuple[Rule, ...] = (missing, unmounted, read_only, full, drive_errors, quarantined)

@@ -1,0 +1,187 @@
+"""Rules of the doctor: servers (reachable, with recon, with room for connections), certificates and memcached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from shlex import quote
+
+from swiftlite.cli.cluster_facts import Asked, ClusterView
+from swiftlite.cli.cluster_view import METRICS
+from swiftlite.cli.doctor_findings import (
+    CRITICAL,
+    DAY,
+    NOTICE,
+    WARNING,
+    Finding,
+    Limits,
+    Rule,
+    on,
+    restart,
+    shell_on,
+    span,
+    unit,
+)
+
+SPARE_FILES = 256
+"""Open files that a server needs besides those of its clients."""
+RAISED_FILES = 65536
+MANY_CORES = 4
+
+
+def unreachable(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Servers that do not answer; a machine of which none does is told of once."""
+    machines: dict[str, list[Asked]] = {}
+    for asked in view.servers:
+        machines.setdefault(asked.server.ip, []).append(asked)
+    for ip, servers in machines.items():
+        silent = [asked for asked in servers if asked.problem]
+        if len(silent) == len(servers) > 1:
+            what = f"none of its {len(servers)} servers answers: {silent[0].problem}"
+            why = "requests go to fewer replicas, and what is written has to wait on handoffs"
+            yield Finding("host-unreachable", CRITICAL, ip, what, why, f"ping -c 3 {ip}")
+            continue
+        for asked in silent:
+            why = "requests for its devices go to others, and what is written has to wait on handoffs"
+            fix = restart(asked.server, f"{asked.server.kind}-server")
+            yield Finding("server-unreachable", CRITICAL, asked.server.name, asked.problem, why, fix)
+
+
+def without_recon(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Storage servers without the filter that tells how they are, or that do not tell all."""
+    for asked in view.reached("object", "container", "account"):
+        unanswered = {check: problem for check, problem in asked.problems.items() if check != "facts"}
+        kind = asked.server.kind
+        if not asked.answers:
+            what = f"it does not answer /recon: {next(iter(asked.problems.values()), 'nothing was asked')}"
+            why = "nobody can tell how its disks and daemons are"
+            line = rf"sed -i 's/^\(pipeline *=.*\) \({kind}-server\)$/\1 recon \2/' {quote(asked.conf)} && "
+            line += rf"printf '\n[filter:recon]\nuse = egg:swiftlite#recon\n' >> {quote(asked.conf)} && "
+            line += f"systemctl restart {unit(f'{kind}-server', asked.conf)}"
+            yield Finding("recon-missing", WARNING, asked.server.name, what, why, shell_on(asked.server, line))
+        elif unanswered:
+            told = ", ".join(f"{check} ({problem})" for check, problem in list(unanswered.items())[:3])
+            why = "a check that does not answer may wait for a dying disk"
+            fix = on(asked.server, "journalctl", "-u", unit(f"{kind}-server", asked.conf), "-g", "recon")
+            yield Finding("recon-fails", WARNING, asked.server.name, f"it does not tell {told}", why, fix)
+
+
+def open_files(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Servers that may open fewer files than they have clients."""
+    for asked in view.reached():
+        allowed, clients = asked.figure("facts", "limits", "nofile"), asked.figure("facts", "settings", "max_clients")
+        if allowed is None or clients is None or allowed < 0 or allowed >= clients + SPARE_FILES:
+            continue
+        what = f"a worker may open {allowed:.0f} files, and serves {clients:.0f} clients"
+        why = "under load it can accept no connection, and open no object"
+        line = (
+            f"sed -i '/^rlimit_nofile/d; s/^\\[DEFAULT\\]/&\\nrlimit_nofile = {RAISED_FILES}/' {quote(asked.conf)} && "
+        )
+        line += f"systemctl restart {unit(f'{asked.server.kind}-server', asked.conf)}"
+        yield Finding("open-files", WARNING, asked.server.name, what, why, shell_on(asked.server, line))
+
+
+def workers(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Servers that use one core of many."""
+    for asked in view.reached():
+        count, cores = asked.figure("facts", "settings", "workers"), asked.figure("facts", "cores")
+        if count is not None and cores is not None and count <= 1 and cores >= MANY_CORES:
+            what = f"it has {max(1, count):.0f} worker on {cores:.0f} cores"
+            why = "one worker uses one core, and one slow request can hold up others"
+            line = f"sed -i 's/^workers *=.*/workers = auto/' {quote(asked.conf)}"
+            yield Finding("few-workers", NOTICE, asked.server.name, what, why, shell_on(asked.server, line))
+
+
+def sockets(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Machines that run out of ports."""
+    seen = set()
+    for asked in view.reached():
+        waiting = asked.figure("sockstat", "time_wait")
+        if waiting is not None and waiting >= limits.time_wait and asked.server.ip not in seen:
+            seen.add(asked.server.ip)
+            what = f"{waiting:.0f} TCP connections are in TIME_WAIT"
+            why = "each holds a port for a minute: when none is left, no connection can be opened"
+            fix = on(
+                asked.server, "sysctl", "-w", "net.ipv4.ip_local_port_range=10240 65535", "net.ipv4.tcp_tw_reuse=1"
+            )
+            yield Finding("sockets", WARNING, asked.server.ip, what, why, fix)
+
+
+def certificates(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Certificates that have expired, or soon will."""
+    for facts in view.certificates:
+        show = f"openssl x509 -noout -subject -enddate -in {quote(facts.place)}"
+        if "/" not in facts.place:
+            show = f"openssl s_client -connect {facts.place} </dev/null | openssl x509 -noout -subject -enddate"
+        if facts.not_after is None:
+            why = "clients that cannot read a certificate do not talk to the server"
+            yield Finding("certificate-unreadable", CRITICAL, facts.place, facts.problem, why, show)
+            continue
+        left = facts.not_after - view.taken
+        if left < limits.certificate_days * DAY:
+            severity = CRITICAL if left < limits.certificate_days * DAY / 4 else WARNING
+            what = f"its certificate is good for {span(left)} more"
+            if left <= 0:
+                what = f"its certificate expired {span(-left)} ago"
+            why = "from then on clients refuse to talk to it"
+            renew = "certbot renew && systemctl reload swiftlite-proxy-server"
+            yield Finding("certificate-expires", severity, facts.place, what, why, renew)
+
+
+def memcached(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Memcached servers that do not answer."""
+    for facts in view.memcached:
+        if facts.problem:
+            why = "proxies ask for accounts, containers and tokens again and again; without all of them, users log in anew"
+            host = facts.address.rpartition(":")[0].strip("[]") or facts.address
+            is_here = host.startswith("127.") or host in ("localhost", "::1")
+            fix = "systemctl restart memcached" if is_here else f"ssh {host} systemctl restart memcached"
+            yield Finding("memcached", WARNING, facts.address, facts.problem, why, fix)
+
+
+def conf_errors(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Conf files of this machine that do not say what somebody meant."""
+    for facts in view.confs:
+        if facts.errors:
+            what = facts.errors[0].removeprefix("error: ")
+            if len(facts.errors) > 1:
+                what += f" (and {len(facts.errors) - 1} more)"
+            why = (
+                "an option that nobody reads does nothing, and a value that does not fit keeps a program from starting"
+            )
+            fix = f"swiftlite-{facts.program} {quote(facts.path)} --check"
+            yield Finding("conf-errors", WARNING, facts.path, what, why, fix)
+
+
+def limited_nodes(servers: Iterable[Asked]) -> dict[str, list[str]]:
+    """Devices (``ip:port/device``) that proxies pass over for their errors, with the proxies that do."""
+    found: dict[str, list[str]] = {}
+    for asked in servers:
+        for sample in asked.table(METRICS).get("swiftlite_node_error_limited", ()):
+            if sample.value and sample.labels.get("node"):
+                found.setdefault(sample.labels["node"], []).append(asked.server.address)
+    return found
+
+
+def error_limited(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Devices that failed so often that proxies pass over them for a while."""
+    for node, proxies in sorted(limited_nodes(view.reached("proxy")).items()):
+        address = node.partition("/")[0]
+        server = next((asked.server for asked in view.servers if asked.server.address == address), None)
+        what = f"{', '.join(proxies[:5])} passes over it for its errors"
+        why = "what belongs there goes to handoffs, and where too many are passed over requests fail with 503"
+        command = ("journalctl", "-u", f"swiftlite-{server.kind if server else 'object'}-server", "-p", "warning")
+        fix = on(server, *command) if server else "swiftlite-recon --all"
+        yield Finding("error-limited", WARNING, node, what, why, fix)
+
+
+RULES: tuple[Rule, ...] = (
+    unreachable,
+    without_recon,
+    open_files,
+    workers,
+    sockets,
+    certificates,
+    memcached,
+    error_limited,
+    conf_errors,
+)

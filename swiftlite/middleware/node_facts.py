@@ -1,0 +1,209 @@
+"""/recon/facts: what swiftlite-doctor wants to know of a node, and OpenStack Swift's recon does not tell (extensions.md)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import resource
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from swiftlite.common import recon
+from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, read_options
+from swiftlite.core.timestamp import Timestamp
+
+MOST_COUNTED = 100_000
+"""Spooled updates of one device that are counted: more are too many, however many."""
+DIGEST_LENGTH = 16
+RECLAIM_AGE = "604800"
+
+_OWN_OPTIONS = re.compile(
+    r"^(bind_|log_|access_log_|statsd_|metrics_|rlimit_|devices$|user$|pid_file$|recon_cache_path$|workers$|swift_dir$|"
+    r"cert_file$|key_file$|ring_ip$|dequeue_from_legacy$|process$|processes$|oom_score_adj$)"
+)
+"""Options in which the nodes of one cluster may differ."""
+_PASSES = {
+    "object": ("object_expiration_last", "object_updater_last"),
+    "container": ("container_updater_last",),
+    "account": ("account_reaper_last",),
+}
+"""For each cache, the ends of passes that no other check tells of."""
+
+
+class NodeFacts:
+    """Gathers the facts of one server and of the disks it serves.
+
+    :param conf_path: of the conf file that the server was started from; empty where that is not known
+    :param swift_dir: directory of swift.conf
+    :param cache_path: directory of the recon caches
+    """
+
+    def __init__(self, conf_path: str, swift_dir: str, cache_path: str) -> None:
+        self.conf_path = conf_path
+        self.swift_dir = swift_dir
+        self.cache_path = cache_path
+        self.started = time.time()
+
+    def gather(self, devices: list[tuple[str, str]]) -> dict[str, Any]:
+        """All facts, as JSON values.
+
+        :param devices: name and path of each
+        :raises OSError: when a cache cannot be read
+        """
+        conf = self._conf(self.conf_path) if self.conf_path else None
+        secret = self._hash_secret()
+        kind = server_kind(conf) if conf else ""
+        mount_check = _server_options(conf).mount_check if conf else True
+        return {
+            "conf": self.conf_path,
+            "kind": kind,
+            "started": self.started,
+            "cores": os.cpu_count() or 1,
+            "limits": {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[0]},
+            "hash_path": {name: bool(value) for name, value in secret.items()},
+            "options": option_digests(conf, "".join(secret.values())) if conf else {},
+            "settings": settings(conf) if conf else {},
+            "devices": [device_facts(name, path, kind == "object", mount_check) for name, path in devices],
+            "passes": self._passes(),
+        }
+
+    @staticmethod
+    def _conf(path: str) -> ConfFile | None:
+        try:
+            return ConfFile.load(path)
+        except ConfigError:  # it was good when the server started from it; somebody is editing it
+            return None
+
+    def _hash_secret(self) -> dict[str, str]:
+        conf = self._conf(os.path.join(self.swift_dir, "swift.conf"))
+        options = conf.section("swift-hash") if conf else {}
+        return {name: options.get(f"swift_hash_path_{name}", "") for name in ("prefix", "suffix")}
+
+    def _passes(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for cache, keys in _PASSES.items():
+            values = recon.load(os.path.join(self.cache_path, f"{cache}.recon"))
+            found |= {key: values.get(key) for key in keys}
+            if cache == "object":
+                stats = values.get("replication_stats")
+                found["handoffs_left"] = stats.get("handoffs_left") if isinstance(stats, dict) else None
+        drives = recon.load(os.path.join(self.cache_path, "drive.recon"))
+        found["drive_errors"] = {name: count for name, count in drives.items() if name != "drive_audit_errors"}
+        return found
+
+
+def server_kind(conf: ConfFile) -> str:
+    """``object``, ``container``, ``account`` or ``proxy``: what the conf's application is; empty when none is known."""
+    for section in conf.sections():
+        if section.startswith("app:"):
+            kind = conf.section(section).get("use", "").rpartition("#")[2].strip()
+            if kind in ("object", "container", "account", "proxy"):
+                return kind
+    return ""
+
+
+def option_digests(conf: ConfFile, secret: str) -> dict[str, dict[str, str]]:
+    """Each option's value under the cluster's secret: nodes can be compared, and nobody learns a password.
+
+    An option of ``[DEFAULT]`` stands only there; what may differ from node to node is left out.
+    """
+    defaults = conf.section("DEFAULT")
+    found: dict[str, dict[str, str]] = {"DEFAULT": _digests(defaults, secret)}
+    for name in conf.sections():
+        own = {key: text for key, text in conf.section(name).items() if defaults.get(key) != text}
+        found[name] = _digests(own, secret)
+    return {name: digests for name, digests in found.items() if digests}
+
+
+def _digests(options: Mapping[str, str], secret: str) -> dict[str, str]:
+    key = secret.encode("latin-1")
+    return {
+        name: hmac.new(key, " ".join(text.split()).encode("latin-1"), hashlib.sha256).hexdigest()[:DIGEST_LENGTH]
+        for name, text in sorted(options.items())
+        if not _OWN_OPTIONS.match(name)
+    }
+
+
+def settings(conf: ConfFile) -> dict[str, Any]:
+    """The values of those options that tell whether a node is well: none of them is a secret."""
+    options = _server_options(conf)
+    application = next((name for name in conf.sections() if name.startswith("app:")), "DEFAULT")
+    daemons = [name for name in conf.sections() if ":" not in name]
+    reclaim = {name: conf.section(name).get("reclaim_age", RECLAIM_AGE).strip() for name in [application, *daemons]}
+    return {
+        "mount_check": options.mount_check,
+        "workers": options.workers,
+        "max_clients": options.max_clients,
+        "fallocate_reserve": conf.section(application).get("fallocate_reserve", "1%").strip(),
+        "reclaim_age": reclaim,
+    }
+
+
+def _server_options(conf: ConfFile) -> ServerOptions:
+    try:
+        return read_options(ServerOptions, conf.section("DEFAULT"), conf.path, "DEFAULT")
+    except ConfigError:
+        return ServerOptions()
+
+
+# --- devices ---
+
+
+def device_facts(name: str, path: str, counts_updates: bool, mount_check: bool) -> dict[str, Any]:
+    """Space, inodes and spooled updates of a device; ``problem`` says why there are none.
+
+    :param counts_updates: look into its spool, too
+    :param mount_check: a directory that is no mount point is no device, but a hole in which one was
+    """
+    facts: dict[str, Any] = {"device": name, "mounted": os.path.ismount(path)}
+    if mount_check and not facts["mounted"]:
+        return facts
+    try:
+        disk = os.statvfs(path)
+        facts |= {
+            "size": disk.f_frsize * disk.f_blocks,
+            "free": disk.f_frsize * disk.f_bavail,
+            "inodes": disk.f_files,
+            "inodes_free": disk.f_favail,
+            "read_only": bool(disk.f_flag & os.ST_RDONLY),
+        }
+        if counts_updates:
+            facts |= spool_facts(path)
+    except OSError as error:
+        facts["problem"] = error.strerror or str(error)
+    return facts
+
+
+def spool_facts(path: str) -> dict[str, Any]:
+    """How many updates wait on a device, and when the oldest of them was made (None: there are none).
+
+    :raises OSError: when the spool cannot be listed
+    """
+    count, oldest = 0, None
+    for name in _spooled(path):
+        count += 1
+        try:
+            made = float(Timestamp(name[33:]))  # <hash>-<timestamp>
+        except ValueError:
+            continue
+        oldest = made if oldest is None else min(oldest, made)
+        if count >= MOST_COUNTED:
+            break
+    return {"async_pending": count, "async_oldest": oldest}
+
+
+def _spooled(path: str) -> Iterator[str]:
+    for root in sorted(os.listdir(path)):
+        if root == "async_pending" or root.startswith("async_pending-"):
+            for suffix in _listed(f"{path}/{root}"):
+                yield from _listed(f"{path}/{root}/{suffix}")
+
+
+def _listed(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except (FileNotFoundError, NotADirectoryError):  # an updater has emptied it
+        return []

@@ -1,0 +1,601 @@
+"""The doctor's rules, one by one: a healthy cluster, one thing wrong with it, and what is said of that."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import sys
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functional.remedies import commands, problem
+from swiftlite.cli import doctor
+from swiftlite.cli.cluster_facts import (
+    Asked,
+    BuilderFacts,
+    CertificateFacts,
+    ClusterView,
+    ConfFacts,
+    MemcachedFacts,
+    RingFacts,
+    Server,
+    SwiftConfFacts,
+)
+from swiftlite.cli.cluster_view import CHECKS
+from swiftlite.cli.doctor_findings import Limits
+from swiftlite.core.metrics_text import Sample
+
+NOW = 1_700_000_000.0
+DAY = 86400.0
+TB = 10**12
+PORTS = {"object": 6200, "container": 6201, "account": 6202}
+KINDS = tuple(PORTS)
+
+
+def device_of(number, kind, **changes):
+    place = {"id": number, "ip": f"10.0.0.{number}", "port": PORTS[kind], "region": 1, "zone": number}
+    return {**place, "device": "sda", "weight": 100.0, **changes}
+
+
+def ring_of(kind, name=None, **changes):
+    builder = BuilderFacts(f"/etc/swift/{kind}.builder", min_part_hours=1)
+    devices = tuple(device_of(number, kind) for number in (1, 2, 3))
+    facts = {"md5": kind, "replicas": 3.0, "part_power": 10, "devices": devices, "builder": builder}
+    return RingFacts(name or kind, f"/etc/swift/{kind}.ring.gz", **{**facts, **changes})
+
+
+def facts_of(kind):
+    disk = {"size": TB, "free": TB // 2, "inodes": 1000, "inodes_free": 900, "read_only": False}
+    return {
+        "conf": f"/etc/swift/{kind}-server.conf",
+        "kind": kind,
+        "started": NOW - 30 * DAY,
+        "cores": 2,
+        "limits": {"nofile": 65536},
+        "hash_path": {"prefix": False, "suffix": True},
+        "options": {"DEFAULT": {"mount_check": "0a"}, f"app:{kind}-server": {"use": "1b"}},
+        "settings": {
+            "mount_check": True,
+            "workers": 2,
+            "max_clients": 1024,
+            "fallocate_reserve": "1%",
+            "reclaim_age": {f"app:{kind}-server": "604800", f"{kind}-replicator": "604800"},
+        },
+        "devices": [{"device": "sda", "mounted": True, **disk, "async_pending": 0, "async_oldest": None}],
+        "passes": {
+            "object_updater_last": NOW - 60,
+            "object_expiration_last": NOW - 60,
+            "handoffs_left": 0,
+            "container_updater_last": NOW - 60,
+            "account_reaper_last": NOW - 60,
+            "drive_errors": {},
+        },
+    }
+
+
+def answers_of(kind):
+    return {
+        "time": NOW,
+        "version": {"version": "1.2.3"},
+        "ringmd5": {f"/etc/swift/{name}.ring.gz": name for name in KINDS},
+        "swiftconfmd5": {"/etc/swift/swift.conf": "conf"},
+        "facts": facts_of(kind),
+        "load": {"1m": 0.1, "5m": 0.1, "15m": 0.1},
+        "sockstat": {"tcp_in_use": 10, "orphan": 0, "time_wait": 5, "tcp_mem_allocated_bytes": 4096},
+        "async": {"async_pending": 0, "async_pending_last": NOW - 60},
+        "auditor/object": {"object_auditor_stats_ALL": {"start_time": NOW - 60}, "object_auditor_stats_ZBF": None},
+        **{f"auditor/{name}": {f"{name}_audits_since": NOW - 60} for name in ("container", "account")},
+        **{
+            f"replication/{name}": {
+                "replication_last": NOW - 60,
+                "replication_stats": {"attempted": 100, "failure": 0, "failure_nodes": {}},
+            }
+            for name in KINDS
+        },
+        "devices": {"/srv/node": ["sda"]},
+        "driveaudit": {"drive_audit_errors": 0},
+        "diskusage": [{"device": "sda", "mounted": True, "size": TB, "used": TB // 2, "avail": TB // 2}],
+        "unmounted": [],
+        "quarantined": {"objects": 0, "containers": 0, "accounts": 0, "policies": {}},
+    }
+
+
+def healthy():
+    servers = tuple(
+        Asked(
+            Server(kind, f"10.0.0.{number}", PORTS[kind], {kind: ("sda",)}),
+            answers_of(kind),
+            sent=NOW - 0.001,
+            received=NOW + 0.001,
+        )
+        for kind in KINDS
+        for number in (1, 2, 3)
+    )
+    conf = SwiftConfFacts("/etc/swift/swift.conf", "conf", secrets=("something secret",))
+    rings = tuple(ring_of(kind) for kind in KINDS)
+    certificates = (CertificateFacts("10.0.0.9:443", NOW + 90 * DAY),)
+    return ClusterView(NOW, "/etc/swift", conf, rings, servers, certificates, (MemcachedFacts("10.0.0.9:11211"),))
+
+
+def told(number, kind, *path_and_value):
+    """A change: a server tells something else; with a function as value, something made of what it told."""
+    *path, value = path_and_value
+
+    def change(view):
+        servers = []
+        for asked in view.servers:
+            if asked.server.kind in (kind, *(KINDS if kind == "*" else ())) and asked.server.ip == f"10.0.0.{number}":
+                answers = copy.deepcopy(dict(asked.answers))
+                place = answers
+                for key in path[:-1]:
+                    place = place[key]
+                place[path[-1]] = value(place[path[-1]]) if callable(value) else value
+                asked = replace(asked, answers=answers)
+            servers.append(asked)
+        return replace(view, servers=tuple(servers))
+
+    return change
+
+
+def disk(**changes):
+    return lambda rows: [{**rows[0], **changes}]
+
+
+def unanswered(number, kind, problem="the connection was refused"):
+    def change(view):
+        return replace(
+            view,
+            servers=tuple(
+                Asked(asked.server, problem=problem)
+                if asked.server.ip == f"10.0.0.{number}" and kind in (asked.server.kind, "*")
+                else asked
+                for asked in view.servers
+            ),
+        )
+
+    return change
+
+
+def ring(**changes):
+    return lambda view: replace(view, rings=(ring_of("object", **changes), *view.rings[1:]))
+
+
+def builder(**changes):
+    return ring(builder=BuilderFacts("/etc/swift/object.builder", min_part_hours=1, **changes))
+
+
+def together(*changes):
+    def change(view):
+        for one in changes:
+            view = one(view)
+        return view
+
+    return change
+
+
+REBALANCE = "swiftlite-ring-builder /etc/swift/object.builder rebalance"
+CASES = [
+    # what is wrong, code, severity, subject, the remedy's beginning
+    (told(2, "*", "time", NOW + 3), "clock-skew", "warning", "10.0.0.2", "ssh 10.0.0.2 'chronyc makestep'"),
+    (told(2, "*", "time", NOW - 60), "clock-skew", "critical", "10.0.0.2", "ssh 10.0.0.2"),
+    (
+        together(*(told(number, "*", "time", NOW + 9) for number in (1, 2, 3))),
+        *("clock-skew", "warning", "this machine", "chronyc makestep"),
+    ),
+    (
+        told(3, "object", "ringmd5", "/etc/swift/object.ring.gz", "other"),
+        *("ring-differs", "critical", "10.0.0.3:/etc/swift/object.ring.gz"),
+        "rsync -t /etc/swift/object.ring.gz 10.0.0.3:/etc/swift/object.ring.gz",
+    ),
+    (
+        ring(md5="mine"),
+        *("ring-differs", "critical", "/etc/swift/object.ring.gz"),
+        "rsync -t 10.0.0.1:/etc/swift/object.ring.gz /etc/swift/object.ring.gz",
+    ),
+    (
+        told(3, "object", "ringmd5", {"/etc/swift/account.ring.gz": "account"}),
+        *("ring-missing", "critical", "10.0.0.3:/etc/swift/object.ring.gz", "rsync -t"),
+    ),
+    (
+        told(1, "*", "swiftconfmd5", "/etc/swift/swift.conf", "other"),
+        *(
+            "swift-conf-differs",
+            "critical",
+            "10.0.0.1:/etc/swift/swift.conf",
+            "rsync -t /etc/swift/swift.conf 10.0.0.1:",
+        ),
+    ),
+    (
+        told(1, "account", "facts", "hash_path", {"prefix": False, "suffix": False}),
+        *("hash-secret-missing", "critical", "account-server 10.0.0.1:6202", "rsync -t"),
+    ),
+    (
+        lambda view: replace(view, swift_conf=SwiftConfFacts("/etc/swift/swift.conf", "conf")),
+        *("hash-secret-missing", "critical", "/etc/swift/swift.conf", "sed -i"),
+    ),
+    (
+        lambda view: replace(view, swift_conf=replace(view.swift_conf, secrets=("changeme",))),
+        *("hash-secret-known", "warning", "/etc/swift/swift.conf", "sed -i"),
+    ),
+    (
+        lambda view: replace(view, swift_conf=SwiftConfFacts("/etc/swift/swift.conf", problem="no such file")),
+        *("swift-conf-unreadable", "critical", "/etc/swift/swift.conf", "rsync -t 10.0.0.1:/etc/swift/swift.conf"),
+    ),
+    (
+        told(2, "container", "facts", "options", "DEFAULT", {"mount_check": "ff"}),
+        *(
+            "conf-differs",
+            "warning",
+            "container-server.conf",
+            "ssh 10.0.0.2 'cat /etc/swift/container-server.conf' | diff",
+        ),
+    ),
+    (
+        told(2, "account", "facts", "settings", "reclaim_age", {"account-replicator": "3600"}),
+        *("reclaim-age-differs", "warning", "account-server.conf", "ssh 10.0.0.2 'grep -n reclaim_age"),
+    ),
+    (
+        told(2, "*", "version", {"version": "1.2.2"}),
+        *("versions-differ", "warning", "10.0.0.2", "ssh 10.0.0.2 'pip install swiftlite==1.2.3"),
+    ),
+    (
+        told(1, "*", "devices", {"/srv/node": []}),
+        "device-missing",
+        "critical",
+        "10.0.0.1:/srv/node/sda",
+        "ssh 10.0.0.1 'mkdir",
+    ),
+    (
+        told(1, "*", "unmounted", [{"device": "sda", "mounted": False}]),
+        *("device-unmounted", "critical", "10.0.0.1:/srv/node/sda", "ssh 10.0.0.1 'mount /srv/node/sda'"),
+    ),
+    (
+        told(1, "*", "unmounted", [{"device": "sdx", "mounted": False}]),
+        *("device-unknown", "notice", "10.0.0.1:/srv/node/sdx", "ssh 10.0.0.1 'rmdir"),
+    ),
+    (
+        told(1, "*", "unmounted", [{"device": "sda", "mounted": "[Errno 5] Input/output error"}]),
+        *("device-broken", "critical", "10.0.0.1:/srv/node/sda", "ssh 10.0.0.1 'umount -l /srv/node/sda'"),
+    ),
+    (
+        told(1, "*", "facts", "devices", disk(problem="Input/output error")),
+        *("device-broken", "critical", "10.0.0.1:/srv/node/sda", "ssh 10.0.0.1 'stat"),
+    ),
+    (
+        told(1, "*", "facts", "devices", disk(read_only=True)),
+        *("device-read-only", "critical", "10.0.0.1:/srv/node/sda", "ssh 10.0.0.1 'umount"),
+    ),
+    (
+        told(1, "*", "facts", "devices", disk(free=TB // 10)),
+        *("device-full", "warning", "10.0.0.1:/srv/node/sda"),
+        "swiftlite-ring-builder /etc/swift/object.builder set_weight --ip 10.0.0.1 --port 6200 --device sda 90 --yes",
+    ),
+    (
+        told(1, "*", "facts", "devices", disk(free=TB // 25)),
+        *("device-full", "critical", "10.0.0.1:/srv/node/sda", "swiftlite-ring-builder"),
+    ),
+    (
+        told(1, "*", "facts", "devices", disk(free=TB // 200)),
+        *("device-full", "critical", "10.0.0.1:/srv/node/sda", "swiftlite-ring-builder"),
+    ),
+    (
+        told(1, "*", "facts", "devices", disk(inodes_free=20)),
+        *("inodes-full", "critical", "10.0.0.1:/srv/node/sda", "swiftlite-ring-builder"),
+    ),
+    (
+        told(1, "*", "facts", "passes", "drive_errors", {"/srv/node/sda": 2}),
+        *("drive-errors", "warning", "10.0.0.1:/srv/node/sda", "ssh 10.0.0.1 'smartctl"),
+    ),
+    (
+        told(1, "*", "driveaudit", {"drive_audit_errors": 2}),
+        *("drive-errors", "warning", "10.0.0.1", "ssh 10.0.0.1 'swiftlite-drive-audit /etc/swift/drive-audit.conf'"),
+    ),
+    (
+        told(1, "*", "quarantined", "containers", 2),
+        *("quarantined", "warning", "10.0.0.1:/srv/node", "ssh 10.0.0.1 'find /srv/node/*/quarantined"),
+    ),
+    (
+        told(1, "object", "facts", "devices", disk(async_pending=5, async_oldest=NOW - 7200)),
+        *("async-old", "warning", "object-server 10.0.0.1:6200"),
+        "ssh 10.0.0.1 'swiftlite-object-updater /etc/swift/object-server.conf --once'",
+    ),
+    (
+        told(1, "object", "facts", "devices", disk(async_pending=20000, async_oldest=NOW - 5)),
+        *("async-many", "warning", "object-server 10.0.0.1:6200", "ssh 10.0.0.1 'swiftlite-object-updater"),
+    ),
+    (
+        told(1, "object", "facts", "devices", disk(async_pending=2000, async_oldest=NOW - 5)),
+        *("async-growing", "warning", "object-server 10.0.0.1:6200", "ssh 10.0.0.1 'swiftlite-object-updater"),
+    ),
+    (
+        told(1, "object", "replication/object", "replication_last", NOW - 8 * DAY),
+        *("pass-stale", "critical", "object-replicator 10.0.0.1"),
+        "ssh 10.0.0.1 'systemctl restart swiftlite-object-replicator'",
+    ),
+    (
+        told(1, "object", "auditor/object", {"object_auditor_stats_ALL": {"sda": {"start_time": NOW - 2 * DAY}}}),
+        *("pass-stale", "warning", "object-auditor 10.0.0.1", "ssh 10.0.0.1 'systemctl restart"),
+    ),
+    (
+        told(1, "account", "facts", "passes", "account_reaper_last", None),
+        *(
+            "pass-never",
+            "warning",
+            "account-reaper 10.0.0.1",
+            "ssh 10.0.0.1 'systemctl restart swiftlite-account-reaper'",
+        ),
+    ),
+    (
+        together(
+            *(
+                told(number, "object", "facts", "passes", "object_expiration_last", NOW - 2 * DAY)
+                for number in (1, 2, 3)
+            )
+        ),
+        *(
+            "pass-stale",
+            "warning",
+            "object-expirer 10.0.0.1",
+            "ssh 10.0.0.1 'systemctl restart swiftlite-object-expirer'",
+        ),
+    ),
+    (
+        told(
+            1, "object", "replication/object", "replication_stats", {"attempted": 9, "failure": 3, "failure_nodes": {}}
+        ),
+        *("replication-failures", "warning", "object-replicator 10.0.0.1", "ssh 10.0.0.1 'journalctl"),
+    ),
+    (
+        told(1, "object", "facts", "passes", "handoffs_left", 4),
+        *("handoffs-left", "warning", "object-replicator 10.0.0.1", "ssh 10.0.0.1 'swiftlite-object-replicator"),
+    ),
+    (
+        ring(next_part_power=11),
+        *("part-power", "warning", "object", "ssh 10.0.0.1 'swiftlite-object-relinker relink"),
+    ),
+    (
+        ring(next_part_power=10),
+        *("part-power", "warning", "object", "ssh 10.0.0.1 'swiftlite-object-relinker cleanup"),
+    ),
+    (ring(problem="cut short"), "ring-unreadable", "critical", "/etc/swift/object.ring.gz", "swiftlite-ring-builder"),
+    (builder(problem="cut short"), "builder-unreadable", "warning", "/etc/swift/object.builder", "ls -t"),
+    (builder(has_changes=True), "rebalance-due", "warning", "/etc/swift/object.builder", REBALANCE),
+    (builder(is_written=False), "ring-not-written", "warning", "/etc/swift/object.builder", "swiftlite-ring-builder"),
+    (builder(balance=7.0), "ring-unbalanced", "warning", "/etc/swift/object.builder", REBALANCE),
+    (
+        builder(balance=7.0, seconds_until_move=600),
+        *("ring-unbalanced", "notice", "/etc/swift/object.builder", REBALANCE),
+    ),
+    (
+        builder(dispersion=2.0, required_overload=0.1234),
+        *("ring-dispersion", "warning", "/etc/swift/object.builder"),
+        f"swiftlite-ring-builder /etc/swift/object.builder set_overload 12.4% && {REBALANCE}",
+    ),
+    (
+        ring(replicas=4.0),
+        "ring-too-small",
+        "critical",
+        "object",
+        "swiftlite-ring-builder /etc/swift/object.builder add",
+    ),
+    (
+        ring(devices=tuple(device_of(number, "object", zone=1) for number in (1, 2, 3))),
+        *("ring-few-zones", "warning", "object", "swiftlite-ring-builder /etc/swift/object.builder add"),
+    ),
+    (
+        ring(devices=tuple(device_of(number, "object", ip="10.0.0.1") for number in (1, 2, 3))),
+        *("ring-few-servers", "notice", "object", "swiftlite-ring-builder"),
+    ),
+    (
+        unanswered(1, "container"),
+        *("server-unreachable", "critical", "container-server 10.0.0.1:6201"),
+        "ssh 10.0.0.1 'systemctl restart swiftlite-container-server'",
+    ),
+    (unanswered(1, "*"), "host-unreachable", "critical", "10.0.0.1", "ping -c 3 10.0.0.1"),
+    (
+        lambda view: replace(
+            view, servers=(Asked(view.servers[0].server, problems={"time": "status 404"}), *view.servers[1:])
+        ),
+        *("recon-missing", "warning", "object-server 10.0.0.1:6200", "ssh 10.0.0.1"),
+    ),
+    (
+        lambda view: replace(
+            view, servers=(replace(view.servers[0], problems={"unmounted": "no answer"}), *view.servers[1:])
+        ),
+        *("recon-fails", "warning", "object-server 10.0.0.1:6200", "ssh 10.0.0.1 'journalctl"),
+    ),
+    (
+        told(1, "object", "facts", "limits", "nofile", 1024),
+        *("open-files", "warning", "object-server 10.0.0.1:6200", "ssh 10.0.0.1"),
+    ),
+    (
+        together(told(1, "object", "facts", "cores", 16), told(1, "object", "facts", "settings", "workers", 0)),
+        *("few-workers", "notice", "object-server 10.0.0.1:6200", "ssh 10.0.0.1 'sed -i"),
+    ),
+    (
+        told(1, "*", "sockstat", "time_wait", 25000),
+        *("sockets", "warning", "10.0.0.1", "ssh 10.0.0.1"),
+    ),
+    (
+        lambda view: replace(
+            view,
+            servers=(
+                *view.servers,
+                Asked(
+                    Server("proxy", "10.0.0.9", 8080),
+                    {
+                        "metrics": {
+                            "swiftlite_node_error_limited": [
+                                Sample({"node": "10.0.0.2:6201/sda"}, 1.0),
+                                Sample({"node": "10.0.0.3:6201/sda"}, 0.0),
+                            ]
+                        }
+                    },
+                    problems={"time": "status 404"},
+                ),
+            ),
+        ),
+        *("error-limited", "warning", "10.0.0.2:6201/sda", "ssh 10.0.0.2 'journalctl -u swiftlite-container-server"),
+    ),
+    (
+        lambda view: replace(view, certificates=(CertificateFacts("10.0.0.9:443", NOW - 5),)),
+        *("certificate-expires", "critical", "10.0.0.9:443", "certbot renew"),
+    ),
+    (
+        lambda view: replace(view, certificates=(CertificateFacts("10.0.0.9:443", NOW + 20 * DAY),)),
+        *("certificate-expires", "warning", "10.0.0.9:443", "certbot renew"),
+    ),
+    (
+        lambda view: replace(view, certificates=(CertificateFacts("/a.pem", problem="cut short"),)),
+        *("certificate-unreadable", "critical", "/a.pem", "openssl x509"),
+    ),
+    (
+        lambda view: replace(view, confs=(ConfFacts("object-updater", "/etc/swift/o.conf", ("error: a", "error: b")),)),
+        *("conf-errors", "warning", "/etc/swift/o.conf", "swiftlite-object-updater /etc/swift/o.conf --check"),
+    ),
+    (
+        lambda view: replace(view, memcached=(MemcachedFacts("10.0.0.9:11211", "Connection refused"),)),
+        *("memcached", "warning", "10.0.0.9:11211", "ssh 10.0.0.9 systemctl restart memcached"),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    "change, code, severity, subject, remedy", CASES, ids=[f"{n}-{case[1]}" for n, case in enumerate(CASES)]
+)
+def test_one_thing_is_wrong(change, code, severity, subject, remedy):
+    found = doctor.findings(change(healthy()), Limits())
+    assert [(finding.code, finding.severity, finding.subject) for finding in found] == [(code, severity, subject)]
+    assert found[0].fix.startswith(remedy), found[0].fix
+    assert found[0].what
+    assert found[0].why
+
+
+def test_nothing_is_wrong_with_a_healthy_cluster():
+    assert doctor.findings(healthy(), Limits()) == []
+
+
+def test_directories_do_for_devices_where_mount_check_is_off():
+    view = told(1, "*", "unmounted", [{"device": "sda", "mounted": False}])(healthy())
+    view = told(1, "*", "facts", "settings", "mount_check", False)(view)
+    assert doctor.findings(view, Limits()) == []
+
+
+def test_what_the_reserve_keeps_is_not_free():
+    [finding] = doctor.findings(told(1, "*", "facts", "devices", disk(free=TB // 200))(healthy()), Limits())
+    assert finding.what == "5 GB are free, less than fallocate_reserve keeps"
+
+
+def test_reclaim_age_is_told_of_once():
+    view = told(2, "account", "facts", "settings", "reclaim_age", {"account-replicator": "3600"})(healthy())
+    view = told(2, "account", "facts", "options", "account-replicator", {"reclaim_age": "other digest"})(view)
+    assert [finding.code for finding in doctor.findings(view, Limits())] == ["reclaim-age-differs"]
+
+
+def test_names_that_a_server_tells_are_no_shell():
+    strange = "/srv/node; rm -rf ~"
+    view = told(1, "*", "devices", {strange: ["sda"]})(healthy())
+    view = told(1, "*", "quarantined", "objects", 1)(view)
+    view = told(1, "*", "facts", "devices", disk(read_only=True))(view)
+    remedies = [finding.fix for finding in doctor.findings(view, Limits())]
+    assert len(remedies) == 2
+    for remedy in remedies:
+        assert "rm" not in [words[0] for words in commands(remedy)]
+
+
+def test_every_remedy_is_a_command_that_exists():
+    remedies = {finding.fix for change, *_ in CASES for finding in doctor.findings(change(healthy()), Limits())}
+    assert len(remedies) > 40
+    assert [wrong for remedy in sorted(remedies) if (wrong := problem(remedy))] == []
+
+
+@pytest.mark.parametrize(
+    "line, says",
+    [
+        ("swiftlite-nothing --once", "there is no bin/swiftlite-nothing"),
+        ("ssh 10.0.0.1 'swiftlite-object-updater x.conf --twice'", "has no option --twice"),
+        ("swiftlite-ring-builder x.builder unbalance", "knows no unbalance"),
+        ("frobnicate && ls", "nobody knows frobnicate"),
+    ],
+)
+def test_a_remedy_that_does_not_exist_is_noticed(line, says):
+    assert says in problem(line)
+
+
+def test_every_rule_has_a_case():
+    seen = {rule for rule in doctor.RULES for change, *_ in CASES if list(rule(change(healthy()), Limits()))}
+    assert set(doctor.RULES) == seen
+    modules = {sys.modules[rule.__module__] for rule in doctor.RULES}
+    written = {function for module in modules for function in vars(module).values() if is_rule(function, module)}
+    assert set(doctor.RULES) == written
+
+
+def is_rule(function, module):
+    """Whether a module has made it a rule, by what it takes."""
+    if not inspect.isfunction(function) or function.__module__ != module.__name__ or function.__name__.startswith("_"):
+        return False
+    return list(inspect.signature(function).parameters) == ["view", "limits"]
+
+
+def test_servers_of_openstack_swift_do_not_tell_all_and_that_is_no_fault():
+    view = healthy()
+    for number in (1, 2, 3):
+        view = told(number, "*", "facts", None)(view)
+        view = told(number, "*", "version", {"version": f"2.38.{number}"})(view)
+    assert doctor.findings(view, Limits()) == []
+
+
+@pytest.mark.parametrize(
+    "severities, code", [([], 0), (["notice"], 0), (["notice", "warning"], 1), (["critical", "warning"], 2)]
+)
+def test_exit_codes(severities, code):
+    assert doctor.exit_code([doctor.Finding("c", severity, "s", "w", "y", "f") for severity in severities]) == code
+
+
+def test_what_many_nodes_have_is_shown_together(capsys):
+    found = [
+        doctor.Finding("c", "warning", f"node{number}\x1b[2J", "is ill", "it hurts", "heal") for number in range(4)
+    ]
+    doctor.show(healthy(), found, sys.stdout, most=2)
+    assert capsys.readouterr().out.splitlines() == [
+        "WARNING c: it hurts",
+        *(line for number in (0, 1) for line in (f"  node{number}\\x1b[2J: is ill", "    heal")),
+        "  and 2 more; -v shows all",
+        "9 servers and 3 rings: 0 critical, 4 warning",
+    ]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def _places(value, path=()):
+    yield path
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _places(inner, (*path, key))
+
+
+PLACES = {kind: [path for path in _places(answers_of(kind)) if path] for kind in KINDS}
+
+
+@given(st.data())
+def test_no_answer_is_too_strange(data):
+    """Another version, or somebody who means ill, answers: the doctor does not fall ill itself."""
+    kind = data.draw(st.sampled_from(KINDS))
+    path = data.draw(st.sampled_from(PLACES[kind]))
+    view = told(2, kind, *path, data.draw(JSON))(healthy())
+    for finding in doctor.findings(view, Limits()):
+        assert finding.as_json()
+
+
+def test_what_is_asked_is_what_is_judged():
+    """A rule that reads a check which nobody asks for would be silent for ever."""
+    for kind in KINDS:
+        assert set(CHECKS[kind]) - {"expirer/object", "updater/object", "updater/container"} <= set(answers_of(kind))
