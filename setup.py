@@ -49,6 +49,7 @@ EXTRAS = {
         "trustme>=1.1",  # certificates that last as long as a test wants
         "python-swiftclient>=4.6",  # the client that users have
         "python-keystoneclient>=5",  # by which it logs in through version 3
+        "playwright>=1.49",  # drives Debian's Chromium through the console; it never downloads a browser of its own
     ],
     "lint": ["ruff>=0.9", "mypy>=1.13", "import-linter>=2.1"],
 }
@@ -71,6 +72,7 @@ FILTERS = [
     "bulk",
     "catch_errors",
     "cname_lookup",
+    "console",
     "container_quotas",
     "container_sync",
     "copy",
@@ -101,6 +103,9 @@ FILTERS = [
     "versioned_writes",
 ]
 
+CONSOLE = HERE / "swiftlite/middleware/console"
+CONSOLE_FILES = sorted(str(path.relative_to(CONSOLE)) for path in CONSOLE.glob("static/**/*") if path.is_file())
+
 setup(
     name="swiftlite",
     version=VERSION,
@@ -110,6 +115,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["swiftlite", "swiftlite.*"]),
+    package_data={"swiftlite.middleware.console": CONSOLE_FILES},
     scripts=sorted(str(path.relative_to(HERE)) for path in (HERE / "bin").iterdir() if path.is_file()),
     data_files=DATA_FILES,
     install_requires=DEPENDENCIES,

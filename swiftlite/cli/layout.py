@@ -13,8 +13,8 @@ from pathlib import Path
 STORAGE_KINDS = ("object", "container", "account")
 SERVER_KINDS = ("proxy", *STORAGE_KINDS)
 PIPELINE = (
-    "catch_errors gatekeeper healthcheck proxy-logging cache etag-quoter listing_formats container_sync bulk tempurl "
-    "formpost identity tempauth staticweb listing_metadata copy container-quotas account-quotas slo dlo "
+    "catch_errors gatekeeper healthcheck console proxy-logging cache etag-quoter listing_formats container_sync bulk "
+    "tempurl formpost identity tempauth staticweb listing_metadata copy container-quotas account-quotas slo dlo "
     "versioned_writes symlink proxy-logging proxy-server"
 )
 INTERNAL_PIPELINE = "catch_errors proxy-logging cache symlink proxy-server"

@@ -24,6 +24,7 @@ FILTERS = {
     "bulk": "swiftlite.middleware.bulk.options:BulkOptions",
     "catch_errors": "swiftlite.middleware.catch_errors:CatchErrorsOptions",
     "cname_lookup": "swiftlite.middleware.cname_lookup:CNAMELookupOptions",
+    "console": "swiftlite.middleware.console.options:ConsoleOptions",
     "container_quotas": "",
     "container_sync": "swiftlite.middleware.container_sync:ContainerSyncOptions",
     "copy": "swiftlite.middleware.copy:CopyOptions",

@@ -32,6 +32,7 @@ FILTERS = {
         "bulk",
         "catch_errors",
         "cname_lookup",
+        "console",
         "container_quotas",
         "container_sync",
         "copy",

@@ -1,0 +1,39 @@
+/** Listings of accounts and containers, a page at a time. */
+import { rowOf } from "../rules/rows.js";
+
+/**
+ * Something that fetches pages of a listing, for a ListingWindow.
+ * @param {import("./session.js").Session} session
+ * @param {{container?: string, prefix?: string, delimiter?: string, versions?: boolean}} what  no container: the account
+ */
+export function pagesOf(session, { container, prefix = "", delimiter = "", versions = false }) {
+  /** @param {{marker: string, isReverse: boolean, limit: number}} page */
+  return async ({ marker, isReverse, limit }) => {
+    const query = {
+      format: "json",
+      limit,
+      prefix,
+      delimiter,
+      marker,
+      reverse: isReverse ? "true" : undefined,
+      versions: versions ? "true" : undefined,
+    };
+    const response = await session.ask({ container, query });
+    return (await response.json()).map(rowOf);
+  };
+}
+
+/**
+ * Every row below a prefix, page after page.
+ * @param {import("./session.js").Session} session
+ * @param {{container: string, prefix?: string, versions?: boolean}} what
+ */
+export async function* allRows(session, what) {
+  const fetchPage = pagesOf(session, what);
+  for (let marker = ""; ; ) {
+    const rows = await fetchPage({ marker, isReverse: false, limit: 5000 });
+    yield* rows;
+    if (rows.length < 5000) return;
+    marker = rows.at(-1).name;
+  }
+}

@@ -1,0 +1,110 @@
+/** One user's session: the token, which lies in this object alone, and requests that carry it. */
+import { fromHeader } from "../rules/headers.js";
+import { encodePath } from "../rules/names.js";
+
+/** An answer that is no success. `status` 0: there was none. */
+export class Failure extends Error {
+  /** @param {number} status @param {string} text */
+  constructor(status, text) {
+    super(text);
+    this.status = status;
+  }
+}
+
+/**
+ * @typedef {object} Asked
+ * @property {string} [method]
+ * @property {string} [account]  another account than the session's
+ * @property {string} [container]
+ * @property {string} [name]
+ * @property {Record<string, string|number|boolean|undefined>} [query]  those undefined or "" are left out
+ * @property {Record<string, string>} [headers]
+ * @property {BodyInit} [body]
+ * @property {AbortSignal} [signal]
+ */
+
+export class Session extends EventTarget {
+  #token;
+
+  /** @param {import("./login.js").Ticket} ticket */
+  constructor(ticket) {
+    super();
+    this.#token = ticket.token;
+    this.user = ticket.user;
+    this.storageUrl = ticket.storageUrl;
+    /** @type {Record<string, any>} what /info says */
+    this.info = {};
+  }
+
+  /** The account's name, as it stands in URLs. */
+  get account() {
+    return decodeURIComponent(this.storageUrl.split("/").pop() ?? "");
+  }
+
+  /** Take a new token of the same user. @param {import("./login.js").Ticket} ticket */
+  renew(ticket) {
+    this.#token = ticket.token;
+    this.dispatchEvent(new Event("renewed"));
+  }
+
+  /** Work with another account, as an administrator of all may. @param {string} account */
+  switchTo(account) {
+    this.storageUrl = this.storageUrl.replace(/[^/]+$/, encodeURIComponent(account));
+  }
+
+  /** Headers that every request needs. @returns {Record<string, string>} */
+  get headers() {
+    return { "X-Auth-Token": this.#token };
+  }
+
+  /** @param {Asked} asked */
+  urlOf({ account, container, name, query = {} }) {
+    const base = account === undefined ? this.storageUrl : this.storageUrl.replace(/[^/]+$/, encodeURIComponent(account));
+    const words = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
+    const path = container === undefined ? "" : encodePath(container, name);
+    const text = words.map(([key, value]) => `${key}=${encodeURIComponent(/** @type {string} */ (value))}`).join("&");
+    return `${base}${path}${text && `?${text}`}`;
+  }
+
+  /** Ask, and return an answer that is a success. @param {Asked} asked @throws {Failure} */
+  async ask(asked) {
+    const { method = "GET", headers, body, signal } = asked;
+    let response;
+    try {
+      response = await fetch(this.urlOf(asked), {
+        method,
+        headers: { ...headers, ...this.headers },
+        body,
+        signal,
+        credentials: "omit",
+        cache: "no-store",
+      });
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      throw new Failure(0, "The server cannot be reached.");
+    }
+    if (response.status === 401) this.expire();
+    if (!response.ok) throw new Failure(response.status, await reasonOf(response));
+    return response;
+  }
+
+  /** Tell whoever listens that the token is good no more. */
+  expire() {
+    this.dispatchEvent(new Event("expired"));
+  }
+
+  /** Find out what this store can do. */
+  async learn() {
+    const response = await fetch(new URL("/info", this.storageUrl), { credentials: "omit" }).catch(() => null);
+    this.info = response?.ok ? await response.json() : {};
+  }
+}
+
+/** @param {Response} response */
+async function reasonOf(response) {
+  const type = response.headers.get("Content-Type") ?? "";
+  const text = response.body && type.startsWith("text/") ? (await response.text()).slice(0, 2000) : "";
+  const plain = text.replace(/<[^>]*>/g, " ").replace(/\s+/g, " ").trim();
+  const known = { 401: "You are not logged in any more.", 403: "You may not do this here.", 404: "It is not there." };
+  return known[/** @type {401} */ (response.status)] ?? (fromHeader(plain) || `The server answers ${response.status}.`);
+}

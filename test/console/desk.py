@@ -1,0 +1,77 @@
+"""Desk: a browser's page with the console on it, and a note of all that the browser complains of."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from playwright.sync_api import ConsoleMessage, Dialog, Locator, Page, expect
+
+from functional.cluster import Cluster
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+# The browser writes each answer with an error status to its console, whatever the page does about it.
+EXPECTED = re.compile(r"Failed to load resource: (the server responded with a status of|net::ERR_)")
+
+
+class Desk:
+    """One page. `url` is where the console lies, with another host when a test puts something in between."""
+
+    def __init__(self, cluster: Cluster, page: Page, url: str | None = None) -> None:
+        self.cluster = cluster
+        self.page = page
+        self.url = f"{url or cluster.url}/console/"
+        self.complaints: list[str] = []
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        page.on("dialog", self._refuse)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not EXPECTED.match(message.text):
+            self.complaints.append(f"{message.type}: {message.text}")
+
+    def _refuse(self, dialog: Dialog) -> None:
+        self.complaints.append(f"a dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def check(self) -> None:
+        """No script failed, nothing broke the security policy, no window popped up."""
+        assert self.complaints == []
+
+    def log_in(self, user: str = "test:tester", route: str = "") -> Desk:
+        """Open the console and fill in the form."""
+        account, _, name = user.partition(":")
+        self.page.goto(self.url + (f"#/files/{route}" if route else ""))
+        self.page.get_by_role("textbox", name="Account").fill(account)
+        self.page.get_by_role("textbox", name="User").fill(name)
+        self.page.get_by_label("Password").fill(self.cluster.layout.users[user].split()[0])
+        self.page.get_by_role("button", name="Log in").click()
+        expect(self.grid).to_be_visible()
+        return self
+
+    @property
+    def grid(self) -> Locator:
+        """The listing."""
+        return self.page.get_by_role("grid")
+
+    def row(self, label: str) -> Locator:
+        """A row of the listing, by what stands in its first column."""
+        name = self.page.locator(".cell.name").filter(has=self.page.get_by_text(label, exact=True))
+        return self.page.get_by_role("row").filter(has=name)
+
+    def wait_loaded(self) -> None:
+        """Return when the listing is there."""
+        expect(self.page.locator(".listing")).to_have_attribute("aria-busy", "false")
+
+    def names(self) -> list[str]:
+        """What the rows in the document are called."""
+        self.wait_loaded()
+        return self.page.locator(".grid-rows .cell.name button").all_text_contents()
+
+    def evaluate(self, script: str, argument: Any = None) -> Any:
+        """Run a function in the page."""
+        return self.page.evaluate(script, argument)
