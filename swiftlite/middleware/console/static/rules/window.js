@@ -5,7 +5,7 @@
 
 /**
  * @template Row
- * @typedef {(page: {marker: string, isReverse: boolean, limit: number}) => Promise<Row[]>} FetchPage
+ * @typedef {(page: {marker: string, edge?: Row, isReverse: boolean, limit: number}) => Promise<Row[]>} FetchPage
  *   Rows beyond a marker, in the order asked for; without a marker, from the listing's end or beginning.
  */
 
@@ -25,8 +25,7 @@ export class ListingWindow {
     this.isAtEnd = false;
     /** How often the rows have been replaced: what was asked for before counts no more. */
     this.generation = 0;
-    /** @type {Set<string>} */
-    this.busy = new Set();
+    this.isBusy = false;
   }
 
   /** Begin at the first row, or behind a marker. @param {string} [marker] */
@@ -53,7 +52,7 @@ export class ListingWindow {
 
   /** Add rows below. @returns {Promise<number>} by how many rows what was there has moved, negative: up */
   async extendDown() {
-    const rows = this.isAtEnd ? null : await this.#extension("down", this.rows.at(-1)?.name ?? "", false);
+    const rows = this.isAtEnd ? null : await this.#extension(this.rows.at(-1), false);
     if (!rows) return 0;
     this.isAtEnd = rows.length < this.pageSize;
     const surplus = Math.max(0, this.rows.length + rows.length - this.mostRows);
@@ -64,7 +63,7 @@ export class ListingWindow {
 
   /** Add rows above. @returns {Promise<number>} by how many rows what was there has moved */
   async extendUp() {
-    const rows = this.isAtStart ? null : await this.#extension("up", this.rows[0]?.name ?? "", true);
+    const rows = this.isAtStart ? null : await this.#extension(this.rows[0], true);
     if (!rows) return 0;
     this.isAtStart = rows.length < this.pageSize;
     const all = rows.reverse().concat(this.rows);
@@ -73,16 +72,16 @@ export class ListingWindow {
     return rows.length;
   }
 
-  /** @param {string} direction @param {string} marker @param {boolean} isReverse */
-  async #extension(direction, marker, isReverse) {
-    if (this.busy.size) return null; // one at a time: both move the same rows
+  /** @param {Row|undefined} edge @param {boolean} isReverse */
+  async #extension(edge, isReverse) {
+    if (this.isBusy || !edge) return null; // one at a time: both move the same rows
     const generation = this.generation;
-    this.busy.add(direction);
+    this.isBusy = true;
     try {
-      const rows = await this.fetchPage({ marker, isReverse, limit: this.pageSize });
+      const rows = await this.fetchPage({ marker: edge.name, edge, isReverse, limit: this.pageSize });
       return generation === this.generation ? rows : null;
     } finally {
-      this.busy.delete(direction);
+      this.isBusy = false;
     }
   }
 }

@@ -3,7 +3,7 @@
  *
  * A section is `{id, label, icon, isFor(session), open(root, context)}`. `open` draws it into `root` and returns an
  * object with `show(parts)`, called with the decoded parts of the address behind `#/<id>/` whenever these change, and
- * `close()`. `context` is `{session, config, go(parts)}`.
+ * `close()`. `context` is `{session, config, jobs, go(parts)}`.
  */
 import { files } from "./files/section.js";
 

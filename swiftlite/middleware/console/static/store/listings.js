@@ -7,8 +7,8 @@ import { rowOf } from "../rules/rows.js";
  * @param {{container?: string, prefix?: string, delimiter?: string, versions?: boolean}} what  no container: the account
  */
 export function pagesOf(session, { container, prefix = "", delimiter = "", versions = false }) {
-  /** @param {{marker: string, isReverse: boolean, limit: number}} page */
-  return async ({ marker, isReverse, limit }) => {
+  /** @param {{marker: string, edge?: import("../rules/rows.js").Row, isReverse: boolean, limit: number}} page */
+  return async ({ marker, edge, isReverse, limit }) => {
     const query = {
       format: "json",
       limit,
@@ -17,6 +17,7 @@ export function pagesOf(session, { container, prefix = "", delimiter = "", versi
       marker,
       reverse: isReverse ? "true" : undefined,
       versions: versions ? "true" : undefined,
+      version_marker: versions && marker ? edge?.version : undefined,
     };
     const response = await session.ask({ container, query });
     return (await response.json()).map(rowOf);

@@ -5,6 +5,7 @@ import { SECTIONS } from "../sections/index.js";
 import { Session } from "../store/session.js";
 import { startAnnouncing } from "./announce.js";
 import { icon } from "./icons.js";
+import { Jobs } from "./jobs.js";
 import { LoginForm } from "./login_form.js";
 import { nextTheme, theme } from "./theme.js";
 
@@ -50,6 +51,7 @@ export class Frame {
         </header>
         <main id="main" tabindex="-1"></main>
         <dialog id="renewal" aria-labelledby="login-title" @cancel=${(/** @type {Event} */ event) => event.preventDefault()}></dialog>
+        <div id="jobs"></div>
         <div id="messages"></div>`,
       this.root,
     );
@@ -92,6 +94,7 @@ export class Frame {
   async enter(session) {
     await session.learn();
     this.session = session;
+    this.jobs = new Jobs(this.find("#jobs"), this.config.parallel_uploads);
     session.addEventListener("expired", () => this.renew(session));
     this.follow();
     this.find("#main").focus();
@@ -114,6 +117,7 @@ export class Frame {
 
   logOut() {
     this.opened?.section.close();
+    this.jobs?.close();
     this.opened = null;
     this.session = null;
     history.replaceState(null, "", "#");
@@ -131,7 +135,7 @@ export class Frame {
     if (this.opened?.id !== section.id) {
       this.opened?.section.close();
       const go = (/** @type {string[]} */ where) => (location.hash = encodeRoute(section.id, where));
-      const context = { session, config: this.config, go };
+      const context = { session, config: this.config, jobs: this.jobs, go };
       this.opened = { id: section.id, section: section.open(this.emptyMain(), context) };
       this.draw();
     }

@@ -1,6 +1,6 @@
 /** One place in the account: its listing, where it lies, and what can be done there. */
 import { html, nothing, render } from "../../lib/lit-html.js";
-import { breadcrumbs, encodeRoute, justBefore, relativeName, visible } from "../../rules/names.js";
+import { justBefore, relativeName } from "../../rules/names.js";
 import { keyOf } from "../../rules/rows.js";
 import { countText, dateText, sizeText } from "../../rules/sizes.js";
 import { ListingWindow } from "../../rules/window.js";
@@ -8,11 +8,18 @@ import { pagesOf } from "../../store/listings.js";
 import { complain } from "../../ui/announce.js";
 import { icon } from "../../ui/icons.js";
 import { VirtualGrid } from "../../ui/virtual_grid.js";
+import { askForContainer, askForFolder, copySelected, deleteSelected, uploadFiles } from "./actions.js";
+import { chosenFiles, droppedFiles } from "./drop.js";
+import { download } from "./download.js";
+import { openContainerSheet, openObjectSheet } from "./sheet.js";
+import { pathBar, selectionBar, toolbar } from "./toolbar.js";
 
 /** @typedef {import("../../rules/rows.js").Row} Row */
 
+const REFRESH_DELAY = 300;
+
 export class Browser {
-  /** @param {HTMLElement} root @param {{session: any, config: any, go: (parts: string[]) => void}} context */
+  /** @param {HTMLElement} root @param {any} context */
   constructor(root, context) {
     this.root = root;
     this.context = context;
@@ -20,14 +27,20 @@ export class Browser {
     this.container = "";
     this.prefix = "";
     this.search = "";
+    this.hasVersions = false;
+    this.showsVersions = false;
     this.isLoading = false;
     root.classList.add("files");
     this.draw();
     this.grid = /** @type {VirtualGrid<Row>} */ (new VirtualGrid(this.find(".listing"), this.source()));
     this.window = this.newWindow();
+    root.addEventListener("dragover", this.dragOver);
+    root.addEventListener("dragleave", this.dragLeave);
+    root.addEventListener("drop", this.dropped);
   }
 
   close() {
+    this.isClosed = true;
     this.grid.close();
   }
 
@@ -36,17 +49,35 @@ export class Browser {
     return /** @type {HTMLElement} */ (this.root.querySelector(selector));
   }
 
+  get place() {
+    return { container: this.container, prefix: this.prefix };
+  }
+
   /** @param {string[]} parts  container, prefix */
-  show([container = "", prefix = ""]) {
+  async show([container = "", prefix = ""]) {
+    const isOther = container !== this.container;
     this.container = container;
     this.prefix = prefix;
     this.search = "";
-    this.load();
+    if (isOther) this.hasVersions = this.showsVersions = false;
+    await this.load();
+    if (container && isOther) this.learn(container);
   }
+
+  /** Find out whether the container keeps versions. @param {string} container */
+  async learn(container) {
+    const answer = await this.session.ask({ method: "HEAD", container }).catch(() => null); // the listing has complained
+    if (this.container !== container || !answer) return;
+    this.hasVersions = answer.headers.has("X-Versions-Enabled");
+    this.draw();
+  }
+
+  // --- the listing ---
 
   newWindow() {
     const { container, prefix, search } = this;
-    const what = container ? { container, prefix: prefix + search, delimiter: "/" } : { prefix: search };
+    const versions = this.showsVersions;
+    const what = container ? { container, prefix: prefix + search, delimiter: "/", versions } : { prefix: search };
     return new ListingWindow(pagesOf(this.session, what));
   }
 
@@ -54,8 +85,28 @@ export class Browser {
   async load(from = "") {
     this.window = this.newWindow();
     this.grid.reset();
+    this.draw();
     await this.during(() => this.window.open(from && justBefore(this.prefix + from)));
     this.grid.reset();
+  }
+
+  /** List again soon, since something has changed; the rows in sight stay in sight. */
+  refreshSoon = () => {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.refresh(), REFRESH_DELAY);
+  };
+
+  async refresh() {
+    // What is a long way into a long listing is left as it is, rather than jump.
+    if (this.isClosed || this.window.rows.length > this.window.pageSize || !this.window.isAtStart) return;
+    const fresh = this.newWindow();
+    const active = this.grid.activeRow;
+    await this.during(() => fresh.open());
+    this.window = fresh;
+    const index = active ? fresh.rows.findIndex((row) => keyOf(row) === keyOf(active)) : 0;
+    if (index >= 0) this.grid.active = index;
+    this.grid.refresh();
+    this.draw();
   }
 
   /** Do something to the listing, and show that it takes time. @param {() => Promise<unknown>} work */
@@ -73,8 +124,6 @@ export class Browser {
     }
   }
 
-  // --- the listing ---
-
   source() {
     return {
       name: "Listing",
@@ -88,7 +137,7 @@ export class Browser {
       selectionChanged: () => this.draw(),
       nearEdge: (/** @type {"up"|"down"} */ direction) => this.extend(direction),
       toEdge: (/** @type {"Home"|"End"} */ edge) => this.toEdge(edge),
-      otherKey: () => false,
+      otherKey: (/** @type {string} */ key, /** @type {Row} */ row) => this.otherKey(key, row),
       isPartial: () => !(this.window?.isAtStart && this.window.isAtEnd),
     };
   }
@@ -96,10 +145,14 @@ export class Browser {
   /** @param {Row} row */
   cells(row) {
     const label = relativeName(row.name, this.prefix);
+    const size = row.kind === "container" ? countText(row.count ?? 0, "object") : sizeText(row.bytes);
     return html`<span role="gridcell" class="cell name">${icon(row.linkTo ? "link" : row.kind)}
         <button type="button" tabindex="-1" class="plain" title=${label} @click=${() => this.open(row)}>${label}</button>
+        ${row.isLatest ? html`<span class="tag">current</span>` : nothing}
+        ${row.kind === "marker" ? html`<span class="tag">deleted</span>` : nothing}
+        ${row.linkTo ? html`<span class="hidden">, a link</span>` : nothing}
       </span>
-      <span role="gridcell" class="cell size">${row.kind === "container" ? countText(row.count ?? 0, "object") : sizeText(row.bytes)}</span>
+      <span role="gridcell" class="cell size">${row.kind === "marker" ? "" : size}</span>
       <span role="gridcell" class="cell modified">${dateText(row.modified)}</span>`;
   }
 
@@ -107,12 +160,36 @@ export class Browser {
   open(row) {
     if (row.kind === "container") this.context.go([row.name]);
     else if (row.kind === "folder") this.context.go([this.container, row.name]);
+    else this.details(row);
+  }
+
+  /** @param {Row} row */
+  details(row) {
+    const changed = this.refreshSoon;
+    if (row.kind === "container") openContainerSheet(this.context, row.name, changed);
+    else if (row.kind !== "folder") openObjectSheet(this.context, { container: this.container, name: row.name, version: row.version }, changed);
+  }
+
+  /** @param {string} key @param {Row} row */
+  otherKey(key, row) {
+    if (key === "Delete") this.run(() => this.deleteRows());
+    else if (key === "Backspace") this.up();
+    else if (key === "i") this.details(row);
+    else return false;
+    return true;
+  }
+
+  /** Go to where this place lies in. */
+  up() {
+    const above = this.prefix.replace(/[^/]*\/$/, "");
+    if (this.prefix) this.context.go(above ? [this.container, above] : [this.container]);
+    else if (this.container) this.context.go([]);
   }
 
   /** @param {"up"|"down"} direction */
   async extend(direction) {
     const listing = this.window;
-    if (!listing || (direction === "up" ? listing.isAtStart : listing.isAtEnd) || listing.busy.size || !listing.rows.length) return;
+    if (!listing?.rows.length || listing.isBusy || (direction === "up" ? listing.isAtStart : listing.isAtEnd)) return;
     const shift = await this.during(() => (direction === "up" ? listing.extendUp() : listing.extendDown()));
     if (listing === this.window) this.grid.shifted(Number(shift));
   }
@@ -125,46 +202,117 @@ export class Browser {
     this.grid.moveTo(edge === "Home" ? 0 : this.window.rows.length - 1);
   }
 
+  // --- what can be done ---
+
+  /** Do something that may ask and may fail. @param {() => Promise<unknown>} work */
+  async run(work) {
+    try {
+      await work();
+    } catch (error) {
+      complain(error);
+    }
+    this.grid.grid.focus({ preventScroll: true });
+  }
+
+  /** Rows that an action is meant for: those selected, or the one that the keyboard is at. */
+  get chosen() {
+    const active = this.grid?.activeRow;
+    return this.grid?.selection.size ? this.grid.selected : active ? [active] : [];
+  }
+
+  async makeContainer() {
+    if (await askForContainer(this.context)) this.refreshSoon();
+  }
+
+  async makeFolder() {
+    const folder = await askForFolder();
+    if (folder) this.context.go([this.container, this.prefix + folder]);
+  }
+
+  async deleteRows() {
+    if (!this.chosen.length) return;
+    if (await deleteSelected(this.context, this.place, this.chosen, this.refreshSoon)) this.grid.clearSelection();
+  }
+
+  async copyRows() {
+    if (await copySelected(this.context, this.place, this.chosen, this.refreshSoon)) this.grid.clearSelection();
+  }
+
+  async downloadRows() {
+    for (const row of this.chosen.filter(({ kind }) => kind === "object")) {
+      await download(this.context, { container: this.container, name: row.name, version: this.showsVersions ? row.version : undefined });
+    }
+  }
+
+  containerSettings() {
+    openContainerSheet(this.context, this.container, () => {
+      this.learn(this.container);
+      this.refreshSoon();
+    });
+  }
+
+  /** @param {import("./drop.js").Found[]} found */
+  upload(found) {
+    const taken = new Set(this.window.rows.map((row) => row.name));
+    return this.run(() => uploadFiles(this.context, this.place, found, taken, this.refreshSoon));
+  }
+
+  dragOver = (/** @type {DragEvent} */ event) => {
+    if (!this.container || !event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    this.root.classList.add("is-target");
+  };
+
+  dragLeave = (/** @type {DragEvent} */ event) => {
+    if (!this.root.contains(/** @type {Node|null} */ (event.relatedTarget))) this.root.classList.remove("is-target");
+  };
+
+  dropped = async (/** @type {DragEvent} */ event) => {
+    if (!this.container || !event.dataTransfer) return;
+    event.preventDefault();
+    this.root.classList.remove("is-target");
+    this.upload(await droppedFiles(event.dataTransfer));
+  };
+
+  picked = (/** @type {Event} */ event) => {
+    const input = /** @type {HTMLInputElement} */ (event.target);
+    const found = chosenFiles(input.files ?? []);
+    input.value = "";
+    if (found.length) this.upload(found);
+  };
+
   // --- the page around it ---
 
   draw() {
-    const rows = this.window?.rows ?? [];
+    if (this.isClosed) return;
     render(
-      html`${this.path()}
-        <div class="toolbar" role="toolbar" aria-label="Actions">
-          <form role="search" class="search" @submit=${this.searchSubmitted}>
-            ${icon("search")}<input name="search" type="search" aria-label="Names that begin with" placeholder="Names that begin with…" .value=${this.search} />
-          </form>
-          <button type="button" @click=${() => this.load()} aria-label="Refresh">${icon("refresh")}</button>
-        </div>
+      html`${pathBar(this)} ${this.grid?.selection.size ? selectionBar(this) : toolbar(this)}
         <div class="listing" aria-busy=${this.isLoading}></div>
-        <p class="count" role="status">${this.isLoading ? "Loading…" : this.countText(rows.length)}</p>`,
+        <p class="count" role="status">${this.isLoading ? "Loading…" : this.countText()}</p>`,
       this.root,
     );
   }
 
-  /** @param {number} count */
-  countText(count) {
+  countText() {
     if (!this.window) return "";
-    const { isAtStart, isAtEnd } = this.window;
-    if (!count) return this.search ? `Nothing begins with “${this.search}”.` : "Nothing here yet.";
-    const what = countText(count, "name");
+    const { isAtStart, isAtEnd, rows } = this.window;
+    if (!rows.length) return this.search ? `Nothing begins with “${this.search}”.` : this.container ? "Nothing here yet. Drop files to upload them." : "No containers yet.";
+    const what = countText(rows.length, "name");
     return isAtStart && isAtEnd ? what : `${what} at hand, there are more ${isAtStart ? "below" : isAtEnd ? "above" : "above and below"}`;
-  }
-
-  path() {
-    const places = [{ label: this.session.account, parts: /** @type {string[]} */ ([]) }];
-    if (this.container) places.push({ label: visible(this.container), parts: [this.container] });
-    for (const { label, prefix } of breadcrumbs(this.prefix)) places.push({ label, parts: [this.container, prefix] });
-    const last = places.length - 1;
-    return html`<nav class="path" aria-label="Path"><ol>
-      ${places.map(({ label, parts }, index) => html`<li><a href=${encodeRoute("files", parts)} aria-current=${index === last ? "page" : nothing}>${label}</a></li>`)}
-    </ol></nav>`;
   }
 
   searchSubmitted = (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
-    this.search = String(new FormData(/** @type {HTMLFormElement} */ (event.target)).get("search") ?? "");
-    this.load();
+    const data = new FormData(/** @type {HTMLFormElement} */ (event.target));
+    const text = String(data.get("search") ?? "");
+    const isJump = data.get("how") === "from";
+    this.search = isJump ? "" : text;
+    this.load(isJump ? text : "");
   };
+
+  /** @param {boolean} wanted */
+  showVersions(wanted) {
+    this.showsVersions = wanted;
+    this.load();
+  }
 }

@@ -1,5 +1,6 @@
 /** The section of users' files: containers, pseudo-folders and objects. */
 import { Browser } from "./browser.js";
+import { Slots } from "./upload.js";
 
 export const files = {
   id: "files",
@@ -7,9 +8,10 @@ export const files = {
   isFor: () => true,
   /**
    * @param {HTMLElement} root
-   * @param {{session: import("../../store/session.js").Session, config: any, go: (parts: string[]) => void}} context
+   * @param {{session: import("../../store/session.js").Session, config: any, jobs: import("../../ui/jobs.js").Jobs,
+   *   go: (parts: string[]) => void}} context
    */
   open(root, context) {
-    return new Browser(root, context);
+    return new Browser(root, { ...context, slots: new Slots(context.config.parallel_uploads) });
   },
 };

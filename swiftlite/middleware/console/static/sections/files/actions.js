@@ -1,0 +1,226 @@
+/** What users do to rows: make, upload, delete, copy and move; each asks first, then goes on as a job. */
+import { html, nothing } from "../../lib/lit-html.js";
+import { isUnspeakable, relativeName, visible } from "../../rules/names.js";
+import { countText } from "../../rules/sizes.js";
+import { allRows } from "../../store/listings.js";
+import { copyObject, deleteAll, deleteObject, deleteRows, makeContainer } from "../../store/objects.js";
+import { announce } from "../../ui/announce.js";
+import { ask } from "../../ui/dialog.js";
+import { Upload, nameProblem } from "./upload.js";
+
+/** @typedef {import("../../rules/rows.js").Row} Row */
+/** @typedef {{session: any, config: any, jobs: import("../../ui/jobs.js").Jobs, slots: import("./upload.js").Slots}} Context */
+/** @typedef {{container: string, prefix: string}} Place */
+
+const MOST_SHOWN = 8;
+
+/** @param {Context} context @returns {Promise<string>} the container's name, or nothing */
+export async function askForContainer({ session }) {
+  const policies = session.info.swift?.policies ?? [];
+  const data = await ask({
+    title: "New container",
+    body: html`<label>Name<input name="name" required autofocus /></label>
+      ${policies.length > 1
+        ? html`<label>Storage policy
+            <select name="policy">
+              ${policies.map((/** @type {any} */ policy) => html`<option ?selected=${policy.default}>${policy.name}</option>`)}
+            </select>
+          </label>`
+        : nothing}`,
+    action: "Create",
+    check: (filled) => containerProblem(String(filled.get("name")), session.info),
+  });
+  if (!data) return "";
+  const policy = data.get("policy");
+  await makeContainer(session, String(data.get("name")), policy ? { "X-Storage-Policy": String(policy) } : {});
+  return String(data.get("name"));
+}
+
+/** @param {string} name @param {Record<string, any>} info */
+export function containerProblem(name, info) {
+  const most = info.swift?.max_container_name_length ?? 256;
+  if (!name) return "A name is needed.";
+  if (name.includes("/")) return "A container's name cannot have a slash.";
+  if (isUnspeakable(name)) return "Browsers cannot ask for a container of this name.";
+  return new TextEncoder().encode(name).length > most ? `The name is too long: ${most} bytes are the most.` : "";
+}
+
+/** @returns {Promise<string>} a pseudo-folder's name, or nothing */
+export async function askForFolder() {
+  const data = await ask({
+    title: "New folder",
+    body: html`<label>Name<input name="name" required autofocus /></label>
+      <p class="hint">A folder is the beginning that names have in common. It is kept once something is uploaded into it.</p>`,
+    action: "Open",
+    check: (filled) => (String(filled.get("name")).replace(/\/+$/, "") ? "" : "A name is needed."),
+  });
+  return data ? `${String(data.get("name")).replace(/\/+$/, "")}/` : "";
+}
+
+/**
+ * @param {Context} context
+ * @param {Place} place
+ * @param {import("./drop.js").Found[]} found
+ * @param {Set<string>} taken  names that are known to be there
+ * @param {() => void} ended
+ */
+export async function uploadFiles(context, place, found, taken, ended) {
+  const files = found.map(({ path, file }) => ({ name: place.prefix + path, file }));
+  const bad = files.find(({ name }) => nameProblem(name, context.session.info));
+  if (bad) throw new Error(`${visible(bad.name)}: ${nameProblem(bad.name, context.session.info)}`);
+  const replaced = files.map(({ name }) => name).filter((name) => taken.has(name));
+  if (replaced.length) {
+    const body = nameList(replaced.map((name) => relativeName(name, place.prefix)));
+    const title = `Replace ${countText(replaced.length, "object")}?`;
+    if (!(await ask({ title, body, action: "Replace", isDangerous: true }))) return;
+  }
+  const settings = { segmentSize: context.config.segment_size, slots: context.slots };
+  for (const { name, file } of files) {
+    const what = { container: place.container, name, file };
+    const run = (/** @type {import("../../ui/jobs.js").Job} */ job) => new Upload(context.session, settings, what).run(job);
+    context.jobs.add(`Upload ${visible(name.slice(place.prefix.length))}`, run, ended);
+  }
+  announce(`Uploading ${countText(files.length, "file")}`);
+}
+
+/** @param {string[]} names */
+function nameList(names) {
+  return html`<ul class="list-of-names">
+    ${names.slice(0, MOST_SHOWN).map((name) => html`<li>${name}</li>`)}
+    ${names.length > MOST_SHOWN ? html`<li>and ${names.length - MOST_SHOWN} more</li>` : nothing}
+  </ul>`;
+}
+
+/**
+ * @param {Context} context
+ * @param {Place} place
+ * @param {Row[]} rows
+ * @param {() => void} ended
+ */
+export async function deleteSelected(context, place, rows, ended) {
+  const names = rows.map((row) => relativeName(row.name, place.prefix));
+  const isDeep = rows.some((row) => row.kind === "folder" || row.kind === "container");
+  const title = names.length === 1 ? `Delete ${names[0]}?` : `Delete ${names.length} things?`;
+  const data = await ask({
+    title,
+    body: html`${nameList(names)}
+      ${isDeep ? html`<p class="problem">All that is in them is deleted, too.</p>` : nothing}
+      ${isDeep || rows.some((row) => row.isLarge)
+        ? html`<label class="check"><input type="checkbox" name="segments" checked />With the segments of large objects</label>`
+        : nothing}`,
+    action: "Delete",
+    isDangerous: true,
+  });
+  if (!data) return false;
+  const withSegments = data.get("segments") !== null;
+  const { session } = context;
+  context.jobs.add(title.replace("?", ""), (job) => deleteThem(session, place, rows, withSegments, job), ended);
+  return true;
+}
+
+/** @param {any} session @param {Place} place @param {Row[]} rows @param {boolean} withSegments @param {import("../../ui/jobs.js").Job} job */
+async function deleteThem(session, place, rows, withSegments, job) {
+  let count = 0;
+  const deleted = (/** @type {number} */ more) => job.tell(`${countText((count += more), "object")} deleted`);
+  const { signal } = job;
+  for (const row of rows.filter(({ kind }) => kind === "folder")) {
+    await deleteAll(session, { container: place.container, prefix: row.name, withSegments }, signal, deleted);
+  }
+  for (const row of rows.filter(({ kind }) => kind === "container")) {
+    await emptyContainer(session, row.name, withSegments, signal, deleted);
+    await session.ask({ method: "DELETE", container: row.name, signal });
+  }
+  const objects = rows.filter(({ kind }) => kind === "object" || kind === "marker");
+  for (let start = 0; start < objects.length; start += 1000) {
+    const some = objects.slice(start, start + 1000);
+    await deleteRows(session, place.container, some, withSegments, signal);
+    deleted(some.length);
+  }
+}
+
+/** @param {any} session @param {string} container @param {boolean} withSegments @param {AbortSignal} signal @param {(count: number) => void} deleted */
+async function emptyContainer(session, container, withSegments, signal, deleted) {
+  const { headers } = await session.ask({ method: "HEAD", container, signal });
+  const hasVersions = headers.has("X-Versions-Enabled");
+  if (!hasVersions) return deleteAll(session, { container, withSegments }, signal, deleted);
+  // While versions are kept, each deletion would add one.
+  await session.ask({ method: "POST", container, headers: { "X-Versions-Enabled": "false" }, signal });
+  await deleteAll(session, { container, withSegments }, signal, deleted);
+  return deleteAll(session, { container, versions: true, withSegments }, signal, deleted);
+}
+
+/**
+ * @param {Context} context
+ * @param {Place} place
+ * @param {Row[]} rows
+ * @param {() => void} ended
+ */
+export async function copySelected(context, place, rows, ended) {
+  const single = rows.length === 1 && rows[0].kind === "object" ? rows[0] : null;
+  const data = await ask({
+    title: single ? `Copy or move ${relativeName(single.name, place.prefix)}` : `Copy or move ${rows.length} things`,
+    body: html`<fieldset class="choice"><legend class="hidden">What to do</legend>
+        <label class="check"><input type="radio" name="how" value="copy" checked />Copy</label>
+        <label class="check"><input type="radio" name="how" value="move" />Move or rename</label>
+      </fieldset>
+      <label>To container<input name="container" required .value=${place.container} /></label>
+      <label>${single ? "New name" : "To folder"}<input name="name" ?required=${single} .value=${single?.name ?? place.prefix} /></label>`,
+    action: "Go",
+    check: (filled) => targetProblem(place, rows, target(filled), Boolean(single), context.session.info),
+  });
+  if (!data) return false;
+  const { container, name } = target(data);
+  const isMove = data.get("how") === "move";
+  const base = single || !name || name.endsWith("/") ? name : `${name}/`;
+  const newName = (/** @type {string} */ old) => (single ? name : base + old.slice(place.prefix.length));
+  const title = `${isMove ? "Move" : "Copy"} ${single ? relativeName(single.name, place.prefix) : countText(rows.length, "thing")}`;
+  context.jobs.add(title, (job) => copyThem(context.session, place, rows, { container, newName, isMove }, job), ended);
+  return true;
+}
+
+/** @param {FormData} filled */
+function target(filled) {
+  return { container: String(filled.get("container")), name: String(filled.get("name")) };
+}
+
+/** @param {Place} place @param {Row[]} rows @param {{container: string, name: string}} to @param {boolean} isSingle @param {Record<string, any>} info */
+function targetProblem(place, rows, to, isSingle, info) {
+  const problem = containerProblem(to.container, info) || (isSingle ? nameProblem(to.name, info) : "");
+  if (problem) return problem;
+  const isSame = to.container === place.container && (isSingle ? to.name === rows[0].name : to.name === place.prefix);
+  if (isSame) return "That is where it is already.";
+  const isInside = to.container === place.container && rows.some((row) => row.kind === "folder" && to.name.startsWith(row.name));
+  return isInside ? "A folder cannot go into itself." : "";
+}
+
+/**
+ * @param {any} session
+ * @param {Place} place
+ * @param {Row[]} rows
+ * @param {{container: string, newName: (old: string) => string, isMove: boolean}} to
+ * @param {import("../../ui/jobs.js").Job} job
+ */
+async function copyThem(session, place, rows, { container, newName, isMove }, job) {
+  await makeContainer(session, container);
+  let count = 0;
+  for await (const row of objectsOf(session, place.container, rows)) {
+    job.signal.throwIfAborted();
+    const from = { container: place.container, name: row.name };
+    // What is moved goes as it is, segments stay where they are; a copy has bytes of its own.
+    await copyObject(session, from, { container, name: newName(row.name) }, { isWhole: isMove, signal: job.signal });
+    if (isMove) await deleteObject(session, from, job.signal);
+    job.tell(`${countText((count += 1), "object")} ${isMove ? "moved" : "copied"}`);
+  }
+}
+
+/** Every object of a selection, those in folders, too; known before the first is moved. @param {any} session @param {string} container @param {Row[]} rows */
+async function* objectsOf(session, container, rows) {
+  for (const row of rows) {
+    if (row.kind !== "folder") yield row;
+    else {
+      const inside = [];
+      for await (const found of allRows(session, { container, prefix: row.name })) inside.push(found);
+      yield* inside;
+    }
+  }
+}

@@ -1,0 +1,118 @@
+/** What can be done to objects and containers, a request or a few each. */
+import { Failure } from "./session.js";
+import { pagesOf } from "./listings.js";
+
+/** @typedef {import("./session.js").Session} Session */
+/** @typedef {import("../rules/rows.js").Row} Row */
+/** @typedef {{container: string, name: string}} Place */
+
+/** @param {Session} session @param {string} container @param {Record<string, string>} [headers] */
+export async function makeContainer(session, container, headers = {}) {
+  await session.ask({ method: "PUT", container, headers });
+}
+
+/**
+ * Copy inside the store.
+ * @param {Session} session
+ * @param {Place} from
+ * @param {Place} to
+ * @param {{isWhole?: boolean, signal?: AbortSignal}} [how]  `isWhole`: a link as a link, a manifest as a manifest, so that
+ *   no data move
+ */
+export async function copyObject(session, from, to, { isWhole = false, signal } = {}) {
+  // The store takes the part behind the first slash as the name, so that the header needs no other care.
+  const headers = { Destination: `${encodeURIComponent(to.container)}/${encodeURIComponent(to.name)}` };
+  const query = isWhole ? { "multipart-manifest": "get", symlink: "get" } : {};
+  await session.ask({ method: "COPY", ...from, headers, query, signal });
+}
+
+/** @param {Session} session @param {Place & {version?: string, isLarge?: boolean}} object @param {AbortSignal} [signal] */
+export async function deleteObject(session, { container, name, version, isLarge }, signal) {
+  const query = { "version-id": version, "multipart-manifest": isLarge ? "delete" : undefined };
+  const response = await session.ask({ method: "DELETE", container, name, query, signal });
+  if (isLarge) check(await readBulkAnswer(response));
+}
+
+/**
+ * Delete many objects of a container.
+ * @param {Session} session
+ * @param {string} container
+ * @param {string[]} names
+ * @param {AbortSignal} signal
+ */
+export async function deleteNames(session, container, names, signal) {
+  if (!session.info.bulk_delete) {
+    for (const name of names) await ignoringMissing(deleteObject(session, { container, name }, signal));
+    return;
+  }
+  const body = names.map((name) => `${encodeURIComponent(container)}/${encodeURIComponent(name)}`).join("\n");
+  const headers = { "Content-Type": "text/plain", Accept: "application/json" };
+  const response = await session.ask({ method: "POST", query: { "bulk-delete": "true" }, headers, body, signal });
+  check(await readBulkAnswer(response));
+}
+
+/** @param {Response} response */
+async function readBulkAnswer(response) {
+  const text = (await response.text()).trim();
+  return text.startsWith("{") ? JSON.parse(text) : {};
+}
+
+/** @param {any} answer @throws {Failure} */
+function check(answer) {
+  const errors = answer.Errors ?? [];
+  if (errors.length) {
+    const [name, status] = errors[0];
+    const more = errors.length > 1 ? ` and ${errors.length - 1} more` : "";
+    throw new Failure(parseInt(status, 10), `Could not delete ${decodeURIComponent(name)}${more}: ${status}`);
+  }
+}
+
+/** @param {Promise<unknown>} work */
+async function ignoringMissing(work) {
+  try {
+    await work;
+  } catch (error) {
+    if (!(error instanceof Failure) || error.status !== 404) throw error;
+  }
+}
+
+/**
+ * Delete all below a prefix; page after page, until nothing is left.
+ * @param {Session} session
+ * @param {{container: string, prefix?: string, versions?: boolean, withSegments: boolean}} what
+ * @param {AbortSignal} signal
+ * @param {(count: number) => void} deleted
+ */
+export async function deleteAll(session, { container, prefix = "", versions = false, withSegments }, signal, deleted) {
+  const fetchPage = pagesOf(session, { container, prefix, versions });
+  for (let before = ""; ; ) {
+    const rows = await fetchPage({ marker: "", isReverse: false, limit: 1000 });
+    if (!rows.length) return;
+    const now = rows.map((/** @type {Row} */ row) => `${row.name} ${row.version}`).join("\n");
+    if (now === before) throw new Failure(409, "The listing stays as it is though its objects are deleted.");
+    before = now;
+    await deleteRows(session, container, rows, withSegments, signal);
+    deleted(rows.length);
+  }
+}
+
+/** @param {Session} session @param {string} container @param {Row[]} rows @param {boolean} withSegments @param {AbortSignal} signal */
+export async function deleteRows(session, container, rows, withSegments, signal) {
+  const isSingle = (/** @type {Row} */ row) => Boolean(row.version) || (row.isLarge && withSegments);
+  for (const row of rows.filter(isSingle)) {
+    const isLarge = Boolean(row.isLarge && withSegments && !row.version);
+    await ignoringMissing(deleteObject(session, { container, name: row.name, version: row.version, isLarge }, signal));
+  }
+  const names = rows.filter((row) => !isSingle(row)).map((row) => row.name);
+  if (names.length) await deleteNames(session, container, names, signal);
+}
+
+/** The keys that temporary URLs of a container may be signed with: its own before the account's. @param {Session} session @param {string} container */
+export async function temporaryKeys(session, container) {
+  const keys = [];
+  for (const [where, kind] of /** @type {const} */ ([[container, "Container"], [undefined, "Account"]])) {
+    const { headers } = await session.ask({ method: "HEAD", container: where });
+    keys.push(headers.get(`X-${kind}-Meta-Temp-Url-Key`), headers.get(`X-${kind}-Meta-Temp-Url-Key-2`));
+  }
+  return /** @type {string[]} */ (keys.filter(Boolean));
+}
