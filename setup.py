@@ -50,6 +50,7 @@ EXTRAS = {
         "python-swiftclient>=4.6",  # the client that users have
         "python-keystoneclient>=5",  # by which it logs in through version 3
         "playwright>=1.49",  # drives Debian's Chromium through the console; it never downloads a browser of its own
+        "axe-playwright-python>=0.1.4",  # the rules of accessibility that its pages are held to
     ],
     "lint": ["ruff>=0.9", "mypy>=1.13", "import-linter>=2.1"],
 }

@@ -35,6 +35,9 @@ class Desk:
             self.complaints.append(f"{message.type}: {message.text}")
 
     def _refuse(self, dialog: Dialog) -> None:
+        if dialog.type == "beforeunload":  # ours: uploads are under way
+            dialog.accept()
+            return
         self.complaints.append(f"a dialog: {dialog.message}")
         dialog.dismiss()
 
@@ -62,6 +65,44 @@ class Desk:
         """A row of the listing, by what stands in its first column."""
         name = self.page.locator(".cell.name").filter(has=self.page.get_by_text(label, exact=True))
         return self.page.get_by_role("row").filter(has=name)
+
+    def open(self, label: str) -> None:
+        """Click on a name of the listing."""
+        self.row(label).get_by_role("button").click()
+
+    def select(self, *labels: str) -> None:
+        """Tick rows."""
+        for label in labels:
+            self.row(label).get_by_role("checkbox").click()
+
+    @property
+    def dialog(self) -> Locator:
+        """The dialog on top."""
+        return self.page.get_by_role("dialog").last
+
+    def sheet(self, label: str, tab: str) -> Locator:
+        """Open what there is to know of a row, at one of its tabs."""
+        self.open(label)
+        return self.show_tab(tab)
+
+    def show_tab(self, tab: str) -> Locator:
+        """Go to a tab of the sheet that is open."""
+        self.page.get_by_role("tab", name=tab).click()
+        return self.page.get_by_role("tabpanel", name=tab)
+
+    def close_dialog(self) -> None:
+        """By the key that closes dialogs."""
+        self.page.keyboard.press("Escape")
+        expect(self.page.get_by_role("dialog")).to_have_count(0)
+
+    def hears(self, text: str) -> None:
+        """Wait until the live region for good news says something."""
+        expect(self.page.locator("#messages [role=status]")).to_contain_text(text)
+
+    def wait_done(self, timeout: float = 30.0) -> None:
+        """Return when no transfer is open, and none has failed."""
+        expect(self.page.get_by_role("region", name="Transfers")).to_contain_text("All done", timeout=timeout * 1000)
+        expect(self.page.locator(".job.is-failed")).to_have_count(0)
 
     def wait_loaded(self) -> None:
         """Return when the listing is there."""

@@ -161,6 +161,7 @@ export class Jobs {
   retry(job) {
     job.state = "waiting";
     this.advance();
+    this.draw();
   }
 
   cancelAll() {

@@ -68,18 +68,24 @@ export class VirtualGrid {
   reset(active = 0) {
     this.selection.clear();
     this.active = this.anchor = Math.max(0, active);
-    this.refresh();
     this.reveal();
+    this.refresh();
   }
 
   /** Rows were added or taken away above; what is in sight stays where it is. @param {number} shift  in rows */
   shifted(shift) {
     this.active = Math.max(0, this.active + shift);
     this.anchor = Math.max(0, this.anchor + shift);
-    const top = this.grid.scrollTop + shift * this.rowHeight;
-    this.refresh();
+    const height = this.rowHeight;
+    const top = this.grid.scrollTop + shift * height;
+    this.stretch();
     if (shift) this.grid.scrollTop = top;
     this.refresh();
+  }
+
+  /** As high as all rows are. Before it is scrolled and drawn: else what is drawn in between asks for still more rows. */
+  stretch() {
+    this.spacer.style.height = `${this.source.rows().length * this.rowHeight}px`;
   }
 
   /** Draw soon, at most once a frame. */
@@ -97,7 +103,7 @@ export class VirtualGrid {
     const rows = this.source.rows();
     const height = this.rowHeight;
     this.active = Math.min(this.active, Math.max(0, rows.length - 1));
-    this.spacer.style.height = `${rows.length * height}px`;
+    this.stretch();
     const inSight = Math.ceil(this.grid.clientHeight / height) + 1;
     const top = Math.floor(this.grid.scrollTop / height);
     const first = Math.max(0, Math.min(top, rows.length - inSight) - EXTRA_ROWS);
@@ -180,6 +186,7 @@ export class VirtualGrid {
 
   /** Scroll until the active row is in sight. */
   reveal() {
+    this.stretch();
     const height = this.rowHeight;
     const head = /** @type {HTMLElement} */ (this.grid.firstElementChild).offsetHeight;
     const top = this.active * height;

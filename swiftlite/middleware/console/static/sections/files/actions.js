@@ -13,6 +13,7 @@ import { Upload, nameProblem } from "./upload.js";
 /** @typedef {{container: string, prefix: string}} Place */
 
 const MOST_SHOWN = 8;
+const MOST_ASKED_FOR = 100;
 
 /** @param {Context} context @returns {Promise<string>} the container's name, or nothing */
 export async function askForContainer({ session }) {
@@ -58,17 +59,40 @@ export async function askForFolder() {
 }
 
 /**
+ * Which of some names are objects already. Of thousands only those are looked for that the listing shows.
+ * @param {any} session
+ * @param {string} container
+ * @param {string[]} names
+ * @param {Set<string>} listed
+ */
+async function takenNames(session, container, names, listed) {
+  if (names.length > MOST_ASKED_FOR) return names.filter((name) => listed.has(name));
+  const isThere = async (/** @type {string} */ name) => {
+    try {
+      await session.ask({ method: "HEAD", container, name });
+      return true;
+    } catch (error) {
+      if (/** @type {import("../../store/session.js").Failure} */ (error).status === 404) return false;
+      throw error;
+    }
+  };
+  const answers = await Promise.all(names.map(isThere));
+  return names.filter((_, index) => answers[index]);
+}
+
+/**
  * @param {Context} context
  * @param {Place} place
  * @param {import("./drop.js").Found[]} found
- * @param {Set<string>} taken  names that are known to be there
+ * @param {Set<string>} listed  names that the page shows
  * @param {() => void} ended
  */
-export async function uploadFiles(context, place, found, taken, ended) {
+export async function uploadFiles(context, place, found, listed, ended) {
   const files = found.map(({ path, file }) => ({ name: place.prefix + path, file }));
   const bad = files.find(({ name }) => nameProblem(name, context.session.info));
   if (bad) throw new Error(`${visible(bad.name)}: ${nameProblem(bad.name, context.session.info)}`);
-  const replaced = files.map(({ name }) => name).filter((name) => taken.has(name));
+  const names = files.map(({ name }) => name);
+  const replaced = await takenNames(context.session, place.container, names, listed);
   if (replaced.length) {
     const body = nameList(replaced.map((name) => relativeName(name, place.prefix)));
     const title = `Replace ${countText(replaced.length, "object")}?`;

@@ -198,7 +198,6 @@ export class Browser {
   async toEdge(edge) {
     const isThere = edge === "Home" ? this.window.isAtStart : this.window.isAtEnd;
     if (!isThere) await this.during(() => (edge === "Home" ? this.window.open() : this.window.openEnd()));
-    this.grid.refresh();
     this.grid.moveTo(edge === "Home" ? 0 : this.window.rows.length - 1);
   }
 
@@ -253,8 +252,8 @@ export class Browser {
 
   /** @param {import("./drop.js").Found[]} found */
   upload(found) {
-    const taken = new Set(this.window.rows.map((row) => row.name));
-    return this.run(() => uploadFiles(this.context, this.place, found, taken, this.refreshSoon));
+    const listed = new Set(this.window.rows.map((row) => row.name));
+    return this.run(() => uploadFiles(this.context, this.place, found, listed, this.refreshSoon));
   }
 
   dragOver = (/** @type {DragEvent} */ event) => {
@@ -286,7 +285,8 @@ export class Browser {
   draw() {
     if (this.isClosed) return;
     render(
-      html`${pathBar(this)} ${this.grid?.selection.size ? selectionBar(this) : toolbar(this)}
+      html`<h1 class="hidden">Files</h1>
+        ${pathBar(this)} ${this.grid?.selection.size ? selectionBar(this) : toolbar(this)}
         <div class="listing" aria-busy=${this.isLoading}></div>
         <p class="count" role="status">${this.isLoading ? "Loading…" : this.countText()}</p>`,
       this.root,
