@@ -260,6 +260,21 @@ def test_large_objects_and_links_are_known_and_go_with_their_segments(desk: Desk
     assert [row["name"] for row in connection.get_container("whole")[1]] == ["link-target.txt"]
 
 
+def test_who_may_see_one_container_alone_opens_it_by_name(desk: Desk, cluster):
+    connection = put(cluster, "for tester3", **{"doc.txt": b"for you, too"})
+    connection.post_container("for tester3", {"X-Container-Read": "test:tester3"})
+    desk.log_in("test:tester3")
+    alert = desk.page.locator("#messages [role=alert]")
+    expect(alert).to_contain_text("You may not do this here.")
+    desk.page.get_by_role("button", name="Open by name").click()
+    desk.dialog.get_by_label("Name").fill("for tester3")
+    desk.dialog.get_by_role("button", name="Open").click()
+    desk.open("doc.txt")
+    expect(desk.page.get_by_label("Text")).to_have_text("for you, too")
+    expect(desk.show_tab("Link")).to_contain_text("it has none yet")
+    desk.close_dialog()
+
+
 def test_a_request_that_fails_is_said(desk: Desk, cluster):
     put(cluster, "gone", **{"doc.txt": b"x"})
     desk.log_in(route="gone")

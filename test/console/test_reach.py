@@ -44,6 +44,7 @@ def test_every_page_keeps_the_rules_of_accessibility(desk: Desk, shoot, scheme):
     desk.log_in(route="walk")
     desk.wait_loaded()
     audit(desk.page)
+    expect(desk.row("a.txt")).not_to_contain_text("a link")  # but to its own version
     desk.select("a.txt", "b.txt")
     audit(desk.page)
     shoot(desk.page, f"selection-{scheme}")

@@ -1,7 +1,6 @@
 /** MD5 of parts of files, computed in workers, so that the page goes on meanwhile. */
 
 const MOST_WORKERS = 2;
-/** @type {{trustedScriptURL: any}|undefined} */
 const url = new URL("md5_worker.js", import.meta.url).href;
 // One address, ours, is all that this policy lets become a script.
 const policy = /** @type {any} */ (globalThis).trustedTypes?.createPolicy("console-worker", {

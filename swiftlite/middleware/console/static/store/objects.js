@@ -68,12 +68,16 @@ function check(answer) {
 }
 
 /** @param {Promise<unknown>} work */
-async function ignoringMissing(work) {
-  try {
-    await work;
-  } catch (error) {
-    if (!(error instanceof Failure) || error.status !== 404) throw error;
-  }
+function ignoringMissing(work) {
+  return work.catch(orNothing(404));
+}
+
+/** Takes an answer of this status for none. @param {number} status */
+function orNothing(status) {
+  return (/** @type {unknown} */ error) => {
+    if (!(error instanceof Failure) || error.status !== status) throw error;
+    return null;
+  };
 }
 
 /**
@@ -111,7 +115,8 @@ export async function deleteRows(session, container, rows, withSegments, signal)
 export async function temporaryKeys(session, container) {
   const keys = [];
   for (const [where, kind] of /** @type {const} */ ([[container, "Container"], [undefined, "Account"]])) {
-    const { headers } = await session.ask({ method: "HEAD", container: where });
+    const answer = await session.ask({ method: "HEAD", container: where }).catch(orNothing(403));
+    const headers = answer?.headers ?? new Headers();
     keys.push(headers.get(`X-${kind}-Meta-Temp-Url-Key`), headers.get(`X-${kind}-Meta-Temp-Url-Key-2`));
   }
   return /** @type {string[]} */ (keys.filter(Boolean));

@@ -14,7 +14,6 @@ export class Failure extends Error {
 /**
  * @typedef {object} Asked
  * @property {string} [method]
- * @property {string} [account]  another account than the session's
  * @property {string} [container]
  * @property {string} [name]
  * @property {Record<string, string|number|boolean|undefined>} [query]  those undefined or "" are left out
@@ -47,31 +46,40 @@ export class Session extends EventTarget {
     this.dispatchEvent(new Event("renewed"));
   }
 
-  /** Work with another account, as an administrator of all may. @param {string} account */
-  switchTo(account) {
-    this.storageUrl = this.storageUrl.replace(/[^/]+$/, encodeURIComponent(account));
-  }
-
   /** Headers that every request needs. @returns {Record<string, string>} */
   get headers() {
     return { "X-Auth-Token": this.#token };
   }
 
   /** @param {Asked} asked */
-  urlOf({ account, container, name, query = {} }) {
-    const base = account === undefined ? this.storageUrl : this.storageUrl.replace(/[^/]+$/, encodeURIComponent(account));
+  urlOf({ container, name, query = {} }) {
     const words = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
     const path = container === undefined ? "" : encodePath(container, name);
     const text = words.map(([key, value]) => `${key}=${encodeURIComponent(/** @type {string} */ (value))}`).join("&");
-    return `${base}${path}${text && `?${text}`}`;
+    return `${this.storageUrl}${path}${text && `?${text}`}`;
   }
 
-  /** Ask, and return an answer that is a success. @param {Asked} asked @throws {Failure} */
+  /**
+   * Ask, and return an answer that is a success. Where the token has ended meanwhile, ask again with a new one.
+   * @param {Asked} asked
+   * @throws {Failure}
+   */
   async ask(asked) {
+    let response = await this.#send(asked);
+    if (response.status === 401) {
+      this.expire();
+      await new Promise((resolve) => this.addEventListener("renewed", resolve, { once: true }));
+      response = await this.#send(asked);
+    }
+    if (!response.ok) throw new Failure(response.status, await reasonOf(response));
+    return response;
+  }
+
+  /** @param {Asked} asked */
+  async #send(asked) {
     const { method = "GET", headers, body, signal } = asked;
-    let response;
     try {
-      response = await fetch(this.urlOf(asked), {
+      return await fetch(this.urlOf(asked), {
         method,
         headers: { ...headers, ...this.headers },
         body,
@@ -83,9 +91,6 @@ export class Session extends EventTarget {
       if (signal?.aborted) throw error;
       throw new Failure(0, "The server cannot be reached.");
     }
-    if (response.status === 401) this.expire();
-    if (!response.ok) throw new Failure(response.status, await reasonOf(response));
-    return response;
   }
 
   /** Tell whoever listens that the token is good no more. */

@@ -19,6 +19,8 @@ export class Frame {
     this.config = config;
     /** @type {Session|null} */
     this.session = null;
+    /** @type {Jobs|null} */
+    this.jobs = null;
     this.opened = /** @type {{id: string, section: any}|null} */ (null);
   }
 

@@ -37,6 +37,16 @@ export async function askForContainer({ session }) {
   return String(data.get("name"));
 }
 
+/** @returns {Promise<string>} the name of a container that this user may see, though not the account's listing */
+export async function askForKnownContainer() {
+  const data = await ask({
+    title: "Open a container by its name",
+    body: html`<label>Name<input name="name" required autofocus /></label>`,
+    action: "Open",
+  });
+  return data ? String(data.get("name")) : "";
+}
+
 /** @param {string} name @param {Record<string, any>} info */
 export function containerProblem(name, info) {
   const most = info.swift?.max_container_name_length ?? 256;

@@ -8,7 +8,7 @@ import { pagesOf } from "../../store/listings.js";
 import { complain } from "../../ui/announce.js";
 import { icon } from "../../ui/icons.js";
 import { VirtualGrid } from "../../ui/virtual_grid.js";
-import { askForContainer, askForFolder, copySelected, deleteSelected, uploadFiles } from "./actions.js";
+import { askForContainer, askForFolder, askForKnownContainer, copySelected, deleteSelected, uploadFiles } from "./actions.js";
 import { chosenFiles, droppedFiles } from "./drop.js";
 import { download } from "./download.js";
 import { openContainerSheet, openObjectSheet } from "./sheet.js";
@@ -221,6 +221,11 @@ export class Browser {
 
   async makeContainer() {
     if (await askForContainer(this.context)) this.refreshSoon();
+  }
+
+  async openByName() {
+    const container = await askForKnownContainer();
+    if (container) this.context.go([container]);
   }
 
   async makeFolder() {

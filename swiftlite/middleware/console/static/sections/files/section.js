@@ -5,10 +5,11 @@ import { Slots } from "./upload.js";
 export const files = {
   id: "files",
   label: "Files",
-  isFor: () => true,
+  /** @param {import("../../store/session.js").Session} _session */
+  isFor: (_session) => true,
   /**
    * @param {HTMLElement} root
-   * @param {{session: import("../../store/session.js").Session, config: any, jobs: import("../../ui/jobs.js").Jobs,
+   * @param {{session: import("../../store/session.js").Session, config: any, jobs: import("../../ui/jobs.js").Jobs|null,
    *   go: (parts: string[]) => void}} context
    */
   open(root, context) {

@@ -25,11 +25,17 @@ export function pathBar({ session, container, prefix }) {
 /** @param {Browser} browser */
 export function toolbar(browser) {
   return html`<div class="toolbar" role="group" aria-label="Actions">
-    ${browser.container ? containerActions(browser) : html`<button type="button" class="primary" @click=${() => browser.run(() => browser.makeContainer())}>${icon("plus")}New container</button>`}
+    ${browser.container ? containerActions(browser) : accountActions(browser)}
     <button type="button" @click=${() => browser.load()} aria-label="Refresh" title="Refresh">${icon("refresh")}</button>
     <span class="space"></span>
     ${searchForm(browser)}
   </div>`;
+}
+
+/** @param {Browser} browser */
+function accountActions(browser) {
+  return html`<button type="button" class="primary" @click=${() => browser.run(() => browser.makeContainer())}>${icon("plus")}New container</button>
+    <button type="button" @click=${() => browser.run(() => browser.openByName())}>${icon("container")}<span class="wide-only">Open by name</span></button>`;
 }
 
 /** @param {Browser} browser */

@@ -45,6 +45,8 @@ export class Upload {
     this.name = name;
     this.file = file;
     this.reason = "";
+    /** @type {AbortSignal} */
+    this.signal = new AbortController().signal;
     /** @type {number[]} bytes that have been sent, by segment */
     this.sent = [];
   }
