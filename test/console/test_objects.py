@@ -97,8 +97,8 @@ def test_copy_rename_and_move(desk: Desk, cluster):
     desk.dialog.get_by_label("To container").fill("elsewhere")
     desk.dialog.get_by_label("To folder").fill("from source")
     desk.dialog.get_by_role("button", name="Go").click()
-    desk.wait_done()
     expect(desk.row("dir/")).to_have_count(0)
+    desk.wait_done()
     assert [row["name"] for row in connection.get_container("source")[1]] == ["copies/plan ü.txt", "renamed.txt"]
     moved = [row["name"] for row in connection.get_container("elsewhere")[1]]
     assert moved == ["from source/dir/a ü.txt", "from source/dir/sub/b%.txt"]
@@ -226,7 +226,14 @@ def test_versions_are_seen_restored_and_deleted(desk: Desk, cluster, shoot):
     desk.hears("Deleted")
     expect(panel.get_by_role("listitem").filter(has_text="7 bytes")).to_have_count(0)
     desk.close_dialog()
-    connection.delete_object("history", "doc.txt")
+    desk.select("doc.txt")
+    desk.page.get_by_role("button", name="Copy or move").click()
+    desk.dialog.get_by_label("Move or rename").check()
+    desk.dialog.get_by_label("New name").fill("other.txt")
+    desk.dialog.get_by_role("button", name="Go").click()
+    expect(desk.row("other.txt")).to_be_visible()
+    desk.wait_done()
+    assert connection.get_object("history", "other.txt")[1] == b"first"
     desk.page.get_by_label("Versions").check()
     expect(desk.grid).to_contain_text("deleted")
     desk.page.get_by_role("link", name="AUTH_test").click()
@@ -252,10 +259,24 @@ def test_large_objects_and_links_are_known_and_go_with_their_segments(desk: Desk
     expect(desk.row("link.txt")).to_contain_text("a link")
     expect(desk.sheet("link.txt", "Properties")).to_contain_text("/whole/link-target.txt")
     desk.close_dialog()
-    desk.select("slo.txt", "link.txt")
+    for label in ("slo.txt", "link.txt"):
+        desk.select(label)
+        desk.page.get_by_role("button", name="Copy or move").click()
+        desk.dialog.get_by_label("Move or rename").check()
+        desk.dialog.get_by_label("New name").fill(f"moved {label}")
+        desk.dialog.get_by_role("button", name="Go").click()
+        expect(desk.row(f"moved {label}")).to_be_visible()
+        desk.wait_done()
+    assert connection.head_object("whole", "moved slo.txt")["x-static-large-object"] == "True"
+    assert connection.get_object("whole", "moved slo.txt")[1] == b"one two"
+    link = connection.head_object("whole", "moved link.txt", query_string="symlink=get")
+    assert link["x-symlink-target"] == "whole/link-target.txt"
+    desk.page.get_by_role("button", name="Refresh").click()
+    expect(desk.row("slo.txt")).to_have_count(0)
+    desk.select("moved slo.txt", "moved link.txt")
     desk.page.get_by_role("button", name="Delete").click()
     desk.dialog.get_by_role("button", name="Delete").click()
-    desk.wait_done()
+    expect(desk.row("moved slo.txt")).to_have_count(0)
     assert connection.get_container("parts")[1] == []
     assert [row["name"] for row in connection.get_container("whole")[1]] == ["link-target.txt"]
 

@@ -31,15 +31,11 @@ export function rowOf(entry) {
     modified: entry.last_modified,
     hash: entry.hash,
     isLarge: "slo_etag" in entry,
-    linkTo: isVersionLink(entry.symlink_path) ? undefined : entry.symlink_path,
+    // The store keeps versions by links that nobody has made.
+    linkTo: entry.version_symlink ? undefined : entry.symlink_path,
     version: entry.version_id,
     isLatest: entry.is_latest,
   };
-}
-
-/** Whether it is how the store keeps versions: the current one is reached by a link that nobody has made. @param {string|undefined} path */
-function isVersionLink(path = "") {
-  return /(\0|%00)versions(\0|%00)/.test(path);
 }
 
 /** What tells rows of one listing apart. @param {Row} row */

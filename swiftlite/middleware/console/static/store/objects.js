@@ -16,13 +16,13 @@ export async function makeContainer(session, container, headers = {}) {
  * @param {Session} session
  * @param {Place} from
  * @param {Place} to
- * @param {{isWhole?: boolean, signal?: AbortSignal}} [how]  `isWhole`: a link as a link, a manifest as a manifest, so that
- *   no data move
+ * @param {{isLink?: boolean, isManifest?: boolean, signal?: AbortSignal}} [how]  a link as a link, a manifest as a
+ *   manifest, so that no data move
  */
-export async function copyObject(session, from, to, { isWhole = false, signal } = {}) {
+export async function copyObject(session, from, to, { isLink = false, isManifest = false, signal } = {}) {
   // The store takes the part behind the first slash as the name, so that the header needs no other care.
   const headers = { Destination: `${encodeURIComponent(to.container)}/${encodeURIComponent(to.name)}` };
-  const query = isWhole ? { "multipart-manifest": "get", symlink: "get" } : {};
+  const query = { "multipart-manifest": isManifest ? "get" : undefined, symlink: isLink ? "get" : undefined };
   await session.ask({ method: "COPY", ...from, headers, query, signal });
 }
 

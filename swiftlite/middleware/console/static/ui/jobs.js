@@ -1,5 +1,6 @@
 /** Work that takes its time (uploads, downloads, copies, deletions), and the panel that shows it. */
 import { html, nothing, render } from "../lib/lit-html.js";
+import { countText } from "../rules/sizes.js";
 import { announce, complain } from "./announce.js";
 import { icon } from "./icons.js";
 
@@ -58,7 +59,6 @@ export class Job {
     this.state = state;
     this.tell(detail);
     if (state === "failed") complain(`${this.title}: ${detail}`);
-    if (state === "done") announce(`${this.title}: done`);
     this.ended?.();
   }
 }
@@ -71,6 +71,8 @@ export class Jobs {
     this.atOnce = atOnce;
     /** @type {Job[]} */
     this.jobs = [];
+    /** @type {string[]} titles that nobody has been told of */
+    this.done = [];
     this.isQueued = false;
     addEventListener("beforeunload", this.warn);
   }
@@ -104,9 +106,20 @@ export class Jobs {
     for (const job of this.jobs) {
       if (job.state !== "waiting" || free <= 0) continue;
       free -= 1;
-      job.start().then(() => this.advance());
+      job.start().then(() => {
+        this.tellOf(job);
+        this.advance();
+      });
     }
     this.queue();
+  }
+
+  /** Say what is done once nothing is under way any more: of a thousand files not each by itself. @param {Job} job */
+  tellOf(job) {
+    if (job.state === "done") this.done.push(job.title);
+    if (!this.done.length || this.jobs.some((other) => !other.isOver)) return;
+    announce(this.done.length === 1 ? `${this.done[0]}: done` : `${countText(this.done.length, "transfer")} done`);
+    this.done = [];
   }
 
   /** Draw soon; progress comes in more often than anybody looks. */

@@ -241,7 +241,8 @@ async function copyThem(session, place, rows, { container, newName, isMove }, jo
     job.signal.throwIfAborted();
     const from = { container: place.container, name: row.name };
     // What is moved goes as it is, segments stay where they are; a copy has bytes of its own.
-    await copyObject(session, from, { container, name: newName(row.name) }, { isWhole: isMove, signal: job.signal });
+    const how = { isLink: isMove && Boolean(row.linkTo), isManifest: isMove && row.isLarge, signal: job.signal };
+    await copyObject(session, from, { container, name: newName(row.name) }, how);
     if (isMove) await deleteObject(session, from, job.signal);
     job.tell(`${countText((count += 1), "object")} ${isMove ? "moved" : "copied"}`);
   }
