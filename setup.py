@@ -42,6 +42,7 @@ EXTRAS = {
         "pytest-xdist>=3.5",  # both cores
         "hypothesis>=6.100",  # laws of the pure rules
         "python-swiftclient>=4.6",  # the client that users have
+        "trustme>=1.1",  # certificates for tests of TLS
         "python-keystoneclient>=5",  # by which it logs in through version 3
     ],
     "lint": ["ruff>=0.9", "mypy>=1.13", "import-linter>=2.1"],

@@ -27,8 +27,8 @@ from swiftlite.core.rows import ZERO_LIKE
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout
 from swiftlite.db.broker import DatabaseMissing
-from swiftlite.http.client import Client
 from swiftlite.ring.ring import Node, Ring
+from swiftlite.wire.node_client import node_client
 
 OLDEST = Timestamp("0000000000.00001")
 """The time of a PUT that changes nothing."""
@@ -97,7 +97,7 @@ class AccountReaper(daemon.Daemon):
         self.clock = time.time
         self.accounts = Ring(options.swift_dir, "account", hash_path=swift.hash_path)
         self.containers = Ring(options.swift_dir, "container", hash_path=swift.hash_path)
-        self.client = Client(options.conn_timeout, options.node_timeout)
+        self.client = node_client(swift.backend_tls, options.conn_timeout, options.node_timeout, logger)
         self.own = own_addresses(options.ring_ip or options.bind_ip)
         self._object_rings: dict[int, Ring] = {}
         # Shared by all accounts of a pass: together they do no more at once than the options say.
