@@ -8,7 +8,7 @@ LONGEST_FIRST = (
     *("test_trusted_listings.py", "test_real_tree.py", "test_model.py", "test_model_versions.py", "test_expirer.py"),
     *("test_reconciler.py", "test_clients.py", "test_aio.py", "test_faults.py", "test_row_quorum.py"),
     *("test_objects_tables.py", "test_account_reaper_faults.py", "test_faults_transfers.py", "test_container_sync.py"),
-    *("test_replicators_in_a_cluster.py", "test_databases_tables.py"),
+    *("test_replicators_in_a_cluster.py", "test_databases_tables.py", "test_tls.py"),
     *("test_peer_differences.py", "test_peer_database_differences.py", "test_peer_database_replication.py"),
     *("test_filters_tables.py", "test_peer_filters.py"),
     *("test_peer_cluster.py", "test_peer_expirer.py", "test_peer_links.py", "test_peer_large_objects.py"),

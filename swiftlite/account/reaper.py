@@ -21,6 +21,7 @@ from swiftlite.common.concurrency import GreenPool
 from swiftlite.common.config import option
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.core import reaping
+from swiftlite.core.hosts import spell_address
 from swiftlite.core.listing import ListingQuery
 from swiftlite.core.reaping import Stand
 from swiftlite.core.rows import ZERO_LIKE
@@ -181,7 +182,7 @@ class AccountReaper(daemon.Daemon):
             return f"our replica {Stand.RECREATED.value}"
         for number, node in enumerate(case.nodes):
             if number != case.index and (stand := self._stand(case, node, deletion)) is not Stand.DELETED:
-                return f"{node.ip}:{node.port}/{node.device} {stand.value}"
+                return f"{spell_address(*node.address)}/{node.device} {stand.value}"
         return ""
 
     def _stand(self, case: Case, node: Node, deletion: Timestamp) -> Stand:

@@ -25,6 +25,7 @@ from swiftlite.cli.tool import SUCCESS, ToolError, parser, tool
 from swiftlite.common.backend_tls import PLAIN, BackendTLS
 from swiftlite.common.concurrency import in_order, sleep
 from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.core.hosts import spell_address
 from swiftlite.core.names import EntityName, quote_path
 from swiftlite.http.errors import BackendError
 from swiftlite.ring.ring import Node, Ring
@@ -41,8 +42,7 @@ made, and report how many are where they should be."""
 
 def identifier(node: Node) -> str:
     """``ip:port/device``."""
-    ip = f"[{node.ip}]" if ":" in node.ip else node.ip
-    return f"{ip}:{node.port}/{node.device}"
+    return f"{spell_address(*node.address)}/{node.device}"
 
 
 class Place(NamedTuple):

@@ -29,6 +29,7 @@ from swiftlite.ring.own import is_same, own_nodes, place_among
 from swiftlite.ring.ring import Node, Ring
 from swiftlite.wire.node_client import node_client
 from swiftlite.wire.peers import PeerFailed, Silences
+from swiftlite.wire.rsync import warn_of_rsync
 
 MERGED_PER_SECOND = 2000
 """Rows that a peer is given a second to merge, when it merges its own into a file of ours."""
@@ -114,6 +115,8 @@ class DatabaseReplicator(daemon.Daemon):
         self.client = node_client(swift.backend_tls, options.conn_timeout, options.node_timeout, logger)
         module = options.rsync_module or f"{{replication_ip}}::{self.kind}"
         self.rsync = Rsync(module, options.rsync_compress, options.conn_timeout, options.node_timeout)
+        if options.sync_method == "rsync":
+            warn_of_rsync(swift.backend_tls, logger)
         self.threads = ThreadPool(max(1, options.concurrency))
         self.local: list[Node] = []
         """The ring's devices that are this machine's, and usable."""

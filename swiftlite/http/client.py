@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from logging import Logger
 from time import monotonic
 
+from swiftlite.core.hosts import spell_address
 from swiftlite.http.errors import Address, ConnectFailed, ConnectTimeout, StreamTimeout
 from swiftlite.http.exchange import Exchange
 from swiftlite.http.reply import Connection, HeaderPairs, Response, format_request
@@ -127,7 +128,7 @@ class Client:
 
     def _note(self, address: Address, method: str, path: str) -> None:
         if self.log is not None:
-            self.log.debug("asking %s:%d: %s %s", *address, method, path)
+            self.log.debug("asking %s: %s %s", spell_address(*address), method, path)
 
     def connect(self, address: Address) -> Connection:
         """Return a new connection; raise ConnectFailed or ConnectTimeout."""

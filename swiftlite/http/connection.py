@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from swiftlite.common.concurrency import Timeout
+from swiftlite.core.hosts import bracketed
 from swiftlite.http.body import ChunkedBody, FixedBody
 from swiftlite.http.errors import BackendError, BadRequest, StreamClosed, StreamTimeout
 from swiftlite.http.greeting import greet
@@ -181,7 +182,7 @@ def base_environ(server_name: str, server_port: str, multiprocess: bool) -> dict
     """Return the part of a WSGI environ that is the same for every request of a server."""
     return {
         "GATEWAY_INTERFACE": "CGI/1.1",
-        "SERVER_NAME": server_name,
+        "SERVER_NAME": bracketed(server_name),
         "SERVER_PORT": server_port,
         "SCRIPT_NAME": "",
         "wsgi.version": (1, 0),

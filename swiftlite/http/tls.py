@@ -41,7 +41,7 @@ class TLSStream(Stream):
         HandshakeFailed: the connection is gone already; it is closed.
     """
 
-    __slots__ = ("tls",)
+    __slots__ = ("_is_hung_up", "tls")
 
     def __init__(self, plain: Stream, context: ssl.SSLContext, server_hostname: str | None = None) -> None:
         plain.waiter.close()
@@ -60,6 +60,7 @@ class TLSStream(Stream):
             raise HandshakeFailed(error) from None
         super().__init__(self.tls)
         # No method of this one: the stream could not be collected without the garbage collector then.
+        self._is_hung_up = False
         self.wait_readable = functools.partial(_wait_readable, self.tls, self.waiter)
 
     def shake_hands(self, timeout: float) -> None:
@@ -82,6 +83,8 @@ class TLSStream(Stream):
     def recv(self, limit: int, timeout: float | None) -> bytes:
         """Return up to ``limit`` bytes, ``b""`` at the end that the other end has declared. Raises as a Stream."""
         while True:
+            if self._is_hung_up and self._is_at_end():
+                return b""
             try:
                 data = self.tls.read(limit)
                 break
@@ -104,6 +107,8 @@ class TLSStream(Stream):
     def recv_into(self, view: memoryview, timeout: float | None) -> int:
         """Like ``recv``, into a caller's buffer; return the number of bytes, 0 at the end."""
         while True:
+            if self._is_hung_up and self._is_at_end():
+                return 0
             try:
                 last = count = _read_into(self.tls, view)
                 break
@@ -201,10 +206,17 @@ class TLSStream(Stream):
 
     def hang_up(self, how: int = socket.SHUT_RD) -> None:
         """Make whoever reads this stream (or uses it at all, with SHUT_RDWR) see its end; the owner still closes it."""
+        self._is_hung_up = True
         if how != socket.SHUT_RD:
             self._say_goodbye()
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self.sock, how)  # SSLSocket's own would go on in the clear.
+
+    def _is_at_end(self) -> bool:
+        """After a ``hang_up``: whether all that had come is read. OpenSSL would take that end for an attack, and say so."""
+        with contextlib.suppress(OSError):
+            return not self.tls.pending() and socket.socket.recv(self.sock, 1, socket.MSG_PEEK) == b""
+        return False
 
     def _say_goodbye(self) -> None:
         with contextlib.suppress(OSError, ValueError):

@@ -32,6 +32,7 @@ from swiftlite.ring.own import own_nodes, place_among
 from swiftlite.ring.ring import Node, Ring, RingError
 from swiftlite.wire.node_client import node_client
 from swiftlite.wire.peers import PeerFailed, Silences
+from swiftlite.wire.rsync import warn_of_rsync
 
 _COUNTED = (
     *("attempted", "failure", "hashmatch", "remove", "rsync", "success"),
@@ -144,6 +145,7 @@ class ObjectReplicator(daemon.Daemon):
                 bytes_per_second=options.ssync_bwlimit * 1024,
                 http_timeout=options.http_timeout,
             )
+        warn_of_rsync(self.swift.backend_tls, self.logger)
         how = RsyncOptions(
             options.rsync_module,
             options.rsync_timeout,

@@ -11,6 +11,7 @@ from swiftlite.common.policies import StoragePolicies, StoragePolicy
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.core.affinity import local_handoffs_first, local_nodes_first
 from swiftlite.core.constraints import Constraints
+from swiftlite.core.hosts import spell_address
 from swiftlite.core.names import HashPath
 from swiftlite.core.placement import ExpirerQueue, Target
 from swiftlite.proxy.nodes import ErrorLimits, NodeIter
@@ -121,5 +122,4 @@ class Cluster:
 
 def target(node: Node) -> Target:
     """The node as one that hears of updates."""
-    host = f"[{node.ip}]" if ":" in node.ip else node.ip
-    return Target(f"{host}:{node.port}", node.device)
+    return Target(spell_address(*node.address), node.device)

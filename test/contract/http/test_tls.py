@@ -235,6 +235,18 @@ def test_a_server_that_drains_waits_for_no_handshake(certificate: str) -> None:
             server.join()
 
 
+def test_a_server_that_drains_declares_the_end_of_kept_connections(authority: Authority, certificate: str) -> None:
+    with ServerThread(Store(), transport=Transport(server_context(certificate)), client_timeout=60) as server:
+        with server.connect(authority.context()) as kept, server.connect(authority.context()) as fresh:
+            kept.send(NEXT)
+            assert kept.read_response().status == 200
+            wait_until(lambda: len(server.server.idle) == 2, "both are idle")
+            server.drain(30)
+            assert kept.read_to_end() == b"", "an alert, or no close_notify: that raises"
+            assert fresh.read_to_end() == b""
+            server.join()
+
+
 class TestMutual:
     def test_a_client_with_a_certificate_of_the_authority(self, mutual: ServerThread, authority: Authority) -> None:
         own = authority.issue("client.pem", "127.0.0.9")
