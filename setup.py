@@ -48,6 +48,7 @@ EXTRAS = {
         "pyte>=0.8",  # the terminal in which swiftlite-top is watched
         "trustme>=1.1",  # certificates that last as long as a test wants
         "python-swiftclient>=4.6",  # the client that users have
+        "trustme>=1.1",  # certificates for tests of TLS
         "python-keystoneclient>=5",  # by which it logs in through version 3
         "playwright>=1.49",  # drives Debian's Chromium through the console; it never downloads a browser of its own
         "axe-playwright-python>=0.1.4",  # the rules of accessibility that its pages are held to

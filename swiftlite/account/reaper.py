@@ -21,14 +21,15 @@ from swiftlite.common.concurrency import GreenPool
 from swiftlite.common.config import option
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.core import reaping
+from swiftlite.core.hosts import spell_address
 from swiftlite.core.listing import ListingQuery
 from swiftlite.core.reaping import Stand
 from swiftlite.core.rows import ZERO_LIKE
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout
 from swiftlite.db.broker import DatabaseMissing
-from swiftlite.http.client import Client
 from swiftlite.ring.ring import Node, Ring
+from swiftlite.wire.node_client import node_client
 
 OLDEST = Timestamp("0000000000.00001")
 """The time of a PUT that changes nothing."""
@@ -97,7 +98,7 @@ class AccountReaper(daemon.Daemon):
         self.clock = time.time
         self.accounts = Ring(options.swift_dir, "account", hash_path=swift.hash_path)
         self.containers = Ring(options.swift_dir, "container", hash_path=swift.hash_path)
-        self.client = Client(options.conn_timeout, options.node_timeout)
+        self.client = node_client(swift.backend_tls, options.conn_timeout, options.node_timeout, logger)
         self.own = own_addresses(options.ring_ip or options.bind_ip)
         self._object_rings: dict[int, Ring] = {}
         # Shared by all accounts of a pass: together they do no more at once than the options say.
@@ -188,7 +189,7 @@ class AccountReaper(daemon.Daemon):
             return f"our replica {Stand.RECREATED.value}"
         for number, node in enumerate(case.nodes):
             if number != case.index and (stand := self._stand(case, node, deletion)) is not Stand.DELETED:
-                return f"{node.ip}:{node.port}/{node.device} {stand.value}"
+                return f"{spell_address(*node.address)}/{node.device} {stand.value}"
         return ""
 
     def _stand(self, case: Case, node: Node, deletion: Timestamp) -> Stand:

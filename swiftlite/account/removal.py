@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from swiftlite.account.asking import Asker
 from swiftlite.common.concurrency import GreenPool
+from swiftlite.core.hosts import spell_address
 from swiftlite.core.json_text import load_json
 from swiftlite.core.placement import Target, deal_accounts, spread_updates
 from swiftlite.core.quorum import quorum_size
@@ -171,8 +172,7 @@ class Removal:
 
 
 def _target(node: Node) -> Target:
-    host = f"[{node.ip}]" if ":" in node.ip else node.ip
-    return Target(f"{host}:{node.port}", node.device)
+    return Target(spell_address(*node.address), node.device)
 
 
 def _targets(kind: Literal["Account", "Container"], targets: Sequence[Target], partition: int) -> UpdateTargets | None:

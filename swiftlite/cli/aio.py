@@ -18,6 +18,7 @@ from swiftlite.cli.aio_layout import Plan, make_plan
 from swiftlite.cli.pipes import ends_unread
 from swiftlite.cli.supervisor import Stopped, Supervisor
 from swiftlite.common.config import StartError
+from swiftlite.core.hosts import spell_address
 
 NAME = "swiftlite-aio"
 STOP_TIMEOUT = 40
@@ -248,7 +249,7 @@ def _status(options: argparse.Namespace, _: list[str]) -> int:
         if process.address:
             well = children.is_healthy(plan.reachable(process.address))
             healthy &= well
-            print(f"  {process.name:18} {process.address[0]}:{process.address[1]:<6} {'up' if well else 'no answer'}")
+            print(f"  {process.name:18} {spell_address(*process.address):<16} {'up' if well else 'no answer'}")
     return 0 if healthy else 1
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from swiftlite.cli import layout
 from swiftlite.cli.layout import Layout, StorageNode
 from swiftlite.common.config import ConfFile, ConfigError, StartError
+from swiftlite.core.hosts import spell_address
 
 DEFAULT_PORT = 8080
 LOOPBACK = "127.0.0.1"
@@ -63,7 +64,7 @@ class Plan:
     def auth_url(self) -> str:
         """Where clients get a token."""
         ip, port = self.local_address
-        return f"http://{f'[{ip}]' if ':' in ip else ip}:{port}/auth/v1.0"
+        return f"http://{spell_address(ip, port)}/auth/v1.0"
 
     @property
     def local_address(self) -> tuple[str, int]:

@@ -35,7 +35,7 @@ DAEMON_CLASSES = {
 }
 """What a daemon is made of, to see whether it can be."""
 PASTE_SECTIONS = ("app:", "filter:", "pipeline:", "composite:", "filter-app:", "server:")
-SWIFT_SECTIONS = ("swift-hash", "swift-constraints")
+SWIFT_SECTIONS = ("swift-hash", "swift-constraints", "swift-tls")
 
 
 def check_main(program: str, conf: str) -> int:
@@ -203,6 +203,7 @@ def _check_node(report: Report, program: str, sections: Iterable[str]) -> None:
         if not options.bind_port:
             report.add(ERROR, DEFAULT, "bind_port", "is not set", "set it to the TCP port to listen on")
         check_node.check_ports(report, options.swift_dir, options)
+        check_node.check_certificates(report, program, options, swift)
     for section in sections:
         if "recon_cache_path" in option_tables.names_of(table_of(section, report.outline.value(section, "use"))):
             path = report.outline.value(section, "recon_cache_path", "/var/cache/swift").strip()

@@ -8,6 +8,7 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -68,16 +69,25 @@ def is_taken(address: tuple[str, int]) -> bool:
     return False
 
 
-def is_healthy(address: tuple[str, int], timeout: float = 1.0) -> bool:
-    """Tell whether the server at this address answers its healthcheck with 200."""
-    return request(address, "GET", "/healthcheck", timeout=timeout)[0] == 200
+def is_healthy(address: tuple[str, int], timeout: float = 1.0, tls: ssl.SSLContext | None = None) -> bool:
+    """Tell whether the server at this address answers its healthcheck with 200; `tls`: how to speak TLS with it."""
+    return request(address, "GET", "/healthcheck", timeout=timeout, tls=tls)[0] == 200
 
 
 def request(
-    address: tuple[str, int], method: str, path: str, headers: dict[str, str] | None = None, timeout: float = 5.0
+    address: tuple[str, int],
+    method: str,
+    path: str,
+    headers: dict[str, str] | None = None,
+    timeout: float = 5.0,
+    tls: ssl.SSLContext | None = None,
 ) -> tuple[int, dict[str, str]]:
     """Send one request without a body; return the status (0: no answer) and the headers, names in lower case."""
-    connection = http.client.HTTPConnection(*address, timeout=timeout)
+    connection = (
+        http.client.HTTPConnection(*address, timeout=timeout)
+        if tls is None
+        else http.client.HTTPSConnection(*address, timeout=timeout, context=tls)
+    )
     try:
         connection.request(method, path, headers=headers or {})
         response = connection.getresponse()

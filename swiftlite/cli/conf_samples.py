@@ -19,6 +19,8 @@ STORAGE_ONLY = {"devices", "mount_check"}
 LISTENING_ONLY = STORAGE_ONLY | {
     *("bind_ip", "bind_port", "workers", "backlog", "max_clients"),
     *("client_timeout", "keepalive_timeout", "network_chunk_size", "stale_worker_timeout"),
+    *("cert_file", "key_file", "client_ca_file", "tls_min_version", "tls_ciphers", "hsts_max_age"),
+    *("require_proxy_protocol", "proxy_protocol_networks"),
 }
 TEMPAUTH = """
 # user_<account>_<user> = <key> [group...] [storage URL]; .admin may do all in its account, .reseller_admin in any,
@@ -231,6 +233,7 @@ SAMPLES: dict[str, list[Section]] = {
             ),
         ),
         Section("swift-constraints", (), load(OTHERS["swift-constraints"])),
+        Section("swift-tls", (), load(OTHERS["swift-tls"]), frozenset({"file"})),
         Section("storage-policy:0", ("name = Policy-0", "default = yes")),
     ],
     "node-answers.conf-sample": [

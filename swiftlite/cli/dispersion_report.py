@@ -22,14 +22,16 @@ from swiftlite.cli.dispersion import (
 )
 from swiftlite.cli.storage_api import ApiError
 from swiftlite.cli.tool import SUCCESS, ToolError, parser, tool
+from swiftlite.common.backend_tls import PLAIN, BackendTLS
 from swiftlite.common.concurrency import in_order, sleep
 from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.core.hosts import spell_address
 from swiftlite.core.names import EntityName, quote_path
-from swiftlite.http.client import Client
 from swiftlite.http.errors import BackendError
 from swiftlite.ring.ring import Node, Ring
 from swiftlite.wire.direct import user_agent
 from swiftlite.wire.messages import POLICY_INDEX
+from swiftlite.wire.node_client import node_client
 
 CONN_TIMEOUT, ANSWER_TIMEOUT = 5.0, 15.0
 MISSING, UNMOUNTED = 404, 507
@@ -40,8 +42,7 @@ made, and report how many are where they should be."""
 
 def identifier(node: Node) -> str:
     """``ip:port/device``."""
-    ip = f"[{node.ip}]" if ":" in node.ip else node.ip
-    return f"{ip}:{node.port}/{node.device}"
+    return f"{spell_address(*node.address)}/{node.device}"
 
 
 class Place(NamedTuple):
@@ -141,11 +142,18 @@ class Searcher:
 
     :param retries: how often a node is asked again that did not answer, or with a server error
     :param debug: tell of copies that are missing
+    :param backend: whether nodes speak TLS
     """
 
-    def __init__(self, retries: int, debug: bool, complain: Callable[[str], None] = complain) -> None:
+    def __init__(
+        self,
+        retries: int,
+        debug: bool,
+        complain: Callable[[str], None] = complain,
+        backend: BackendTLS = PLAIN,
+    ) -> None:
         self.retries, self.debug, self.complain = retries, debug, complain
-        self._client = Client(CONN_TIMEOUT, ANSWER_TIMEOUT)
+        self._client = node_client(backend, CONN_TIMEOUT, ANSWER_TIMEOUT)
         self._unmounted: set[str] = set()
         self._lacking: set[str] = set()
 
@@ -283,7 +291,9 @@ def main(argv: Sequence[str]) -> int:
     if not (options.container_report or options.object_report):
         raise ToolError("Neither container or object report is set to run")
     session = open_session(options, swift_conf, policy)
-    reporter = Reporter(session, Searcher(options.retries, found.debug), found.partitions)
+    reporter = Reporter(
+        session, Searcher(options.retries, found.debug, backend=swift_conf.backend_tls), found.partitions
+    )
     figures = {}
     if options.container_report:
         figures["container"] = reporter.containers()

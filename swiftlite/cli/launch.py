@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 
+from swiftlite.cli.transport import server_transport
 from swiftlite.common import command_line, limits
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, StartError, read_options
 from swiftlite.common.life import logger_of
@@ -19,6 +20,7 @@ from swiftlite.common.restart import is_trial
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.unknown_options import warn_of_unknown_options
 from swiftlite.http import prefork
+from swiftlite.http.greeting import Transport
 from swiftlite.http.server import HTTPOptions
 
 
@@ -52,6 +54,7 @@ def _serve(name: str, path: str, verbose: bool) -> int:
     if verbose:
         texts["log_address"] = ""
     logger = logger_of(texts, name, path)
+    transport = server_transport(name, options, swift.backend_tls, path)
     if not is_trial():
         warn_of_unknown_options(path, (), logger)
     try:
@@ -67,7 +70,7 @@ def _serve(name: str, path: str, verbose: bool) -> int:
                 address=(options.bind_ip, options.bind_port),
                 workers=options.workers,
                 backlog=options.backlog,
-                http_options=_http_options(options, swift),
+                http_options=_http_options(options, swift, transport),
                 log=logger,
                 hooks=_hooks(options, path, pid_file),
             )
@@ -89,7 +92,7 @@ def _hooks(options: ServerOptions, path: str, pid_file: PidFile | None) -> prefo
     return prefork.Hooks(pid_file.write, set_up_worker, pid_file.hand_on)
 
 
-def _http_options(options: ServerOptions, swift: SwiftConf) -> HTTPOptions:
+def _http_options(options: ServerOptions, swift: SwiftConf, transport: Transport) -> HTTPOptions:
     """What the listening side takes from the conf, and the limits that swift.conf sets for headers."""
     return HTTPOptions(
         client_timeout=options.client_timeout,
@@ -99,6 +102,8 @@ def _http_options(options: ServerOptions, swift: SwiftConf) -> HTTPOptions:
         max_clients=options.max_clients,
         network_chunk_size=options.network_chunk_size,
         stale_worker_timeout=options.stale_worker_timeout,
+        transport=transport,
+        hsts_max_age=options.hsts_max_age,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from swiftlite.core.hosts import spell_address
 from swiftlite.core.names import EntityName, quote_path
 from swiftlite.ring.ring import Node, Ring
 
@@ -69,8 +70,7 @@ def _server_line(node: Node) -> str:
 def curl_line(node: Node, place: Place) -> str:
     """A command that asks a node for the name, as a shell takes it."""
     assert place.name is not None
-    ip = f"[{node.ip}]" if ":" in node.ip else node.ip
-    url = f"http://{ip}:{node.port}/{node.device}/{place.partition}{quote_path(place.name.path)}"
+    url = f"http://{spell_address(*node.address)}/{node.device}/{place.partition}{quote_path(place.name.path)}"
     policy = "" if place.policy_index is None else f' -H "X-Backend-Storage-Policy-Index: {place.policy_index}"'
     return f'curl -g -I -XHEAD "{url}"{policy} --path-as-is'
 

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from swiftlite.core.hosts import bracketed
 from swiftlite.ring.format import Device
 
 _ADDRESS = r"(?P<{0}ip>\[[^\]]*\]|[0-9A-Za-z.:-]+?)"
@@ -169,21 +170,17 @@ def matches(device: Device, criteria: Mapping[str, Any]) -> bool:
 def device_text(device: Device) -> str:
     """A device on one line, spelled as on the command line."""
     return (
-        f"d{device['id']}r{device['region']}z{device['zone']}-{_host(device['ip'])}:{device['port']}"
-        f'R{_host(device["replication_ip"])}:{device["replication_port"]}/{device["device"]}_"{device["meta"]}"'
+        f"d{device['id']}r{device['region']}z{device['zone']}-{bracketed(device['ip'])}:{device['port']}"
+        f'R{bracketed(device["replication_ip"])}:{device["replication_port"]}/{device["device"]}_"{device["meta"]}"'
     )
-
-
-def _host(ip: str) -> str:
-    return f"[{ip}]" if ":" in ip else ip
 
 
 _COLUMNS: tuple[tuple[str, Callable[[Device], Any]], ...] = (
     ("id", lambda device: device["id"]),
     ("region", lambda device: device["region"]),
     ("zone", lambda device: device["zone"]),
-    ("ip address:port", lambda device: f"{_host(device['ip'])}:{device['port']}"),
-    ("replication ip:port", lambda device: f"{_host(device['replication_ip'])}:{device['replication_port']}"),
+    ("ip address:port", lambda device: f"{bracketed(device['ip'])}:{device['port']}"),
+    ("replication ip:port", lambda device: f"{bracketed(device['replication_ip'])}:{device['replication_port']}"),
     ("name", lambda device: device["device"]),
     ("weight", lambda device: f"{device['weight']:.2f}"),
     ("partitions", lambda device: device["parts"]),

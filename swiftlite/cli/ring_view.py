@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import ceil
 
+from swiftlite.core.hosts import spell_address
 from swiftlite.ring.builder import MAX_BALANCE
 from swiftlite.ring.format import Device
 from swiftlite.ring.moves import Moves
@@ -89,7 +90,7 @@ def _summed(label: str, devices: Sequence[Device]) -> _Line:
 
 def _notes(device: Device, is_removed: bool) -> str:
     address = device["replication_ip"], device["replication_port"]
-    apart = f"R{address[0]}:{address[1]}" if address != (device["ip"], device["port"]) else ""
+    apart = f"R{spell_address(*address)}" if address != (device["ip"], device["port"]) else ""
     return " ".join(filter(None, ("DEL" if is_removed else "", apart, device["meta"])))
 
 

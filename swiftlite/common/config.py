@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import dataclasses
+import ipaddress
 import logging
 import math
 import os
@@ -95,12 +96,47 @@ def parse_level(text: str) -> str:
     return name
 
 
+def parse_ip(text: str) -> str:
+    """An IP address, which may stand in brackets; empty means all of IPv4."""
+    return text.strip().strip("[]")
+
+
+def parse_tls_version(text: str) -> str:
+    """One of the versions of TLS that are safe."""
+    if text.strip() not in ("1.2", "1.3"):
+        raise ValueError("it is neither 1.2 nor 1.3")
+    return text.strip()
+
+
+def parse_networks(text: str) -> tuple[str, ...]:
+    """Networks, or addresses, with commas between them."""
+    return tuple(str(ipaddress.ip_network(word.strip())) for word in text.split(",") if word.strip())
+
+
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""For TLS 1.2: forward secrecy and authenticated encryption only. TLS 1.3 has no others."""
+
+
 @dataclasses.dataclass(frozen=True)
 class ServerOptions:
     """``[DEFAULT]`` of a server's conf file (formats.md 8.2)."""
 
     bind_port: int = option(0, "TCP port to listen on; must be set")
-    bind_ip: str = option("0.0.0.0", "address to listen on")
+    bind_ip: str = option("0.0.0.0", "address to listen on; :: for all of IPv4 and IPv6", parse_ip)
+    cert_file: str = option("", "PEM file of the certificate chain to speak TLS with; none: speak without")
+    key_file: str = option("", "PEM file of its private key; none: the key is in cert_file")
+    client_ca_file: str = option("", "PEM file of authorities: only clients with a certificate of theirs are served")
+    tls_min_version: str = option("1.2", "oldest version of TLS that is spoken: 1.2 or 1.3", parse_tls_version)
+    tls_ciphers: str = option(CIPHERS, "ciphers of TLS 1.2, as OpenSSL spells them")
+    hsts_max_age: int = option(
+        0, "seconds for which browsers shall come by TLS only (Strict-Transport-Security); 0: they are not told to"
+    )
+    require_proxy_protocol: bool = option(
+        False, "connections begin with a PROXY header, version 1 or 2, in which a load balancer names its client"
+    )
+    proxy_protocol_networks: tuple[str, ...] = option(
+        (), "networks whose connections do, such as 10.0.0.0/8, and others' do not; none: all do", parse_networks
+    )
     workers: int = option(os.cpu_count() or 1, "processes that serve; auto: one a processor, 0: no fork", parse_workers)
     backlog: int = option(4096, "connections that may wait to be accepted")
     max_clients: int = option(1024, "connections that one worker serves at once")

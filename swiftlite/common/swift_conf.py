@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from swiftlite.common.backend_tls import PLAIN, BackendTLS
 from swiftlite.common.config import ConfFile, ConfigError
 from swiftlite.common.policies import StoragePolicies, read_policies
 from swiftlite.core.constraints import Constraints
@@ -15,11 +16,12 @@ REMEDY = "copy swift.conf from another node of the cluster, or set swift_dir to 
 
 @dataclass(frozen=True)
 class SwiftConf:
-    """The hash secret, the limits and the storage policies of a cluster."""
+    """The hash secret, the limits and the storage policies of a cluster, and how its nodes speak with each other."""
 
     hash_path: HashPath
     constraints: Constraints
     policies: StoragePolicies
+    backend_tls: BackendTLS = PLAIN
 
     @classmethod
     def load(cls, swift_dir: str) -> SwiftConf:
@@ -29,7 +31,7 @@ class SwiftConf:
         """
         path = os.path.join(swift_dir, "swift.conf")
         conf = ConfFile.load(path, REMEDY)
-        return cls(_read_hash_path(conf), _read_constraints(conf), read_policies(conf))
+        return cls(_read_hash_path(conf), _read_constraints(conf), read_policies(conf), BackendTLS.read(conf))
 
 
 def _read_hash_path(conf: ConfFile) -> HashPath:

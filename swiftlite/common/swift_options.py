@@ -9,12 +9,10 @@ def _names(text: str) -> frozenset[str]:
 
 EVERYWHERE = _names(
     """
-    auto_create_account_prefix bind_timeout cert_file daemonize db_preallocation db_query_logging disable_fallocate
-    eventlet_debug expiring_objects_account_name expiring_objects_container_divisor
-    fallocate_reserve ionice_class ionice_priority keep_idle key_file log_custom_handlers log_max_line_length
-    log_statsd_default_sample_rate log_statsd_host log_statsd_metric_prefix log_statsd_port
-    log_statsd_sample_rate_factor log_udp_host log_udp_port nice_priority require_proxy_protocol ring_check_interval
-    ring_ip servers_per_port statsd_emit_legacy statsd_label_mode
+    auto_create_account_prefix bind_timeout daemonize db_preallocation db_query_logging disable_fallocate eventlet_debug
+    expiring_objects_account_name expiring_objects_container_divisor
+    fallocate_reserve ionice_class ionice_priority keep_idle log_custom_handlers nice_priority ring_check_interval
+    ring_ip servers_per_port stale_worker_timeout statsd_emit_legacy statsd_label_mode
     """
 )
 """Those of ``[DEFAULT]``, which any section may repeat."""

@@ -19,13 +19,12 @@ from swiftlite.wire.update_hosts import UpdateHosts
 class AccountUpdates:
     """Tells account servers about containers.
 
-    :param conn_timeout: seconds to wait for a connection
-    :param node_timeout: seconds to wait for an answer
+    :param client: asks them
     """
 
-    def __init__(self, logger: logging.Logger, conn_timeout: float, node_timeout: float) -> None:
+    def __init__(self, logger: logging.Logger, client: Client) -> None:
         self.logger = logger
-        self.client = Client(conn_timeout=conn_timeout, node_timeout=node_timeout)
+        self.client = client
 
     def targets(self, request: Request) -> UpdateTargets | None:
         """The account servers that a request wants to be told.

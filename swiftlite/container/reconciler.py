@@ -18,12 +18,12 @@ from swiftlite.core.misplaced import Action, Entry, Known, Plan, Source
 from swiftlite.core.names import EntityName, quote_path
 from swiftlite.core.quorum import Reply, majority
 from swiftlite.core.timestamp import Timestamp
-from swiftlite.http.client import Client
 from swiftlite.ring.ring import Ring
 from swiftlite.wire.backend import BackendRequest
 from swiftlite.wire.direct import ask_all, user_agent
 from swiftlite.wire.internal_client import InternalClient, UnexpectedResponse
 from swiftlite.wire.messages import POLICY_INDEX
+from swiftlite.wire.node_client import node_client
 
 NOT_POSTED = frozenset({"content-length", "content-type", "etag", "x-static-large-object"})
 """Headers of a PUT that a POST leaves as they are."""
@@ -72,7 +72,7 @@ class ContainerReconciler(daemon.Daemon):
             policy.index: Ring(options.swift_dir, policy.ring_name, hash_path=swift.hash_path)
             for policy in swift.policies
         }
-        self.direct = Client(options.conn_timeout, options.node_timeout)
+        self.direct = node_client(swift.backend_tls, options.conn_timeout, options.node_timeout, logger)
 
     @classmethod
     def from_conf(cls, conf: ConfFile, texts: dict[str, str]) -> ContainerReconciler:

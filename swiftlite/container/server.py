@@ -47,6 +47,7 @@ from swiftlite.db.listing import Page
 from swiftlite.db.pending import FRESH_READS, STALE_READS, LockTimeout, Patience
 from swiftlite.wire.catch_up import BUSY, Reach, SameRows, Stretch, asks_only_known, known_header, speaks_of_known
 from swiftlite.wire.messages import POLICY_INDEX, ObjectRowUpdate
+from swiftlite.wire.node_client import node_client
 from swiftlite.wire.update_hosts import UpdateHosts
 
 VERSIONS_LOCATION = "X-Versions-Location"
@@ -88,7 +89,9 @@ class ContainerServer(DatabaseServer):
         self.allowed_sync_hosts = frozenset(options.allowed_sync_hosts)
         self.sync_realms = SyncRealms.of(options.swift_dir, logger)
         self.update_hosts = UpdateHosts(options.swift_dir, "account", options.allowed_update_hosts, logger)
-        self.account_updates = AccountUpdates(logger, options.conn_timeout, options.node_timeout)
+        self.account_updates = AccountUpdates(
+            logger, node_client(swift.backend_tls, options.conn_timeout, options.node_timeout, logger)
+        )
         self.replication = ContainerReplication(self, ContainerBroker)
         self.long_pages = Semaphore(LONG_PAGES_AT_ONCE)
 

@@ -26,6 +26,7 @@ from swiftlite.db.pending import LockTimeout
 from swiftlite.http.errors import Address
 from swiftlite.ring.ring import Node, Ring, RingError
 from swiftlite.wire.direct import user_agent
+from swiftlite.wire.node_client import node_client
 
 _REPORTED = ("put_timestamp", "delete_timestamp", "object_count", "bytes_used")
 
@@ -52,7 +53,9 @@ class ContainerUpdater(daemon.Daemon):
         super().__init__(options, swift, logger)
         self.ring = Ring(options.swift_dir, "account", hash_path=swift.hash_path)
         self.containers = self._container_ring()
-        self.updates = AccountUpdates(logger, options.conn_timeout, options.node_timeout)
+        self.updates = AccountUpdates(
+            logger, node_client(swift.backend_tls, options.conn_timeout, options.node_timeout, logger)
+        )
         self._own = own_addresses(options.bind_ip)
         self._placed: set[str] = set()
         """Names of our devices that the ring of containers has."""

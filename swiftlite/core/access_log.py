@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+from swiftlite.core.hosts import Host
 from swiftlite.core.query import spellings
 
 DEFAULT_TEMPLATE = (
@@ -201,9 +202,7 @@ def _fields(style: Style) -> dict[str, Field]:
         **_TIMES,
         "client_ip": lambda entry: client_address(entry.environ),
         "remote_addr": header("REMOTE_ADDR"),
-        "domain": lambda entry: (entry.environ.get("HTTP_HOST") or entry.environ.get("SERVER_NAME", "")).partition(":")[
-            0
-        ],
+        "domain": lambda entry: Host.parse(entry.environ.get("HTTP_HOST") or entry.environ.get("SERVER_NAME", "")).name,
         "path": lambda entry: hide_parameters(entry.path, style.reveal) if "?" in entry.path else entry.path,
         "referer": header("HTTP_REFERER"),
         "user_agent": header("HTTP_USER_AGENT"),

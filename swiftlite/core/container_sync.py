@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlparse
 
 from swiftlite.core.constraints import API_VERSIONS
+from swiftlite.core.hosts import spell_address
 from swiftlite.core.rows import split_swift_bytes
 
 _LONGEST_QUERY = 256
@@ -74,8 +75,7 @@ class Target:
     @property
     def url(self) -> str:
         """For people to read."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}{self.path}"
+        return f"{self.scheme}://{spell_address(self.host, self.port)}{self.path}"
 
 
 def read_target(text: str, allowed_hosts: Collection[str], realms: Mapping[str, Realm]) -> Target:

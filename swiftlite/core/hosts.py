@@ -14,6 +14,16 @@ _LONGEST_NAME = 253
 _PORT = re.compile(r":([0-9]{0,5})", re.ASCII)
 
 
+def bracketed(ip: str) -> str:
+    """An IP address, or a host's name, as it stands before a port: IPv6 in brackets."""
+    return f"[{ip}]" if ":" in ip else ip
+
+
+def spell_address(ip: str, port: int) -> str:
+    """``10.0.0.1:6200``, ``[2001:db8::1]:6200``."""
+    return f"{bracketed(ip)}:{port}"
+
+
 class BadHost(ValueError):
     """A Host header that no client sends who means well."""
 
@@ -32,8 +42,8 @@ class Host(NamedTuple):
     def parse(cls, header: str) -> Host:
         """Split a header; where there is no port to be told from a name, all of it is the name."""
         name, colon, port = header.rpartition(":")
-        if not colon or ":" in name:
-            return cls(header, "")  # an IPv6 address, or nonsense
+        if not colon or (":" in name and not (name.startswith("[") and name.endswith("]"))):
+            return cls(header, "")  # an IPv6 address without a port, or nonsense
         return cls(name, colon + port)
 
     @property

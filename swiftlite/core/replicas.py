@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from swiftlite.core.hosts import bracketed
 from swiftlite.core.json_text import load_json
 
 T = TypeVar("T")
@@ -123,7 +124,7 @@ def rsync_module(template: str, node: Mapping[str, Any]) -> str:
     """
     fields = {name: node[name] for name in RSYNC_FIELDS}
     for name in ("ip", "replication_ip"):
-        fields[name] = f"[{fields[name]}]" if ":" in fields[name] else fields[name]
+        fields[name] = bracketed(fields[name])
     try:
         return template.format(**fields).rstrip("/")
     except (KeyError, IndexError, AttributeError) as error:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from swiftlite.core.hosts import spell_address
 from swiftlite.core.json_text import load_json
 from swiftlite.core.names import quote_path
 from swiftlite.http.client import Client
@@ -49,7 +50,7 @@ class Peer:
         self._target = f"/{node.device}/{partition}/{name_hash}"
 
     def __str__(self) -> str:
-        return f"{self.node.replication_ip}:{self.node.replication_port}/{self.node.device}"
+        return f"{spell_address(*self.node.replication_address)}/{self.node.device}"
 
     def ask(self, operation: str, *arguments: Any, timeout: float | None = None) -> Answer:
         """Ask for an operation.

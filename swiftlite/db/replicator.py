@@ -25,10 +25,11 @@ from swiftlite.db import layout, pending
 from swiftlite.db.broker import BadRow, DatabaseBroker, DatabaseMissing, Misplaced, sync_directory
 from swiftlite.db.peer import Peer
 from swiftlite.db.whole_file import Rsync, make_copy
-from swiftlite.http.client import Client
 from swiftlite.ring.own import is_same, own_nodes, place_among
 from swiftlite.ring.ring import Node, Ring
+from swiftlite.wire.node_client import node_client
 from swiftlite.wire.peers import PeerFailed, Silences
+from swiftlite.wire.rsync import warn_of_rsync
 
 MERGED_PER_SECOND = 2000
 """Rows that a peer is given a second to merge, when it merges its own into a file of ours."""
@@ -111,9 +112,11 @@ class DatabaseReplicator(daemon.Daemon):
     def __init__(self, options: ReplicatorOptions, swift: SwiftConf, logger: logging.Logger) -> None:
         super().__init__(options, swift, logger)
         self.ring = Ring(options.swift_dir, self.kind, hash_path=swift.hash_path)
-        self.client = Client(options.conn_timeout, options.node_timeout)
+        self.client = node_client(swift.backend_tls, options.conn_timeout, options.node_timeout, logger)
         module = options.rsync_module or f"{{replication_ip}}::{self.kind}"
         self.rsync = Rsync(module, options.rsync_compress, options.conn_timeout, options.node_timeout)
+        if options.sync_method == "rsync":
+            warn_of_rsync(swift.backend_tls, logger)
         self.threads = ThreadPool(max(1, options.concurrency))
         self.local: list[Node] = []
         """The ring's devices that are this machine's, and usable."""

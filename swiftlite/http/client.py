@@ -5,14 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
 from logging import Logger
 from time import monotonic
 
+from swiftlite.core.hosts import spell_address
 from swiftlite.http.errors import Address, ConnectFailed, ConnectTimeout, StreamTimeout
 from swiftlite.http.exchange import Exchange
 from swiftlite.http.reply import Connection, HeaderPairs, Response, format_request
 from swiftlite.http.stream import Stream
+from swiftlite.http.tls import HandshakeFailed, TLSStream
 from swiftlite.http.upload import Upload
 
 JOIN_BELOW = 16384
@@ -25,11 +28,12 @@ class Client:
     One per process; safe for any number of green threads, not for real threads.
 
     Args:
-        conn_timeout: seconds to establish a connection.
+        conn_timeout: seconds to establish a connection, and again for its TLS handshake.
         node_timeout: seconds for every wait on an established one.
         max_idle_per_host: connections kept per address.
         idle_timeout: seconds after which a kept connection is not used again (less than servers keep theirs).
         log: hears of every request and every answer, at level DEBUG.
+        tls: gives what to speak TLS with, at every new connection; None: speak without.
     """
 
     def __init__(
@@ -39,12 +43,14 @@ class Client:
         max_idle_per_host: int = 32,
         idle_timeout: float = 30.0,
         log: Logger | None = None,
+        tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         self.conn_timeout = conn_timeout
         self.node_timeout = node_timeout
         self.max_idle_per_host = max_idle_per_host
         self.idle_timeout = idle_timeout
         self.log = log
+        self.tls = tls
         self._idle: dict[Address, list[Connection]] = {}
 
     def request(
@@ -122,10 +128,15 @@ class Client:
 
     def _note(self, address: Address, method: str, path: str) -> None:
         if self.log is not None:
-            self.log.debug("asking %s:%d: %s %s", *address, method, path)
+            self.log.debug("asking %s: %s %s", spell_address(*address), method, path)
 
     def connect(self, address: Address) -> Connection:
         """Return a new connection; raise ConnectFailed or ConnectTimeout."""
+        stream = self.reach(address)
+        return Connection(self, stream if self.tls is None else self.secure(stream, address), address)
+
+    def reach(self, address: Address) -> Stream:
+        """Return a new connection without TLS; raise ConnectFailed or ConnectTimeout."""
         timeout = self.conn_timeout
         try:
             sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
@@ -149,7 +160,31 @@ class Client:
         except BaseException:
             stream.close()
             raise
-        return Connection(self, stream, address)
+        return stream
+
+    def secure(self, plain: Stream, address: Address) -> Stream:
+        """Return a stream over TLS in the place of a plain one, to a server that has proved to be ``address``.
+
+        Raises:
+            ConnectFailed, ConnectTimeout: it has not.
+        """
+        assert self.tls is not None
+        try:
+            stream = TLSStream(plain, self.tls(), address[0])
+        except HandshakeFailed as error:
+            raise ConnectFailed(address, f"cannot speak TLS: {error}") from None
+        try:
+            stream.shake_hands(self.conn_timeout)
+        except StreamTimeout:
+            stream.close()
+            raise ConnectTimeout(address, f"no TLS handshake within {self.conn_timeout} s") from None
+        except HandshakeFailed as error:
+            stream.close()
+            raise ConnectFailed(address, f"TLS handshake failed: {error}") from None
+        except BaseException:
+            stream.close()
+            raise
+        return stream
 
     def close(self) -> None:
         """Close all idle connections."""

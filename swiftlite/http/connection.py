@@ -7,8 +7,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from swiftlite.common.concurrency import Timeout
+from swiftlite.core.hosts import bracketed
 from swiftlite.http.body import ChunkedBody, FixedBody
 from swiftlite.http.errors import BackendError, BadRequest, StreamClosed, StreamTimeout
+from swiftlite.http.greeting import greet
 from swiftlite.http.head import RequestHead, find_end, parse_request
 from swiftlite.http.input import Input
 from swiftlite.http.response import DRAIN_LIMIT, UNTIL_CLOSE, Responder, ResponseError, http_date
@@ -32,7 +34,7 @@ class Connection:
         address: (host, port) of the client.
     """
 
-    __slots__ = ("base", "fresh", "server", "stream")
+    __slots__ = ("_is_secure", "base", "fresh", "server", "stream")
 
     def __init__(self, server: HTTPServer, stream: Stream, address: tuple[Any, ...]) -> None:
         self.server = server
@@ -43,7 +45,11 @@ class Connection:
 
     def run(self) -> None:
         """Serve requests until the connection ends; never raise for what a client does."""
+        transport = self.server.options.transport
         try:
+            if transport and not greet(self, transport):
+                return
+            self._is_secure = self.base["wsgi.url_scheme"] == "https"
             while self._serve_one():
                 pass
         except (StreamTimeout, StreamClosed):
@@ -69,6 +75,8 @@ class Connection:
             framed = FixedBody(self.stream, request.content_length or 0, options.client_timeout)
         body = Input(self.stream, framed, request.expect_continue)
         responder = Responder(self.server, self.stream, request, body)
+        if self._is_secure and options.hsts_max_age:
+            responder.extra_head = f"Strict-Transport-Security: max-age={options.hsts_max_age}\r\n"
         if not self._respond(responder, request, body):
             return False
         # After another 100 Continue it is another body that was read last.
@@ -174,7 +182,7 @@ def base_environ(server_name: str, server_port: str, multiprocess: bool) -> dict
     """Return the part of a WSGI environ that is the same for every request of a server."""
     return {
         "GATEWAY_INTERFACE": "CGI/1.1",
-        "SERVER_NAME": server_name,
+        "SERVER_NAME": bracketed(server_name),
         "SERVER_PORT": server_port,
         "SCRIPT_NAME": "",
         "wsgi.version": (1, 0),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from swiftlite.core.hosts import spell_address
+
 Address = tuple[str, int]
 
 
@@ -52,7 +54,7 @@ class BackendError(OSError):
     """
 
     def __init__(self, address: Address, problem: str) -> None:
-        super().__init__(f"{address[0]}:{address[1]}: {problem}")
+        super().__init__(f"{spell_address(*address)}: {problem}")
         self.address = address
         self.problem = problem
 

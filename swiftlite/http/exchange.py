@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from time import monotonic
 
 from swiftlite.http.errors import PeerClosed, StreamTimeout
 from swiftlite.http.reply import Connection, Response
@@ -77,9 +78,14 @@ class Exchange:
 
 def wait_any(exchanges: Sequence[Exchange], timeout: float) -> list[int]:
     """Wait until a response arrives, and return the places of all that have; none after ``timeout`` seconds."""
-    if timeout > 0:
-        try:
-            wait_any_readable([exchange.stream for exchange in exchanges], timeout)
-        except StreamTimeout:
-            return []
-    return [index for index, exchange in enumerate(exchanges) if exchange.stream.has_arrived()]
+    deadline = monotonic() + timeout
+    while True:
+        if timeout > 0:
+            try:
+                wait_any_readable([exchange.stream for exchange in exchanges], timeout)
+            except StreamTimeout:
+                return []
+        arrived = [index for index, exchange in enumerate(exchanges) if exchange.stream.has_arrived()]
+        # Over TLS what came may be part of a record, or a message of TLS itself.
+        if arrived or (timeout := deadline - monotonic()) <= 0:
+            return arrived

@@ -127,6 +127,7 @@ def bind(ip: str, port: int, count: int, backlog: int, inherited: list[socket.so
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        serve_both(listener)
         listener.bind(listeners[0].getsockname() if listeners else address)
         listeners.append(listener)
     for listener in listeners:
@@ -153,7 +154,7 @@ def _told_as_listen_error(ip: str, port: int) -> Iterator[None]:
 def _resolve(ip: str, port: int) -> tuple[int, Any]:
     """Family and address of the socket module."""
     family, _, _, _, address = socket.getaddrinfo(
-        ip or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICHOST
+        ip.strip("[]") or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICHOST
     )[0]
     return family, address
 
@@ -167,7 +168,14 @@ def _check_free(family: int, address: Any) -> None:
     """Raise OSError if an address is taken: SO_REUSEPORT would let two servers share a port by mistake."""
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        serve_both(probe)
         probe.bind(address)
+
+
+def serve_both(listener: socket.socket) -> None:
+    """Let a socket that is about to be bound to ``::`` serve IPv4 as well, whatever the system's default is."""
+    if listener.family == socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
 
 
 def work_until_signal(server: HTTPServer, ends: Callable[[int], bool]) -> int:

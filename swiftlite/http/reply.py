@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+from swiftlite.core.hosts import spell_address
 from swiftlite.http.body import Body, ChunkedBody, FixedBody, UntilCloseBody
 from swiftlite.http.errors import (
     Address,
@@ -210,7 +211,7 @@ class Connection:
         else:
             body = UntilCloseBody(self.stream, timeout)
         if self.client.log is not None:
-            self.client.log.debug("%s:%d answered %d to a %s", *self.address, head.status, method)
+            self.client.log.debug("%s answered %d to a %s", spell_address(*self.address), head.status, method)
         return Response(head, self, body)
 
     def release(self) -> None:
@@ -239,8 +240,7 @@ def format_request(address: Address, method: str, path: str, headers: HeaderPair
         lines += [f"{name}: {value}\r\n" for name, value in ambient_headers()]
     given = "".join(lines).lower()
     if "\nhost:" not in given:
-        host = f"[{address[0]}]" if ":" in address[0] else address[0]
-        lines.append(f"Host: {host}:{address[1]}\r\n")
+        lines.append(f"Host: {spell_address(*address)}\r\n")
     if "\ncontent-length:" not in given and "\ntransfer-encoding:" not in given:
         if length is None:
             lines.append("Transfer-Encoding: chunked\r\n")

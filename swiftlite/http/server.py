@@ -6,13 +6,14 @@ import contextlib
 import errno
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from time import monotonic
 from typing import Any
 
 from swiftlite.common.concurrency import Event, Semaphore, Timeout, sleep, spawn, trampoline
 from swiftlite.http.connection import Connection, base_environ
+from swiftlite.http.greeting import Transport
 from swiftlite.http.head import HeadLimits
 from swiftlite.http.response import WSGIApp
 from swiftlite.http.stream import Stream
@@ -40,6 +41,9 @@ class HTTPOptions:
     """How long requests in progress may go on when a worker is told to stop."""
     stale_worker_timeout: float = 86400.0
     """How long they may when others serve already, after a reload."""
+    transport: Transport = field(default_factory=Transport)
+    hsts_max_age: int = 0
+    """Seconds for which browsers shall speak TLS only, as answers over TLS tell them (RFC 6797); 0: they are told nothing."""
 
     @cached_property
     def head_limits(self) -> HeadLimits:
@@ -186,6 +190,8 @@ class HTTPServer:
     def _start(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if address[0].startswith("::ffff:"):  # IPv4 at a socket for both: nobody writes such addresses into an option.
+            address = (address[0][7:], *address[1:])
         connection = Connection(self, Stream(sock), address)
         self.connections.add(connection)
         spawn(self._run, connection)

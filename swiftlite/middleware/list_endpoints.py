@@ -19,6 +19,7 @@ from swiftlite.common.subrequest import Environ, StartResponse
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.web import HTTPBadRequest, HTTPMethodNotAllowed, HTTPOk, from_violation
 from swiftlite.core.constraints import Violation, check_path_text
+from swiftlite.core.hosts import spell_address
 from swiftlite.core.names import EntityName, quote_path, split_path, str_to_wsgi, wsgi_to_str
 from swiftlite.proxy.info import get_container_info
 from swiftlite.ring.ring import Node, Ring
@@ -114,8 +115,7 @@ def read_question(path: str) -> Question:
 
 def endpoint(node: Node, partition: int, name: EntityName) -> str:
     """The URL of one replica."""
-    host = f"[{node.ip}]" if ":" in node.ip else node.ip
-    return f"http://{host}:{node.port}/{node.device}/{partition}{quote_path(name.path)}"
+    return f"http://{spell_address(*node.address)}/{node.device}/{partition}{quote_path(name.path)}"
 
 
 def _version(text: str) -> int | None:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from swiftlite.common.config import is_true
 from swiftlite.common.tracing import traced
+from swiftlite.core.hosts import spell_address
 from swiftlite.core.metadata import title_case
 from swiftlite.core.names import EntityName, quote_path, wsgi_to_str
 from swiftlite.core.placement import ExpirerQueue
@@ -246,7 +247,7 @@ class ContainerUpdates:
                 continue
             # Only connecting takes time here: no other server is tried once the time is over.
             if now >= change.deadline:
-                self._lose(row, f"no time is left for {address[0]}:{address[1]} {target}")
+                self._lose(row, f"no time is left for {spell_address(*address)} {target}")
                 continue
             try:
                 exchange = start_row(self.client, address, target, row.operation, row.headers)

@@ -16,10 +16,10 @@ from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.core import expirations
 from swiftlite.core.expirations import Delays, Share, Task
 from swiftlite.core.timestamp import Timestamp
-from swiftlite.http.client import Client
 from swiftlite.ring.ring import Node, Ring
 from swiftlite.wire.direct import RowRefused, RowUnsent, send_row, user_agent
 from swiftlite.wire.internal_client import InternalClient, UnexpectedResponse
+from swiftlite.wire.node_client import node_client
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class ObjectExpirer(daemon.Daemon):
         self.share = Share(options.process, options.processes)
         self.delays = Delays({})
         self.ring = Ring(options.swift_dir, "container", hash_path=swift.hash_path)
-        self.rows = Client(options.conn_timeout, options.node_timeout)
+        self.rows = node_client(swift.backend_tls, options.conn_timeout, options.node_timeout, logger)
 
     @classmethod
     def from_conf(cls, conf: ConfFile, texts: dict[str, str]) -> ObjectExpirer:

@@ -21,7 +21,6 @@ from swiftlite.common.fs import FileSystem
 from swiftlite.common.policies import StoragePolicy
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.core import replicas
-from swiftlite.http.client import Client
 from swiftlite.obj import layout
 from swiftlite.obj.diskfile import DiskFileManager, DiskFileOptions
 from swiftlite.obj.errors import DeviceUnavailable
@@ -31,7 +30,9 @@ from swiftlite.obj.shipment import Sender
 from swiftlite.obj.ssync_sender import SsyncSender
 from swiftlite.ring.own import own_nodes, place_among
 from swiftlite.ring.ring import Node, Ring, RingError
+from swiftlite.wire.node_client import node_client
 from swiftlite.wire.peers import PeerFailed, Silences
+from swiftlite.wire.rsync import warn_of_rsync
 
 _COUNTED = (
     *("attempted", "failure", "hashmatch", "remove", "rsync", "success"),
@@ -118,7 +119,7 @@ class ObjectReplicator(daemon.Daemon):
         self.files = DiskFileManager(of_files, swift.hash_path, logger, self.fs, time.time)
         self.rings: dict[int, Ring] = {}
         """By policy; one that cannot be loaded is left out, and tried again in the next pass."""
-        self.client = Client(options.conn_timeout, options.http_timeout)
+        self.client = node_client(swift.backend_tls, options.conn_timeout, options.http_timeout, logger)
         self.threads = ThreadPool(max(1, options.concurrency))
         self.regions: dict[str, int] = {}
         """Of our devices, by their directories."""
@@ -144,6 +145,7 @@ class ObjectReplicator(daemon.Daemon):
                 bytes_per_second=options.ssync_bwlimit * 1024,
                 http_timeout=options.http_timeout,
             )
+        warn_of_rsync(self.swift.backend_tls, self.logger)
         how = RsyncOptions(
             options.rsync_module,
             options.rsync_timeout,

@@ -24,7 +24,6 @@ from swiftlite.core.constraints import check_content_type, check_metadata, check
 from swiftlite.core.names import EntityName, reserved_names_problem, wsgi_to_str
 from swiftlite.core.placement import ExpirerQueue
 from swiftlite.core.timestamp import ZERO, Timestamp
-from swiftlite.http.client import Client
 from swiftlite.obj import growth, hashes, incoming, layout
 from swiftlite.obj.answers import (
     Headers,
@@ -49,6 +48,7 @@ from swiftlite.obj.ssync_receiver import SsyncReceiver
 from swiftlite.obj.writer import DiskFileWriter
 from swiftlite.wire import suffix_hashes
 from swiftlite.wire.messages import POLICY_INDEX, ObjectRowUpdate, next_part_power
+from swiftlite.wire.node_client import node_client
 from swiftlite.wire.update_hosts import UpdateHosts
 
 
@@ -80,7 +80,8 @@ class ObjectServer:
         self.files = DiskFileManager(options.disk_file, swift.hash_path, logger, self.fs, clock)
         # A slower answer than this goes to the spool, which is on stable storage before the client hears of success.
         patience = options.container_update_timeout
-        client = Client(min(options.conn_timeout, patience), min(options.node_timeout, patience), log=logger)
+        timeouts = min(options.conn_timeout, patience), min(options.node_timeout, patience)
+        client = node_client(swift.backend_tls, *timeouts, logger, debug=True)
         queue = ExpirerQueue(
             options.auto_create_account_prefix + options.expiring_objects_account_name,
             options.expiring_objects_container_divisor,

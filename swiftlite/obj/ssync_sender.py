@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from swiftlite.common.concurrency import sleep
 from swiftlite.core.fileset import FileSet
+from swiftlite.core.hosts import spell_address
 from swiftlite.core.missing_check import Versions
 from swiftlite.core.timestamp import ZERO
 from swiftlite.http.client import Client
@@ -129,7 +130,7 @@ class _Receiver:
     def __init__(self, upload: Upload, response: Response, bytes_per_second: float) -> None:
         self.upload = upload
         self.response = response
-        self.address = f"{upload.address[0]}:{upload.address[1]}"
+        self.address = spell_address(*upload.address)
         if response.status != 200:
             text = response.read(1024).decode("utf-8", "replace")
             raise SsyncFailed(f"{self.address} answered {response.status}: {text}", response.status)

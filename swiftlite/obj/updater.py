@@ -21,11 +21,11 @@ from swiftlite.core.deferral import Deferral
 from swiftlite.core.names import split_path, wsgi_to_str
 from swiftlite.core.oldest import OldestPending, combined
 from swiftlite.core.timestamp import ZERO, Timestamp
-from swiftlite.http.client import Client
 from swiftlite.obj import layout
 from swiftlite.obj.async_pending import AsyncPending, BadUpdate, ForeignUpdate, RowUpdate, SpoolFile
 from swiftlite.ring.ring import Node, Ring
 from swiftlite.wire.direct import RowRefused, RowUnsent, send_row, user_agent
+from swiftlite.wire.node_client import node_client
 
 MAX_REDIRECTS = 1
 """How often one pass follows a container server's pointer to a shard; further ones are for the next pass."""
@@ -73,7 +73,7 @@ class ObjectUpdater(daemon.Daemon):
         self.fs = FileSystem()
         self.ring = Ring(options.swift_dir, "container", hash_path=swift.hash_path)
         self.spool = AsyncPending(self.fs, swift.hash_path)
-        self.client = Client(options.conn_timeout, options.node_timeout)
+        self.client = node_client(swift.backend_tls, options.conn_timeout, options.node_timeout, logger)
         self.deadline = 0.0
         """When this pass ends at the latest for updates that wait for their container's turn; ``time.monotonic()``."""
         self.device = ""

@@ -11,13 +11,14 @@ from swiftlite.common.policies import StoragePolicies, StoragePolicy
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.core.affinity import local_handoffs_first, local_nodes_first
 from swiftlite.core.constraints import Constraints
+from swiftlite.core.hosts import spell_address
 from swiftlite.core.names import HashPath
 from swiftlite.core.placement import ExpirerQueue, Target
-from swiftlite.http.client import Client
 from swiftlite.proxy.nodes import ErrorLimits, NodeIter
 from swiftlite.proxy.options import PolicyOptions, ProxyOptions
 from swiftlite.proxy.ordering import Order, Timings, node_order
 from swiftlite.ring.ring import Node, Ring
+from swiftlite.wire.node_client import node_client
 
 
 class Cluster:
@@ -41,7 +42,7 @@ class Cluster:
         self.hash_path: HashPath = swift.hash_path
         self.constraints: Constraints = swift.constraints
         self.policies: StoragePolicies = swift.policies
-        self.client = Client(conn_timeout=options.conn_timeout, node_timeout=options.node_timeout, log=log)
+        self.client = node_client(swift.backend_tls, options.conn_timeout, options.node_timeout, log, debug=True)
         self.limits = ErrorLimits(options.error_suppression_limit, options.error_suppression_interval, log)
         self.expirer_queue = ExpirerQueue(
             swift.constraints.auto_create_account_prefix + options.expiring_objects_account_name,
@@ -121,5 +122,4 @@ class Cluster:
 
 def target(node: Node) -> Target:
     """The node as one that hears of updates."""
-    host = f"[{node.ip}]" if ":" in node.ip else node.ip
-    return Target(f"{host}:{node.port}", node.device)
+    return Target(spell_address(*node.address), node.device)

@@ -26,6 +26,7 @@ from swiftlite.common.web import (
     from_violation,
 )
 from swiftlite.core.constraints import Violation, check_path_text
+from swiftlite.core.hosts import Host
 from swiftlite.core.names import EntityName, split_path, wsgi_to_str
 from swiftlite.proxy import cors
 from swiftlite.proxy.answers import empty, standard
@@ -123,7 +124,7 @@ class Application:
         if length and not (length.isascii() and length.isdigit()):
             raise HTTPBadRequest("Invalid Content-Length")
         check_path_text(environ.get("PATH_INFO", ""), is_true(environ.get("HTTP_X_BACKEND_ALLOW_RESERVED_NAMES")))
-        if environ.get("HTTP_HOST", "").partition(":")[0] in self.options.deny_host_headers:
+        if Host.parse(environ.get("HTTP_HOST", "")).name in self.options.deny_host_headers:
             raise HTTPForbidden("Invalid host header")
 
     def _options(self, environ: Environ, controller: Controller | InfoController) -> WSGIApp:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from swiftlite.common.concurrency import spawn
+from swiftlite.core.hosts import spell_address
 from swiftlite.core.quorum import Reply
 from swiftlite.core.trusted_listing import Known, best_placed, replicas_to_ask
 from swiftlite.http.errors import BackendError
@@ -42,7 +43,7 @@ class ReplicaLost(Exception):
     """A replica that had said what it knows does not go on; carries its node."""
 
     def __init__(self, node: Node, problem: object) -> None:
-        super().__init__(f"{node.ip}:{node.port}/{node.device}: {problem}")
+        super().__init__(f"{spell_address(*node.address)}/{node.device}: {problem}")
         self.node = node
 
 
@@ -228,7 +229,7 @@ class TrustedListing:
         stretch, more = Stretch(theirs.id, mine.point(theirs)), True
         while more:
             if monotonic() > deadline:
-                raise TooFarBehind(f"{keeper.ip}:{keeper.port}/{keeper.device} has too much to learn at once")
+                raise TooFarBehind(f"{spell_address(*keeper.address)}/{keeper.device} has too much to learn at once")
             told = self._ask(node, "GET", stretch.to_headers(), deadline)
             try:
                 reach = Reach.from_headers(told.headers)

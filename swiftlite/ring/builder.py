@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from swiftlite.common import pickles
+from swiftlite.core.hosts import spell_address
 from swiftlite.ring import dispersion, format, rows, targets
 from swiftlite.ring.assignment import Assignment
 from swiftlite.ring.balance import Balancer
@@ -220,7 +221,9 @@ class RingBuilder:
             self._addresses = {_address(other): other["id"] for other in self.present}
         twin = self._addresses.get(_address(device))
         if twin is not None and twin != device.get("id"):
-            raise RingError(f"device {twin} already uses {device['ip']}:{device['port']}/{device['device']}")
+            raise RingError(
+                f"device {twin} already uses {spell_address(device['ip'], device['port'])}/{device['device']}"
+            )
         return self._addresses
 
     def _device(self, device_id: int, removed: bool = False) -> Device:

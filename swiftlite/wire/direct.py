@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 
+from swiftlite.core.hosts import spell_address
 from swiftlite.core.names import quote_path
 from swiftlite.core.quorum import Reply
 from swiftlite.http.client import Client
@@ -24,7 +25,7 @@ class RowRefused(Exception):
     """
 
     def __init__(self, address: Address, path: str, status: int, headers: Headers) -> None:
-        super().__init__(f"{address[0]}:{address[1]} answered {status} for {path}")
+        super().__init__(f"{spell_address(*address)} answered {status} for {path}")
         self.status = status
         self.headers = headers
 
@@ -122,7 +123,7 @@ def ask_all(
             logger.error("%s: %s", request, error)
             reply = None
         if exchange is not None and reply is not None and reply.is_server_error:
-            logger.error("%s: %s:%d answered %d", request, *exchange.address, reply.status)
+            logger.error("%s: %s answered %d", request, spell_address(*exchange.address), reply.status)
         replies.append(reply)
     return replies
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from time import monotonic
 
+from swiftlite.core.hosts import spell_address
 from swiftlite.http.errors import Address
 
 SILENCES = 3
@@ -45,7 +46,7 @@ class Silences:
         :raises PeerFailed: when it is left alone
         """
         if self._until.get(address, 0.0) > self._clock():
-            raise PeerFailed(f"{address[0]}:{address[1]} did not answer lately")
+            raise PeerFailed(f"{spell_address(*address)} did not answer lately")
 
     def answered(self, address: Address) -> None:
         """A server has answered."""

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 from collections.abc import Sequence
 
+from swiftlite.common.backend_tls import BackendTLS
 from swiftlite.wire.peers import PeerFailed, PeerSilent
 
 SILENT = (10, 30, 35)
 """How rsync ends when there is no connection, or nothing comes over it: that takes long, so it is worth remembering."""
 SAID = 300
 """Characters of what a failed rsync said that go into the log."""
+
+
+def warn_of_rsync(backend: BackendTLS, logger: logging.Logger) -> None:
+    """Say in the log that what rsync sends is not protected, where an operator wants the rest to be."""
+    if backend.backend_tls:
+        logger.warning(
+            "sync_method is rsync, which sends in the clear although backend_tls is on; leave it at its default"
+        )
 
 
 def run(arguments: Sequence[str], peer: str, timeout: float) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from swiftlite.common import pickles
 from swiftlite.common.policies import StoragePolicy
+from swiftlite.core.hosts import spell_address
 from swiftlite.http.client import Client
 from swiftlite.http.errors import BackendError
 from swiftlite.http.exchange import Exchange
@@ -101,7 +102,7 @@ def tell_changed(client: Client, node: Node, policy: StoragePolicy, partition: i
 
 def spell(node: Node) -> str:
     """``10.0.0.1:6200/sda``, for log lines."""
-    return f"{node.replication_ip}:{node.replication_port}/{node.device}"
+    return f"{spell_address(*node.replication_address)}/{node.device}"
 
 
 def _start(client: Client, node: Node, policy: StoragePolicy, path: str) -> Exchange:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 
 from swiftlite.core.allowed_hosts import AllowedHosts
+from swiftlite.core.hosts import spell_address
 from swiftlite.http.errors import Address
 from swiftlite.ring.format import RingError, load
 
@@ -63,8 +64,8 @@ class UpdateHosts:
         if address not in self._refused and len(self._refused) < MOST_REFUSED:
             self._refused.add(address)
             self.logger.error(
-                "Not telling %s:%d of changes: %s has no such server; allowed_update_hosts could name it",
-                *address,
+                "Not telling %s of changes: %s has no such server; allowed_update_hosts could name it",
+                spell_address(*address),
                 self.path,
             )
         return False

@@ -57,9 +57,13 @@ class EchoApp:
 class ServerThread:
     """Serves ``app`` on a free port, or several, until ``stop``, ``drain`` or ``retire``; a context manager."""
 
-    def __init__(self, app, listeners=1, **options):
-        listener = [socket.create_server(("127.0.0.1", 0), backlog=256) for _ in range(listeners)]
-        self.addresses = [each.getsockname() for each in listener]
+    def __init__(self, app, listeners=1, *, ip="127.0.0.1", **options):
+        family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+        listener = [
+            socket.create_server((ip, 0), backlog=256, family=family, dualstack_ipv6=ip == "::")
+            for _ in range(listeners)
+        ]
+        self.addresses = [each.getsockname()[:2] for each in listener]
         self.address = self.addresses[0]
         self.server = None
         self.app = app
@@ -104,8 +108,8 @@ class ServerThread:
         assert not self._thread.is_alive(), "the server did not finish"
         self._control.close()
 
-    def connect(self):
-        return RawConnection(self.address)
+    def connect(self, tls=None):
+        return RawConnection(self.address, tls)
 
     def __enter__(self):
         return self
@@ -135,10 +139,16 @@ class RawResponse:
 class RawConnection:
     """A blocking client connection."""
 
-    def __init__(self, address):
+    def __init__(self, address, tls=None):
         self.sock = socket.create_connection(address, timeout=PATIENCE)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.received = b""
+        if tls is not None:
+            self.secure(tls)
+
+    def secure(self, tls, name="127.0.0.1"):
+        """Speak TLS from now on; raises ssl.SSLError."""
+        self.sock = tls.wrap_socket(self.sock, server_hostname=name, suppress_ragged_eofs=False)
 
     def send(self, data):
         """Send all of ``data``; a server that has closed already is no failure here."""

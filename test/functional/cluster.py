@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from fakes.ports import free_ports
 from swiftlite.cli import children, layout
 from swiftlite.cli.layout import Layout, Process, StorageNode
 from swiftlite.common.command_line import DONE, JOBS_FAILED
+from swiftlite.core.hosts import spell_address
 
 T = TypeVar("T")
 
@@ -58,6 +60,8 @@ class Server:
         self.process = process
         self.log = log
         self.running: subprocess.Popen[bytes] | None = None
+        self.tls: ssl.SSLContext | None = None
+        """How to speak TLS with it."""
 
     @property
     def name(self) -> str:
@@ -85,7 +89,7 @@ class Server:
 
         def is_up() -> bool:
             assert self.is_running, f"{self.name} ended: {children.last_line(self.log)}"
-            return self.process.address is None or children.is_healthy(self.process.address)
+            return self.process.address is None or children.is_healthy(self.process.address, tls=self.tls)
 
         wait_until(is_up, f"{self.name} answers: {children.last_line(self.log)}", START_TIMEOUT)
 
@@ -121,7 +125,8 @@ class Cluster:
 
     With one node, one server of each kind serves `devices` devices; with more, each node has servers of its own on
     127.0.0.N and its own devices, in a zone of its own. `settings` and `swift_conf` are those of layout.Layout.
-    Updaters do not run unless asked: `run_updaters` makes one pass, so that tests decide when.
+    Updaters do not run unless asked: `run_updaters` makes one pass, so that tests decide when. `ips` gives the nodes other
+    addresses, `proxy_ip` the proxy; `tls` is how to speak TLS with the proxy, `backend_tls` with the others.
     """
 
     def __init__(
@@ -133,19 +138,25 @@ class Cluster:
         workers: int = 1,
         settings: Mapping[str, Mapping[str, Mapping[str, str]]] | None = None,
         swift_conf: Mapping[str, Mapping[str, str]] | None = None,
+        ips: Sequence[str] = (),
+        proxy_ip: str = "127.0.0.1",
+        tls: ssl.SSLContext | None = None,
+        backend_tls: ssl.SSLContext | None = None,
     ) -> None:
         self.directory = directory
+        self.tls = tls
+        ips = ips or ["127.0.0.1"] if nodes == 1 else ips or [f"127.0.0.{n}" for n in range(1, nodes + 1)]
         port = free_ports(1 + 3 * nodes)
         names = tuple(f"d{number}" for number in range(1, devices + 1))
         ports = [(first, first + 1, first + 2) for first in range(port + 1, port + 1 + 3 * nodes, 3)]
         self.layout = Layout(
             directory=directory,
-            proxy_ip="127.0.0.1",
+            proxy_ip=proxy_ip,
             proxy_port=port,
-            nodes=(StorageNode(0, "127.0.0.1", ports[0], directory / "devices", names),)
+            nodes=(StorageNode(0, ips[0], ports[0], directory / "devices", names),)
             if nodes == 1
             else tuple(
-                StorageNode(n, f"127.0.0.{n}", ports[n - 1], directory / "nodes" / str(n), names)
+                StorageNode(n, ips[n - 1], ports[n - 1], directory / "nodes" / str(n), names)
                 for n in range(1, nodes + 1)
             ),
             users=USERS,
@@ -158,6 +169,8 @@ class Cluster:
         self.servers = {
             process.name: Server(process, log / f"{process.name}.log") for process in layout.processes(self.layout)
         }
+        for name, server in self.servers.items():
+            server.tls = tls if name == "proxy-server" else backend_tls
 
     # ------------------------------------------------------------------------------------------------- life and death
 
@@ -198,7 +211,7 @@ class Cluster:
     @property
     def url(self) -> str:
         """The proxy's URL, without a path."""
-        return "http://%s:%d" % self.proxy_address
+        return f"{'http' if self.tls is None else 'https'}://{spell_address(*self.proxy_address)}"
 
     @property
     def auth_url(self) -> str:
@@ -214,7 +227,7 @@ class Cluster:
     def token(self, user: str = "test:tester") -> str:
         """Return a fresh token of this user."""
         headers = {"X-Auth-User": user, "X-Auth-Key": self.layout.users[user].split()[0]}
-        status, answer = children.request(self.proxy_address, "GET", "/auth/v1.0", headers)
+        status, answer = children.request(self.proxy_address, "GET", "/auth/v1.0", headers, tls=self.tls)
         assert status == 200, f"the proxy answers {status} when asked for a token"
         return answer["x-auth-token"]
 

@@ -70,6 +70,16 @@ def file(name: str, content: bytes | None) -> Fault:
     return plant
 
 
+def text_of_swift_conf(more: str) -> Fault:
+    """Add to swift.conf."""
+
+    def plant(cluster: Cluster) -> None:
+        path = cluster.layout.etc / "swift.conf"
+        path.write_text(path.read_text() + more)
+
+    return plant
+
+
 def no_device(cluster: Cluster) -> None:
     node = cluster.layout.nodes[0]
     (node.root / node.devices[0]).rmdir()
@@ -164,6 +174,13 @@ PLANTED = {
         conf("object-updater", "object-updater", recon_cache_path="/proc/version"), "object-updater", ("is no directory",)
     ),
     "level": Planted(conf("object-updater", "DEFAULT", log_level="LOUD"), "object-updater", ("'LOUD' does not fit",)),
+    "certificate": Planted(
+        conf("proxy-server", "DEFAULT", cert_file="/nowhere.pem"), "proxy-server", ("[DEFAULT] cert_file: /nowhere.pem cannot",)
+    ),
+    "nodes without a certificate": Planted(
+        text_of_swift_conf("[swift-tls]\nbackend_tls = yes\nbackend_ca_file = /nowhere.pem\n"), "object-server",
+        ("[swift-tls] backend_cert_file: is not set",),
+    ),
     "workers": Planted(conf("object-server", "DEFAULT", workers="many"), "object-server", ("[DEFAULT] workers: 'many'",)),
 }  # fmt: skip
 

@@ -13,10 +13,10 @@ from swiftlite.core.json_text import load_json
 from swiftlite.core.names import EntityName, quote_path
 from swiftlite.core.quorum import Reply
 from swiftlite.core.timestamp import Timestamp
-from swiftlite.http.client import Client
 from swiftlite.ring.ring import Ring
 from swiftlite.wire.backend import BackendRequest
 from swiftlite.wire.direct import ask_all, user_agent
+from swiftlite.wire.node_client import node_client
 
 ACTIONS = ("log", "delete", "quarantine")
 GRACE_AGE = 604800.0
@@ -56,7 +56,8 @@ class DarkDataWatcher:
         swift_dir = conf.get("swift_dir", "/etc/swift")
         self.swift = SwiftConf.load(swift_dir)
         self.ring = Ring(swift_dir, "container", hash_path=self.swift.hash_path)
-        self.client = Client(float(conf.get("conn_timeout", 0.5)), float(conf.get("node_timeout", 3)))
+        timeouts = float(conf.get("conn_timeout", 0.5)), float(conf.get("node_timeout", 3))
+        self.client = node_client(self.swift.backend_tls, *timeouts, logger)
         self.is_full = True
         self.unknown = self.dark = self.okay = 0
 

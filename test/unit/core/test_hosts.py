@@ -30,7 +30,7 @@ def remapping(prefixes=("AUTH", "Service"), default="", mangles=False, domains=(
         ("a.example.com:80", "a.example.com", ":80"),
         ("a.example.com:", "a.example.com", ":"),
         ("[::1]", "[::1]", ""),
-        ("[::1]:80", "[::1]:80", ""),
+        ("[::1]:80", "[::1]", ":80"),
         ("a:b:80", "a:b:80", ""),
         ("", "", ""),
     ],
