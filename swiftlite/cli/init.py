@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from swiftlite.cli import check, pid_files, starting
 from swiftlite.cli.hearing import Channel
 from swiftlite.cli.init_names import MAIN, Instance, Wanted, instances, left_over, resolve
+from swiftlite.cli.processes import start_time
 from swiftlite.cli.tool import FAILURE, SUCCESS, ToolError, parser, tool
 
 RUN_DIR = "/var/run/swift"
@@ -255,7 +256,7 @@ def _status(found: Sequence[Instance], options: argparse.Namespace) -> int:
     for instance in found:
         state = pid_files.state_of(instance, options.run_dir)
         if state.process is not None:
-            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() - state.process.age))
+            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(start_time(state.process)))
             lines.append((instance.name, "running", str(state.pid), f"since {since}", instance.place.path))
             continue
         code = FAILURE

@@ -11,7 +11,7 @@ AUTH = ("identity", "authtoken", "tempauth", "keystoneauth")
 DECIDE = ("tempauth", "keystoneauth")
 """Filters that say what somebody may do."""
 
-BEFORE_GATEKEEPER = frozenset({"catch_errors", "healthcheck", "proxy_logging", "crossdomain", "metrics"})
+BEFORE_GATEKEEPER = frozenset({"catch_errors", "healthcheck", "proxy_logging", "crossdomain", "metrics", "tracing"})
 """Filters that trust no header, and so may stand left of what takes internal ones out."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from swiftlite.cli import init, init_names, pid_files
 from swiftlite.cli.conf_places import ConfPlace
 from swiftlite.cli.init_names import MAIN, REST, Instance, Wanted, confs_of, instances, left_over, resolve
-from swiftlite.cli.processes import Process
+from swiftlite.cli.processes import Process, read_process, start_time
 from swiftlite.cli.tool import ToolError
 
 OBJECT = ("object-replicator", "object-updater", "object-auditor", "object-expirer")
@@ -141,6 +142,14 @@ def somebody() -> Iterator[subprocess.Popen[bytes]]:
     yield running
     running.kill()
     running.communicate()
+
+
+def test_when_a_process_started(somebody: subprocess.Popen[bytes]) -> None:
+    process = read_process(somebody.pid)
+    own = read_process(os.getpid())
+    assert process and own
+    assert start_time(process) == start_time(process)
+    assert start_time(own) <= start_time(process) <= time.time() + 2  # both clocks are cut to seconds
 
 
 def test_a_pid_that_is_anothers_by_now(tmp_path: Path, somebody: subprocess.Popen[bytes]) -> None:

@@ -20,6 +20,7 @@ KEYSTONE = (
 ALL_OURS = PIPELINE.replace(
     "proxy-logging cache", "crossdomain name_check cname_lookup domain_remap proxy-logging cache", 1
 )
+TRACED = PIPELINE.replace("catch_errors", "catch_errors tracing", 1)
 
 
 def members(pipeline: str) -> list[Member]:
@@ -32,7 +33,7 @@ def told(pipeline: str) -> list[tuple[str, str, str]]:
     return [(mistake.level, mistake.problem, mistake.remedy) for mistake in mistakes(members(pipeline))]
 
 
-@pytest.mark.parametrize("pipeline", [PIPELINE, ALL_OURS, THEIRS, KEYSTONE])
+@pytest.mark.parametrize("pipeline", [PIPELINE, ALL_OURS, THEIRS, KEYSTONE, TRACED])
 def test_usual_pipelines_are_right(pipeline: str) -> None:
     assert told(pipeline) == []
 
