@@ -3,7 +3,7 @@
 The memory is an anonymous file (memfd) that the server's processes inherit: no directory to name, to protect or to tidy.
 It holds, one after the other:
 
-- a head: what this is, how long the names are, how many places they take;
+- a head: what this is, how long the names are, how many places they take, and when it was made;
 - the names: a line for each series, which says its first place, how many it has, and how pages are put together;
 - pages, all alike, of one double a place. A page belongs to the process that holds its lock. When that dies, however it
   dies, the kernel lets go of the lock, and the next process that needs a page goes on with what the page holds: counters
@@ -21,6 +21,7 @@ import mmap
 import os
 import struct
 import threading
+import time
 from array import array
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -35,7 +36,7 @@ OF_THE_LIVING = (SUM, WORST)
 INHERITED = "SWIFTLITE_METRICS"
 """Environment variable through which a reload finds the memory: ``pid:descriptor``."""
 MAGIC = b"swiftlite metrics 1\n"
-HEAD = struct.Struct("=24sQQ")
+HEAD = struct.Struct("=24sQQd")
 NAMES_AT = 4096
 NAMES_SIZE = 4 << 20
 PAGES_AT = NAMES_AT + NAMES_SIZE
@@ -105,7 +106,7 @@ class MetricMemory:
             if places + size > PLACES or end + len(line) > NAMES_SIZE:
                 return Series(how, name, labels, LOST, size)
             os.pwrite(self._file, line, NAMES_AT + end)
-            self._write_head(end + len(line), places + size)
+            os.pwrite(self._file, HEAD.pack(MAGIC, end + len(line), places + size, self.made_at), 0)
             self._learn()
             return self._series[name, labels]
         finally:
@@ -113,7 +114,7 @@ class MetricMemory:
 
     def _learn(self) -> tuple[int, int]:
         """Read the names that others have added; return how long the names are, and how many places they take."""
-        _, end, places = HEAD.unpack(os.pread(self._file, HEAD.size, 0))
+        _, end, places, _ = HEAD.unpack(os.pread(self._file, HEAD.size, 0))
         if end > self._read_to:
             text = os.pread(self._file, end - self._read_to, NAMES_AT + self._read_to)
             self._read_to = end
@@ -132,12 +133,9 @@ class MetricMemory:
         else:
             self._file = os.memfd_create("swiftlite-metrics", 0)  # inherited: a reload goes on with it
             os.ftruncate(self._file, PAGES_AT)
-            self._write_head(0, LOST + LOST_SIZE)
+            os.pwrite(self._file, HEAD.pack(MAGIC, 0, LOST + LOST_SIZE, time.time()), 0)
         os.environ[INHERITED] = f"{os.getpid()}:{self._file}"
         self._claim()
-
-    def _write_head(self, end: int, places: int) -> None:
-        os.pwrite(self._file, HEAD.pack(MAGIC, end, places), 0)
 
     def _claim(self) -> None:
         """Take a page that belongs to nobody."""
@@ -205,6 +203,11 @@ class MetricMemory:
             if kind != fcntl.F_UNLCK:
                 found[page] = pid
         return found
+
+    @property
+    def made_at(self) -> float:
+        """When the first process made it, in seconds since the epoch; a reload changes nothing of that."""
+        return float(HEAD.unpack(os.pread(self._file, HEAD.size, 0))[3]) if self._file >= 0 else 0.0
 
     @property
     def fill(self) -> float:

@@ -103,19 +103,17 @@ def processes() -> Iterator[Sample]:
     yield Sample(metrics.RESIDENT, sum(stat.resident for stat in stats.values()))
     own = sum(stat.cpu for stat in stats.values())
     yield Sample(metrics.CPU, own + sum(stat.children_cpu for stat in stats.values()))
-    if stats:
-        yield Sample(metrics.START_TIME, round(_boot_time() + min(stat.started for stat in stats.values()), 2))
+    yield Sample(metrics.START_TIME, MEMORY.made_at)
     yield Sample(metrics.OPEN_FILES, max((count for pid in stats if (count := _open_files(pid))), default=0))
     yield Sample(metrics.OPEN_FILES_LIMIT, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     yield Sample(metrics.MEMORY_FILL, MEMORY.fill)
 
 
 class _Stat(NamedTuple):
-    """Of a process: seconds of CPU time, its own and of the children it has reaped; seconds since boot; bytes."""
+    """Of a process: seconds of CPU time, its own and of the children it has reaped; bytes."""
 
     cpu: float
     children_cpu: float
-    started: float
     resident: int
 
 
@@ -129,14 +127,8 @@ def _stat(pid: int) -> _Stat | None:
     return _Stat(
         (user + system) / TICKS,
         (children_user + children_system) / TICKS,
-        int(fields[19]) / TICKS,
         int(fields[21]) * PAGE,
     )
-
-
-def _boot_time() -> float:
-    with open("/proc/stat", encoding="ascii") as file:
-        return next(float(line.split()[1]) for line in file if line.startswith("btime"))
 
 
 def _open_files(pid: int) -> int:

@@ -222,15 +222,15 @@ PASSES = _counter("swiftlite_daemon_passes_total", "Passes ended, of a device wh
 PASS_LAST = _gauge(
     "swiftlite_daemon_last_pass_timestamp_seconds", "When a pass has last ended; 0: none has yet", DAEMONS, how=MAX
 )
-PASS_SECONDS = _gauge("swiftlite_daemon_pass_seconds", "How long the last pass took", DAEMONS, how=SUM)
+PASS_SECONDS = _counter("swiftlite_daemon_pass_seconds_total", "How long all passes took", DAEMONS)
 WORK = _counter(
     "swiftlite_daemon_work_total", "What the daemon has done, by the words of its log's summaries", DAEMONS, "what"
 )
 EXPIRER_QUEUE = _gauge(
     "swiftlite_expirer_queue_objects",
-    "Rows of the expirer's queue when its pass began, those whose time has not come among them",
+    "Rows in those containers of the expirer's queue whose time had come when its pass began",
     "object expirer",
-    how=MAX,
+    how=SUM,
 )
 
 # The cluster's files --------------------------------------------------------------------------------------------------
@@ -256,7 +256,7 @@ CONF_INFO = _gauge(
 
 ALL = "every server and daemon"
 BUILD_INFO = _gauge("swiftlite_build_info", "1, with the versions of swiftlite and Python", ALL, "version", "python")
-START_TIME = _gauge("swiftlite_start_timestamp_seconds", "When the first of the processes was started", ALL)
+START_TIME = _gauge("swiftlite_start_timestamp_seconds", "When it was started; a reload is no start", ALL)
 PROCESSES = _gauge("swiftlite_processes", "Processes: workers, and their master", ALL)
 RESIDENT = _gauge("swiftlite_resident_bytes", "Memory of all processes; what they share is counted for each", ALL)
 CPU = _counter("swiftlite_cpu_seconds_total", "CPU time of all processes, of those that have ended, too", ALL)
@@ -269,14 +269,25 @@ MEMORY_FILL = _gauge(
 _process_name = "server"
 
 
-def name_process(name: str) -> None:
-    """Say which server or daemon this process and its children are: the label ``server`` of all series."""
+BEGIN_AT_ZERO: dict[str, tuple[tuple[Family, tuple[str, ...]], ...]] = {
+    "proxy-server": tuple((QUORUM_FAILURES, (method,)) for method in ("GET", "HEAD", "PUT", "POST", "DELETE")),
+    "object-server": ((ROW_UPDATES, ("taken",)), (ROW_UPDATES, ("left",)), (QUARANTINED_NOW, ("objects",))),
+    "container-server": ((ROW_UPDATES, ("taken",)), (ROW_UPDATES, ("left",)), (QUARANTINED_NOW, ("containers",))),
+    "account-server": ((QUARANTINED_NOW, ("accounts",)),),
+}
+"""Series that are there before anything has happened: else nobody would see that the first of its kind is one more."""
+
+
+def begin(name: str) -> None:
+    """Begin to count as a server or daemon, which this process and its children are: the label ``server`` of all series."""
     global _process_name
     _process_name = name
+    for family, labels in BEGIN_AT_ZERO.get(name, ((PASSES, ()), (PASS_SECONDS, ()), (PASS_LAST, ()))):
+        family.add(0, *labels)
 
 
 def process_name() -> str:
-    """What :func:`name_process` was told."""
+    """What :func:`begin` was told."""
     return _process_name
 
 
@@ -370,6 +381,6 @@ def count_pass(counts: Mapping[str, int], seconds: float, now: float) -> None:
     """
     PASSES.add(1)
     PASS_LAST.set(now)
-    PASS_SECONDS.set(seconds)
+    PASS_SECONDS.add(seconds)
     for what, count in counts.items():
         WORK.add(count, what)

@@ -67,9 +67,7 @@ def start(name: str, ip: str, port: int) -> int:
     :param name: of the daemon
     :raises StartError: when the address cannot be listened on
     """
-    metrics.name_process(name)
-    metrics.PASSES.add(0)  # the memory must be there before the process that shares it
-    metrics.PASS_LAST.set(0)
+    metrics.begin(name)  # the memory must be there before the process that shares it
     try:
         server = _Server(ip, port)
     except OSError as error:

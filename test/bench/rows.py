@@ -72,9 +72,9 @@ class Row:
 
 
 ROWS = (
-    Row("put1k", "PUT 1 KiB", "PUT", SMALL, 5, also=("eventual", "full", "nginx")),
+    Row("put1k", "PUT 1 KiB", "PUT", SMALL, 5, also=("eventual", "silent", "full", "nginx")),
     Row("over1k", "overwrite 1 KiB", "PUT", SMALL, cycle=True),
-    Row("get1k", "GET 1 KiB", "GET", SMALL, 8, tool="wrk", also=("full", "nginx")),
+    Row("get1k", "GET 1 KiB", "GET", SMALL, 8, tool="wrk", also=("silent", "full", "nginx")),
     Row("head1k", "HEAD 1 KiB", "HEAD", SMALL, 6, cycle=True),
     Row("delete1k", "DELETE 1 KiB", "DELETE", SMALL, 4),
     Row("post", "POST", "POST", 0, cycle=True, headers=(("X-Object-Meta-Color", "blue"),)),
