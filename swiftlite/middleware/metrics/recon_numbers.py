@@ -52,9 +52,8 @@ def _one(family: Family, value: object, *labels: str) -> Iterator[Sample]:
 def _replication(cache: Cache, device: str, unit: float) -> Iterator[Sample]:
     """:param unit: of replication_time, in seconds"""
     yield from _one(metrics.REPLICATION_LAST, cache.get("replication_last"), device)
-    took = cache.get("replication_time")
-    if isinstance(took, (int, float)):
-        yield Sample(metrics.REPLICATION_SECONDS, took * unit, (device,))
+    for family, took, labels in _one(metrics.REPLICATION_SECONDS, cache.get("replication_time"), device):
+        yield Sample(family, took * unit, labels)
     for name, count in _mapping(cache.get("replication_stats")).items():
         if name != "start":  # a moment among counts
             yield from _one(metrics.REPLICATION_COUNT, count, device, name)
