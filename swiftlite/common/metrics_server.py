@@ -62,7 +62,7 @@ class _Server(ThreadingMixIn, TCPServer):  # http.server's own would look up the
 
 
 def start(name: str, ip: str, port: int) -> int:
-    """Start the process, and return its id.
+    """Start the process, and return its id; a reload ends it with the daemon's other children (``life.py``).
 
     :param name: of the daemon
     :raises StartError: when the address cannot be listened on
