@@ -37,8 +37,8 @@ log_address = {log_address}
 log_level = INFO
 recon_cache_path = {swift_dir}
 """
-SILENT = "metrics = no\nlog_requests = no\n"
-"""What ends a DEFAULT section of servers that neither count nor log; their proxies have no proxy-logging."""
+OFF = {"metrics": "metrics = no\n", "logs": "log_requests = no\n"}
+"""What ends a DEFAULT section of servers that do not count, or do not log requests; their proxies have no proxy-logging."""
 
 STORAGE_SECTION = """
 [pipeline:main]
@@ -189,7 +189,7 @@ class Surroundings:
     """What the files of one stack need to know of the machine.
 
     `ports`: a port per server, and ``memcached`` when the stack has one; `user`: whom the peer's servers run as;
-    `pipeline`: one of PIPELINES; `silent`: with neither metrics nor access logs.
+    `pipeline`: one of PIPELINES; `off`: what of OFF is turned off.
     """
 
     directory: Path
@@ -199,7 +199,7 @@ class Surroundings:
     log_address: Path
     listing_consistency: str = "quorum"
     pipeline: str = "objects"
-    silent: bool = False
+    off: tuple[str, ...] = ()
 
     @property
     def swift_dir(self) -> Path:
@@ -235,14 +235,14 @@ def write(surroundings: Surroundings) -> None:
             devices=surroundings.devices,
             log_address=surroundings.log_address,
         )
-        head += SILENT if surroundings.silent else ""
+        head += "".join(OFF[name] for name in surroundings.off)
         body = (
             PROXY_SECTION.format(
                 memcache=memcache,
                 pipeline=" ".join(
                     name
                     for name in filters(PIPELINES[surroundings.pipeline])
-                    if name != "proxy-logging" or not surroundings.silent
+                    if name != "proxy-logging" or "logs" not in surroundings.off
                 ),
                 listing_consistency=surroundings.listing_consistency,
             )

@@ -35,6 +35,18 @@ def lines_of(row: Row, measures: Mapping[str, Measure]) -> list[tuple[str, ...]]
     return found
 
 
+def cost_of_watching(row: Row, measures: Mapping[str, Measure]) -> str:
+    """Return a line about what metrics and access logs cost; empty where that was not measured.
+
+    Of each stack the turn counts in which it used least: whatever else the machine does only adds to it.
+    """
+    if OTHER_BASE not in measures or "swiftlite" not in measures:
+        return ""
+    least = {name: min(measure.turns) for name, measure in measures.items()}
+    told = [f"{name}: {cost:.4f} ms ({cost / least[OTHER_BASE] - 1:+.1%})" for name, cost in least.items()]
+    return f"{row.title}, least CPU a request of {len(measures[OTHER_BASE].turns)} turns: {', '.join(told)}"
+
+
 def state_lines(start: Mapping[str, float], memory: Mapping[str, int]) -> list[tuple[str, ...]]:
     """Return the lines about start-up (seconds from the first process to the first PUT answered) and memory (PSS)."""
     found = []

@@ -143,7 +143,7 @@ class SwiftStack(Stack):
     use_memcached = False
     listing_consistency = "quorum"
     pipeline = "objects"
-    silent = False
+    off: tuple[str, ...] = ()
 
     def __init__(self, directory: Path, workers: int, log_address: Path) -> None:
         super().__init__(directory, workers)
@@ -151,7 +151,7 @@ class SwiftStack(Stack):
         ports = {kind: free_port() for kind in kinds}
         self.port, self.ports = ports["proxy"], ports
         self.surroundings = confs.Surroundings(
-            directory, ports, workers, self.user, log_address, self.listing_consistency, self.pipeline, self.silent
+            directory, ports, workers, self.user, log_address, self.listing_consistency, self.pipeline, self.off
         )
 
     def prepare(self) -> None:
@@ -249,7 +249,14 @@ class SilentStack(SwiftliteStack):
     """swiftlite without metrics and access logs: what those cost is the difference."""
 
     name = "swiftlite, silent"
-    silent = True
+    off = ("metrics", "logs")
+
+
+class LoggedStack(SwiftliteStack):
+    """swiftlite without metrics, but with access logs."""
+
+    name = "swiftlite, logs only"
+    off = ("metrics",)
 
 
 class NginxStack(Stack):

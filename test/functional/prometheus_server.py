@@ -71,12 +71,11 @@ class PrometheusServer:
         def is_up() -> bool:
             assert self.running.poll() is None, self.log.read_text()
             try:
-                targets = self.ask("targets")["activeTargets"]
+                return bool(self.query(f"count(max_over_time(up[5m]) == 1) == {count}"))
             except OSError:
                 return False
-            return len(targets) == count and all(target["health"] == "up" for target in targets)
 
-        wait_until(is_up, "all targets are up")
+        wait_until(is_up, "all targets are up", 120)
 
     def stop(self) -> None:
         """End it."""

@@ -120,13 +120,15 @@ def prometheus(
             device.rename(device.with_name("away"))
             for ring in ("object", "container"):
                 query = f'sum(swiftlite_handoffs_total{{ring="{ring}"}}) > 1'
-                wait_until(lambda query=query: server.query(query), query)
-            wait_until(lambda: server.query("swiftlite_node_error_limited == 1"), "the proxy passes over the device")
+                wait_until(lambda query=query: server.query(query), query, 120)
+            wait_until(
+                lambda: server.query("swiftlite_node_error_limited == 1"), "the proxy passes over the device", 120
+            )
             device.with_name("away").rename(device)
             seen = "min(count_over_time(swiftlite_daemon_passes_total[20s])) > 2 and min(swiftlite_daemon_passes_total) > 1"
-            wait_until(lambda: server.query(seen), "all daemons have made passes")
+            wait_until(lambda: server.query(seen), "all daemons have made passes", 120)
             expired = "swiftlite_expirer_last_pass_objects"
-            wait_until(lambda: server.query(expired), "the expirer has told of a pass")
+            wait_until(lambda: server.query(expired), "the expirer has told of a pass", 120)
         yield server
     finally:
         server.stop()
