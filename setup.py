@@ -16,6 +16,7 @@ DEPENDENCIES = [
     "xattr>=1.0",  # object metadata lies in extended attributes
     "httptools>=0.6",  # HTTP heads parsed in C: most of the speed of small requests
     "numpy>=1.24",  # placement: millions of replicas at once; only the ring builder loads it, no server
+    "prometheus_client>=0.20",  # what /metrics says, in every format that Prometheus asks for; pure Python, needs nothing
     "xxhash>=3.0",  # a body's second checksum, eighty times faster than MD5: what a GET verifies
 ]
 
@@ -91,6 +92,7 @@ FILTERS = [
     "listing_formats",
     "listing_metadata",
     "memcache",
+    "metrics",
     "name_check",
     "proxy_logging",
     "ratelimit",

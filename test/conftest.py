@@ -9,7 +9,7 @@ LONGEST_FIRST = (
     *("test_reconciler.py", "test_clients.py", "test_aio.py", "test_faults.py", "test_row_quorum.py"),
     *("test_objects_tables.py", "test_account_reaper_faults.py", "test_faults_transfers.py", "test_container_sync.py"),
     *("test_replicators_in_a_cluster.py", "test_databases_tables.py", "test_init.py", "test_reload_under_load.py"),
-    *("test_daemon_life.py", "test_tracing.py", "test_tls.py"),
+    *("test_metrics.py", "test_daemon_life.py", "test_tracing.py", "test_tls.py"),
     *("test_peer_differences.py", "test_peer_database_differences.py", "test_peer_database_replication.py"),
     *("test_filters_tables.py", "test_peer_filters.py", "test_systemd.py"),
     *("test_uploads.py", "test_objects.py"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from swiftlite.cli.kernel_log import DEFAULT_PATTERNS, PATTERN_OPTION
-from swiftlite.cli.layout import FILTERS, INTERNAL_PIPELINE, PIPELINE, VERSIONING
+from swiftlite.cli.layout import FILTERS, INTERNAL_PIPELINE, PIPELINE, STORAGE_METRICS, VERSIONING
 from swiftlite.cli.node_answers import HashAnswers, NodeAnswers, PortAnswers
 from swiftlite.common.config import ServerOptions
 from swiftlite.common.option_tables import APPS, DAEMONS, OTHERS, default_text, filter_table, load
@@ -150,9 +150,16 @@ def _storage(kind: str, port: int, daemons: Sequence[str]) -> list[Section]:
     server = load(APPS[kind])
     sections = [
         _default(port, set()),
-        Section("pipeline:main", (f"pipeline = healthcheck recon {kind}-server",)),
+        Section("pipeline:main", (f"pipeline = healthcheck metrics recon {kind}-server",)),
         Section(f"app:{kind}-server", (f"use = egg:swiftlite#{kind}",), server, _own(server)),
         Section("filter:healthcheck", ("use = egg:swiftlite#healthcheck",), filter_table("healthcheck")),
+        Section(
+            "filter:metrics",
+            ("use = egg:swiftlite#metrics",),
+            filter_table("metrics"),
+            _own(filter_table("metrics")),
+            STORAGE_METRICS,
+        ),
         Section("filter:recon", ("use = egg:swiftlite#recon",), filter_table("recon"), _own(filter_table("recon"))),
         Section(
             "filter:backend_ratelimit", BACKEND_RATELIMIT, filter_table("backend_ratelimit"), frozenset({"swift_dir"})
@@ -169,7 +176,9 @@ def _proxy() -> list[Section]:
     sections = [
         _default(8080, STORAGE_ONLY),
         Section("pipeline:main", (f"pipeline = {PIPELINE}", *PLACES)),
-        Section("app:proxy-server", ("use = egg:swiftlite#proxy",), load(APPS["proxy"]), frozenset({"swift_dir"})),
+        Section(
+            "app:proxy-server", ("use = egg:swiftlite#proxy",), load(APPS["proxy"]), frozenset({"swift_dir", "metrics"})
+        ),
         Section(
             "proxy-server:policy:0", ("# what holds for one storage policy alone",), load(OTHERS["proxy-server:policy"])
         ),

@@ -13,6 +13,7 @@ from swiftlite.common import command_line, limits
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, StartError, read_options
 from swiftlite.common.life import logger_of
 from swiftlite.common.log import gather_lines
+from swiftlite.common.metrics import RequestCounter, begin
 from swiftlite.common.pid_file import PidFile
 from swiftlite.common.pipeline import load_app
 from swiftlite.common.privileges import check_user, drop_privileges
@@ -48,6 +49,7 @@ def _serve(name: str, path: str, verbose: bool) -> int:
     if not options.bind_port:
         raise ConfigError(path, "DEFAULT", "bind_port", "is not set", "set it to the TCP port to listen on")
     check_user(options.user, path)
+    begin(name)
     swift = SwiftConf.load(options.swift_dir)
     if name == "object-server":
         check_xattrs(options.devices, path)
@@ -104,6 +106,7 @@ def _http_options(options: ServerOptions, swift: SwiftConf, transport: Transport
         stale_worker_timeout=options.stale_worker_timeout,
         transport=transport,
         hsts_max_age=options.hsts_max_age,
+        observer=RequestCounter() if options.metrics else None,
     )
 
 

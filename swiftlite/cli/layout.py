@@ -13,7 +13,7 @@ from pathlib import Path
 STORAGE_KINDS = ("object", "container", "account")
 SERVER_KINDS = ("proxy", *STORAGE_KINDS)
 PIPELINE = (
-    "catch_errors gatekeeper healthcheck console proxy-logging cache etag-quoter listing_formats container_sync bulk "
+    "catch_errors gatekeeper healthcheck metrics console proxy-logging cache etag-quoter listing_formats container_sync bulk "
     "tempurl formpost identity tempauth staticweb listing_metadata copy container-quotas account-quotas slo dlo "
     "versioned_writes symlink proxy-logging proxy-server"
 )
@@ -21,6 +21,8 @@ INTERNAL_PIPELINE = "catch_errors proxy-logging cache symlink proxy-server"
 """What daemons' requests go down that do what clients do."""
 VERSIONING = {"allow_versioned_writes": "true", "allow_object_versioning": "true"}
 """A container's owner may choose either kind of versions, where the defaults of OpenStack Swift allow neither."""
+STORAGE_METRICS = {"allowed_networks": "loopback, private"}
+"""Storage servers talk to their own network only, and Prometheus is in it."""
 FILTERS = {"cache": "memcache"}
 """Names of filters whose sections are called otherwise than by their names with dashes."""
 
@@ -225,9 +227,10 @@ def _storage_conf(layout: Layout, node: StorageNode, kind: str, port: int) -> Co
     default = _default_section(layout, node.ip, port) | {"devices": str(node.root), "mount_check": "false"}
     conf = {
         "DEFAULT": default,
-        "pipeline:main": {"pipeline": f"healthcheck recon {kind}-server"},
+        "pipeline:main": {"pipeline": f"healthcheck metrics recon {kind}-server"},
         f"app:{kind}-server": {"use": f"egg:swiftlite#{kind}"},
         "filter:healthcheck": {"use": "egg:swiftlite#healthcheck"},
+        "filter:metrics": {"use": "egg:swiftlite#metrics", **STORAGE_METRICS},
         "filter:recon": {"use": "egg:swiftlite#recon"},
     }
     # Little to walk on one machine, so look again soon.

@@ -181,6 +181,7 @@ class ServerOptions:
     log_statsd_default_sample_rate: float = option(1.0, "share of the events that it is told")
     log_statsd_sample_rate_factor: float = option(1.0, "what that share is multiplied by")
     log_statsd_metric_prefix: str = option("", "what stands before each of its names, before that of the server")
+    metrics: bool = option(True, "count requests and much else for the filter metrics, or for a daemon's metrics_port")
     debug_trans_id_extra: tuple[str, ...] = option(
         (),
         "words, each a secret of 8 to 32 letters or digits: a request whose X-Trans-Id-Extra is one of them is logged at "

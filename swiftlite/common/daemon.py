@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from swiftlite.common import command_line, recon
+from swiftlite.common import command_line, metrics, metrics_server, recon
 from swiftlite.common.concurrency import GreenPool, sleep
 from swiftlite.common.config import ConfFile, ServerOptions, StartError, option, read_options
 from swiftlite.common.life import Life
@@ -39,6 +39,8 @@ class DaemonOptions(ServerOptions):
     conn_timeout: float = option(0.5, "seconds to wait for a connection")
     report_interval: float = option(300.0, "seconds between lines in the log about a pass that is under way")
     recon_cache_path: str = option(recon.DEFAULT_PATH, "directory of the statistics that operators' tools read")
+    metrics_port: int = option(0, "TCP port on which /metrics tells Prometheus of this daemon; 0: nowhere")
+    metrics_ip: str = option("127.0.0.1", "address for it: whoever can connect may read")
 
 
 class Daemon:
@@ -106,6 +108,7 @@ class Daemon:
         pool.waitall()
         level = logging.WARNING if self.counts["failures"] else logging.INFO if self.counts else logging.DEBUG
         self._report(level, f"pass of {time.monotonic() - started:.2f}s")
+        metrics.count_pass(self.counts, time.monotonic() - started, time.time())
         return self.counts
 
     def _report(self, level: int, what: str) -> None:
@@ -176,6 +179,12 @@ def main(cls: type[Daemon], argv: list[str]) -> int:
     if is_trial():
         return command_line.DONE
     with life:
+        try:
+            if daemon.options.metrics and daemon.options.metrics_port and not once:
+                metrics_server.start(cls.section, daemon.options.metrics_ip, daemon.options.metrics_port)
+        except StartError as error:
+            print(f"{cls.section}: {error}", file=sys.stderr)
+            return command_line.CANNOT_START
         if once:
             counts = daemon.run_once()
             return command_line.JOBS_FAILED if any(counts[name] for name in FAILURES) else command_line.DONE

@@ -66,11 +66,21 @@ class Gathering(logging.Handler):
 class SyslogHandler(Gathering, logging.handlers.SysLogHandler):
     """Datagrams to a syslog daemon, on a socket of this machine or over UDP."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._prefixes: dict[int, str] = {}
+        """What a datagram of each level begins with."""
+
+    def _prefix(self, level: int) -> str:
+        priority = self.encodePriority(self.facility, self.mapPriority(logging.getLevelName(level)))
+        prefix = self._prefixes[level] = f"<{priority}>"
+        return prefix
+
     def write(self, lines: list[tuple[int, str]]) -> None:
         """Send each line as a datagram of its own."""
         for level, line in lines:
-            priority = self.encodePriority(self.facility, self.mapPriority(logging.getLevelName(level)))
-            datagram = f"<{priority}>{line}\0".encode("utf-8", "surrogateescape")
+            prefix = self._prefixes.get(level) or self._prefix(level)
+            datagram = f"{prefix}{line}\0".encode("utf-8", "surrogateescape")
             try:
                 if self.unixsocket:
                     self.socket.send(datagram)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from swiftlite.common import metrics
 from swiftlite.common.cache import CacheUnreachable
 from swiftlite.common.concurrency import Semaphore, Timeout, socket
 from swiftlite.common.config import ConfFile, ConfigError, option, read_options
@@ -227,6 +228,7 @@ class MemcachedStore:
             try:
                 return server.call(lambda client: operation(client, hashed))
             except OSError as error:
+                metrics.MEMCACHE_ERRORS.add(1, name)
                 self._log.error("memcached %s: %s", name, error)
                 if server.note_failure():
                     self._log.error("memcached %s: too many failures, left alone for a while", name)

@@ -41,6 +41,7 @@ FILTERS = {
     "listing_formats": "",
     "listing_metadata": "swiftlite.middleware.listing_metadata:ListingMetadataOptions",
     "memcache": "swiftlite.common.memcached:MemcachedOptions",
+    "metrics": "swiftlite.middleware.metrics.filter:MetricsOptions",
     "name_check": "swiftlite.middleware.name_check:NameCheckOptions",
     "proxy_logging": "swiftlite.middleware.proxy_logging:ProxyLoggingOptions",
     "ratelimit": "swiftlite.middleware.ratelimit:RateLimitOptions",

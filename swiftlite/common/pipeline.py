@@ -49,6 +49,7 @@ FILTERS = {
         "listing_formats",
         "listing_metadata",
         "memcache",
+        "metrics",
         "name_check",
         "proxy_logging",
         "ratelimit",

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from swiftlite.common import metrics
 from swiftlite.common.concurrency import GreenPool
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db.controller import Place, Request
@@ -57,6 +58,7 @@ class AccountUpdates:
         places = _places(targets)
         allowed = [(address, device) for address, device in places if hosts.allows(address)]
         statuses = self.tell_all(allowed, targets.partition, f"/{place.account}/{place.container}", headers)
+        metrics.ROW_UPDATES.add(1, "taken" if all(status == 201 for status in statuses) else "left")
         if len(allowed) < len(places):
             return True  # who was not asked may know the account
         return override or not is_denied_by_all(statuses)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
+from swiftlite.common import metrics
 from swiftlite.core.names import HashPath
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.db import layout, retired
@@ -233,6 +234,7 @@ class DatabaseFile:
         except OSError as failure:
             self.logger.error("%s (%s) cannot be quarantined: %s", self.directory, reason, failure)
         else:
+            metrics.QUARANTINED_NOW.add(1, f"{self.kind}s")
             self.logger.error("quarantined %s to %s: %s", self.directory, target, reason)
 
     def possibly_quarantine(

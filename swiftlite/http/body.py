@@ -27,17 +27,22 @@ class FixedBody:
         timeout: seconds that each wait may last.
     """
 
-    __slots__ = ("remaining", "stream", "timeout")
+    __slots__ = ("_length", "remaining", "stream", "timeout")
 
     def __init__(self, stream: Stream, length: int, timeout: float | None) -> None:
         self.stream = stream
-        self.remaining = length
+        self.remaining = self._length = length
         self.timeout = timeout
 
     @property
     def done(self) -> bool:
         """True when the next byte of the stream belongs to the next message."""
         return self.remaining == 0
+
+    @property
+    def received(self) -> int:
+        """Bytes that were read."""
+        return self._length - self.remaining
 
     def read_some(self, limit: int) -> bytes:
         """Return at least one and at most ``limit`` bytes, ``b""`` at the end; raise as ``Stream.recv``."""
@@ -61,13 +66,15 @@ class FixedBody:
 class ChunkedBody:
     """A body in chunks (RFC 9112 7.1), decoded strictly."""
 
-    __slots__ = ("_ahead", "_is_inside", "done", "remaining", "stream", "timeout", "trailers")
+    __slots__ = ("_ahead", "_begun", "_is_inside", "done", "remaining", "stream", "timeout", "trailers")
 
     def __init__(self, stream: Stream, timeout: float | None) -> None:
         self.stream = stream
         self.timeout = timeout
         self.remaining = 0
         """Bytes left of the chunk at hand."""
+        self._begun = 0
+        """Bytes of all chunks that were begun."""
         self.done = False
         self.trailers = NO_TRAILERS
         """What came after the last chunk (RFC 9112 7.1.2), once the body is done: headers that nobody has checked."""
@@ -100,6 +107,11 @@ class ChunkedBody:
             return 0
         return _read_into(self, view)
 
+    @property
+    def received(self) -> int:
+        """Bytes of data that were read."""
+        return self._begun - self.remaining
+
     def has_arrived(self) -> bool:
         """Tell whether more of the body, or the end of the connection, is there to be read."""
         buffer = self.stream.buffer
@@ -122,6 +134,7 @@ class ChunkedBody:
             raise BadBody("Invalid chunk size.")
         self.remaining = int(match[1], 16)
         if self.remaining:
+            self._begun += self.remaining
             # The next size most likely is as long as this one, between two line ends.
             self._ahead = len(line) + 4 if self.remaining >= BIG_CHUNK else READ_AHEAD
             return True

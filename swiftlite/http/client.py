@@ -13,7 +13,7 @@ from time import monotonic
 from swiftlite.core.hosts import spell_address
 from swiftlite.http.errors import Address, ConnectFailed, ConnectTimeout, StreamTimeout
 from swiftlite.http.exchange import Exchange
-from swiftlite.http.reply import Connection, HeaderPairs, Response, format_request
+from swiftlite.http.reply import Asked, Connection, HeaderPairs, Response, format_request
 from swiftlite.http.stream import Stream
 from swiftlite.http.tls import HandshakeFailed, TLSStream
 from swiftlite.http.upload import Upload
@@ -34,6 +34,7 @@ class Client:
         idle_timeout: seconds after which a kept connection is not used again (less than servers keep theirs).
         log: hears of every request and every answer, at level DEBUG.
         tls: gives what to speak TLS with, at every new connection; None: speak without.
+        observer: hears of every answer: method and path of the request, status, seconds until its head had come.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Client:
         idle_timeout: float = 30.0,
         log: Logger | None = None,
         tls: Callable[[], ssl.SSLContext] | None = None,
+        observer: Callable[[str, str, int, float], None] | None = None,
     ) -> None:
         self.conn_timeout = conn_timeout
         self.node_timeout = node_timeout
@@ -51,6 +53,7 @@ class Client:
         self.idle_timeout = idle_timeout
         self.log = log
         self.tls = tls
+        self.observer = observer
         self._idle: dict[Address, list[Connection]] = {}
 
     def request(
@@ -101,7 +104,7 @@ class Client:
         def connect() -> Connection:
             return self.connect(address)
 
-        return Exchange(self.take(address) or connect(), connect, method, parts, timeout)
+        return Exchange(self.take(address) or connect(), connect, Asked(method, path), parts, timeout)
 
     def open(
         self,
@@ -124,7 +127,7 @@ class Client:
         def connect() -> Connection:
             return self.connect(address)
 
-        return Upload(self.take(address) or connect(), connect, method, head, timeout, _length(headers))
+        return Upload(self.take(address) or connect(), connect, Asked(method, path), head, timeout, _length(headers))
 
     def _note(self, address: Address, method: str, path: str) -> None:
         if self.log is not None:

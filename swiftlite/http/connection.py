@@ -67,8 +67,13 @@ class Connection:
             self.fresh = False
             request = parse_request(head, options.head_limits)
         except BadRequest as refusal:
+            self._count_refused(refusal)
             self._refuse(refusal.status, refusal.message, (head or self.stream.buffer).startswith(b"HEAD "))
             return False
+        observer = self.server.observer
+        if observer is not None:
+            observer.began()
+            started = monotonic()
         if request.chunked:
             framed: FixedBody | ChunkedBody = ChunkedBody(self.stream, options.client_timeout)
         else:
@@ -77,7 +82,13 @@ class Connection:
         responder = Responder(self.server, self.stream, request, body)
         if self._is_secure and options.hsts_max_age:
             responder.extra_head = f"Strict-Transport-Security: max-age={options.hsts_max_age}\r\n"
-        if not self._respond(responder, request, body):
+        try:
+            responded = self._respond(responder, request, body)
+        finally:
+            if observer is not None:
+                seconds = monotonic() - started
+                observer.ended(request.method, responder.outcome, seconds, body.body.received, responder.sent)
+        if not responded:
             return False
         # After another 100 Continue it is another body that was read last.
         if responder.keep_alive and ((body.body.done and not body.failed) or body.drain(DRAIN_LIMIT)):
@@ -85,6 +96,12 @@ class Connection:
         if not body.body.done and not body.failed:
             self._linger()
         return False
+
+    def _count_refused(self, refusal: BadRequest) -> None:
+        observer = self.server.observer
+        if observer is not None:
+            observer.began()
+            observer.ended("", int(refusal.status[:3]), 0.0, 0, 0)
 
     def _read_head(self) -> bytes:
         """Return the next head, ``b""`` if no further request comes; raise BadRequest for a slow or wrong one."""
@@ -133,6 +150,7 @@ class Connection:
             responder.run(server.app, self._environ(request, body))
             return True
         except (StreamTimeout, StreamClosed) as error:
+            responder.client_left = True
             server.log.debug("%s %s: client gone: %s", request.method, request.raw_path, error)
         except (ResponseError, BackendError) as error:  # the latter: it came from a server that has failed
             server.log.error("%s %s: bad response: %s", request.method, request.raw_path, error)

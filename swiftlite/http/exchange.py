@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 
 from swiftlite.http.errors import PeerClosed, StreamTimeout
-from swiftlite.http.reply import Connection, Response
+from swiftlite.http.reply import Asked, Connection, Response
 from swiftlite.http.stream import Stream, wait_any_readable
 
 
@@ -17,15 +17,20 @@ class Exchange:
     sent can be sent again. ``connect`` makes that other connection.
     """
 
-    __slots__ = ("_connect", "_connection", "_method", "_parts", "_timeout", "address")
+    __slots__ = ("_connect", "_connection", "_asked", "_parts", "_timeout", "address")
 
     def __init__(
-        self, connection: Connection, connect: Callable[[], Connection], method: str, parts: list[bytes], timeout: float
+        self,
+        connection: Connection,
+        connect: Callable[[], Connection],
+        asked: Asked,
+        parts: list[bytes],
+        timeout: float,
     ) -> None:
         self.address = connection.address
         self._connection = connection
         self._connect = connect
-        self._method = method
+        self._asked = asked
         self._parts = parts
         self._timeout = timeout
         try:
@@ -69,7 +74,7 @@ class Exchange:
         except BaseException:
             self.close()
             raise
-        return self._connection.respond(self._method, answer, self._timeout)
+        return self._connection.respond(self._asked, answer, self._timeout)
 
     def close(self) -> None:
         """Give up the response and the connection; not needed after ``response``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
 from swiftlite.core.hosts import spell_address
@@ -134,6 +135,17 @@ class Response:
         raise BadResponse(self.address, str(error)) from None
 
 
+class Asked:
+    """What was asked, and when; remembered until the answer comes."""
+
+    __slots__ = ("at", "method", "path")
+
+    def __init__(self, method: str, path: str) -> None:
+        self.method = method
+        self.path = path
+        self.at = monotonic()
+
+
 class Connection:
     """One connection to a server, in the hands of one request at a time."""
 
@@ -199,8 +211,9 @@ class Connection:
             stream.close()
             raise BadResponse(self.address, str(error)) from None
 
-    def respond(self, method: str, head: ResponseHead, timeout: float) -> Response:
+    def respond(self, asked: Asked, head: ResponseHead, timeout: float) -> Response:
         """Return the response with its body framed (RFC 9112 6.3)."""
+        method = asked.method
         body: Body | None
         if method == "HEAD" or head.status in (204, 304):
             body = None
@@ -212,6 +225,8 @@ class Connection:
             body = UntilCloseBody(self.stream, timeout)
         if self.client.log is not None:
             self.client.log.debug("%s answered %d to a %s", spell_address(*self.address), head.status, method)
+        if self.client.observer is not None:
+            self.client.observer(method, asked.path, head.status, monotonic() - asked.at)
         return Response(head, self, body)
 
     def release(self) -> None:

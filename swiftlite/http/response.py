@@ -53,11 +53,13 @@ class Responder:
         "_left",
         "_status",
         "body",
+        "client_left",
         "extra_head",
         "head_sent",
         "keep_alive",
         "mode",
         "request",
+        "sent",
         "server",
         "stream",
         "timeout",
@@ -72,12 +74,23 @@ class Responder:
         self.keep_alive = request.keep_alive
         """After the response: the connection can carry another request."""
         self.head_sent = False
+        self.client_left = False
+        """The connection ended before the answer did."""
+        self.sent = 0
+        """Bytes of the body that were put on the wire."""
         self.mode = ""
         self.extra_head = ""
         """A header line, with its end, that the server adds to those of the application."""
         self._status = ""
         self._headers: list[tuple[str, str]] = []
         self._left = 0
+
+    @property
+    def outcome(self) -> int:
+        """What became of the request: the status; 499 where the client left, 500 where there was no answer."""
+        if self.client_left:
+            return 499
+        return int(self._status[:3]) if self.head_sent else 500
 
     def run(self, app: WSGIApp, environ: dict[str, Any]) -> None:
         """Call the application and send its whole response.
@@ -128,6 +141,8 @@ class Responder:
         elif mode is UNTIL_CLOSE:
             parts.append(chunk)
         self._send(parts)
+        if mode is not NO_BODY:
+            self.sent += len(chunk)
         if excess > 0:
             raise ResponseError(f"the application sent {excess} bytes more than its Content-Length")
 
@@ -142,6 +157,7 @@ class Responder:
             self._send([head])
         else:
             self._send([head, body] if self.mode is not FIXED else [head, body[: self._left]])
+            self.sent = len(body)
         if self.mode is FIXED and self._left != len(body):
             raise ResponseError(f"Content-Length is {self._left} but the body has {len(body)} bytes")
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from swiftlite.common.concurrency import Event, Semaphore, Timeout, sleep, spawn, trampoline
 from swiftlite.http.connection import Connection, base_environ
@@ -19,15 +19,37 @@ from swiftlite.http.response import WSGIApp
 from swiftlite.http.stream import Stream
 
 ACCEPTS_AT_ONCE = 64
+LAG_INTERVAL = 1.0
+"""Seconds between two looks at how late the event loop is."""
 FRESH_GRACE = 1.0
 """Seconds that a connection without a request yet may stay when the server drains."""
 POLL, RELAXED_POLL = 0.005, 0.05
 """Seconds between looks at what is left, when the server drains, and when it has retired."""
 
 
+class Observer(Protocol):
+    """Hears of every request that a server answers."""
+
+    def began(self) -> None:
+        """A request's head has come."""
+
+    def ended(self, method: str, status: int, seconds: float, received: int, sent: int) -> None:
+        """It has had its answer.
+
+        Args:
+            method: as the client spelt it; empty where its head could not be read.
+            status: of the answer; 499: the client left before it had all of it.
+            seconds: from the end of the head to the end of the answer.
+            received, sent: bytes of the bodies, without their framing.
+        """
+
+    def lagged(self, seconds: float) -> None:
+        """So much later than it had asked for was a green thread woken, told about once a second."""
+
+
 @dataclass(frozen=True)
 class HTTPOptions:
-    """Limits of a server: times in seconds, sizes in bytes (formats.md 7.1, 8.2)."""
+    """Limits of a server: times in seconds, sizes in bytes (formats.md 7.1, 8.2); and who hears of its requests."""
 
     client_timeout: float = 60.0
     keepalive_timeout: float | None = None
@@ -44,6 +66,7 @@ class HTTPOptions:
     transport: Transport = field(default_factory=Transport)
     hsts_max_age: int = 0
     """Seconds for which browsers shall speak TLS only, as answers over TLS tell them (RFC 6797); 0: they are told nothing."""
+    observer: Observer | None = None
 
     @cached_property
     def head_limits(self) -> HeadLimits:
@@ -76,6 +99,7 @@ class HTTPServer:
         self.app = app
         self.options = options
         self.log = log
+        self.observer = options.observer
         self.environ = base_environ(host, str(port), True)
         self.draining = False
         """No new connection is accepted, and no request but the next is answered on one."""
@@ -96,6 +120,8 @@ class HTTPServer:
         """Accept and serve until ``drain`` or ``retire`` has been called and all has ended."""
         if not self.draining:
             self._acceptors = [spawn(self._accept_forever, listener) for listener in self.listeners]
+            if self.observer is not None:
+                spawn(self._measure_lag, self.observer)
         self._told_to_end.wait()
         self._finish()
 
@@ -146,6 +172,12 @@ class HTTPServer:
         with Timeout(FRESH_GRACE, False):
             while self.connections:
                 sleep(POLL)
+
+    def _measure_lag(self, observer: Observer) -> None:
+        while not self.draining:
+            due = monotonic() + LAG_INTERVAL
+            sleep(LAG_INTERVAL)
+            observer.lagged(max(0.0, monotonic() - due))
 
     def _hang_up(self, connections: list[Connection]) -> None:
         for connection in connections:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from swiftlite.http.errors import PeerClosed
 from swiftlite.http.head import Headers, ResponseHead
-from swiftlite.http.reply import Connection, Response
+from swiftlite.http.reply import Asked, Connection, Response
 from swiftlite.http.stream import Piece
 
 Connect = Callable[[], Connection]
@@ -25,7 +25,7 @@ class Upload:
         "_head",
         "_keeps",
         "_left",
-        "_method",
+        "_asked",
         "_timeout",
         "address",
         "continue_headers",
@@ -35,7 +35,7 @@ class Upload:
         self,
         connection: Connection,
         connect: Connect,
-        method: str,
+        asked: Asked,
         head: bytes,
         timeout: float,
         length: int | None = None,
@@ -46,7 +46,7 @@ class Upload:
         self._chunk_end = b""
         self._connect = connect
         self._connection = connection
-        self._method = method
+        self._asked = asked
         self._head = head
         self._keeps = False
         """The connection may be kept once a body that was sent beside its answer is complete."""
@@ -71,7 +71,7 @@ class Upload:
                 self._left = None  # Another chunked body follows the first.
             return None
         self._connection.reusable = False  # The body that was promised will not come.
-        return self._connection.respond(self._method, answer, self._timeout)
+        return self._connection.respond(self._asked, answer, self._timeout)
 
     def converse(self, first: Piece, read_timeout: float | None = None) -> Response:
         """Begin a chunked request whose server answers while it reads, and return its answer.
@@ -89,7 +89,7 @@ class Upload:
         head, self._head = self._head, b""
         answer = self._first_answer([head, *_whole_chunk(first)])
         timeout = self._timeout if read_timeout is None else read_timeout
-        response = self._connection.respond(self._method, answer, timeout)
+        response = self._connection.respond(self._asked, answer, timeout)
         self._keeps = self._connection.reusable
         self._connection.reusable = False  # Until the body is complete.
         return response
@@ -192,7 +192,7 @@ class Upload:
         while True:
             answer = self._connection.read_head(timeout)
             if answer.status >= 200:
-                return self._connection.respond(self._method, answer, timeout)
+                return self._connection.respond(self._asked, answer, timeout)
 
     def hang_up(self) -> None:
         """Make another green thread that is sending stop; it sees a PeerClosed."""

@@ -65,7 +65,7 @@ class ProxyLogging:
             entry.wire_status = int(status[:3])
             entry.first_byte = time.time()
             for name, value in headers:
-                if name.lower() == POLICY_HEADER:
+                if len(name) == len(POLICY_HEADER) and name.lower() == POLICY_HEADER:
                     entry.policy_index = value
             return start_response(status, headers, exc_info)
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from swiftlite.common import recon
+from swiftlite.common import metrics, recon
 from swiftlite.common.concurrency import sleep as green_sleep
 from swiftlite.common.fs import FileSystem
 from swiftlite.common.policies import StoragePolicy
@@ -147,6 +147,7 @@ class AuditPass:
 
     def _count(self, name: str, amount: int = 1) -> None:
         self.total[name] += amount
+        metrics.WORK.add(amount, f"{self.kind} {name}")
         self.since[name] += amount
 
     # One hash directory -----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from swiftlite.common import daemon, recon
+from swiftlite.common import daemon, metrics, recon
 from swiftlite.common.concurrency import GreenPool
 from swiftlite.common.config import ConfFile, ConfigError, is_true, option
 from swiftlite.common.swift_conf import SwiftConf
@@ -137,9 +137,17 @@ class ObjectExpirer(daemon.Daemon):
 
     def _due_tasks(self) -> Iterator[Task]:
         account = self.options.account
-        names = (entry["name"] for entry in self.client.containers(account))
+        rows = {}
+
+        def names() -> Iterator[str]:
+            for entry in self.client.containers(account):
+                rows[entry["name"]] = entry.get("count", 0)
+                yield entry["name"]
+
         # All of them first: none must be deleted while they are listed.
-        for container in list(expirations.due_containers(names, time.time())):
+        due = list(expirations.due_containers(names(), time.time()))
+        metrics.EXPIRER_QUEUE.set(sum(rows[container] for container in due))
+        for container in due:
             try:
                 yield from self._tasks_of(container)
             except UnexpectedResponse as error:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from swiftlite.common import metrics
 from swiftlite.common.policies import StoragePolicies, StoragePolicy
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.core.affinity import local_handoffs_first, local_nodes_first
@@ -43,6 +44,7 @@ class Cluster:
         self.constraints: Constraints = swift.constraints
         self.policies: StoragePolicies = swift.policies
         self.client = node_client(swift.backend_tls, options.conn_timeout, options.node_timeout, log, debug=True)
+        self.client.observer = metrics.BackendCounter() if options.metrics else None
         self.limits = ErrorLimits(options.error_suppression_limit, options.error_suppression_interval, log)
         self.expirer_queue = ExpirerQueue(
             swift.constraints.auto_create_account_prefix + options.expiring_objects_account_name,

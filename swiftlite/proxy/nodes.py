@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+from swiftlite.common import metrics
 from swiftlite.proxy.ordering import Order
 from swiftlite.ring.ring import Node, Ring
 
@@ -31,11 +32,17 @@ class ErrorLimits:
         self._clock = clock
         self._errors: dict[tuple[str, int, str], tuple[int, float]] = {}
 
-    def failed(self, node: Node, problem: object) -> None:
-        """Count and log an error of the node."""
+    def failed(self, node: Node, problem: object, status: int | None = None) -> None:
+        """Count and log an error of the node.
+
+        :param status: that it answered, if it did
+        """
         key = (node.ip, node.port, node.device)
         count = self._errors.get(key, (0, 0.0))[0] + 1
         self._errors[key] = (count, self._clock())
+        metrics.NODE_ERRORS.add(1, _label(node), "silence" if status is None else "status")
+        if count > self.limit:
+            metrics.NODE_LIMITED.set(self._clock() + self.interval, _label(node))
         self._log.error("ERROR with server %s:%s/%s: %s", node.ip, node.port, node.device, problem)
         if count == self.limit + 1:
             self._log.error("Node error limited: %s:%s/%s", node.ip, node.port, node.device)
@@ -43,6 +50,8 @@ class ErrorLimits:
     def out_of_service(self, node: Node, problem: str) -> None:
         """Leave the node alone from now on: its device is full, dead or not mounted (507)."""
         self._errors[node.ip, node.port, node.device] = (OUT_OF_SERVICE, self._clock())
+        metrics.NODE_ERRORS.add(1, _label(node), "507")
+        metrics.NODE_LIMITED.set(self._clock() + self.interval, _label(node))
         self._log.error("Node error limited: %s:%s/%s: %s", node.ip, node.port, node.device, problem)
 
     def is_limited(self, node: Node) -> bool:
@@ -61,6 +70,11 @@ class ErrorLimits:
     def forgive(self, node: Node) -> None:
         """Forget the errors of a node that works again."""
         self._errors.pop((node.ip, node.port, node.device), None)
+        metrics.NODE_LIMITED.set(0.0, _label(node))
+
+
+def _label(node: Node) -> str:
+    return f"{node.ip}:{node.port}/{node.device}"
 
 
 class NodeIter:
@@ -123,6 +137,8 @@ class NodeIter:
         for node in nodes:
             if not self.limits.is_limited(node):
                 self._left -= 1
+                if node.handoff_index is not None:
+                    metrics.HANDOFFS.add(1, self._ring.name)
                 return node
             if len(self._passed_over) < len(self.primaries):
                 self._passed_over.append(node)
@@ -142,4 +158,4 @@ class NodeIter:
         if status == 507:
             self.limits.out_of_service(node, f"507 to {request}")
         else:
-            self.limits.failed(node, f"{status} to {request}")
+            self.limits.failed(node, f"{status} to {request}", status)

@@ -127,6 +127,7 @@ class ProxyOptions(PolicyOptions):
     """Options of the proxy's own section; times in seconds."""
 
     swift_dir: str = option("/etc/swift", "directory of swift.conf and the rings")
+    metrics: bool = option(True, "count requests and much else for the filter metrics")
     listing_consistency: str = option(
         "quorum",
         "quorum: a listing shows every change acknowledged before it was asked for; eventual: as in OpenStack Swift, it "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import NamedTuple
 
+from swiftlite.common import metrics
 from swiftlite.common.tracing import traced
 from swiftlite.core.quorum import Reply, Tally
 from swiftlite.core.timestamp import ZERO, Timestamp
@@ -129,7 +130,11 @@ class Search:
         tally = Tally(len(self._failures))
         for reply in self._failures:
             tally.add(reply)
-        return tally.best() or Reply(503)
+        best = tally.best()
+        if best is None:
+            metrics.QUORUM_FAILURES.add(1, metrics.method_label(self.request.method))
+            return Reply(503)
+        return best
 
     def _ask(self, node: Node) -> Source | None:
         cluster = self.cluster

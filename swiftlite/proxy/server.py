@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from swiftlite import __version__
-from swiftlite.common import swift_info
+from swiftlite.common import metrics, swift_info
 from swiftlite.common.config import is_true, read_options
 from swiftlite.common.log import get_logger
 from swiftlite.common.swift_conf import SwiftConf
@@ -67,6 +67,8 @@ class Application:
             answer = denied.answer
         except Answer as error:
             answer = error
+            if error.status_code == 503:
+                metrics.QUORUM_FAILURES.add(1, metrics.method_label(environ["REQUEST_METHOD"]))
         except Violation as violation:
             answer = from_violation(violation)
         except Exception:

@@ -116,6 +116,11 @@ class Ring:
     # --- facts ---
 
     @property
+    def name(self) -> str:
+        """That of its file, say ``object-1``."""
+        return os.path.basename(self.path).removesuffix(".ring.gz")
+
+    @property
     def replica_count(self) -> int:
         """The most replicas that a partition has."""
         return len(self._current().rows)

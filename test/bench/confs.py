@@ -37,6 +37,8 @@ log_address = {log_address}
 log_level = INFO
 recon_cache_path = {swift_dir}
 """
+OFF = {"metrics": "metrics = no\n", "logs": "log_requests = no\n"}
+"""What ends a DEFAULT section of servers that do not count, or do not log requests; their proxies have no proxy-logging."""
 
 STORAGE_SECTION = """
 [pipeline:main]
@@ -187,7 +189,7 @@ class Surroundings:
     """What the files of one stack need to know of the machine.
 
     `ports`: a port per server, and ``memcached`` when the stack has one; `user`: whom the peer's servers run as;
-    `pipeline`: one of PIPELINES.
+    `pipeline`: one of PIPELINES; `off`: what of OFF is turned off.
     """
 
     directory: Path
@@ -197,6 +199,7 @@ class Surroundings:
     log_address: Path
     listing_consistency: str = "quorum"
     pipeline: str = "objects"
+    off: tuple[str, ...] = ()
 
     @property
     def swift_dir(self) -> Path:
@@ -232,10 +235,15 @@ def write(surroundings: Surroundings) -> None:
             devices=surroundings.devices,
             log_address=surroundings.log_address,
         )
+        head += "".join(OFF[name] for name in surroundings.off)
         body = (
             PROXY_SECTION.format(
                 memcache=memcache,
-                pipeline=" ".join(filters(PIPELINES[surroundings.pipeline])),
+                pipeline=" ".join(
+                    name
+                    for name in filters(PIPELINES[surroundings.pipeline])
+                    if name != "proxy-logging" or "logs" not in surroundings.off
+                ),
                 listing_consistency=surroundings.listing_consistency,
             )
             if kind == "proxy"

@@ -11,26 +11,40 @@ from rows import Measure, Row
 
 COLUMNS = ("operation", "stack", "rate", "CPU", "p50 ms", "p99 ms", "rate ×", "CPU ÷", "owed ÷", "failed")
 BASE = "OpenStack Swift"
+OTHER_BASE = "swiftlite, silent"
+"""What ratios are against where OpenStack Swift is not measured."""
 
 
 def lines_of(row: Row, measures: Mapping[str, Measure]) -> list[tuple[str, ...]]:
-    """Return the table's lines about one operation, a line per stack; ratios are against OpenStack Swift."""
+    """Return the table's lines about one operation, a line per stack; ratios are against BASE or else OTHER_BASE."""
     found = []
     for name, measure in measures.items():
-        base = measures.get(BASE)
+        base = measures.get(BASE) or measures.get(OTHER_BASE)
         rate_ratio = cpu_ratio = owed = ""
         if not measure.requests:  # a loaded machine, and a row that takes seconds
             found.append((row.title, name, "0/s", "", "", "", "", "", "", str(measure.failed)))
             continue
         if base and base.requests and base is not measure:
-            rate_ratio = f"{measure.rate / base.rate:.1f}"
-            cpu_ratio = f"{base.cost(row) / measure.cost(row):.1f}" if measure.cpu else "-"
+            rate_ratio = f"{measure.rate / base.rate:.3g}"
+            cpu_ratio = f"{base.cost(row) / measure.cost(row):.3g}" if measure.cpu else "-"
             owed = f"{row.owed:g}" if row.owed and name == "swiftlite" else ""
         rate = f"{measure.megabytes_per_second:.0f} MB/s" if row.per_megabyte else f"{measure.rate:.0f}/s"
-        cost = f"{measure.cost(row):.2f}" + (" ms/MB" if row.per_megabyte else " ms")
+        cost = f"{measure.cost(row):.3g}" + (" ms/MB" if row.per_megabyte else " ms")
         percentiles = [f"{1000 * sum(values) / len(values):.1f}" for values in (measure.p50, measure.p99)]
         found.append((row.title, name, rate, cost, *percentiles, rate_ratio, cpu_ratio, owed, str(measure.failed)))
     return found
+
+
+def cost_of_watching(row: Row, measures: Mapping[str, Measure]) -> str:
+    """Return a line about what metrics and access logs cost; empty where that was not measured.
+
+    Of each stack the turn counts in which it used least: whatever else the machine does only adds to it.
+    """
+    if OTHER_BASE not in measures or "swiftlite" not in measures:
+        return ""
+    least = {name: min(measure.turns) for name, measure in measures.items()}
+    told = [f"{name}: {cost:.4f} ms ({cost / least[OTHER_BASE] - 1:+.1%})" for name, cost in least.items()]
+    return f"{row.title}, least CPU a request of {len(measures[OTHER_BASE].turns)} turns: {', '.join(told)}"
 
 
 def state_lines(start: Mapping[str, float], memory: Mapping[str, int]) -> list[tuple[str, ...]]:

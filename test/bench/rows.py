@@ -72,9 +72,9 @@ class Row:
 
 
 ROWS = (
-    Row("put1k", "PUT 1 KiB", "PUT", SMALL, 5, also=("eventual", "full", "nginx")),
+    Row("put1k", "PUT 1 KiB", "PUT", SMALL, 5, also=("eventual", "silent", "full", "nginx")),
     Row("over1k", "overwrite 1 KiB", "PUT", SMALL, cycle=True),
-    Row("get1k", "GET 1 KiB", "GET", SMALL, 8, tool="wrk", also=("full", "nginx")),
+    Row("get1k", "GET 1 KiB", "GET", SMALL, 8, tool="wrk", also=("silent", "logged", "full", "nginx")),
     Row("head1k", "HEAD 1 KiB", "HEAD", SMALL, 6, cycle=True),
     Row("delete1k", "DELETE 1 KiB", "DELETE", SMALL, 4),
     Row("post", "POST", "POST", 0, cycle=True, headers=(("X-Object-Meta-Color", "blue"),)),
@@ -127,6 +127,8 @@ class Measure:
     failed: int = 0
     p50: list[float] = field(default_factory=list)
     p99: list[float] = field(default_factory=list)
+    turns: list[float] = field(default_factory=list)
+    """CPU of a thousand requests in each turn."""
 
     def add(self, requests: int, seconds: float, size: int, failed: int, percentiles: tuple[float, float]) -> None:
         """Add one turn."""
@@ -209,6 +211,7 @@ class Driver:
             limits = {"last": self.big_requests}
         if row.is_direct:
             limits |= {"port": stack.ports["container"], "path": f"{UPDATED}/{prefix}"}
+        done = measure.requests
         before = stack.cpu_seconds()
         if row.tool == "wrk":
             self._wrk(row, stack, prefix, measure)
@@ -219,7 +222,9 @@ class Driver:
             measure.add(seen["requests"], seen["seconds"], seen["bytes"], failed, percentiles(latencies))
             if row.method == "PUT" and row.writes_anew:
                 self.made[stack.name, prefix] = seen["requests"]
-        measure.cpu += stack.cpu_seconds() - before
+        used = stack.cpu_seconds() - before
+        measure.cpu += used
+        measure.turns.append(used / max(1, measure.requests - done) * 1000)
         if row.big and row.method == "PUT":
             self._drive(stack, "DELETE", prefix, 0, last=self.big_requests)
 

@@ -143,6 +143,7 @@ class SwiftStack(Stack):
     use_memcached = False
     listing_consistency = "quorum"
     pipeline = "objects"
+    off: tuple[str, ...] = ()
 
     def __init__(self, directory: Path, workers: int, log_address: Path) -> None:
         super().__init__(directory, workers)
@@ -150,7 +151,7 @@ class SwiftStack(Stack):
         ports = {kind: free_port() for kind in kinds}
         self.port, self.ports = ports["proxy"], ports
         self.surroundings = confs.Surroundings(
-            directory, ports, workers, self.user, log_address, self.listing_consistency, self.pipeline
+            directory, ports, workers, self.user, log_address, self.listing_consistency, self.pipeline, self.off
         )
 
     def prepare(self) -> None:
@@ -242,6 +243,20 @@ class FullStack(SwiftliteStack):
 
     name = "swiftlite, full"
     pipeline = "full"
+
+
+class SilentStack(SwiftliteStack):
+    """swiftlite without metrics and access logs: what those cost is the difference."""
+
+    name = "swiftlite, silent"
+    off = ("metrics", "logs")
+
+
+class LoggedStack(SwiftliteStack):
+    """swiftlite without metrics, but with access logs."""
+
+    name = "swiftlite, logs only"
+    off = ("metrics",)
 
 
 class NginxStack(Stack):

@@ -141,6 +141,7 @@ class FakeRing:
     """Every partition has the same primaries, and the other devices as handoffs."""
 
     def __init__(self, nodes: list[Node]) -> None:
+        self.name = "fake"
         self.nodes = nodes
         self.replica_count = PRIMARIES
         self.next_part_power: int | None = None

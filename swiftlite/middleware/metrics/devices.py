@@ -1,0 +1,109 @@
+"""Devices: room and health of each device, found out beside the event loop and without waiting for a disk that hangs."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from time import monotonic
+
+from swiftlite.common import metrics
+from swiftlite.common.concurrency import Event, ThreadPool, Timeout, spawn
+from swiftlite.common.metric_text import Sample
+
+PATIENCE = 2.0
+"""Seconds that an answer waits for disks; those that take longer cannot be used."""
+THREADS = 4
+
+
+class Devices:
+    """The entries of a directory of devices.
+
+    :param root: the directory
+    :param mount_check: whether a device must be a mount point
+    """
+
+    def __init__(self, root: str, mount_check: bool) -> None:
+        self.root = root
+        self.mount_check = mount_check
+        self._threads = ThreadPool(THREADS)
+        self._asked: dict[str, Event] = {}
+        """Devices that somebody waits for."""
+        self._known: dict[str, list[Sample]] = {}
+
+    def samples(self) -> Iterator[Sample]:
+        """What is known of each device; of one that does not answer, that it cannot be used."""
+        try:
+            names = self._threads.run(self._names)
+        except OSError:
+            return
+        for name in names:
+            if name not in self._asked:
+                self._asked[name] = Event()
+                spawn(self._ask, name)
+        deadline = monotonic() + PATIENCE
+        for name in names:
+            if self._wait(name, deadline):
+                yield from self._known.get(name, ())
+            else:
+                yield Sample(metrics.DEVICE_USABLE, 0, (name,))
+
+    def _names(self) -> list[str]:
+        return sorted(name for name in os.listdir(self.root) if _may_be_device(os.path.join(self.root, name)))
+
+    def _wait(self, name: str, deadline: float) -> bool:
+        event = self._asked.get(name)
+        if event is not None:
+            with Timeout(max(0.001, deadline - monotonic()), False):
+                event.wait()
+        return name not in self._asked
+
+    def _ask(self, name: str) -> None:
+        try:
+            self._known[name] = self._threads.run(look_at, name, os.path.join(self.root, name), self.mount_check)
+        finally:
+            self._asked.pop(name).send()
+
+
+def look_at(name: str, path: str, mount_check: bool) -> list[Sample]:
+    """What can be said of one device; may take as long as its disk likes."""
+    try:
+        os.stat(path)
+        if mount_check and not os.path.ismount(path):
+            return [Sample(metrics.DEVICE_USABLE, 0, (name,))]
+        disk = os.statvfs(path)
+        found = [
+            Sample(metrics.DEVICE_SIZE, disk.f_frsize * disk.f_blocks, (name,)),
+            Sample(metrics.DEVICE_FREE, disk.f_frsize * disk.f_bavail, (name,)),
+            Sample(metrics.DEVICE_INODES, disk.f_files, (name,)),
+            Sample(metrics.DEVICE_INODES_FREE, disk.f_favail, (name,)),
+        ]
+        found += [Sample(metrics.QUARANTINED, count, (name, kind)) for kind, count in quarantined(path).items()]
+    except OSError:
+        return [Sample(metrics.DEVICE_USABLE, 0, (name,))]
+    return [Sample(metrics.DEVICE_USABLE, 1, (name,)), *found]
+
+
+def quarantined(path: str) -> dict[str, int]:
+    """How many things of a kind (objects, objects-1, containers, accounts) lie in a device's quarantine.
+
+    Raises OSError.
+    """
+    found = dict.fromkeys(("objects", "containers", "accounts"), 0)
+    directory = os.path.join(path, "quarantined")
+    try:
+        kinds = os.listdir(directory)
+    except FileNotFoundError:
+        return found
+    for kind in kinds:
+        # A directory's links: its own, its parent's, and one for each directory in it.
+        found[kind] = max(os.lstat(os.path.join(directory, kind)).st_nlink - 2, 0)
+    return found
+
+
+def _may_be_device(path: str) -> bool:
+    """Whether a path is a directory, or something so broken that nobody can tell."""
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except OSError as error:
+        return not isinstance(error, FileNotFoundError)

@@ -1,0 +1,246 @@
+"""/metrics of every server and daemon of a cluster, as the real Prometheus sees them; the dashboard, and the alert rules."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from fakes.ports import free_ports
+from functional.alert_cases import FAULTS, promtool_tests
+from functional.cluster import Cluster, wait_until
+from functional.prometheus_server import ETC, RULES, PrometheusServer, promtool
+from swiftlite.cli import layout
+
+DASHBOARD = json.loads((ETC / "grafana" / "swiftlite-dashboard.json").read_text())
+EXPRESSIONS = [
+    (f"{panel['title']} {target['refId']} {panel['id']}", target["expr"])
+    for panel in DASHBOARD["panels"]
+    for target in panel.get("targets", ())
+]
+DAEMON_KINDS = [*(f"{kind}-{daemon}" for kind, daemon in layout.DAEMONS), "object-expirer"]
+
+
+def samples(address: tuple[str, int]) -> dict[tuple[Any, ...], float]:
+    """What /metrics says: by name and labels, the one of the server left out."""
+    with urllib.request.urlopen("http://%s:%d/metrics" % address, timeout=30) as answer:
+        text = answer.read().decode()
+    return {
+        (sample.name, *(value for label, value in sorted(sample.labels.items()) if label != "server")): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+class Traffic:
+    """Requests of all kinds, again and again, in a thread."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Traffic:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        connection = self.cluster.connection(retries=3)
+        number = 0
+        while not self._ended.wait(0.05):
+            number += 1
+            connection.put_object("c", f"o{number}", b"x" * 100)
+            connection.put_object("c", f"mayfly{number}", b"x" * 100, headers={"X-Delete-After": "1"})
+            connection.get_object("c", f"o{number}")
+            connection.head_object("c", f"o{number}")
+            connection.get_container("c")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Two workers a server, and all daemons of a layout, which make passes all the time and have ports for their metrics."""
+    first = free_ports(len(DAEMON_KINDS))
+    settings: dict[str, dict[str, dict[str, str]]] = {}
+    for number, name in enumerate(DAEMON_KINDS):
+        kind = "expirer" if name == "object-expirer" else name.partition("-")[0]
+        settings.setdefault(kind, {})[name] = {"metrics_port": str(first + number), "interval": "1"}
+    made = Cluster(tmp_path_factory.mktemp("metrics") / "cluster", workers=2, settings=settings)
+    try:
+        made.start()
+        made.connection().put_container("c")
+        for name in DAEMON_KINDS:
+            made.servers[name].launch()
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture(scope="module")
+def addresses(cluster: Cluster) -> dict[str, tuple[str, int]]:
+    """Where each server and daemon answers /metrics."""
+    found = {name: server.address for name, server in cluster.servers.items() if server.process.address}
+    for path, conf in layout.confs(cluster.layout):
+        assert path.exists()
+        found |= {
+            name: ("127.0.0.1", int(options["metrics_port"]))
+            for name, options in conf.items()
+            if "metrics_port" in options
+        }
+    assert len(found) == 4 + len(DAEMON_KINDS)
+    return found
+
+
+@pytest.fixture(scope="module")
+def prometheus(
+    cluster: Cluster, addresses: dict[str, tuple[str, int]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PrometheusServer]:
+    """Prometheus, after it has seen some traffic, some of it while a device was away."""
+    targets: dict[str, list[str]] = {}
+    for name, address in addresses.items():
+        targets.setdefault("swiftlite-" + name.partition("-")[0], []).append("%s:%d" % address)
+    server = PrometheusServer(tmp_path_factory.mktemp("prometheus") / "server", targets)
+    try:
+        with Traffic(cluster):
+            server.wait_up(len(addresses))
+            device = cluster.devices()[0]
+            device.rename(device.with_name("away"))
+            for ring in ("object", "container"):
+                query = f'sum(swiftlite_handoffs_total{{ring="{ring}"}}) > 1'
+                wait_until(lambda query=query: server.query(query), query, 120)
+            wait_until(
+                lambda: server.query("swiftlite_node_error_limited == 1"), "the proxy passes over the device", 120
+            )
+            device.with_name("away").rename(device)
+            seen = "min(count_over_time(swiftlite_daemon_passes_total[20s])) > 2 and min(swiftlite_daemon_passes_total) > 1"
+            wait_until(lambda: server.query(seen), "all daemons have made passes", 120)
+            expired = "swiftlite_expirer_last_pass_objects"
+            wait_until(lambda: server.query(expired), "the expirer has told of a pass", 120)
+        yield server
+    finally:
+        server.stop()
+
+
+# ------------------------------------------------------------------------------------------------------- rules and files, while the machine is quiet
+
+
+def test_each_alert_fires_for_its_fault_and_for_no_other(tmp_path):
+    promtool("check", "rules", RULES)
+    (tmp_path / "tests.yml").write_text(json.dumps(promtool_tests(str(RULES))))
+    promtool("test", "rules", tmp_path / "tests.yml")
+
+
+def test_the_sample_is_a_conf_of_prometheus(tmp_path):
+    (tmp_path / "prometheus.yml").write_text((ETC / "prometheus" / "prometheus.yml-sample").read_text())
+    (tmp_path / RULES.name).write_text(RULES.read_text())
+    promtool("check", "config", tmp_path / "prometheus.yml")
+
+
+# ------------------------------------------------------------------------------------------------------ each by itself
+
+
+def test_every_server_and_daemon_says_who_it_is(addresses):
+    for name, address in addresses.items():
+        found = wait_until(lambda address=address: _try(address), f"{name} tells its metrics")
+        assert "swiftlite_build_info{python=" in found, name
+        assert set(re.findall(r'server="([^"]*)"', found)) == {name}
+
+
+def _try(address: tuple[str, int]) -> str:
+    try:
+        with urllib.request.urlopen("http://%s:%d/metrics" % address, timeout=30) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""
+
+
+def test_any_worker_tells_of_all(cluster, addresses):
+    name = "all-workers"
+    before = samples(addresses["proxy-server"]).get(("swiftlite_requests_total", "PUT", "201"), 0)
+    for number in range(8):  # each on a connection of its own, and so with either worker
+        cluster.connection().put_object("c", f"{name}-{number}", b"body")
+    answers = [samples(addresses["proxy-server"])["swiftlite_requests_total", "PUT", "201"] for _ in range(6)]
+    assert answers == [before + 8] * 6
+    stored = samples(addresses["object-server"])
+    assert stored["swiftlite_received_bytes_total", "PUT"] >= 8 * 3 * 4
+
+
+def test_a_killed_worker_and_a_reload_lose_nothing(cluster, addresses):
+    master = cluster.server("object-server").running.pid
+    before = samples(addresses["object-server"])
+    for pid in _children(master):
+        os.kill(pid, signal.SIGKILL)
+    key = ("swiftlite_requests_total", "PUT", "201")
+    wait_until(lambda: _try(addresses["object-server"]), "new workers answer")
+    assert samples(addresses["object-server"])[key] >= before[key] > 0
+    old = set(_children(master))
+    os.kill(master, signal.SIGHUP)
+    wait_until(lambda: len(new := set(_children(master))) == 2 and not new & old, "the workers are others")
+    after = samples(addresses["object-server"])
+    assert after[key] >= before[key]
+    assert after["swiftlite_start_timestamp_seconds",] == before["swiftlite_start_timestamp_seconds",]
+    assert after["swiftlite_processes",] == 3
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_a_daemon_that_ends_takes_its_metrics_along(cluster, addresses):
+    server = cluster.server("account-reaper")
+    wait_until(lambda: _try(addresses["account-reaper"]), "it tells its metrics")
+    server.kill()
+    wait_until(lambda: not _try(addresses["account-reaper"]), "nobody answers")
+    server.launch()
+    wait_until(lambda: _try(addresses["account-reaper"]), "the next one does")
+
+
+def test_who_may_not_ask_is_refused(cluster, addresses):
+    for name in ("proxy-server", "object-server"):
+        request = urllib.request.Request(
+            "http://%s:%d/metrics" % addresses[name], headers={"X-Forwarded-For": "10.0.0.1"}
+        )
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=30)
+        assert refused.value.code == 403
+
+
+# -------------------------------------------------------------------------------------------------- the real Prometheus
+
+
+@pytest.mark.parametrize("name, expression", EXPRESSIONS, ids=[name for name, _ in EXPRESSIONS])
+def test_a_query_of_the_dashboard_has_data(prometheus, name, expression):
+    variables = {"$__rate_interval": "30s", "$instance": ".*"}
+    for variable, value in variables.items():
+        expression = expression.replace(variable, value)
+    assert "$" not in expression
+    found = prometheus.query(expression)
+    assert found
+    assert any(sample["value"][1] != "NaN" for sample in found)
+
+
+def test_prometheus_can_evaluate_every_rule(prometheus):
+    def evaluated() -> list[dict[str, Any]]:
+        rules = [rule for group in prometheus.ask("rules")["groups"] for rule in group["rules"]]
+        return rules if all(rule["health"] != "unknown" for rule in rules) else []
+
+    rules = wait_until(evaluated, "all rules were evaluated")
+    assert [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] != "ok"] == []
+    assert {rule["name"] for rule in rules} == set(FAULTS)
+
+
+def test_a_cluster_that_works_sets_off_no_alarm(prometheus):
+    assert prometheus.query('ALERTS{alertstate="firing", alertname!="SwiftliteQuorumFailures"}') == []
