@@ -32,10 +32,10 @@ class Systemd:
         self.socket.settimeout(20)
 
     def hear(self, start: str) -> list[str]:
-        """Return the lines of the next message that begins so; others are passed over."""
+        """Return the lines of the next message one of which begins so; others are passed over."""
         while True:
             lines = self.socket.recv(4096).decode().split("\n")
-            if lines[0].startswith(start):
+            if any(line.startswith(start) for line in lines):
                 return lines
 
 
