@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,11 +11,14 @@ from typing import Any
 
 from swiftlite.cli.cluster_facts import Asked, RingFacts, Server
 from swiftlite.common.addresses import is_own, own_addresses
+from swiftlite.common.backend_tls import BackendTLS
 from swiftlite.common.concurrency import in_order
+from swiftlite.common.config import ConfFile, ConfigError
 from swiftlite.core import metrics_text
 from swiftlite.core.json_text import load_json
 from swiftlite.http.client import Client
 from swiftlite.http.errors import BackendError
+from swiftlite.wire.node_client import node_client
 
 CONCURRENCY = 30
 TIMEOUT = 5.0
@@ -39,13 +43,22 @@ class NoAnswer(Exception):
     """A server did not say what it was asked; the text says why."""
 
 
+def clients_of_nodes(swift_dir: str) -> Callable[[float, float], Client]:
+    """What asks storage servers, over TLS where swift.conf says so; one that cannot be used is told of elsewhere."""
+    try:
+        backend = BackendTLS.read(ConfFile.load(os.path.join(swift_dir, "swift.conf")))
+    except ConfigError:
+        return Client
+    return partial(node_client, backend)
+
+
 @dataclass(frozen=True)
 class Gatherer:
     """Asks servers.
 
     :ivar timeout: seconds to wait for a connection, and for every answer
     :ivar concurrency: servers that are asked at once
-    :ivar new_client: makes what asks them, of the timeouts for a connection and for an answer
+    :ivar new_client: makes what asks storage servers, of the timeouts for a connection and for an answer
     """
 
     timeout: float = TIMEOUT
@@ -58,13 +71,16 @@ class Gatherer:
     ) -> tuple[Asked, ...]:
         """Ask every server for the checks of its kind; the answers come in the order of the servers."""
         wanted = CHECKS if checks is None else checks
-        client = self.new_client(self.timeout, self.timeout)
+        client, proxies = self.new_client(self.timeout, self.timeout), Client(self.timeout, self.timeout)
         try:
-            ask = partial(self._ask, client)
-            work = [(server, wanted.get(server.kind, ())) for server in servers]
-            return tuple(in_order(self.concurrency, lambda one: ask(*one), work))
+            work = [
+                (proxies if server.kind == "proxy" else client, server, wanted.get(server.kind, ()))
+                for server in servers
+            ]
+            return tuple(in_order(self.concurrency, lambda one: self._ask(*one), work))
         finally:
             client.close()
+            proxies.close()
 
     def _ask(self, client: Client, server: Server, checks: Sequence[str]) -> Asked:
         answers: dict[str, Any] = {}

@@ -31,7 +31,7 @@ from swiftlite.cli.cluster_files import (
     ring_names,
     swift_conf_facts,
 )
-from swiftlite.cli.cluster_view import CONCURRENCY, TIMEOUT, Gatherer, server_at, servers_of
+from swiftlite.cli.cluster_view import CONCURRENCY, TIMEOUT, Gatherer, clients_of_nodes, server_at, servers_of
 from swiftlite.cli.doctor_findings import CRITICAL, NOTICE, SEVERITIES, WARNING, Finding, Limits, Rule
 from swiftlite.cli.tool import printable, tool
 from swiftlite.common.config import StartError
@@ -102,7 +102,7 @@ def look(options: argparse.Namespace) -> ClusterView:
         raise CannotLook(f"there is no ring in {swift_dir}: name the directory of the rings with --swiftdir")
     rings = tuple(ring_facts(swift_dir, name) for name in names)
     servers = [*servers_of(rings), *(server_at("proxy", *address) for address in options.proxy)]
-    asked = Gatherer(options.timeout, options.concurrency).ask_all(servers)
+    asked = Gatherer(options.timeout, options.concurrency, new_client=clients_of_nodes(swift_dir)).ask_all(servers)
     if asked and all(one.problem for one in asked):
         raise CannotLook(f"none of {len(asked)} servers answers: {asked[0].server.name}: {asked[0].problem}")
     return ClusterView(

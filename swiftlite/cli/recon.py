@@ -14,7 +14,7 @@ from typing import Any
 from swiftlite.cli import recon_checks as checks
 from swiftlite.cli.cluster_facts import Asked, RingFacts, Server
 from swiftlite.cli.cluster_files import md5_of, ring_facts, ring_names
-from swiftlite.cli.cluster_view import CONCURRENCY, TIMEOUT, Gatherer, servers_of
+from swiftlite.cli.cluster_view import CONCURRENCY, TIMEOUT, Gatherer, clients_of_nodes, servers_of
 from swiftlite.cli.recon_checks import Check, Context, Section
 from swiftlite.cli.recon_tables import lines_of, tables_of
 from swiftlite.cli.tool import FAILURE, SUCCESS, ToolError, parser, printable, tool
@@ -147,7 +147,9 @@ def report(kind: str, options: argparse.Namespace) -> Report:
     wanted = [question for question in QUESTIONS if getattr(options, question.option) or options.all]
     questions = [question for question in wanted if kind in question.kinds]
     names = list(dict.fromkeys(name.format(kind=kind) for question in questions for name in question.asks))
-    asked = Gatherer(options.timeout, options.concurrency).ask_all(servers, {kind: names})
+    asked = Gatherer(options.timeout, options.concurrency, new_client=clients_of_nodes(options.swiftdir)).ask_all(
+        servers, {kind: names}
+    )
     context = Context(
         *(kind, own_sums(kind, options.swiftdir), time.time()),
         *(options.jitter, options.top, options.lowest, options.human_readable),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from swiftlite.cli.cluster_facts import Server
 from swiftlite.cli.cluster_files import local_proxies, ring_facts, ring_names
-from swiftlite.cli.cluster_view import CONCURRENCY, METRICS, Gatherer, server_at, servers_of
+from swiftlite.cli.cluster_view import CONCURRENCY, METRICS, Gatherer, clients_of_nodes, server_at, servers_of
 from swiftlite.cli.tool import FAILURE, SUCCESS, ToolError, parser, tool
 from swiftlite.cli.top_frame import Line, State, frame, pressed
 from swiftlite.cli.top_rows import Look
@@ -141,7 +141,9 @@ def main(argv: Sequence[str]) -> int:
     """Run the tool; returns the exit code."""
     options = arguments().parse_args(argv)
     servers = servers_to_watch(options)
-    watch = Watch(servers, Gatherer(options.timeout, options.concurrency))
+    watch = Watch(
+        servers, Gatherer(options.timeout, options.concurrency, new_client=clients_of_nodes(options.swiftdir))
+    )
     state = State(page="devices" if options.devices else "hosts", words=options.filter)
     if options.once:
         once(watch, options.interval, state)

@@ -34,7 +34,7 @@ class Connection:
         address: (host, port) of the client.
     """
 
-    __slots__ = ("_is_secure", "base", "fresh", "server", "stream")
+    __slots__ = ("base", "fresh", "server", "stream")
 
     def __init__(self, server: HTTPServer, stream: Stream, address: tuple[Any, ...]) -> None:
         self.server = server
@@ -49,7 +49,6 @@ class Connection:
         try:
             if transport and not greet(self, transport):
                 return
-            self._is_secure = self.base["wsgi.url_scheme"] == "https"
             while self._serve_one():
                 pass
         except (StreamTimeout, StreamClosed):
@@ -80,8 +79,6 @@ class Connection:
             framed = FixedBody(self.stream, request.content_length or 0, options.client_timeout)
         body = Input(self.stream, framed, request.expect_continue)
         responder = Responder(self.server, self.stream, request, body)
-        if self._is_secure and options.hsts_max_age:
-            responder.extra_head = f"Strict-Transport-Security: max-age={options.hsts_max_age}\r\n"
         try:
             responded = self._respond(responder, request, body)
         finally:

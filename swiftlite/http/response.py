@@ -54,7 +54,6 @@ class Responder:
         "_status",
         "body",
         "client_left",
-        "extra_head",
         "head_sent",
         "keep_alive",
         "mode",
@@ -79,8 +78,6 @@ class Responder:
         self.sent = 0
         """Bytes of the body that were put on the wire."""
         self.mode = ""
-        self.extra_head = ""
-        """A header line, with its end, that the server adds to those of the application."""
         self._status = ""
         self._headers: list[tuple[str, str]] = []
         self._left = 0
@@ -209,8 +206,6 @@ class Responder:
             lines.append("Connection: close\r\n")
         elif not request.http11:
             lines.append("Connection: keep-alive\r\n")
-        if self.extra_head:
-            lines.append(self.extra_head)
         head = f"HTTP/1.1 {self._status}\r\n{''.join(lines)}\r\n"
         ends = len(lines) + 2
         if head.count("\n") != ends or head.count("\r") != ends or "\0" in head:

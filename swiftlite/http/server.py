@@ -15,6 +15,7 @@ from swiftlite.common.concurrency import Event, Semaphore, Timeout, sleep, spawn
 from swiftlite.http.connection import Connection, base_environ
 from swiftlite.http.greeting import Transport
 from swiftlite.http.head import HeadLimits
+from swiftlite.http.hsts import with_hsts
 from swiftlite.http.response import WSGIApp
 from swiftlite.http.stream import Stream
 
@@ -96,7 +97,7 @@ class HTTPServer:
         for each in self.listeners:
             each.setblocking(False)
         host, port = self.listeners[0].getsockname()[:2]
-        self.app = app
+        self.app = with_hsts(app, options.hsts_max_age) if options.hsts_max_age else app
         self.options = options
         self.log = log
         self.observer = options.observer

@@ -82,7 +82,8 @@ class ListEndpoints:
         else:
             ring = self._ring("account" if name.container is None else "container")
         partition, nodes = ring.get_nodes(*name)
-        endpoints = [endpoint(node, partition, name) for node in nodes]
+        scheme = "https" if self.swift.backend_tls.backend_tls else "http"
+        endpoints = [endpoint(node, partition, name, scheme) for node in nodes]
         return endpoints if question.version == 1 else {"endpoints": endpoints, "headers": headers}
 
     def _policy_index(self, environ: Environ, name: EntityName) -> str:
@@ -113,9 +114,9 @@ def read_question(path: str) -> Question:
     return Question(version or 1, EntityName(parts[0] or "", parts[1], parts[2]))
 
 
-def endpoint(node: Node, partition: int, name: EntityName) -> str:
+def endpoint(node: Node, partition: int, name: EntityName, scheme: str = "http") -> str:
     """The URL of one replica."""
-    return f"http://{spell_address(*node.address)}/{node.device}/{partition}{quote_path(name.path)}"
+    return f"{scheme}://{spell_address(*node.address)}/{node.device}/{partition}{quote_path(name.path)}"
 
 
 def _version(text: str) -> int | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from fakes.certificates import Authority
-from functional.cluster import Cluster, wait_until
+from functional.cluster import PROGRAMS, Cluster, wait_until
 from swiftlite.cli import children
 
 IPS = ("127.0.0.1", "::1", "127.0.0.3")
@@ -145,6 +145,13 @@ def test_nodes_serve_nodes_alone(cluster: SecureCluster, tmp_path: Path) -> None
     wait_until(
         lambda: "TLS handshake failed" in cluster.servers["object-server-3"].log.read_text(), "a line in the log"
     )
+
+
+def test_tools_show_their_certificate(cluster: SecureCluster) -> None:
+    command = [sys.executable, str(PROGRAMS / "swiftlite-recon"), "object", "--md5", "--validate-servers"]
+    done = subprocess.run([*command, "--swiftdir", str(cluster.layout.etc)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3/3 hosts" in done.stdout, done.stdout
 
 
 def test_daemons_speak_it_too(cluster: SecureCluster, connection) -> None:

@@ -132,6 +132,18 @@ def test_chunks_that_find_no_room_arrive_whole(client: Client, store: ServerThre
     assert waited, "there was always room: the case was not tried"
 
 
+def test_a_request_in_the_record_that_ends_the_one_before(
+    app: Store, store: ServerThread, authority: Authority
+) -> None:
+    """It has been decrypted already: nobody must wait for the socket."""
+    with store.connect(authority.context()) as wire:
+        wire.send(b"PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n")
+        wait_until(lambda: app.paths == ["/a"], "the head is read alone")
+        wire.send(b"hello" + NEXT)
+        assert wire.read_response().json["body"] == "hello"
+        assert wire.read_response().json["PATH_INFO"] == "/next"
+
+
 def test_connections_are_kept_and_a_dead_one_is_replaced(client: Client, app: Store, store: ServerThread) -> None:
     ports = {
         client.request(store.address, "GET", "/x", {}).read() and app.requests[-1]["REMOTE_PORT"] for _ in range(3)
