@@ -176,7 +176,9 @@ class ServerOptions:
     log_udp_host: str = option("", "host of a syslog daemon that is sent to over UDP, instead of log_address")
     log_udp_port: int = option(514, "its port")
     log_max_line_length: int = option(0, "characters of a line, of whose middle the rest is left out; 0: all")
-    log_statsd_host: str = option("", "host of a statsd that counters and timings are sent to; none: nowhere")
+    log_statsd_host: str = option(
+        "", "host of a statsd that is sent timings and counters (a daemon's at the end of each pass); none: nowhere"
+    )
     log_statsd_port: int = option(8125, "its UDP port")
     log_statsd_default_sample_rate: float = option(1.0, "share of the events that it is told")
     log_statsd_sample_rate_factor: float = option(1.0, "what that share is multiplied by")

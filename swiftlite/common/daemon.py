@@ -19,6 +19,7 @@ from swiftlite.common.log import get_logger
 from swiftlite.common.notify import notify
 from swiftlite.common.privileges import drop_privileges
 from swiftlite.common.restart import is_trial
+from swiftlite.common.statsd import announce, make_statsd, tell_pass
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.unknown_options import warn_of_unknown_options
 from swiftlite.common.watchdog import watchdog
@@ -109,6 +110,7 @@ class Daemon:
         level = logging.WARNING if self.counts["failures"] else logging.INFO if self.counts else logging.DEBUG
         self._report(level, f"pass of {time.monotonic() - started:.2f}s")
         metrics.count_pass(self.counts, time.monotonic() - started, time.time())
+        tell_pass(self.section, self.counts, time.monotonic() - started)
         return self.counts
 
     def _report(self, level: int, what: str) -> None:
@@ -207,6 +209,7 @@ def _build(cls: type[Daemon], arguments: argparse.Namespace, once: bool) -> tupl
     life = Life.from_conf(cls.section, texts, conf.path, has_pid_file=not (once or is_trial()))
     try:
         daemon = cls.from_conf(conf, texts)
+        announce(make_statsd(texts, cls.section, daemon.logger, conf.path, cls.section))
         if not is_trial():
             warn_of_unknown_options(conf.path, (cls.section,), daemon.logger)
         return daemon, life

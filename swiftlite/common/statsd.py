@@ -13,6 +13,10 @@ from swiftlite.common.config import ServerOptions, read_options
 HTTP_METHODS = "GET,HEAD,POST,PUT,DELETE,COPY,OPTIONS,UPDATE"
 
 
+_of_process: Statsd | None = None
+"""What :func:`note` tells; None: nobody."""
+
+
 class Statsd:
     """Sends to one statsd; a datagram that gets lost is no harm.
 
@@ -75,3 +79,62 @@ def make_statsd(conf: Mapping[str, str], name: str, logger: logging.Logger, file
 def access_texts(conf: Mapping[str, Any]) -> dict[str, Any]:
     """A section's texts in which those of the access log stand in for the general ones."""
     return {**conf, **{name[7:]: value for name, value in conf.items() if name.startswith("access_log_")}}
+
+
+def announce(statsd: Statsd | None) -> None:
+    """From now on :func:`note` tells this one of what happens in the process, wherever that is noticed."""
+    global _of_process
+    _of_process = statsd
+
+
+def note(name: str) -> None:
+    """Count something that is rare."""
+    if _of_process is not None:
+        _of_process.increment(name)
+
+
+DATABASE_REPLICATOR = {
+    "attempted": "attempts",
+    "diff": "diffs",
+    "diff_capped": "diff_caps",
+    "failure": "failures",
+    "hashmatch": "hashmatches",
+    "no_change": "no_changes",
+    "remote_merge": "remote_merges",
+    "remove": "removes",
+    "rsync": "rsyncs",
+    "success": "successes",
+}
+DATABASE_AUDITOR = {"passed": "passes", "failures": "failures"}
+PASS_NAMES: dict[str, dict[str, str]] = {
+    "account-replicator": DATABASE_REPLICATOR,
+    "container-replicator": DATABASE_REPLICATOR,
+    "account-auditor": DATABASE_AUDITOR,
+    "container-auditor": DATABASE_AUDITOR,
+    "account-reaper": {"failures": "errors"},
+    "container-updater": {"updated": "successes", "incomplete": "failures", "failures": "errors"},
+    "container-sync": {"skipped": "skips", "failures": "failures", "synced": "syncs"},
+    "object-expirer": {"expired": "objects", "errors": "errors"},
+    "object-updater": {
+        "delivered": "successes",
+        "deferred": "deferrals",
+        "skipped": "skips",
+        "left": "failures",
+        "redirected": "redirects",
+        "failures": "errors",
+        "quarantined": "quarantines",
+    },
+    "object-replicator": {"suffix_sync": "suffix.syncs", "suffix_count": "suffix.hashes", "failures": "failures"},
+}
+"""What daemons count, by section, and what OpenStack Swift's statsd metrics call it; other counts keep their names."""
+
+
+def tell_pass(section: str, counts: Mapping[str, int], seconds: float) -> None:
+    """Tell the process's statsd of a pass that is over: how long it took, and what was counted in it."""
+    if _of_process is None:
+        return
+    _of_process.timing("timing", seconds)
+    names = PASS_NAMES.get(section, {})
+    for name, count in counts.items():
+        if count > 0 and name != "jobs":
+            _of_process.increment(names.get(name, name), count)

@@ -11,7 +11,7 @@ from swiftlite.common.concurrency import Semaphore
 from swiftlite.common.config import is_true, option, read_options
 from swiftlite.common.log import get_logger
 from swiftlite.common.policies import StoragePolicies
-from swiftlite.common.statsd import make_statsd
+from swiftlite.common.statsd import announce, make_statsd
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.sync_realms import SyncRealms
 from swiftlite.container import catch_up
@@ -452,4 +452,5 @@ def app_factory(global_conf: dict[str, str], **local_conf: str) -> ContainerServ
     options = read_options(ContainerOptions, conf, file, section)
     server = ContainerServer(options, SwiftConf.load(options.swift_dir), get_logger(conf, "container-server"))
     server.request_log.statsd = make_statsd(conf, "container-server", server.logger, file, section)
+    announce(server.request_log.statsd)
     return server

@@ -9,7 +9,7 @@ from logging import Logger
 from time import monotonic
 from urllib.parse import unquote
 
-from swiftlite.common import metrics
+from swiftlite.common import metrics, statsd
 from swiftlite.common.config import is_true
 from swiftlite.common.tracing import traced
 from swiftlite.core.hosts import spell_address
@@ -269,6 +269,8 @@ class ContainerUpdates:
                 else:
                     row.told.append(told_name(address, device))
             metrics.ROW_UPDATES.add(1, "left" if row.is_lost else "taken")
+            if row.is_lost:
+                statsd.note("async_pendings")
             if row.is_lost:
                 self._spool(change, row)
 

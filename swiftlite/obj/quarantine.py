@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from swiftlite.common import metrics
+from swiftlite.common import metrics, statsd
 from swiftlite.common.concurrency import sleep
 from swiftlite.common.fs import LOCK_POLL, FileSystem
 from swiftlite.core import fileset
@@ -51,6 +51,7 @@ def move_away(fs: FileSystem, hash_directory: str, quarantine: str, damaged: str
             target = f"{quarantine}/{suffix}-{uuid.uuid4().hex}"
             fs.rename(os.path.dirname(hash_directory), target)
     metrics.QUARANTINED_NOW.add(1, "objects")
+    statsd.note("quarantines")
     # Once more: who hashed the suffix in between still found the object there.
     hashes.invalidate(fs, partition_directory, suffix)
     return target

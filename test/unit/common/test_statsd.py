@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from swiftlite.common import statsd as statsd_module
 from swiftlite.common.request_log import RequestLog
-from swiftlite.common.statsd import Statsd, make_statsd
+from swiftlite.common.statsd import Statsd, announce, make_statsd, note, tell_pass
 from swiftlite.core.access_log import Entry
 from swiftlite.middleware.proxy_logging import RequestMetrics, resource_type
 
@@ -122,3 +123,25 @@ def test_what_a_path_is_for(path: str, kind: str) -> None:
     assert resource_type({"PATH_INFO": path, "swift.source": "FP"}) == kind
     if kind == "FP":
         assert resource_type({"PATH_INFO": path}) == "UNKNOWN"
+
+
+def test_a_pass_is_told_in_swifts_words(receiver: socket.socket) -> None:
+    announce(statsd_of(receiver))
+    try:
+        tell_pass("container-updater", {"jobs": 9, "updated": 3, "failures": 0, "on_handoff": 1}, 2.0)
+        note("async_pendings")
+    finally:
+        announce(None)
+    start = "object-server"
+    assert heard(receiver, 4) == [
+        f"{start}.timing:2000.000|ms",
+        f"{start}.successes:3|c",
+        f"{start}.on_handoff:1|c",
+        f"{start}.async_pendings:1|c",
+    ]
+
+
+def test_without_a_statsd_nothing_is_told() -> None:
+    assert statsd_module._of_process is None
+    note("async_pendings")
+    tell_pass("container-updater", {"updated": 3}, 2.0)
