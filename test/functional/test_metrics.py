@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import threading
 import urllib.error
@@ -70,6 +71,17 @@ class Traffic:
             connection.get_container("c")
 
 
+def take_away(device: Path) -> None:
+    """Put a file in a device's place: nobody takes that for a device, or makes the directory again meanwhile."""
+    device.rename(device.with_name("away"))
+    while True:
+        try:
+            device.touch(exist_ok=False)
+            return
+        except FileExistsError:
+            shutil.rmtree(device, ignore_errors=True)
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Two workers a server, and all daemons of a layout, which make passes all the time and have ports for their metrics."""
@@ -117,13 +129,14 @@ def prometheus(
         with Traffic(cluster):
             server.wait_up(len(addresses))
             device = cluster.devices()[0]
-            device.rename(device.with_name("away"))
+            take_away(device)
             for ring in ("object", "container"):
                 query = f'sum(swiftlite_handoffs_total{{ring="{ring}"}}) > 1'
                 wait_until(lambda query=query: server.query(query), query, 120)
             wait_until(
                 lambda: server.query("swiftlite_node_error_limited == 1"), "the proxy passes over the device", 120
             )
+            device.unlink()
             device.with_name("away").rename(device)
             seen = "min(count_over_time(swiftlite_daemon_passes_total[20s])) > 2 and min(swiftlite_daemon_passes_total) > 1"
             wait_until(lambda: server.query(seen), "all daemons have made passes", 120)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
@@ -158,6 +158,7 @@ def test_what_has_no_room_disturbs_nothing(memory):
     assert memory.fill > 0.99
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.text(st.characters(codec="utf-8")), st.integers(0, 1000)), max_size=20))
 def test_any_label_comes_back(pairs):
     memory, total = MetricMemory(), {}
