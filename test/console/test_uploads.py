@@ -158,8 +158,7 @@ def test_where_there_are_no_static_large_objects_it_is_a_dynamic_one(desk: Desk,
     desk.page.route("**/info", lambda route: route.fulfill(json=info))
     desk.log_in(route="large")
     desk.page.get_by_label("Upload files").set_input_files(file)
-    expect(desk.row("dynamic.bin")).to_be_visible()
-    desk.wait_done()
+    desk.wait_done(60)
     manifest = cluster.connection().head_object("large", "dynamic.bin")["x-object-manifest"]
     assert unquote(manifest).startswith("large_segments/dynamic.bin/")
     assert md5_of_download(cluster, "large/dynamic.bin") == wanted
