@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from console.desk import CHROMIUM, FLAGS, Desk
 from functional.cluster import Cluster
 
+expect.set_options(timeout=15000)  # the machine may have other things to do
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "var/console-screenshots"
 
 

@@ -7,12 +7,13 @@ import pytest
 from playwright.sync_api import expect
 
 from console.desk import Desk
+from functional.cluster import wait_until
 from swiftlite.container.backend import ContainerBroker
 from swiftlite.core.rows import ObjectReport
 
 COUNT = 100_000
 MOST_ROWS = 80
-LONGEST_TASK = 400
+LONGEST_TASK = 300
 """Milliseconds that the page may be deaf, on a processor that others use as well; a frame takes 16."""
 
 WATCH = """() => {
@@ -65,6 +66,10 @@ def test_scrolling_through_all_of_it(long_desk: Desk, shoot):
     shoot(long_desk.page, "hundred-thousand")
     assert 10 < found["most"] <= MOST_ROWS and found["nodes"] < 2500
     long_tasks = long_desk.evaluate("() => window.longTasks")
+    long_desk.evaluate(
+        "() => setTimeout(() => { for (const end = performance.now() + 150; performance.now() < end; ); })"
+    )
+    wait_until(lambda: len(long_desk.evaluate("() => window.longTasks")) > len(long_tasks), "a long task would be seen")
     assert max(long_tasks, default=0) < LONGEST_TASK, long_tasks
 
 

@@ -93,8 +93,7 @@ def test_just_before_is_before_and_near(page, text):
         (200 << 20, 8 << 20, {"slo": {"max_manifest_segments": 1000}}, (8 << 20, 25, False)),
         (3000 << 20, 1 << 20, {"slo": {"max_manifest_segments": 1000}}, (3 << 20, 1000, False)),
         (3001 << 20, 1 << 20, {"slo": {"max_manifest_segments": 1000}}, (4 << 20, 751, False)),
-        (65, 64, {"dlo": {}}, (64, 2, True)),
-        (65, 64, {}, None),
+        (65, 64, {}, (64, 2, True)),
         (65, 64, {"slo": {}, "swift": {"max_file_size": 50}}, (50, 2, False)),
     ],
 )

@@ -1,9 +1,12 @@
 """Uploads: by drop and by picker, folders, large files in segments over a connection that is cut, and what is resumed."""
 
 import hashlib
+import json
 import random
 import subprocess
+import urllib.request
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from playwright.sync_api import expect
@@ -144,6 +147,21 @@ def md5_of_download(cluster, path: str) -> str:
             digest.update(piece)
     assert process.returncode == 0
     return digest.hexdigest()
+
+
+def test_where_there_are_no_static_large_objects_it_is_a_dynamic_one(desk: Desk, cluster, tmp_path):
+    file = tmp_path / "dynamic.bin"
+    wanted = make_large_file(file, 20)
+    with urllib.request.urlopen(f"{cluster.url}/info") as answer:
+        info = json.load(answer)
+    del info["slo"]
+    desk.page.route("**/info", lambda route: route.fulfill(json=info))
+    desk.log_in(route="large")
+    desk.page.get_by_label("Upload files").set_input_files(file)
+    desk.wait_done(60)
+    manifest = cluster.connection().head_object("large", "dynamic.bin")["x-object-manifest"]
+    assert unquote(manifest).startswith("large_segments/dynamic.bin/")
+    assert md5_of_download(cluster, "large/dynamic.bin") == wanted
 
 
 def test_an_upload_is_cancelled(context, cluster, tmp_path):

@@ -20,11 +20,8 @@
  */
 export function planSegments(file, wanted, info) {
   const most = info.swift?.max_file_size ?? 5368709122;
+  // Every proxy knows dynamic large objects, though /info says nothing of them.
   const isDynamic = !info.slo;
-  if (!info.slo && !info.dlo) {
-    if (file.size > most) throw new RangeError("The file is too large for this store.");
-    return null;
-  }
   const mostSegments = isDynamic ? 9999 : info.slo.max_manifest_segments ?? 1000;
   const least = Math.max(info.slo?.min_segment_size ?? 1, Math.ceil(file.size / mostSegments));
   const segmentSize = Math.min(most, Math.max(wanted, roundedUp(least)));
