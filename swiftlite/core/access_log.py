@@ -82,6 +82,47 @@ def compile_template(style: Style) -> Formatter:
 
     :raises ValueError: when the template names a field that there is not
     """
+    if style.template == DEFAULT_TEMPLATE and not style.headers:
+        return _default_line(style.reveal)
+    return compile_any(style)
+
+
+def _default_line(reveal: int) -> Formatter:
+    """The same as :func:`compile_any` makes of the default template, at a third of the price: every request pays it."""
+
+    def line(entry: Entry) -> str:
+        get = entry.environ.get
+        path = hide_parameters(entry.path, reveal) if "?" in entry.path else entry.path or "-"
+        agent, referer, etag = get("HTTP_USER_AGENT"), get("HTTP_REFERER"), get("HTTP_ETAG")
+        method = get("swift.orig_req_method") or entry.environ["REQUEST_METHOD"]
+        token = shorten(get("HTTP_X_AUTH_TOKEN"), reveal) or "-"
+        logging = get("swift.access_logging")
+        user = (logging.get("user_id") if logging else None) or "-"
+        info = get("swift.log_info")
+        told = ",".join(info or ()) or "-"
+        client, remote = client_address(entry.environ) or "-", get("REMOTE_ADDR") or "-"
+        source, policy, trans_id = get("swift.source") or "-", entry.policy_index or "-", get("swift.trans_id") or "-"
+        protocol = get("SERVER_PROTOCOL") or "-"
+        others = f"{client}{method}{path}{protocol}{token}{told}{source}{policy}{user}{remote}{trans_id}"
+        if not _PLAIN(others):
+            client, remote, method, path, protocol = map(spell, (client, remote, method, path, protocol))
+            token, told, source, policy = map(spell, (token, told, source, policy))
+            trans_id, user = spell(trans_id), spell(user)
+        return (
+            f"{client} {remote} {_formatted('%d/%b/%Y/%H/%M/%S', int(entry.end))} {method} {path} {protocol} "
+            f"{entry.status or '-'} {spell(referer) if referer else '-'} {_quote(agent) if agent else '-'} {token} "
+            f"{entry.received or '-'} {entry.sent or '-'} {spell(etag) if etag else '-'} {trans_id} - "
+            f"{entry.end - entry.start:.4f} {source} {told} {entry.start:.9f} {entry.end:.9f} {policy} {user}"
+        )
+
+    return line
+
+
+def compile_any(style: Style) -> Formatter:
+    """A function that makes a line of an entry, for any template.
+
+    :raises ValueError: when the template names a field that there is not
+    """
     known = _fields(style)
     literals, fields = [""], []
     for literal, name, spec, conversion in string.Formatter().parse(style.template):

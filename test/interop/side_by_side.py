@@ -46,7 +46,7 @@ _BETWEEN_TAGS = re.compile(rb"(?<=>)\s+(?=<)|\s+$")
 _ENDPOINT = re.compile(rb'(?<="http://)127\.0\.0\.1:\d+/d\d/\d+/')
 
 
-ONLY_OURS = re.compile(r" (console|listing_metadata|identity)\b")
+ONLY_OURS = re.compile(r" (console|listing_metadata|identity|metrics)\b")
 """Filters that OpenStack Swift has not, where a pipeline names them."""
 
 

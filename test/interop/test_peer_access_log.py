@@ -184,23 +184,19 @@ Lines = list[list[dict[str, str]]]
 def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Lines]]:
     """By side: the lines of every request."""
     directory = tmp_path_factory.mktemp("log")
-    logs = {
-        "ours": Syslog(socket.AF_UNIX, str(directory / "socket")),
-        "theirs": Syslog(socket.AF_INET, ("127.0.0.1", 0)),
-    }
-    host, port = logs["theirs"].address
-    default = {"log_address": logs["ours"].address, "log_udp_host": host, "log_udp_port": str(port)}
+    syslog = Syslog(socket.AF_INET, ("127.0.0.1", 0))
+    host, port = syslog.address
+    default = {"log_udp_host": host, "log_udp_port": str(port)}
     with two_clusters(directory, {"proxy": {**SETTINGS["proxy"], "DEFAULT": default}}, SWIFT_CONF) as clusters:
         found = {}
         for side, cluster in clusters.items():
-            heard, token = logs[side].access_lines, cluster.token()
+            heard, token = syslog.access_lines, cluster.token()
             made = [ask(cluster, asked, token) for asked in REQUESTS]
             last = ask(cluster, Asked("last", "HEAD", A), token)
             wait_until(lambda heard=heard, last=last: heard(last), "the last request is logged")  # type: ignore[misc]
             found[side] = [heard(one) for one in made]
         yield found
-    for log in logs.values():
-        log.stop()
+    syslog.stop()
 
 
 LISTING = re.compile(r"%3F.*states%3Dlisting|%3Fformat%3Djson$")

@@ -16,7 +16,7 @@ from fakes.ports import free_ports
 AIO = CHECKOUT / "bin" / "swiftlite-aio"
 ACCOUNT, USER, KEY = "test", "tester", "testing"
 """The customary user of the all-in-one."""
-ONLY_OURS = ("console", "identity", "listing_metadata")
+ONLY_OURS = ("console", "identity", "listing_metadata", "metrics")
 """Filters that OpenStack Swift does not have."""
 
 

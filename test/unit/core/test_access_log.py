@@ -1,12 +1,15 @@
 """The access log's line, field by field."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from swiftlite.core.access_log import (
     DEFAULT_TEMPLATE,
     Entry,
     Style,
     anonymize,
+    compile_any,
     compile_template,
     hide_parameters,
     spell,
@@ -164,3 +167,27 @@ def test_no_password_or_key_is_logged(key):
 )
 def test_signatures_are_hidden_however_their_names_are_spelled(path, expected):
     assert hide_parameters(path, 4) == expected
+
+
+TEXTS = st.one_of(
+    st.none(), st.text(st.characters(max_codepoint=0x17F), max_size=30), st.sampled_from(["-", "a b", "é", "%"])
+)
+KEYS = ("REMOTE_ADDR", "HTTP_USER_AGENT", "HTTP_REFERER", "HTTP_ETAG", "HTTP_X_AUTH_TOKEN", "SERVER_PROTOCOL")
+OTHER_KEYS = ("HTTP_X_FORWARDED_FOR", "HTTP_X_CLUSTER_CLIENT_IP", "swift.source", "swift.trans_id", "REQUEST_METHOD")
+
+
+@given(
+    st.fixed_dictionaries({}, optional=dict.fromkeys((*KEYS, *OTHER_KEYS), TEXTS)),
+    st.lists(st.text(max_size=5), max_size=3),
+    st.fixed_dictionaries({"path": st.text(max_size=30), "policy_index": TEXTS, "status": st.integers(0, 599)}),
+    st.integers(0, 20),
+)
+def test_the_quick_way_to_the_default_line_and_the_general_one_agree(environ, info, changes, reveal):
+    found = {name: value for name, value in environ.items() if value is not None}
+    some = entry(
+        environ={**found, "swift.log_info": info, "swift.access_logging": {"user_id": found.get("HTTP_ETAG")}},
+        **changes,
+    )
+    some.environ["REQUEST_METHOD"] = some.environ["REQUEST_METHOD"] or "GET"
+    style = Style(reveal=reveal)
+    assert compile_template(style)(some) == compile_any(style)(some)
