@@ -40,13 +40,13 @@ class Busy:
             self.is_over = True
             for thread in threads:
                 thread.join()
-        assert self.problems == []
+        assert not self.problems, self.problems
 
     def work_a_while(self) -> None:
         """Return when each has made some more changes."""
         goals = {number: count + 8 for number, count in self.done.items()}
         wait_until(lambda: self.problems or all(self.done[n] >= goals[n] for n in goals), "clients go on", 60)
-        assert self.problems == []
+        assert not self.problems, self.problems
 
     def _work(self, number: int, writer: Writer) -> None:
         dice = random.Random(number)

@@ -12,10 +12,11 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from functional.cluster import wait_until
+from functional.cluster import AT_FULL_SPEED, wait_until
 from probe.cluster import PASSES, ProbeCluster
+from probe.hosts import SETTINGS as SETTINGS_OF_HOSTS
 from probe.hosts import Host, Pass, Place, make_layout
-from swiftlite.cli import children
+from swiftlite.cli import children, layout
 from swiftlite.cli.layout import STORAGE_KINDS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -25,14 +26,12 @@ STORAGE, PROXY = "swiftlite-storage.target", "swiftlite-proxy.target"
 _AS_ON_A_REAL_ONE = {"swift_dir": "/etc/swift", "recon_cache_path": "/var/cache/swift", "mount_check": "true"}
 SETTINGS = {kind: {"DEFAULT": {**_AS_ON_A_REAL_ONE, "devices": "/srv/node"}} for kind in STORAGE_KINDS}
 # Daemons run, but what has to be done at once is done by the passes that the guide makes by hand.
-for _kind, _daemon in (
-    ("object", "replicator"),
-    ("container", "replicator"),
-    ("account", "replicator"),
-    ("container", "updater"),
-):
-    SETTINGS[_kind][f"{_kind}-{_daemon}"] = {"interval": "15"}
+for _kind in STORAGE_KINDS:
+    SETTINGS[_kind][f"{_kind}-replicator"] = {"interval": "15"}
+SETTINGS["container"]["container-updater"] = {"interval": "15"}
 SETTINGS["proxy"] = {"DEFAULT": {"swift_dir": "/etc/swift", "recon_cache_path": "/var/cache/swift"}}
+_ONE_WORKER = {"DEFAULT": {"workers": "1"}, "app:proxy-server": {"account_autocreate": "true"}}
+_NO_OTHER_USER = {"user": "root", "log_to": "stderr"}
 # What makes a machine out of namespaces: its own /etc/swift, /srv/node with a mount for each disk, /opt, logs and /run.
 _SET_UP = """\
 mount --make-rprivate /
@@ -43,6 +42,8 @@ mkdir /srv/node
 mount --bind {home}/log /var/log
 mount -t tmpfs tmpfs /var/cache
 mount -t tmpfs tmpfs /run
+mkdir -p {home}/opt/python
+mount --bind {python} {home}/opt/python
 for other in /opt/*; do
     [ -d "$other" ] && mkdir -p "{home}$other" && mount --rbind "$other" "{home}$other"
 done
@@ -79,7 +80,7 @@ class Machine(Host):
         """Let it come up, with nothing of ours started."""
         for directory in ("log", "opt"):
             (self.home / directory).mkdir(exist_ok=True)
-        set_up = _SET_UP.format(etc=self.site.etc, home=self.home)
+        set_up = _SET_UP.format(etc=self.site.etc, home=self.home, python=sys.base_prefix)
         ready = self.home / "ready"
         ready.unlink(missing_ok=True)
         command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -146,18 +147,32 @@ class Machine(Host):
         shutil.rmtree(self.device(name))
 
     def install(self, release: str, tree: Path = CHECKOUT) -> None:
-        """Put a release into /opt: what a virtualenv with our package would have in its bin."""
-        programs = self.home / "opt" / release / "bin"
+        """Put a release into /opt: a virtualenv, with the libraries of that which runs the tests, and our package."""
+        home = self.home / "opt" / release
+        programs = home / "bin"
         programs.mkdir(parents=True)
-        (programs.parent / "lib").symlink_to(tree)
+        (home / "lib").symlink_to(Path(sys.prefix) / "lib")
+        (home / "tree").symlink_to(tree)
+        (home / "pyvenv.cfg").write_text("home = /opt/python/bin\ninclude-system-site-packages = false\n")
+        (programs / "python").symlink_to(f"/opt/python/bin/python{sys.version_info[0]}.{sys.version_info[1]}")
         for path in (tree / "bin").glob("swiftlite-*"):
             # By the name that a later release will have, too: a process that is reloaded becomes what is there then.
-            library = "/opt/swiftlite/lib"
-            line = f'PYTHONPATH={library} exec {sys.executable} {library}/bin/{path.name} "$@"'
+            current = "/opt/swiftlite"
+            line = f'PYTHONPATH={current}/tree exec {current}/bin/python {current}/tree/bin/{path.name} "$@"'
             (programs / path.name).write_text(f"#!/bin/sh\n{line}\n")
             (programs / path.name).chmod(0o755)
         if not (self.home / "opt" / "swiftlite").exists():
             (self.home / "opt" / "swiftlite").symlink_to(release)
+
+    def hurry(self) -> None:
+        """Set the options of tests in its confs, which a procedure wrote: short timeouts, and no other user."""
+        for kind, sections in _merged(AT_FULL_SPEED, SETTINGS_OF_HOSTS, SETTINGS, {"proxy": _ONE_WORKER}).items():
+            path = self.swift_dir / f"{kind}-server.conf"
+            text = path.read_text() if path.exists() else ""
+            for section, options in _merged({kind: sections}, {kind: {"DEFAULT": _NO_OTHER_USER}})[kind].items():
+                text = layout.set_options(text, section, options)
+            if path.exists():
+                layout.write_private(path, text)
 
 
 class Site(ProbeCluster):
@@ -170,7 +185,9 @@ class Site(ProbeCluster):
         for name in ("swift", "swift-cluster"):
             (self.etc / name).mkdir(exist_ok=True)
         with open(self.etc / "passwd", "a") as users:
-            users.write("swift:x:0:0::/:/bin/false\n")  # whom files belong to; nobody else is here
+            users.write("swift:x:64999:64999::/:/bin/false\n")
+        with open(self.etc / "group", "a") as groups:
+            groups.write("swift:x:64999:\n")
         self.machines_up = directory / "up"
         self.machines_up.mkdir()
         path = f"{SHIMS}:/opt/swiftlite/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -219,7 +236,7 @@ class Site(ProbeCluster):
         home = next(iter(self.hosts.values())).home
         mounts = (
             f"mount --make-rprivate /; mount --bind {self.etc} /etc; mount --bind {self.rings} /etc/swift-cluster; "
-            f"mount --rbind {home}/opt /opt"
+            f"mkdir -p {home}/opt/python; mount --bind {sys.base_prefix} {home}/opt/python; mount --rbind {home}/opt /opt"
         )
         with tempfile.NamedTemporaryFile("w", dir=self.directory, suffix=".sh") as file:
             file.write(script)

@@ -1,0 +1,96 @@
+"""The guide's way from OpenStack Swift to swiftlite and back, daemon by daemon, while clients of both proxies work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from interop import peer
+from probe.book import Book
+from probe.client import fill
+from probe.hosts import Place
+from probe.machines import Site
+from probe.operator import Operator
+from probe.verify import settle
+
+PLACES = (Place(1, 1, proxy=True), Place(1, 2, proxy=True), Place(1, 3))
+DAEMONS = (
+    *("account-server", "container-server", "object-server", "account-replicator", "container-replicator"),
+    *("object-replicator", "container-updater", "object-updater"),
+)
+PIPELINE = "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth copy slo dlo proxy-logging proxy-server"
+SETTINGS = {
+    "proxy": {"pipeline:main": {"pipeline": PIPELINE}},
+    # Theirs reads this as the pause between passes.
+    "object": {"object-replicator": {"run_pause": "15"}},
+}
+
+
+@pytest.fixture(scope="module")
+def site(namespaces: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Three machines on which OpenStack Swift runs."""
+    peer.python()
+    site = Site(tmp_path_factory.mktemp("guide") / "site", PLACES, part_power=4, settings=SETTINGS)
+    site.environment |= {"PATH": f"{site.environment['PATH']}:{peer.DIRECTORY}/bin", "PYTHONWARNINGS": "ignore"}
+    try:
+        for machine in site.hosts.values():
+            for conf in machine.swift_dir.glob("*-server.conf"):
+                conf.write_text(conf.read_text().replace("egg:swiftlite#", "egg:swift#"))
+            machine.boot()
+            machine.sh("rsync --daemon --config=/etc/swift/rsyncd.conf")
+            machine.sh(f"swift-init {' '.join(DAEMONS)} {'proxy-server' if machine.place.proxy else ''} start")
+        for machine in site.hosts.values():
+            machine.wait_up()
+        yield site
+    finally:
+        site.remove()
+
+
+@pytest.fixture(scope="module")
+def operator(site: Site) -> Operator:
+    """Who types at its admin's machine; OpenStack Swift has stored something."""
+    operator = Operator(site, Book(), proxies=(1, 2))
+    operator.types("procedure", "admin-host")
+    writer = site.writer(1, operator.book)
+    writer.put_container("c")
+    fill(writer, "c", "theirs", 16)
+    settle(site, operator.book)
+    return operator
+
+
+def theirs(site: Site) -> int:
+    """How many daemons of OpenStack Swift run."""
+    return sum(machine.sh("ps -eo args").count("/bin/swift-") for machine in site.hosts.values())
+
+
+def change_proxy(site: Site, operator: Operator, number: int, kind: str) -> None:
+    """Give a host the other side's proxy; the load balancer sends clients to the other host meanwhile."""
+    operator.proxies = (3 - number,)
+    with operator.clients_at_work():
+        operator.types(kind, "from-swift-proxy", site.hosts[number])
+        if kind == "procedure":
+            operator.types("check", "from-swift-proxy", site.hosts[number])
+    operator.proxies = (1, 2)
+
+
+def test_a_cluster_becomes_ours_daemon_by_daemon(site: Site, operator: Operator) -> None:
+    assert theirs(site) >= 3 * len(DAEMONS)
+    for number in (1, 2):
+        change_proxy(site, operator, number, "procedure")
+    with operator.clients_at_work():
+        for machine in site.hosts.values():
+            operator.types("procedure", "from-swift-storage", machine)
+            operator.types("check", "from-swift-storage", machine)
+    assert theirs(site) == 0
+    operator.verify()
+
+
+def test_and_back(site: Site, operator: Operator) -> None:
+    with operator.clients_at_work():
+        operator.types("undo", "from-swift-storage", site.hosts[3])
+    assert theirs(site) >= len(DAEMONS)
+    change_proxy(site, operator, 1, "undo")
+    with operator.clients_at_work():
+        pass
+    operator.verify()

@@ -1,0 +1,61 @@
+"""The operator's guide says of each procedure what it must, and a test runs each block of commands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from probe import guide
+
+TEST = Path(__file__).resolve().parents[1]
+RUNNERS = [*TEST.glob("probe/test_guide*.py"), *TEST.glob("interop/test_peer_guide.py"), TEST / "probe" / "operator.py"]
+TEXT = guide.GUIDE.read_text()
+BLOCKS = guide.blocks(TEXT)
+PROCEDURES = [name for kind, name in BLOCKS if kind == "procedure"]
+SAID_IN_PASSING = {
+    "admin-host",
+    "remove-node",
+    "restore-rings",
+    "restore-container",
+    "look-at-quarantined",
+    "cluster-secret",
+    "wrong-hash-leftovers",
+    "start-cluster",
+}
+"""Further procedures of a section, whose first one says what must be true before; or what all others need."""
+
+
+def test_there_are_procedures() -> None:
+    assert len(PROCEDURES) > 25
+
+
+@pytest.mark.parametrize("name", PROCEDURES)
+def test_a_procedure_says_what_must_be_true_before_and_how_it_is_undone(name: str) -> None:
+    place = TEXT.index(f"<!-- procedure: {name} -->")
+    _, text = guide.section(TEXT, place)
+    assert ("procedure", name) in BLOCKS
+    if name not in SAID_IN_PASSING:
+        assert "**Before:**" in text
+        assert ("check", name) in BLOCKS, "how does one see that it worked?"
+        assert re.search(r"\bundo\b", text, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("block", BLOCKS.values(), ids=lambda block: f"{block.kind}-{block.name}")
+def test_every_block_is_run_by_a_test(block: guide.Block) -> None:
+    verb = {"procedure": "follows|types", "check": "follows|types", "undo": "undoes|types"}[block.kind]
+    calls = rf"(?:{verb})\(\s*(?:\"{block.kind}\",\s*)?\"{block.name}\""
+    assert any(re.search(calls, path.read_text()) for path in RUNNERS), f"no test runs {block.kind} {block.name}"
+
+
+def test_commands_without_a_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="without a name"):
+        guide.blocks("```sh\nls\n```\n")
+
+
+def test_two_blocks_of_one_name_are_refused() -> None:
+    block = "<!-- check: a -->\n```sh\nls\n```\n"
+    with pytest.raises(ValueError, match="two blocks"):
+        guide.blocks(block + block)
+    assert guide.blocks("## H\n" + block)["check", "a"] == guide.Block("check", "a", "ls\n", "## H")
