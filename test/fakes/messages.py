@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-FATAL = {"StartError": 0, "ToolError": 0, "CommandError": 0, "CannotLook": 0, "ConfigError": 3, "BadOption": 1}
+FATAL = dict.fromkeys(("StartError", "RingError", "VirtualenvError", "ToolError", "ApiError", "BadQuestion"), 0)
+FATAL |= {"CommandError": 0, "CannotLook": 0, "ConfigError": 3, "BadOption": 1}
 """Exceptions whose text is a program's last word, and which of their arguments says what is wrong."""
 _FINDING = 3
 """The argument of ``report.add``, by which ``--check`` tells what it finds, that says what is wrong."""
 LEVELS = {"warning", "error", "exception", "critical"}
-LOGGERS = {"log", "_log", "logger", "_logger", "_LOGGER", "LOGGER"}
+LOGGERS = {"log", "_log", "logger", "_logger", "_LOGGER", "LOGGER", "get_logger", "getLogger"}
 GAP = "…"
 _PLACEHOLDER = re.compile(r"%[-#0 +]*[\d.]*[srdifxg]")
 
@@ -44,10 +45,10 @@ def _place(call: ast.Call) -> int | None:
     function = call.func
     if isinstance(function, ast.Name):
         return FATAL.get(function.id)
-    if isinstance(function, ast.Attribute) and function.attr in LEVELS:
-        owner = function.value
+    if isinstance(function, ast.Attribute) and function.attr in (*LEVELS, "log"):
+        owner = function.value.func if isinstance(function.value, ast.Call) else function.value
         name = owner.attr if isinstance(owner, ast.Attribute) else owner.id if isinstance(owner, ast.Name) else ""
-        return 0 if name in LOGGERS else None
+        return int(function.attr == "log") if name in LOGGERS else None
     if isinstance(function, ast.Attribute) and function.attr == "add" and ast.unparse(function.value) == "report":
         return _FINDING
     return None

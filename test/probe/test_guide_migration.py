@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -64,20 +65,21 @@ def theirs(site: Site) -> int:
     return sum(machine.sh("ps -eo args").count("/bin/swift-") for machine in site.hosts.values())
 
 
-def change_proxy(site: Site, operator: Operator, number: int, kind: str) -> None:
-    """Give a host the other side's proxy; the load balancer sends clients to the other host meanwhile."""
+@contextmanager
+def off_the_load_balancer(operator: Operator, number: int) -> Iterator[None]:
+    """Clients, which work meanwhile, come by the other host's proxy."""
     operator.proxies = (3 - number,)
     with operator.clients_at_work():
-        operator.types(kind, "from-swift-proxy", site.hosts[number])
-        if kind == "procedure":
-            operator.types("check", "from-swift-proxy", site.hosts[number])
+        yield
     operator.proxies = (1, 2)
 
 
 def test_a_cluster_becomes_ours_daemon_by_daemon(site: Site, operator: Operator) -> None:
     assert theirs(site) >= 3 * len(DAEMONS)
     for number in (1, 2):
-        change_proxy(site, operator, number, "procedure")
+        with off_the_load_balancer(operator, number):
+            operator.types("procedure", "from-swift-proxy", site.hosts[number])
+            operator.types("check", "from-swift-proxy", site.hosts[number])
     with operator.clients_at_work():
         for machine in site.hosts.values():
             operator.types("procedure", "from-swift-storage", machine)
@@ -90,7 +92,8 @@ def test_and_back(site: Site, operator: Operator) -> None:
     with operator.clients_at_work():
         operator.types("undo", "from-swift-storage", site.hosts[3])
     assert theirs(site) >= len(DAEMONS)
-    change_proxy(site, operator, 1, "undo")
+    with off_the_load_balancer(operator, 1):
+        operator.types("undo", "from-swift-proxy", site.hosts[1])
     with operator.clients_at_work():
         pass
     operator.verify()

@@ -59,3 +59,10 @@ def test_two_blocks_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="two blocks"):
         guide.blocks(block + block)
     assert guide.blocks("## H\n" + block)["check", "a"] == guide.Block("check", "a", "ls\n", "## H")
+
+
+def test_every_alert_rule_has_its_row() -> None:
+    rules = (guide.GUIDE.parents[1] / "etc" / "prometheus" / "swiftlite-alerts.yml").read_text()
+    names = re.findall(r"alert: (\w+)", rules)
+    assert names
+    assert [name for name in names if f"`{name}`" not in TEXT] == []
