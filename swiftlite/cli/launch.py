@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 import tempfile
+import traceback
 from collections.abc import Sequence
 
 from swiftlite.cli.transport import server_transport
@@ -25,6 +26,7 @@ from swiftlite.http.greeting import Transport
 from swiftlite.http.server import HTTPOptions
 
 
+@command_line.reloads_wait()
 def serve_main(name: str, argv: Sequence[str] | None = None) -> int:
     """Run the server `name`, say ``object-server``, until a signal ends it.
 
@@ -40,6 +42,9 @@ def serve_main(name: str, argv: Sequence[str] | None = None) -> int:
     except StartError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return command_line.CANNOT_START
+    except Exception:
+        traceback.print_exc()
+        return command_line.FAILED
 
 
 def _serve(name: str, path: str, verbose: bool) -> int:
@@ -60,11 +65,12 @@ def _serve(name: str, path: str, verbose: bool) -> int:
     if not is_trial():
         warn_of_unknown_options(path, (), logger)
     try:
-        if is_trial():
+        limits.apply(options, logger)
+        if is_trial():  # all that could go wrong later does so here
+            PidFile.check(options.pid_file, name, path)
             load_app(path)
             prefork.check_address(options.bind_ip, options.bind_port)
             return command_line.DONE
-        limits.apply(options, logger)
         pid_file = PidFile.claim(options.pid_file, name, path)
         try:
             return prefork.serve(

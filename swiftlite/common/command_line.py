@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
 
-DONE, CANNOT_START, JOBS_FAILED = 0, 1, 3
-"""Exit statuses; argparse ends with 2."""
+DONE, CANNOT_START, JOBS_FAILED, FAILED = 0, 1, 3, 70
+"""Exit statuses; argparse ends with 2. To start anew helps perhaps where a program has FAILED, and never where it cannot start."""
 
 SERVER_CODES = """exit codes: 0 ended by a signal, or --check has found no error; 1 cannot start, for the reason in the last line on
-standard error, or --check has found errors; 2 the command line is wrong"""
+standard error, or --check has found errors; 2 the command line is wrong; 70 it has failed as nobody foresaw"""
 DAEMON_CODES = SERVER_CODES.replace("0 ended by a signal", "0 done") + "; 3 jobs of the only pass have failed"
 SIGNALS = """signals: TERM and INT end it; HUP and USR1 start it anew in the same process, with the conf, the rings and the code of
 that moment, unless it could not start with them: then it says why in its log, and goes on as before"""
+
+
+@contextlib.contextmanager
+def reloads_wait() -> Iterator[None]:
+    """A signal to reload, which by default would end a program that is still starting, waits until one attends to it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP, signal.SIGUSR1))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def server_parser(name: str) -> argparse.ArgumentParser:

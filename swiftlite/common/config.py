@@ -65,6 +65,23 @@ def parse_workers(text: str) -> int:
     return count
 
 
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """A parser of whole numbers of which the kernel takes no others."""
+
+    def parse(text: str) -> int:
+        number = int(text)
+        if not least <= number <= most:
+            raise ValueError(f"it must be {least} to {most}")
+        return number
+
+    return parse
+
+
+parse_port = whole(0, 65535)
+parse_int = whole(1, 2**31 - 1)
+parse_limit = whole(-1, 2**63 - 1)
+
+
 def parse_optional_float(text: str) -> float | None:
     """A number, or nothing."""
     return parse_float(text) if text.strip() else None
@@ -121,7 +138,7 @@ CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 class ServerOptions:
     """``[DEFAULT]`` of a server's conf file (formats.md 8.2)."""
 
-    bind_port: int = option(0, "TCP port to listen on; must be set")
+    bind_port: int = option(0, "TCP port to listen on; must be set", parse_port)
     bind_ip: str = option("0.0.0.0", "address to listen on; :: for all of IPv4 and IPv6", parse_ip)
     cert_file: str = option("", "PEM file of the certificate chain to speak TLS with; none: speak without")
     key_file: str = option("", "PEM file of its private key; none: the key is in cert_file")
@@ -138,13 +155,13 @@ class ServerOptions:
         (), "networks whose connections do, such as 10.0.0.0/8, and others' do not; none: all do", parse_networks
     )
     workers: int = option(os.cpu_count() or 1, "processes that serve; auto: one a processor, 0: no fork", parse_workers)
-    backlog: int = option(4096, "connections that may wait to be accepted")
-    max_clients: int = option(1024, "connections that one worker serves at once")
+    backlog: int = option(4096, "connections that may wait to be accepted", parse_int)
+    max_clients: int = option(1024, "connections that one worker serves at once", parse_int)
     client_timeout: float = option(60.0, "seconds to wait for a client's next bytes, or for it to take ours")
     keepalive_timeout: float | None = option(
         None, "seconds an idle connection is kept; default: client_timeout", parse_optional_float
     )
-    network_chunk_size: int = option(65536, "bytes read from a connection at once")
+    network_chunk_size: int = option(65536, "bytes read from a connection at once", parse_int)
     stale_worker_timeout: float = option(
         86400.0, "seconds that workers of before a reload have for the requests in hand, say long uploads"
     )
@@ -154,9 +171,15 @@ class ServerOptions:
         "",
         "file for the process id while it runs; {program} in its name is replaced, say by object-updater; empty: none",
     )
-    rlimit_nofile: int = option(32768, "files and connections that a process may open, at least; 0: as the system says")
-    rlimit_processes: int = option(8192, "processes and threads of its user, at least; 0: as the system says")
-    rlimit_memory: int = option(0, "bytes of memory that a process may take, at most; 0: as the system says")
+    rlimit_nofile: int = option(
+        32768, "files and connections that a process may open, at least; 0: as the system says", parse_limit
+    )
+    rlimit_processes: int = option(
+        8192, "processes and threads of its user, at least; 0: as the system says", parse_limit
+    )
+    rlimit_memory: int = option(
+        0, "bytes of memory that a process may take, at most; 0: as the system says", parse_limit
+    )
     oom_score_adj: int | None = option(
         None,
         "-1000 (last) to 1000 (first): when the kernel ends it for want of memory; empty: as the system says",
@@ -174,12 +197,12 @@ class ServerOptions:
     )
     log_style: str = option("plain", "json: each line is a JSON object, with the transaction's id")
     log_udp_host: str = option("", "host of a syslog daemon that is sent to over UDP, instead of log_address")
-    log_udp_port: int = option(514, "its port")
+    log_udp_port: int = option(514, "its port", parse_port)
     log_max_line_length: int = option(0, "characters of a line, of whose middle the rest is left out; 0: all")
     log_statsd_host: str = option(
         "", "host of a statsd that is sent timings and counters (a daemon's at the end of each pass); none: nowhere"
     )
-    log_statsd_port: int = option(8125, "its UDP port")
+    log_statsd_port: int = option(8125, "its UDP port", parse_port)
     log_statsd_default_sample_rate: float = option(1.0, "share of the events that it is told")
     log_statsd_sample_rate_factor: float = option(1.0, "what that share is multiplied by")
     log_statsd_metric_prefix: str = option("", "what stands before each of its names, before that of the server")
@@ -249,7 +272,10 @@ class ConfFile:
         parser = configparser.RawConfigParser(strict=False)
         parser.optionxform = str  # type: ignore[assignment,method-assign]
         try:
-            for file in conf_files(path):
+            files = conf_files(path)
+            if not files:
+                raise ConfigError(path, None, None, "is a directory without a file *.conf", remedy)
+            for file in files:
                 with open(file, encoding="latin-1") as opened:
                     parser.read_file(opened, str(file))
         except OSError as error:

@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -163,6 +164,7 @@ def at_rate(items: Iterable[T], per_second: float) -> Iterator[T]:
         sleep(max(0.0, due - time.monotonic()))
 
 
+@command_line.reloads_wait()
 def main(cls: type[Daemon], argv: list[str]) -> int:
     """Run a daemon from the command line: ``CONF [once] [-o | --once] [-v | --verbose] [--check]``.
 
@@ -175,11 +177,16 @@ def main(cls: type[Daemon], argv: list[str]) -> int:
     once = arguments.once or bool(arguments.word)
     try:
         daemon, life = _build(cls, arguments, once)
+        return command_line.DONE if is_trial() else _work(daemon, life, once)
     except StartError as error:
         print(f"{cls.section}: {error}", file=sys.stderr)
         return command_line.CANNOT_START
-    if is_trial():
-        return command_line.DONE
+    except Exception:
+        traceback.print_exc()
+        return command_line.FAILED
+
+
+def _work(daemon: Daemon, life: Life, once: bool) -> int:
     with life:
         try:
             if daemon.options.metrics and daemon.options.metrics_port and not once:
@@ -206,7 +213,7 @@ def _build(cls: type[Daemon], arguments: argparse.Namespace, once: bool) -> tupl
     if arguments.verbose:
         texts |= {"log_level": "DEBUG", "log_address": ""}
     # A single pass may be made beside the daemon that runs.
-    life = Life.from_conf(cls.section, texts, conf.path, has_pid_file=not (once or is_trial()))
+    life = Life.from_conf(cls.section, texts, conf.path, has_pid_file=not once)
     try:
         daemon = cls.from_conf(conf, texts)
         announce(make_statsd(texts, cls.section, daemon.logger, conf.path, cls.section))

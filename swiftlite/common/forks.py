@@ -165,3 +165,17 @@ def descendants(pid: int) -> list[int]:
                 for child in map(int, children.read().split()):
                     found += [child, *descendants(child)]
     return found
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when ``parent`` dies; exit at once if it has died already."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def describe_exit(status: int) -> str:
+    """Return a wait status in words."""
+    if os.WIFSIGNALED(status):
+        return f"signal {os.WTERMSIG(status)}"
+    return f"exit status {os.waitstatus_to_exitcode(status)}"

@@ -46,7 +46,12 @@ class Life:
         options = read_options(ServerOptions, own, path, program)
         logger = logger_of(texts, program, path)
         limits.apply(options, logger)
-        return cls(logger, PidFile.claim(options.pid_file, program, path) if has_pid_file else None)
+        if not has_pid_file:
+            return cls(logger)
+        if restart.is_trial():
+            PidFile.check(options.pid_file, program, path)
+            return cls(logger)
+        return cls(logger, PidFile.claim(options.pid_file, program, path))
 
     def __enter__(self) -> Life:
         forks.adopt_orphans(True)
@@ -85,7 +90,10 @@ class Life:
     def _renew(self, *_: Any) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, RENEWS)
         reloading()
-        problem = restart.try_out()
+        try:
+            problem = restart.try_out()
+        except OSError as error:  # too many processes, no memory, or an interpreter that is being replaced
+            problem = f"a trial cannot be made: {error.strerror}"
         if problem:
             self.logger.error("cannot reload, going on as before: %s", problem)
             cannot_reload(problem)

@@ -52,6 +52,14 @@ class PidFile:
             problem, remedy = f"cannot make {path}: {error.strerror}", "make its directory, or name another file"
             raise ConfigError(conf, "DEFAULT", "pid_file", problem, remedy) from None
 
+    @classmethod
+    def check(cls, text: str, program: str, conf: str) -> None:
+        """In a trial: raise what :meth:`claim` would, for a file that the process which made the trial does not hold."""
+        if text and _read(text.replace(PROGRAM, program)) != str(os.getppid()):
+            made = cls.claim(text, program, conf)
+            if made:
+                made.remove()
+
     def write(self) -> None:
         """Write our process id."""
         os.ftruncate(self._descriptor, 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import logging
 import os
@@ -16,13 +15,13 @@ from time import monotonic
 from typing import Any, NoReturn
 
 from swiftlite.common.concurrency import reset_after_fork, sleep, spawn, trampoline
+from swiftlite.common.forks import describe_exit, die_with_parent
 from swiftlite.common.notify import be_silent, cannot_reload, notify, reloading
 from swiftlite.common.restart import Trial, is_place_of_parent, start_anew
 from swiftlite.common.watchdog import watchdog
 from swiftlite.http.response import WSGIApp
 from swiftlite.http.server import HTTPOptions, HTTPServer
 
-PR_SET_PDEATHSIG = 1
 STOPS, RELOADS, RETIRE = (signal.SIGTERM, signal.SIGINT), (signal.SIGHUP, signal.SIGUSR1), signal.SIGUSR2
 """What ends a server, what starts it anew, and what tells a worker that a reload has brought others."""
 SIGNALS = {*STOPS, *RELOADS, RETIRE, signal.SIGCHLD}
@@ -296,7 +295,9 @@ class Master:
         if number not in RELOADS:
             return False
         reloading()
-        trial = Trial(self._place())
+        trial = self._make_trial()
+        if trial is None:
+            return False
         while (status := trial.poll()) is None:
             sleep(0.01)
         return self._judge(trial, status)
@@ -319,7 +320,12 @@ class Master:
             del self.due[slot]
             self.started[slot] = now
             cell = watchdog.new_child(slot)
-            pid = os.fork()
+            try:
+                pid = os.fork()
+            except OSError as error:  # too many processes, or no memory
+                self.due[slot] = now + MAX_DELAY
+                self.log.error("cannot start a worker, trying again in %g s: %s", MAX_DELAY, error.strerror)
+                continue
             if pid == 0:
                 self._become_worker(slot, cell)
             self.workers[pid] = slot
@@ -424,10 +430,17 @@ class Master:
         """Begin a trial; workers are attended to while it runs."""
         reloading()
         if self.trial is None:
-            self.trial = Trial(self._place())
+            self.trial = self._make_trial()
         else:
             self.try_again = True
             self.trial.end_if_late()
+
+    def _make_trial(self) -> Trial | None:
+        try:
+            return Trial(self._place())
+        except OSError as error:  # too many processes, no memory, or an interpreter that is being replaced
+            self._stay(f"a trial cannot be made: {error.strerror}")
+            return None
 
     def _place(self) -> str:
         """Where we listen, as a trial wants to know."""
@@ -446,9 +459,12 @@ class Master:
         """Whether a trial has ended well; if not, say so, and stay as we are."""
         problem = trial.verdict(status)
         if problem:
-            self.log.error("cannot reload, going on as before: %s", problem)
-            cannot_reload(problem)
+            self._stay(problem)
         return not problem
+
+    def _stay(self, problem: str) -> None:
+        self.log.error("cannot reload, going on as before: %s", problem)
+        cannot_reload(problem)
 
     def _reload(self) -> NoReturn:
         """Start the program anew in this very process, handing on the sockets."""
@@ -472,21 +488,6 @@ def _inherited() -> tuple[list[socket.socket], list[int]]:
     for listener in listeners:
         listener.set_inheritable(False)
     return listeners, [int(pid) for pid in old.split(",") if pid]
-
-
-def die_with_parent(parent: int) -> None:
-    """Ask the kernel to kill this process when ``parent`` dies; exit at once if it has died already."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
-
-
-def describe_exit(status: int) -> str:
-    """Return a wait status in words."""
-    if os.WIFSIGNALED(status):
-        return f"signal {os.WTERMSIG(status)}"
-    return f"exit status {os.waitstatus_to_exitcode(status)}"
 
 
 def _kill(pid: int, number: int) -> None:

@@ -264,6 +264,74 @@ def test_a_single_pass_tells_systemd_too(start: Start, systemd: Systemd) -> None
     assert daemon.ends() == 0
 
 
+# Bad moments and bad confs -----------------------------------------------------------------------------------------------
+
+UNUSABLE = [
+    {"pid_file": "/nowhere/x.pid"},
+    {"rlimit_memory": "9" * 30},
+    {"rlimit_memory": "1000"},
+    {"rlimit_nofile": "9" * 30},
+    {"bind_port": "99999"},
+    {"backlog": "9" * 20},
+    {"max_clients": "-1"},
+]
+
+
+@pytest.mark.parametrize(("name", "settings"), [("account-server", UNUSABLE), ("account-auditor", UNUSABLE[:5])])
+def test_no_conf_that_cannot_be_started_with_ends_who_runs(
+    start: Start, systemd: Systemd, cluster: Cluster, name: str, settings: list[dict[str, str]]
+) -> None:
+    """All that a start may fail of is seen by the trial already."""
+    program = start(name, settings={"DEFAULT": {"workers": 1}})
+    systemd.hear("READY=1")
+    conf = conf_of(cluster, name)
+    text = conf.read_text()
+    for count, options in enumerate(settings, 1):
+        options_of(cluster, name, "DEFAULT", **options)
+        program.signal(signal.SIGHUP)
+        systemd.hear("RELOADING=1")
+        wait_until(
+            lambda count=count: program.log.read_text().count("going on as before") == count or program.process.poll(),
+            f"{options} is refused",
+        )
+        assert program.process.poll() is None, program.log.read_text()
+        conf.write_text(text)
+    program.signal(signal.SIGTERM)
+    assert program.ends() == 0
+
+
+@pytest.mark.parametrize("name", ["account-server", "account-auditor"])
+def test_a_reload_that_is_asked_for_during_the_start_comes_after_it(
+    start: Start, systemd: Systemd, cluster: Cluster, tmp_path: Path, name: str
+) -> None:
+    swift_conf, gate = cluster.directory / "etc" / "swift.conf", tmp_path / "gate"
+    os.rename(swift_conf, gate)
+    os.mkfifo(swift_conf)  # the start waits for somebody who writes there
+    program = start(name)
+    with open(swift_conf, "w") as writer:
+        program.signal(signal.SIGHUP)
+        os.rename(gate, swift_conf)
+        writer.write(swift_conf.read_text())
+    for start_of in ("READY=1", "RELOADING=1", "READY=1"):
+        systemd.hear(start_of)
+    program.signal(signal.SIGTERM)
+    assert program.ends() == 0
+
+
+@pytest.mark.parametrize("name", ["account-server", "account-auditor"])
+def test_who_fails_as_nobody_foresaw_may_be_started_again(cluster: Cluster, tmp_path: Path, name: str) -> None:
+    """Units start nobody again whose conf cannot be used: that has another exit status."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import swiftlite.common.swift_conf as module\nmodule.SwiftConf.load = lambda *_: 1 // 0\n"
+    )
+    command = [sys.executable, str(PROGRAMS / f"swiftlite-{name}"), str(conf_of(cluster, name))]
+    path = os.pathsep.join([str(tmp_path), str(PROGRAMS.parent)])
+    ended = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=20, check=False
+    )
+    assert ended.returncode == 70 and ended.stderr.rstrip().endswith("division by zero")
+
+
 # What the kernel and other programs see ---------------------------------------------------------------------------------
 
 

@@ -111,3 +111,16 @@ def test_a_program_that_starts_anew_keeps_it(tmp_path, is_same):
             claim(names[1])
         program.communicate("")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_trial_sees_whether_the_file_could_be_had(path, monkeypatch):
+    PidFile.check(str(path), "object-updater", "x.conf")
+    assert not path.exists()
+    held = claim(path)
+    held.write()
+    with pytest.raises(ConfigError, match="held by"):
+        PidFile.check(str(path), "object-updater", "x.conf")
+    monkeypatch.setattr(os, "getppid", os.getpid)  # who holds it makes the trial
+    PidFile.check(str(path), "object-updater", "x.conf")
+    assert path.read_text() == f"{os.getpid()}\n"
+    held.remove()
