@@ -188,12 +188,8 @@ def main(cls: type[Daemon], argv: list[str]) -> int:
 
 def _work(daemon: Daemon, life: Life, once: bool) -> int:
     with life:
-        try:
-            if daemon.options.metrics and daemon.options.metrics_port and not once:
-                metrics_server.start(cls.section, daemon.options.metrics_ip, daemon.options.metrics_port)
-        except StartError as error:
-            print(f"{cls.section}: {error}", file=sys.stderr)
-            return command_line.CANNOT_START
+        if daemon.options.metrics and daemon.options.metrics_port and not once:
+            metrics_server.start(daemon.section, daemon.options.metrics_ip, daemon.options.metrics_port)
         if once:
             counts = daemon.run_once()
             return command_line.JOBS_FAILED if any(counts[name] for name in FAILURES) else command_line.DONE

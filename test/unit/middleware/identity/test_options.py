@@ -83,6 +83,7 @@ def test_a_secret_that_everybody_knows_is_warned_of(tmp_path, caplog, suffix, wa
 
 def test_plain_passwords_are_warned_of_once(tmp_path, caplog):
     hashed = hash_password("x")
+    logging.getLogger("identity").propagate = True  # another test may have set it up for syslog
     for text, warnings in (("user_a_b = c\nuser_a_d = e\n", 1), (f"user_a_b = {hashed}\n", 0)):
         caplog.clear()
         with caplog.at_level(logging.WARNING):
