@@ -153,11 +153,13 @@ class Store:
         headers: Mapping[str, str] | None = None,
         user: User | None = None,
     ) -> Response:
-        """Make one request of the user's account; any status is an answer, and not an error.
+        """Make one request; any status is an answer, and not an error.
 
-        :param path: below the account, already percent-encoded: ``container/object?query``
+        :param path: below the user's account, already percent-encoded: ``container/object?query``; with a slash in front,
+            from the proxy's root: ``/info``
         """
-        url = f"{self.storage_url_of(user or self.user)}/{path}".rstrip("/")
+        account = self.storage_url_of(user or self.user)
+        url = f"{self.url}{path}" if path.startswith("/") else f"{account}/{path}" if path else account
         sent = {"X-Auth-Token": self.token(user), **(headers or {})}
         return _send(urllib.request.Request(url, data=body, headers=sent, method=method))
 
@@ -165,8 +167,10 @@ class Store:
         """Let a consistency daemon make one pass now; none runs by itself.
 
         :param name: one of ``DAEMONS``, say ``object-expirer``, after which expired objects are gone
-        :raises StoreError: when it fails
+        :raises StoreError: when there is none of that name, or it fails
         """
+        if name not in DAEMONS:
+            raise StoreError(f"there is no daemon {name!r}, only {', '.join(DAEMONS)}")
         conf = (
             self.directory
             / "etc"
@@ -218,6 +222,7 @@ def store(
         listeners = directories.listen(port)
         plan = directories.plan(place, listeners, users, replicas, swift_conf or {})
         directories.lay_out(directories.with_settings(plan, settings or {}, in_process))
+        directories.check_settings(plan, settings or {})
         bound_port = listeners["proxy"].getsockname()[1]
         running = (start_thread if in_process else start_child)(place, listeners)
         yield Store(place, tuple(_users(users)), bound_port)

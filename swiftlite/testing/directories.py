@@ -28,6 +28,8 @@ def choose(wanted: str | Path | None) -> str:
     :raises StoreError: when there is none
     """
     places = [str(wanted)] if wanted else [tempfile.gettempdir(), "/var/tmp", "/dev/shm", os.getcwd()]
+    if wanted and not os.path.isdir(wanted):
+        raise StoreError(f"there is no directory {wanted}")
     for place in places:
         try:
             with tempfile.TemporaryFile(dir=place) as probe:
@@ -80,6 +82,33 @@ def plan(
         part_power=PART_POWER,
         swift_conf=swift_conf,
     )
+
+
+def check_settings(plan: Layout, settings: Settings) -> None:
+    """Refuse what a test sets and no server would read: a slip there would let it test something else than it says.
+
+    :raises StoreError: naming each, with what may have been meant
+    """
+    kinds = (*layout.SERVER_KINDS, "expirer")
+    strange = [f"there is no server {kind!r}, only {', '.join(kinds)}" for kind in settings if kind not in kinds]
+    for kind, sections in settings.items():
+        if kind in kinds:
+            conf = plan.etc / (f"{kind}-server.conf" if kind in layout.SERVER_KINDS else "object-expirer.conf")
+            strange += _unread(conf, sections)
+    strange += _unread(plan.etc / "swift.conf", plan.swift_conf)
+    if strange:
+        raise StoreError("; ".join(strange))
+
+
+def _unread(conf: Path, sections: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """What of some sections does nothing."""
+    if sections:
+        from swiftlite.common.conf_lines import read_outline
+        from swiftlite.common.unknown_options import find_unread
+
+        for unread in find_unread(read_outline(str(conf)), list(sections)):
+            meant = f"; did you mean {unread.nearest}?" if unread.nearest else ""
+            yield f"[{unread.assignment.section}] {unread.assignment.name}: {unread.problem}{meant}"
 
 
 def with_settings(plan: Layout, wanted: Settings, in_process: bool) -> Layout:

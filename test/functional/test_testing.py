@@ -120,6 +120,32 @@ def test_a_store_that_cannot_start_says_why_and_leaves_nothing(in_process, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"settings": {"proxi": {}}}, "no server 'proxi'"),
+        ({"settings": {"proxy": {"filter:tempurl": {"methodz": "GET"}}}}, "methodz.*did you mean methods"),
+        ({"settings": {"object": {"DEFAULT": {"mount_chek": "no"}}}}, "mount_chek.*did you mean mount_check"),
+        ({"swift_conf": {"swift-constraints": {"max_file_sizes": "1"}}}, "did you mean max_file_size"),
+        ({"directory": "/nonexistent"}, "no directory /nonexistent"),
+    ],
+)
+def test_a_slip_in_the_arguments_is_told(arguments, words, tmp_path):
+    with pytest.raises(testing.StoreError, match=words), testing.store(**{"directory": tmp_path, **arguments}):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_paths_and_names_of_daemons():
+    with testing.store(settings={"proxy": {"filter:tempurl": {"methods": "GET"}}, "expirer": {}}) as store:
+        assert store.request("GET", "/info").json()["tempurl"]["methods"] == ["GET"]
+        assert store.request("PUT", "c").status == 201
+        assert store.request("PUT", "c/folder/", b"").status == 201
+        assert store.request("HEAD", "c/folder/").status == 200
+        with pytest.raises(testing.StoreError, match=r"object-expire'.*object-expirer"):
+            store.run_daemon("object-expire")
+
+
 def test_a_port_that_is_taken_is_told():
     with (
         testing.store() as store,
