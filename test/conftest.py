@@ -5,6 +5,7 @@ import pathlib
 import pytest
 
 LONGEST_FIRST = (
+    *("test_guide.py", "test_guide_repairs.py", "test_guide_migration.py"),
     *("test_trusted_listings.py", "test_real_tree.py", "test_model.py", "test_model_versions.py", "test_expirer.py"),
     *("test_reconciler.py", "test_clients.py", "test_aio.py", "test_faults.py", "test_row_quorum.py"),
     *("test_objects_tables.py", "test_account_reaper_faults.py", "test_faults_transfers.py", "test_container_sync.py"),

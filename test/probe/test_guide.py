@@ -103,11 +103,6 @@ def test_a_disk_is_added_drained_and_removed(site: Site, operator: Operator) -> 
     assert int(operator.follows("add-disk", machine, **disk).splitlines()[-1]) > 0
     operator.hours_pass()
     operator.follows("drain-disk", machine, **disk)
-    operator.hours_pass()
-    operator.undoes("drain-disk", machine, **disk)
-    assert parts(site, machine, "d4") > 0
-    operator.hours_pass()
-    operator.follows("drain-disk", machine, **disk)
     assert not list((machine.device("d4") / "objects").glob("[0-9]*"))
     operator.follows("remove-disk", machine, **disk)
     machine.forget_disk("d4")
