@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from shlex import quote
 from typing import Any, NamedTuple
 
-from swiftlite.cli.cluster_facts import Asked, ClusterView, Server, number
-from swiftlite.cli.doctor_findings import (
+from swiftlite.watch.facts import Asked, ClusterView, Server, number
+from swiftlite.watch.findings import (
     CRITICAL,
     NOTICE,
     WARNING,

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from swiftlite.cli.cluster_facts import Asked
-from swiftlite.cli.cluster_view import METRICS
-from swiftlite.cli.doctor_rules_daemons import last_pass, pending
-from swiftlite.cli.doctor_rules_devices import fills
 from swiftlite.core.metrics_text import Requests
+from swiftlite.watch.facts import Asked
+from swiftlite.watch.gathering import METRICS
+from swiftlite.watch.rules_daemons import last_pass, pending
+from swiftlite.watch.rules_devices import fills
 
 NEARLY_FULL, FULL = 85.0, 95.0
 OLD_PASS = 86400.0
