@@ -129,6 +129,7 @@ class RingFacts:
 
     :ivar name: ``account``, ``container``, ``object``, ``object-1``…
     :ivar devices: as the ring spells them, without gaps
+    :ivar assigned: device id -> replicas of partitions that it has, where they were counted
     """
 
     name: str
@@ -140,6 +141,8 @@ class RingFacts:
     next_part_power: int | None = None
     devices: Sequence[Mapping[str, Any]] = ()
     builder: BuilderFacts | None = None
+    version: int | None = None
+    assigned: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
