@@ -30,6 +30,7 @@ class Kept(Generic[V]):
         self._value: V | None = None
         self._until = 0.0
         self._finding: GreenThread | None = None
+        self._problem: Exception | None = None
 
     def get(self, patience: float = PATIENCE, longest: float = LONGEST) -> V | None:
         """The value, an old one where a new one is long in coming; None: there is none yet.
@@ -42,13 +43,17 @@ class Kept(Generic[V]):
             self._finding = spawn(self._find)
         with Timeout(longest if self._value is None else patience, False):
             self._finding.wait()
+            if self._problem is not None:
+                raise self._problem
         return self._value
 
     def _find(self) -> None:
         begun = self.clock()
         try:
-            self._value = self.find()
+            self._value, self._problem = self.find(), None
             now = self.clock()
             self._until = now + max(self.age, (SHARE - 1) * (now - begun))
+        except Exception as error:  # of those who wait for it
+            self._problem = error
         finally:
             self._finding = None
