@@ -344,9 +344,9 @@ def test_figures(page, name, value, text):
     assert js(page, "figures", name, value) == text
 
 
-def test_findings_of_a_kind_stand_together(page):
-    found = [{"severity": "critical", "code": code, "why": "it hurts", "subject": n} for n, code in enumerate("aba")]
-    groups = js(page, "figures", "grouped", found)
-    assert [[finding["subject"] for finding in group] for group in groups] == [[0, 2], [1]]
-    assert js(page, "figures", "verdictText", found) == "3 critical"
-    assert js(page, "figures", "verdictText", [{"severity": "notice"}]) == "Healthy"
+@pytest.mark.parametrize(
+    ("critical", "warning", "text"),
+    [(0, 0, "Healthy"), (3, 0, "3 critical"), (0, 1, "1 warning"), (1, 2, "1 critical, 2 warnings")],
+)
+def test_how_things_stand(page, critical, warning, text):
+    assert js(page, "figures", "verdictText", {"critical": critical, "warning": warning, "notice": 7}) == text

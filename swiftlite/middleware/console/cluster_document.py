@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from itertools import islice
 from math import isfinite
 from typing import Any
 
 from swiftlite.core.metrics_text import Requests
 from swiftlite.watch.facts import Asked, ClusterView, RingFacts
-from swiftlite.watch.findings import NOTICE, Limits
+from swiftlite.watch.findings import NOTICE, SEVERITIES, Finding, Limits
 from swiftlite.watch.gathering import METRICS
 from swiftlite.watch.judging import findings, worst
 from swiftlite.watch.rows import Look, device_rows, host_rows
@@ -28,8 +28,9 @@ def cluster_document(view: ClusterView) -> dict[str, Any]:
         "taken": view.taken,
         "swift_dir": view.swift_dir,
         "status": worst([one for one in found if one.severity != NOTICE]) or HEALTHY,
-        "findings": [finding.as_json() for finding in found],
-        "hosts": [{**asdict(row), "style": row.style} for row in host_rows(look)],
+        "counts": {severity: sum(one.severity == severity for one in found) for severity in SEVERITIES},
+        "problems": problems(found),
+        "hosts": [{**vars(row), "style": row.style} for row in host_rows(look)],
         "servers": [_server(asked) for asked in view.servers],
         "devices": _devices(view, look),
         "rings": [_ring(view, ring) for ring in view.rings],
@@ -39,6 +40,28 @@ def cluster_document(view: ClusterView) -> dict[str, Any]:
 
 def _limited(view: ClusterView) -> dict[str, list[str]]:
     return limited_nodes(view.reached("proxy"))
+
+
+# --- what is wrong ---
+
+MOST_KINDS, MOST_OF_A_KIND = 100, 5
+
+
+def problems(found: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Findings of a kind together, since a fault of many nodes is one fault: how many, and the first of them."""
+    kinds: dict[tuple[str, str, str], list[Finding]] = {}
+    for finding in found:
+        kinds.setdefault((finding.severity, finding.code, finding.why), []).append(finding)
+    return [
+        {
+            "severity": severity,
+            "code": code,
+            "why": why,
+            "count": len(alike),
+            "first": [{"subject": one.subject, "what": one.what, "fix": one.fix} for one in alike[:MOST_OF_A_KIND]],
+        }
+        for (severity, code, why), alike in islice(kinds.items(), MOST_KINDS)
+    ]
 
 
 # --- servers ---
@@ -80,7 +103,7 @@ def _devices(view: ClusterView, look: Look) -> dict[str, Any]:
     rows = []
     for row in device_rows(look):
         place = placed.get((row.ip, row.device), {})
-        values = {**asdict(row), "style": row.style, **place}
+        values = {**vars(row), "style": row.style, **place}
         rows.append([_short(values.get(column)) for column in DEVICE_COLUMNS])
     rows += [[*_unseen(*place, placed[place])] for place in sorted(set(placed) - {(row[0], row[1]) for row in rows})]
     return {"columns": DEVICE_COLUMNS, "rows": rows}

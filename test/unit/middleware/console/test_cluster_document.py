@@ -15,6 +15,7 @@ from swiftlite.middleware.console.cluster_document import agreement, balance, re
 from swiftlite.middleware.console.options import ConsoleOptions
 from swiftlite.ring import format
 from swiftlite.watch.facts import Asked, ClusterView, RingFacts, Server, SwiftConfFacts
+from swiftlite.watch.findings import Finding
 
 NOW = 1_700_000_000.0
 TB = 10**12
@@ -88,8 +89,19 @@ def test_a_node_that_is_silent_is_shown_with_its_devices():
     )
     assert lost["assigned"] == 16
     assert made["status"] == "critical"
-    assert "server-unreachable" in {finding["code"] for finding in made["findings"]}
-    assert all(finding["why"] and finding["fix"] for finding in made["findings"])
+    [problem] = [one for one in made["problems"] if one["code"] == "server-unreachable"]
+    assert (problem["severity"], problem["count"]) == ("critical", 1)
+    assert problem["why"] and problem["first"][0]["fix"]
+    assert made["counts"]["critical"] >= 1
+
+
+def test_a_fault_of_many_nodes_is_one_fault():
+    found = [Finding("code", "warning", f"node{number}", "is ill", "it hurts", "heal") for number in range(20)]
+    found.append(Finding("code", "warning", "node", "is ill", "it hurts more", "heal"))
+    [first, second] = cluster_document.problems(found)
+    assert (first["count"], [one["subject"] for one in first["first"]]) == (20, [f"node{n}" for n in range(5)])
+    assert (second["count"], second["why"]) == (1, "it hurts more")
+    assert len(cluster_document.problems(replace(found[0], why=str(n)) for n in range(1000))) == 100
 
 
 def test_a_server_tells_of_its_daemons():

@@ -29,27 +29,10 @@ export function percentText(percent) {
   return percent === null || percent === undefined ? "–" : `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
 }
 
-/**
- * Findings of a kind together, since a fault of many nodes is one fault; the order stays.
- * @param {{code: string, severity: string, why: string}[]} findings
- */
-export function grouped(findings) {
-  /** @type {Map<string, any[]>} */
-  const groups = new Map();
-  for (const finding of findings) {
-    const key = `${finding.severity} ${finding.code} ${finding.why}`;
-    groups.set(key, [...(groups.get(key) ?? []), finding]);
-  }
-  return [...groups.values()];
-}
-
-/** How things stand, in words. @param {{severity: string}[]} findings */
-export function verdictText(findings) {
-  const count = (/** @type {string} */ severity) => findings.filter((finding) => finding.severity === severity).length;
-  const [critical, warnings] = [count("critical"), count("warning")];
-  if (!critical && !warnings) return "Healthy";
-  const words = [critical && `${critical} critical`, warnings && `${warnings} ${warnings === 1 ? "warning" : "warnings"}`];
-  return words.filter(Boolean).join(", ");
+/** How things stand, in words. @param {{critical: number, warning: number}} counts */
+export function verdictText({ critical, warning }) {
+  const words = [critical && `${critical} critical`, warning && `${warning} ${warning === 1 ? "warning" : "warnings"}`];
+  return words.filter(Boolean).join(", ") || "Healthy";
 }
 
 /** Rows of a table that came as lists, as objects. @param {{columns: string[], rows: any[][]}} table @returns {any[]} */

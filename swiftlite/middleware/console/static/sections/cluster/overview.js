@@ -1,11 +1,10 @@
 /** The first page: figures of the whole cluster, what is wrong and how it is repaired, and the last minutes in lines. */
 import { html, nothing, render } from "../../lib/lit-html.js";
-import { ageText, delayText, grouped, percentText, plainText } from "../../rules/figures.js";
+import { ageText, delayText, percentText, plainText } from "../../rules/figures.js";
 import { announce, complain } from "../../ui/announce.js";
 import { icon } from "../../ui/icons.js";
 import { lineChart } from "../../ui/line_chart.js";
 
-const SHOWN = 5;
 const STORAGE = ["object", "container", "account"];
 const ICONS = /** @type {const} */ ({ critical: "critical", warning: "warning", notice: "notice" });
 
@@ -97,31 +96,31 @@ function most(values) {
 
 /** @param {any} cluster */
 function problems(cluster) {
-  const found = cluster.findings.filter((/** @type {any} */ finding) => finding.severity !== "notice");
+  const found = cluster.problems.filter((/** @type {any} */ problem) => problem.severity !== "notice");
   if (!found.length) return nothing;
   return html`<section aria-label="What is wrong">
     <h2>What is wrong</h2>
-    ${grouped(found).map(group)}
+    ${found.map(article)}
     <p class="hint">Commands are for a shell on this proxy's machine, those of the ring builder where the builders are, in <code>${cluster.swift_dir}</code> here.</p>
   </section>`;
 }
 
 /** @param {any} cluster */
 function notices(cluster) {
-  const found = cluster.findings.filter((/** @type {any} */ finding) => finding.severity === "notice");
+  const found = cluster.problems.filter((/** @type {any} */ problem) => problem.severity === "notice");
+  const { notice } = cluster.counts;
   if (!found.length) return nothing;
-  return html`<details class="notices"><summary>${found.length} ${found.length === 1 ? "notice" : "notices"}, no reason to get up</summary>${grouped(found).map(group)}</details>`;
+  return html`<details class="notices"><summary>${notice} ${notice === 1 ? "notice" : "notices"}, no reason to get up</summary>${found.map(article)}</details>`;
 }
 
-/** @param {any[]} findings  of one kind */
-function group(findings) {
-  const { severity, code, why } = findings[0];
+/** @param {any} problem  findings of one kind */
+function article({ severity, code, why, count, first }) {
   return html`<article class="finding card is-${severity}">
     <h3>${icon(ICONS[/** @type {"notice"} */ (severity)])}<span><span class="hidden">${severity}: </span>${code}</span></h3>
     <p>${why}</p>
     <ul>
-      ${findings.slice(0, SHOWN).map(
-        ({ subject, what, fix }) => html`<li>
+      ${first.map(
+        (/** @type {any} */ { subject, what, fix }) => html`<li>
           <b>${subject}</b>: ${what}
           <div class="remedy">
             <code>${fix}</code>
@@ -130,7 +129,7 @@ function group(findings) {
         </li>`,
       )}
     </ul>
-    ${findings.length > SHOWN ? html`<p class="hint">and ${findings.length - SHOWN} more; swiftlite-doctor shows all</p>` : nothing}
+    ${count > first.length ? html`<p class="hint">and ${(count - first.length).toLocaleString("en")} more; swiftlite-doctor -v shows all</p>` : nothing}
   </article>`;
 }
 

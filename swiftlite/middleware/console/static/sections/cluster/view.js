@@ -69,7 +69,7 @@ export class ClusterView {
         <header class="standing">
           <h1>Cluster</h1>
           ${feed.cluster
-            ? html`<p class="verdict is-${status}" role="status">${icon(ICONS[status])}${verdictText(feed.cluster.findings)}</p>`
+            ? html`<p class="verdict is-${status}" role="status">${icon(ICONS[status])}${verdictText(feed.cluster.counts)}</p>`
             : nothing}
           <span class="space"></span>
           <span class="hint seen">${feed.cluster ? `Seen ${ageText(Date.now() / 1000 - feed.cluster.taken)} ago` : "Asking the nodes…"}</span>
