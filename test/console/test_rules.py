@@ -242,19 +242,17 @@ def look(taken, *servers):
 
 
 def test_what_came_between_two_looks(page):
-    before = look(
-        100, ["proxy", "[::1]:8080", 100, 5, 10, [50, 90, 100]], ["object", "10.0.0.1:6200", 1000, 0, 1, [1000] * 3]
-    )
+    before = look(100, ["proxy", "[::1]:8080", 100, 5, [50, 90, 100]], ["object", "10.0.0.1:6200", 1000, 0, [1000] * 3])
     after = look(
         102,
-        ["proxy", "[::1]:8080", 110, 7, 11, [60, 100, 110]],
-        ["object", "10.0.0.1:6200", 4, 0, 0.2, [2, 4, 4]],  # started anew
-        ["object", "10.0.0.2:6200", 9, 0, 1, [9, 9, 9]],  # not seen before
+        ["proxy", "[::1]:8080", 110, 7, [60, 100, 110]],
+        ["object", "10.0.0.1:6200", 4, 0, [2, 4, 4]],  # started anew
+        ["object", "10.0.0.2:6200", 9, 0, [9, 9, 9]],  # not seen before
     )
     point = js(page, "requests", "pointBetween", before, after)
     assert set(point["kinds"]) == {"proxy", "object"} and set(point["hosts"]) == {"::1", "10.0.0.1"}
     proxy = point["kinds"]["proxy"]
-    assert (proxy["rate"], proxy["errors"], proxy["mean"]) == (5, 1, pytest.approx(0.1))
+    assert (proxy["rate"], proxy["errors"]) == (5, 1)
     assert (proxy["half"], proxy["slow"]) == (pytest.approx(0.05), pytest.approx(0.099))
     assert point["kinds"]["object"]["rate"] == 2
     assert js(page, "requests", "pointBetween", None, after) is None

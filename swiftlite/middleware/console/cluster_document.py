@@ -76,8 +76,6 @@ def _server(asked: Asked) -> dict[str, Any]:
         "address": server.address,
         "problem": asked.problem,
         "version": asked.word("version", "version"),
-        "unanswered": sorted(check for check in asked.problems if check != METRICS) if server.kind in PASSES else [],
-        "started": asked.figure("facts", "started"),
     }
     if server.kind in PASSES and not asked.problem:
         told["passes"] = {daemon.program: last_pass(asked, daemon.check) for daemon in PASSES[server.kind]}
@@ -85,7 +83,7 @@ def _server(asked: Asked) -> dict[str, Any]:
     if server.kind == "object" and not asked.problem:
         told["updates"], told["oldest_update"] = pending(asked)
         told["handoffs"] = asked.figure("facts", "passes", "handoffs_left")
-        told["expired"] = asked.figure("facts", "passes", "object_expiration_last")
+        told["passes"]["object-expirer"] = asked.figure("facts", "passes", "object_expiration_last")
     return told
 
 
@@ -185,15 +183,15 @@ def agreement(ring: RingFacts, servers: Sequence[Asked]) -> dict[str, Any]:
 def requests_document(taken: float, servers: Iterable[Asked]) -> dict[str, Any]:
     """What servers have answered since each was started; the page shows what came between two of these.
 
-    Of each server: kind, address, requests, those answered with 5xx, seconds that all took together, and how many took no
-    longer than each of ``ends`` (the last has no end).
+    Of each server: kind, address, requests, those answered with 5xx, and how many took no longer than each of ``ends`` (the
+    last has no end).
     """
     read = [(asked.server, Requests.read(asked.table(METRICS))) for asked in servers]
     told = [(server, requests) for server, requests in read if requests is not None]
     ends = sorted({end for _, requests in told for end in requests.buckets})
     rows = [
         [
-            *(server.kind, server.address, requests.count, requests.errors, round(requests.seconds, 6)),
+            *(server.kind, server.address, requests.count, requests.errors),
             _cumulative(requests, ends),
         ]
         for server, requests in told

@@ -1,6 +1,7 @@
 """What the console tells administrators, made of plain values; and of real servers that answer, fail or are silent."""
 
 import json
+import socket
 from array import array
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from swiftlite.common.concurrency import sleep, spawn
 from swiftlite.core.metrics_text import Sample
 from swiftlite.middleware.console import cluster, cluster_document
 from swiftlite.middleware.console.cluster import ClusterWatch, RingFiles
@@ -106,7 +108,12 @@ def test_a_fault_of_many_nodes_is_one_fault():
 
 def test_a_server_tells_of_its_daemons():
     [server] = document(storage())["servers"]
-    assert server["passes"] == {"object-replicator": NOW - 120, "object-updater": None, "object-auditor": None}
+    assert server["passes"] == {
+        "object-replicator": NOW - 120,
+        "object-updater": None,
+        "object-auditor": None,
+        "object-expirer": None,
+    }
     assert (server["quarantined"], server["updates"], server["oldest_update"]) == (2, 3, NOW - 300)
 
 
@@ -194,9 +201,35 @@ def test_requests_are_told_of_each_server():
     )
     assert (made["taken"], made["ends"], made["silent"]) == (NOW, [0.1, 0.2], 1)
     assert made["servers"] == [
-        ["proxy", "10.0.0.1:8080", 5, 1, 2.5, [3, 3, 5]],
-        ["object", "10.0.0.1:6200", 7, 1, 2.5, [0.0, 4, 7]],
+        ["proxy", "10.0.0.1:8080", 5, 1, [3, 3, 5]],
+        ["object", "10.0.0.1:6200", 7, 1, [0.0, 4, 7]],
     ]
+
+
+# --- real servers ---
+
+
+def test_a_server_that_hangs_keeps_nobody_waiting(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        place = {"ip": "127.0.0.1", "port": hanging.getsockname()[1]}
+        data = format.RingData([device(0, **place)], 31, [array("H", [0, 0])], version=1)
+        (tmp_path / "object.ring.gz").write_bytes(format.dump_v1(data))
+        options = ConsoleOptions(swift_dir=str(tmp_path), cluster_timeout=0.3)
+        documents = ClusterWatch(options, ("127.0.0.1", "8080")).documents
+        looking = [spawn(documents[name].get) for name in ("cluster.json", "requests.json")]
+        turns = 0
+        while not all(thread.dead for thread in looking):
+            turns += 1
+            sleep(0.01)
+        made, requests = (json.loads(thread.wait()) for thread in looking)
+    assert turns > 10  # others had theirs meanwhile
+    assert [(server["kind"], bool(server["problem"])) for server in made["servers"]] == [
+        ("proxy", False),
+        ("object", True),
+    ]
+    assert made["hosts"][0]["up"] == 1
+    assert requests["silent"] + len(requests["servers"]) == 2
+    assert "object" not in {row[0] for row in requests["servers"]}
 
 
 # --- the proxy's own place ---

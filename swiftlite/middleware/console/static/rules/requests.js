@@ -1,11 +1,11 @@
 /** What servers did between two looks at their counters. Pure. */
 
 /**
- * @typedef {[kind: string, address: string, count: number, errors: number, seconds: number, buckets: number[]]} ServerCounts
+ * @typedef {[kind: string, address: string, count: number, errors: number, buckets: number[]]} ServerCounts
  * @typedef {{taken: number, ends: number[], silent: number, servers: ServerCounts[]}} Look  requests.json
- * @typedef {{count: number, errors: number, seconds: number, buckets: number[]}} Counts
- * @typedef {{rate: number, errors: number, mean: number|null, half: number|null, most: number|null, slow: number|null}} Figures
- *   requests and 5xx a second; seconds of a request: on average, and within which 50, 95 and 99 % were answered
+ * @typedef {{count: number, errors: number, buckets: number[]}} Counts
+ * @typedef {{rate: number, errors: number, half: number|null, most: number|null, slow: number|null}} Figures
+ *   requests and 5xx a second; seconds within which 50, 95 and 99 % were answered
  * @typedef {{taken: number, kinds: Record<string, Figures>, hosts: Record<string, Figures>}} Point
  */
 
@@ -45,10 +45,10 @@ export function hostOf(address) {
 
 /** All of it, where the server was started anew in between. @param {ServerCounts} before @param {ServerCounts} after @returns {Counts} */
 function since(before, after) {
-  const [, , count, errors, seconds, buckets] = after;
-  if (before[2] > count) return { count, errors, seconds, buckets };
-  const recent = buckets.map((value, index) => Math.max(0, value - (before[5][index] ?? 0)));
-  return { count: count - before[2], errors: errors - before[3], seconds: seconds - before[4], buckets: recent };
+  const [, , count, errors, buckets] = after;
+  if (before[2] > count) return { count, errors, buckets };
+  const recent = buckets.map((value, index) => Math.max(0, value - (before[4][index] ?? 0)));
+  return { count: count - before[2], errors: errors - before[3], buckets: recent };
 }
 
 /** @param {Counts|undefined} one @param {Counts} other @returns {Counts} */
@@ -57,7 +57,6 @@ function sum(one, other) {
   return {
     count: one.count + other.count,
     errors: one.errors + other.errors,
-    seconds: one.seconds + other.seconds,
     buckets: other.buckets.map((value, index) => value + (one.buckets[index] ?? 0)),
   };
 }
@@ -68,7 +67,6 @@ function figuresOf(counts, ends, seconds) {
   return {
     rate: counts.count / seconds,
     errors: counts.errors / seconds,
-    mean: counts.count > 0 ? counts.seconds / counts.count : null,
     half: within(0.5),
     most: within(0.95),
     slow: within(0.99),

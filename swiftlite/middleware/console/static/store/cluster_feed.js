@@ -13,6 +13,8 @@ export class ClusterFeed extends EventTarget {
     this.problem = "";
     /** @type {any} cluster.json */
     this.cluster = null;
+    /** When it came, by our own clock, in milliseconds. */
+    this.received = 0;
     /** @type {import("../rules/requests.js").Look|null} */
     this.requests = null;
     /** @type {import("../rules/requests.js").Point[]} */
@@ -81,6 +83,7 @@ export class ClusterFeed extends EventTarget {
     const found = await this.session.document("cluster.json", this.stop.signal);
     if (this.cluster && found.taken <= this.cluster.taken) return;
     this.cluster = found;
+    this.received = Date.now();
     const counts = found.servers.map((/** @type {any} */ server) => server.updates).filter(Number.isFinite);
     const updates = counts.length ? counts.reduce((/** @type {number} */ sum, /** @type {number} */ count) => sum + count, 0) : null;
     this.updates = [...this.updates, { taken: found.taken, updates }].slice(-MOST_POINTS);

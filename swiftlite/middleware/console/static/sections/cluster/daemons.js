@@ -8,6 +8,7 @@ const PROGRAMS = [
   ["object-replicator", "Object replicator"],
   ["object-auditor", "Object auditor"],
   ["object-updater", "Object updater"],
+  ["object-expirer", "Object expirer"],
   ["container-replicator", "Container replicator"],
   ["container-auditor", "Container auditor"],
   ["container-updater", "Container updater"],

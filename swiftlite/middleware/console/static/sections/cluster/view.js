@@ -72,7 +72,7 @@ export class ClusterView {
             ? html`<p class="verdict is-${status}" role="status">${icon(ICONS[status])}${verdictText(feed.cluster.counts)}</p>`
             : nothing}
           <span class="space"></span>
-          <span class="hint seen">${feed.cluster ? `Seen ${ageText(Date.now() / 1000 - feed.cluster.taken)} ago` : "Asking the nodes…"}</span>
+          <span class="hint seen">${feed.cluster ? `Seen ${ageText((Date.now() - feed.received) / 1000)} ago` : "Asking the nodes…"}</span>
           <button type="button" aria-pressed=${feed.isPaused} @click=${() => feed.pause(!feed.isPaused)}>
             ${icon(feed.isPaused ? "play" : "pause")}Pause
           </button>
