@@ -13,7 +13,7 @@ LONGEST_FIRST = (
     *("test_metrics.py", "test_daemon_life.py", "test_tracing.py", "test_tls.py"),
     *("test_peer_differences.py", "test_peer_database_differences.py", "test_peer_database_replication.py"),
     *("test_filters_tables.py", "test_peer_filters.py", "test_systemd.py"),
-    *("test_uploads.py", "test_objects.py"),
+    *("test_uploads.py", "test_administration.py", "test_objects.py"),
     *("test_peer_cluster.py", "test_peer_expirer.py", "test_peer_links.py", "test_peer_large_objects.py"),
     *("test_peer_copy_and_versions.py", "test_peer_histories.py", "test_peer_listings.py", "test_peer_reaper.py"),
 )

@@ -1,115 +1,25 @@
-"""What this machine's own files say of its cluster: rings, builders, swift.conf, certificates, the proxy's memcached."""
+"""What the conf files of this machine's servers lead to: their errors, certificates, proxies, the proxy's memcached."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 import re
 import socket
 import ssl
 from collections.abc import Iterable, Iterator
 
-from swiftlite.cli.cluster_facts import (
-    BuilderFacts,
-    CertificateFacts,
-    ConfFacts,
-    MemcachedFacts,
-    RingFacts,
-    SwiftConfFacts,
-)
 from swiftlite.cli.conf_places import find_confs
 from swiftlite.cli.findings import ERROR, Report, in_order
 from swiftlite.common.conf_lines import DEFAULT, read_outline
 from swiftlite.common.config import ConfFile, ConfigError
 from swiftlite.common.unknown_options import pipeline_sections
 from swiftlite.core.certificates import not_after
-from swiftlite.ring import format
-from swiftlite.ring.format import RingError
+from swiftlite.watch.facts import CertificateFacts, ConfFacts, MemcachedFacts
 
-_RING = re.compile(r"^(account|container|object(-[1-9][0-9]*)?)\.ring\.gz$")
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _CERTIFICATE_OPTIONS = ("cert_file", "backend_cert_file", "backend_ca_file")
 SERVERS = ("proxy-server", "object-server", "container-server", "account-server")
-_WORDS_OF_SAMPLES = ("changeme", "%RANDOM%", "%SWIFT_HASH_PATH_SUFFIX%")
-
-
-def md5_of(path: str) -> str:
-    """MD5 of a file, as recon tells it; raises OSError."""
-    with open(path, "rb") as file:
-        return hashlib.md5(file.read(), usedforsecurity=False).hexdigest()
-
-
-# --- rings ---
-
-
-def ring_names(swift_dir: str) -> list[str]:
-    """The rings whose files are in a directory; raises OSError."""
-    found = (_RING.match(name) for name in os.listdir(swift_dir))
-    return sorted(match[1] for match in found if match)
-
-
-def ring_facts(swift_dir: str, name: str, with_builder: bool = True) -> RingFacts:
-    """What a ring file says, and the builder beside it if that is wanted and there is one."""
-    path = os.path.join(swift_dir, f"{name}.ring.gz")
-    try:
-        ring = format.load(path)
-        md5 = md5_of(path)
-    except (RingError, OSError) as error:
-        return RingFacts(name, path, problem=str(error))
-    return RingFacts(
-        name,
-        path,
-        md5,
-        replicas=ring.replicas,
-        part_power=32 - ring.part_shift,
-        next_part_power=ring.next_part_power,
-        devices=tuple(device for device in ring.devices if device),
-        builder=_builder_facts(os.path.join(swift_dir, f"{name}.builder"), ring) if with_builder else None,
-    )
-
-
-def _builder_facts(path: str, ring: format.RingData) -> BuilderFacts | None:
-    if not os.path.exists(path):
-        return None
-    # Only who has builders waits for what they need.
-    from swiftlite.ring.builder import RingBuilder
-
-    try:
-        builder = RingBuilder.load(path)
-        builder.measure_dispersion()
-        return BuilderFacts(
-            path,
-            has_changes=builder.devices_changed,
-            is_written=builder.ring_data() == ring,
-            balance=builder.balance,
-            dispersion=builder.dispersion,
-            overload=builder.overload,
-            required_overload=builder.required_overload(),
-            min_part_hours=builder.min_part_hours,
-            seconds_until_move=builder.seconds_until_move,
-        )
-    except (RingError, OSError) as error:
-        return BuilderFacts(path, problem=str(error))
-
-
-# --- swift.conf ---
-
-
-def swift_conf_facts(swift_dir: str) -> SwiftConfFacts:
-    """This machine's swift.conf."""
-    path = os.path.join(swift_dir, "swift.conf")
-    try:
-        options = ConfFile.load(path).section("swift-hash")
-        secrets = tuple(options.get(f"swift_hash_path_{name}", "") for name in ("prefix", "suffix"))
-        return SwiftConfFacts(path, md5_of(path), secrets=tuple(filter(None, secrets)))
-    except (ConfigError, OSError) as error:
-        return SwiftConfFacts(path, problem=str(error))
-
-
-def is_of_a_sample(secret: str) -> bool:
-    """Whether a hash prefix or suffix is what a sample conf has, which everybody knows."""
-    return secret in _WORDS_OF_SAMPLES
 
 
 # --- certificates ---

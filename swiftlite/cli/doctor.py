@@ -8,18 +8,9 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from itertools import chain
 from time import time
 from typing import NoReturn, TextIO
 
-from swiftlite.cli import (
-    doctor_rules_agreement,
-    doctor_rules_daemons,
-    doctor_rules_devices,
-    doctor_rules_hosts,
-    doctor_rules_rings,
-)
-from swiftlite.cli.cluster_facts import CertificateFacts, ClusterView, MemcachedFacts
 from swiftlite.cli.cluster_files import (
     ask_memcached,
     certificate_files,
@@ -27,15 +18,15 @@ from swiftlite.cli.cluster_files import (
     certificate_of_server,
     conf_facts,
     memcached_servers,
-    ring_facts,
-    ring_names,
-    swift_conf_facts,
 )
-from swiftlite.cli.cluster_view import CONCURRENCY, TIMEOUT, Gatherer, clients_of_nodes, server_at, servers_of
-from swiftlite.cli.doctor_findings import CRITICAL, NOTICE, SEVERITIES, WARNING, Finding, Limits, Rule
 from swiftlite.cli.tool import printable, tool
 from swiftlite.common.config import StartError
 from swiftlite.common.memcached import parse_server
+from swiftlite.watch.facts import CertificateFacts, ClusterView, MemcachedFacts
+from swiftlite.watch.files import ring_facts, ring_names, swift_conf_facts
+from swiftlite.watch.findings import CRITICAL, NOTICE, SEVERITIES, WARNING, Finding, Limits
+from swiftlite.watch.gathering import CONCURRENCY, TIMEOUT, Gatherer, clients_of_nodes, server_at, servers_of
+from swiftlite.watch.judging import findings, worst
 from swiftlite.wire.direct import parse_host
 
 HEALTHY, WARNINGS, CRITICALS, UNKNOWN = 0, 1, 2, 3
@@ -44,21 +35,12 @@ HEALTHY, WARNINGS, CRITICALS, UNKNOWN = 0, 1, 2, 3
 SHOWN = 10
 """Findings of a kind that are shown unless all are wanted."""
 
-RULES: tuple[Rule, ...] = (
-    *doctor_rules_hosts.RULES,
-    *doctor_rules_devices.RULES,
-    *doctor_rules_agreement.RULES,
-    *doctor_rules_daemons.RULES,
-    *doctor_rules_rings.RULES,
-)
-
 USAGE = "[--swiftdir DIR] [--json] [--quiet] [options]"
 DESCRIPTION = """Ask every server that the rings of this machine name how it is, and look at the files here. Show what is
 wrong, why it matters, and a command that repairs it. Nothing is changed.
 
 Exit codes: 0 healthy, 1 warnings, 2 something critical, 3 could not look."""
 
-_ORDER = {severity: -number for number, severity in enumerate(SEVERITIES)}
 _COLOURS = {CRITICAL: "\x1b[31m", WARNING: "\x1b[33m", NOTICE: "\x1b[2m"}
 _LIMITS = {
     "clock_skew": ("SECONDS", "clocks may differ by less; ten times that is critical"),
@@ -135,16 +117,9 @@ def _memcached(swift_dir: str, timeout: float) -> Iterator[MemcachedFacts]:
 # --- judging ---
 
 
-def findings(view: ClusterView, limits: Limits) -> list[Finding]:
-    """What is wrong, the worst first."""
-    found = chain.from_iterable(rule(view, limits) for rule in RULES)
-    return sorted(found, key=lambda finding: (_ORDER[finding.severity], finding.code, finding.subject))
-
-
 def exit_code(found: Sequence[Finding]) -> int:
     """What monitoring is told."""
-    severities = {finding.severity for finding in found}
-    return CRITICALS if CRITICAL in severities else WARNINGS if WARNING in severities else HEALTHY
+    return {CRITICAL: CRITICALS, WARNING: WARNINGS}.get(worst(found), HEALTHY)
 
 
 # --- showing ---
@@ -159,14 +134,14 @@ def show(view: ClusterView, found: Sequence[Finding], output: TextIO, most: int 
     kinds: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in found:
         kinds.setdefault((finding.severity, finding.code, finding.why), []).append(finding)
-    for (severity, code, why), findings in kinds.items():
+    for (severity, code, why), alike in kinds.items():
         colour, end = (_COLOURS[severity], "\x1b[0m") if is_terminal else ("", "")
         print(f"{colour}{severity.upper()} {code}{end}: {printable(why)}", file=output)
-        for finding in findings[:most]:
+        for finding in alike[:most]:
             subject, what, fix = map(printable, (finding.subject, finding.what, finding.fix))
             print(f"  {subject}: {what}\n    {fix}", file=output)
-        if most is not None and len(findings) > most:
-            print(f"  and {len(findings) - most} more; -v shows all", file=output)
+        if most is not None and len(alike) > most:
+            print(f"  and {len(alike) - most} more; -v shows all", file=output)
     counts = [f"{sum(one.severity == severity for one in found)} {severity}" for severity in reversed(SEVERITIES)]
     verdict = "healthy" if exit_code(found) == HEALTHY else ", ".join(counts[:2])
     print(f"{len(view.servers)} servers and {len(view.rings)} rings: {verdict}", file=output)
@@ -174,7 +149,7 @@ def show(view: ClusterView, found: Sequence[Finding], output: TextIO, most: int 
 
 def as_json(view: ClusterView, found: Sequence[Finding]) -> str:
     """The findings for a program."""
-    status = ("healthy", "warning", "critical")[exit_code(found)]
+    status = worst(found) if exit_code(found) != HEALTHY else "healthy"
     facts = {"status": status, "taken": view.taken, "servers": len(view.servers)}
     return json.dumps({**facts, "findings": [finding.as_json() for finding in found]}, indent=2)
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from swiftlite.cli import recon_checks as checks
-from swiftlite.cli.cluster_facts import Asked, RingFacts, Server
-from swiftlite.cli.cluster_files import md5_of, ring_facts, ring_names
-from swiftlite.cli.cluster_view import CONCURRENCY, TIMEOUT, Gatherer, clients_of_nodes, servers_of
 from swiftlite.cli.recon_checks import Check, Context, Section
 from swiftlite.cli.recon_tables import lines_of, tables_of
 from swiftlite.cli.tool import FAILURE, SUCCESS, ToolError, parser, printable, tool
 from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.watch.facts import Asked, RingFacts, Server
+from swiftlite.watch.files import md5_of, ring_facts, ring_names
+from swiftlite.watch.gathering import CONCURRENCY, TIMEOUT, Gatherer, clients_of_nodes, servers_of
 
 KINDS = ("account", "container", "object")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from swiftlite.cli.cluster_facts import Asked, number
+from swiftlite.watch.facts import Asked, number
 
 Values = Sequence["float | None"]
 

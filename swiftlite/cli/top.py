@@ -10,13 +10,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swiftlite.cli.cluster_facts import Server
-from swiftlite.cli.cluster_files import local_proxies, ring_facts, ring_names
-from swiftlite.cli.cluster_view import CONCURRENCY, METRICS, Gatherer, clients_of_nodes, server_at, servers_of
+from swiftlite.cli.cluster_files import local_proxies
 from swiftlite.cli.tool import FAILURE, SUCCESS, ToolError, parser, tool
 from swiftlite.cli.top_frame import Line, State, frame, pressed
-from swiftlite.cli.top_rows import Look
 from swiftlite.common.concurrency import GreenThread, sleep, spawn
+from swiftlite.watch.facts import Server
+from swiftlite.watch.files import ring_facts, ring_names
+from swiftlite.watch.gathering import CONCURRENCY, METRICS, Gatherer, clients_of_nodes, server_at, servers_of
+from swiftlite.watch.rows import Look
 from swiftlite.wire.direct import parse_host
 
 USAGE = "[--swiftdir DIR] [--once] [--interval SECONDS] [options]"

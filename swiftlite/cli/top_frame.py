@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from swiftlite.cli.cluster_view import METRICS
-from swiftlite.cli.doctor_findings import size
-from swiftlite.cli.doctor_rules_hosts import limited_nodes
 from swiftlite.cli.tool import printable
-from swiftlite.cli.top_rows import HostRow, Look, chosen, device_rows, host_rows, requests_since, together
+from swiftlite.watch.findings import size
+from swiftlite.watch.gathering import METRICS
+from swiftlite.watch.rows import HostRow, Look, chosen, device_rows, host_rows, requests_since, together
+from swiftlite.watch.rules_hosts import limited_nodes
 
 HOSTS, DEVICES = "hosts", "devices"
 HELP = "q quit  s sort  r reverse  d hosts/devices  / filter  p pause  space look now"

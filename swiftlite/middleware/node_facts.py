@@ -169,12 +169,23 @@ def device_facts(name: str, path: str, counts_updates: bool, mount_check: bool) 
             "inodes": disk.f_files,
             "inodes_free": disk.f_favail,
             "read_only": bool(disk.f_flag & os.ST_RDONLY),
+            "quarantined": sum(quarantine_counts(path).values()),
         }
         if counts_updates:
             facts |= spool_facts(path)
     except OSError as error:
         facts["problem"] = error.strerror or str(error)
     return facts
+
+
+def quarantine_counts(path: str) -> dict[str, int]:
+    """How many things of each kind (``objects``, ``objects-1``…) are in a device's quarantine.
+
+    :raises OSError: when it cannot be looked into
+    """
+    directory = os.path.join(path, "quarantined")
+    # A directory's links, but for its own and that of its parent.
+    return {kind: max(os.lstat(os.path.join(directory, kind)).st_nlink - 2, 0) for kind in _listed(directory)}
 
 
 def spool_facts(path: str) -> dict[str, Any]:

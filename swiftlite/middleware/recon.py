@@ -22,7 +22,7 @@ from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.web import Answer
 from swiftlite.core import node_state
 from swiftlite.core.names import quote_wsgi
-from swiftlite.middleware.node_facts import NodeFacts
+from swiftlite.middleware.node_facts import NodeFacts, quarantine_counts
 
 CACHED: dict[str, tuple[str, tuple[str, ...]]] = {
     "async": ("object", ("async_pending", "async_pending_last")),
@@ -163,17 +163,14 @@ class Recon:
         return [{"device": name, **_usage(path)} for name, path in self._device_paths()]
 
     def quarantined(self) -> dict[str, Any]:
-        """How many things are in quarantine: a directory's links, but for its own and that of its parent."""
+        """How many things are in quarantine, on all devices together."""
         links: dict[str, int] = {}
         for _, path in self._device_paths():
-            directory = os.path.join(path, "quarantined")
             try:
-                for kind in os.listdir(directory):
-                    links[kind] = links.get(kind, 0) + max(os.lstat(os.path.join(directory, kind)).st_nlink - 2, 0)
-            except FileNotFoundError:
-                pass
+                for kind, count in quarantine_counts(path).items():
+                    links[kind] = links.get(kind, 0) + count
             except OSError as error:
-                self.log.error("recon: cannot look into %s: %s", directory, error.strerror)
+                self.log.error("recon: cannot look into %s/quarantined: %s", path, error.strerror)
         return node_state.quarantined(links)
 
     # --- files of the cluster ---

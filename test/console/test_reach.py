@@ -1,18 +1,11 @@
 """The console for everybody: by keyboard alone, with a screen reader, on a phone, in the dark."""
 
-from pathlib import Path
-
-import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
+from console.axe import audit
 from console.desk import Desk
 
-AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-AUDIT = """async () => {
-    const {violations} = await axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]});
-    return violations.map(({id, nodes}) => [id, ...nodes.map(({html, failureSummary}) => `${html} ${failureSummary}`)]);
-}"""
 PHONE = {"width": 390, "height": 844}
 
 
@@ -27,13 +20,6 @@ def stored(cluster):
         "a rather long name of an object that does not fit on a phone's screen.txt",
     ):
         connection.put_object("walk", name, b"contents of " + name.encode(), content_type="text/plain")
-
-
-def audit(page: Page) -> None:
-    """axe finds nothing."""
-    if not page.evaluate("() => Boolean(window.axe)"):
-        page.evaluate(AXE)
-    assert page.evaluate(AUDIT) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

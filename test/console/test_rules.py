@@ -232,3 +232,119 @@ def test_manifests_name_every_segment(page):
 )
 def test_sizes(page, bytes_, text):
     assert js(page, "sizes", "sizeText", bytes_) == text
+
+
+# --- the administrators' section ---
+
+
+def look(taken, *servers):
+    return {"taken": taken, "ends": [0.1, 1], "silent": 0, "servers": list(servers)}
+
+
+def test_what_came_between_two_looks(page):
+    before = look(100, ["proxy", "[::1]:8080", 100, 5, [50, 90, 100]], ["object", "10.0.0.1:6200", 1000, 0, [1000] * 3])
+    after = look(
+        102,
+        ["proxy", "[::1]:8080", 110, 7, [60, 100, 110]],
+        ["object", "10.0.0.1:6200", 4, 0, [2, 4, 4]],  # started anew
+        ["object", "10.0.0.2:6200", 9, 0, [9, 9, 9]],  # not seen before
+    )
+    point = js(page, "requests", "pointBetween", before, after)
+    assert set(point["kinds"]) == {"proxy", "object"} and set(point["hosts"]) == {"::1", "10.0.0.1"}
+    proxy = point["kinds"]["proxy"]
+    assert (proxy["rate"], proxy["errors"]) == (5, 1)
+    assert (proxy["half"], proxy["slow"]) == (pytest.approx(0.05), pytest.approx(0.099))
+    assert point["kinds"]["object"]["rate"] == 2
+    assert js(page, "requests", "pointBetween", None, after) is None
+    assert js(page, "requests", "pointBetween", after, after) is None
+
+
+@pytest.mark.parametrize(
+    ("counts", "share", "seconds"),
+    [
+        ([0, 0, 0], 0.5, None),
+        ([10, 10, 10], 0.5, 0.05),
+        ([0, 10, 10], 0.5, 0.55),
+        ([5, 5, 10], 0.99, 1),
+        ([], 0.5, None),
+    ],
+)
+def test_quantiles_of_buckets(page, counts, share, seconds):
+    assert js(page, "requests", "quantile", [0.1, 1], counts, share) == (
+        seconds if seconds is None else pytest.approx(seconds)
+    )
+
+
+def test_only_the_last_points_are_remembered(page):
+    assert js(page, "requests", "withPoint", [1, 2, 3], 4, 3) == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("value", "top"), [(0, 1), (0.03, 0.05), (1, 1), (1.1, 2), (3, 5), (7, 10), (12, 20), (99, 100)]
+)
+def test_axes_end_at_round_numbers(page, value, top):
+    assert js(page, "chart", "niceTop", value) == pytest.approx(top)
+
+
+def test_lines_break_where_nothing_is_known(page):
+    bounds = {"from": 0, "to": 4, "top": 10}, {"width": 400, "height": 100}
+    path = js(page, "chart", "pathOf", [0, 10, None, 20, 5], [0, 1, 2, 3, 4], *bounds)
+    assert path == "M0.0 100.0h0.1L100.0 0.0M300.0 0.0h0.1L400.0 50.0"
+
+
+SORT = """async ([rows, words, isReversed]) => {
+    const {arranged} = await import("/console/rules/sorting.js");
+    return arranged(rows, {words, text: (row) => row.name, value: (row) => row.value, isReversed}).map((row) => row.name);
+}"""
+
+
+@pytest.mark.parametrize(
+    ("words", "is_reversed", "names"),
+    [
+        ("", False, ["b 2", "a 1", "c 10", "none"]),
+        ("", True, ["c 10", "a 1", "b 2", "none"]),
+        ("1", False, ["a 1", "c 10"]),
+        ("C  1", False, ["c 10"]),
+        ("nothing", False, []),
+    ],
+)
+def test_rows_are_sorted_and_filtered(page, words, is_reversed, names):
+    rows = [
+        {"name": "none", "value": None},
+        *({"name": name, "value": value} for name, value in (("a 1", 2), ("b 2", 1), ("c 10", 30))),
+    ]
+    assert page.evaluate(SORT, [rows, words, is_reversed]) == names
+
+
+def test_addresses_are_sorted_by_their_numbers(page):
+    names = ["10.0.0.10 sdb", "10.0.0.9 sda", "10.0.0.10 sda"]
+    rows = [{"name": name, "value": name} for name in names]
+    assert page.evaluate(SORT, [rows, "", False]) == ["10.0.0.9 sda", "10.0.0.10 sda", "10.0.0.10 sdb"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("ageText", 0, "0 s"),
+        ("ageText", 119, "119 s"),
+        ("ageText", 180, "3 min"),
+        ("ageText", 86400 * 3, "3 d"),
+        ("ageText", None, "–"),
+        ("delayText", 0.0034, "3.40 ms"),
+        ("delayText", 2.5, "2.50 s"),
+        ("plainText", 12.345, "12.3"),
+        ("plainText", 12345.6, "12,346"),
+        ("percentText", 4.25, "4.3 %"),
+        ("percentText", 84.6, "85 %"),
+    ],
+)
+def test_figures(page, name, value, text):
+    assert js(page, "figures", name, value) == text
+
+
+@pytest.mark.parametrize(
+    ("critical", "warning", "text"),
+    [(0, 0, "Healthy"), (3, 0, "3 critical"), (0, 1, "1 warning"), (1, 2, "1 critical, 2 warnings")],
+)
+def test_how_things_stand(page, critical, warning, text):
+    assert js(page, "figures", "verdictText", {"critical": critical, "warning": warning, "notice": 7}) == text

@@ -23,6 +23,7 @@ LAYERS = [
     "wire",
     "db",
     ("obj", "container", "account", "proxy"),
+    "watch",
     "middleware",
     "cli",
     "testing",

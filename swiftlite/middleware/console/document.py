@@ -37,6 +37,8 @@ def config_document(options: ConsoleOptions, conf_path: str | None) -> Document:
         "storage_origins": list(options.storage_origins),
         "segment_size": options.segment_size,
         "parallel_uploads": options.parallel_uploads,
+        "cluster_age": options.cluster_age,
+        "requests_age": options.requests_age,
     }
     body = json.dumps(document, indent=2).encode() + b"\n"
     return Document(body, tuple(dict.fromkeys([*foreign, *options.storage_origins])))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from swiftlite.common.pipeline import WSGIApp
+from swiftlite.middleware.console.admin import AdminDocuments
 from swiftlite.middleware.console.assets import Asset, make_asset
 from swiftlite.middleware.console.document import Document
 
@@ -50,8 +51,9 @@ def content_security_policy(origins: Iterable[str]) -> str:
 class Console:
     """The filter. Requests for anything else cost one comparison of strings."""
 
-    def __init__(self, app: WSGIApp, assets: Mapping[str, Asset], document: Document) -> None:
+    def __init__(self, app: WSGIApp, assets: Mapping[str, Asset], document: Document, admin: AdminDocuments) -> None:
         self.app = app
+        self.admin = admin
         self.assets = {**assets, CONFIG: make_asset(document.body, "application/json")}
         self.headers = [("Content-Security-Policy", content_security_policy(document.origins)), *SECURITY_HEADERS]
 
@@ -72,6 +74,8 @@ class Console:
             return "405 Method Not Allowed", [("Allow", METHODS), *PLAIN], b"The console is only read.\n"
         if not name:
             return "301 Moved Permanently", [("Location", f"{ROOT}/"), *PLAIN], b""
+        if name[1:] in self.admin.names:
+            return self.admin.answer(environ, name[1:])
         asset = self.assets.get(name[1:])
         if asset is None:
             return "404 Not Found", [*PLAIN], b"The console has no such file.\n"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from swiftlite.common.config import option
+from swiftlite.wire.direct import parse_host
 
 LOGIN_KINDS = ("v1", "v3")
 SMALLEST_SEGMENT = 1024 * 1024
@@ -66,6 +67,25 @@ def parse_parallel(text: str) -> int:
     return count
 
 
+def parse_proxies(text: str) -> tuple[tuple[str, int], ...]:
+    """``ip:port`` of each, with blanks or commas between.
+
+    :raises ValueError: for what is none
+    """
+    return tuple(dict.fromkeys(parse_host(word) for word in text.replace(",", " ").split()))
+
+
+def parse_seconds(text: str) -> float:
+    """From a tenth of a second to an hour.
+
+    :raises ValueError: for what is not
+    """
+    seconds = float(text)
+    if not 0.1 <= seconds <= 3600:
+        raise ValueError("it must be from 0.1 to 3600")
+    return seconds
+
+
 def origin_of(url: str) -> str:
     """``https://host:port`` of a URL, in a form that a Content-Security-Policy can hold.
 
@@ -96,3 +116,15 @@ class ConsoleOptions:
         64 * 1024 * 1024, "bytes of a segment; larger files are uploaded in several", parse_segment_size
     )
     parallel_uploads: int = option(3, "files or segments that one browser uploads at once", parse_parallel)
+    cluster: bool = option(
+        True, "show reseller admins the cluster: its nodes, devices, rings and what is wrong with it"
+    )
+    proxies: tuple[tuple[str, int], ...] = option(
+        (), "ip:port of the cluster's other proxies, comma-separated, to be asked for /metrics", parse_proxies
+    )
+    cluster_age: float = option(
+        10.0, "seconds for which what the nodes told is good; each worker asks them when an admin looks", parse_seconds
+    )
+    requests_age: float = option(4.0, "the same for the numbers of requests, from the servers' /metrics", parse_seconds)
+    cluster_timeout: float = option(2.0, "seconds to wait for each answer of a node", parse_seconds)
+    swift_dir: str = option("/etc/swift", "directory of swift.conf and the rings")

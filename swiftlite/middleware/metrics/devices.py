@@ -10,6 +10,7 @@ from time import monotonic
 from swiftlite.common import metrics
 from swiftlite.common.concurrency import Event, ThreadPool, Timeout, spawn
 from swiftlite.common.metric_text import Sample
+from swiftlite.middleware.node_facts import quarantine_counts
 
 PATIENCE = 2.0
 """Seconds that an answer waits for disks; those that take longer cannot be used."""
@@ -89,16 +90,7 @@ def quarantined(path: str) -> dict[str, int]:
 
     Raises OSError.
     """
-    found = dict.fromkeys(("objects", "containers", "accounts"), 0)
-    directory = os.path.join(path, "quarantined")
-    try:
-        kinds = os.listdir(directory)
-    except FileNotFoundError:
-        return found
-    for kind in kinds:
-        # A directory's links: its own, its parent's, and one for each directory in it.
-        found[kind] = max(os.lstat(os.path.join(directory, kind)).st_nlink - 2, 0)
-    return found
+    return dict.fromkeys(("objects", "containers", "accounts"), 0) | quarantine_counts(path)
 
 
 def _may_be_device(path: str) -> bool:

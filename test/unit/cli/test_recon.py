@@ -8,9 +8,9 @@ import json
 import pytest
 
 from swiftlite.cli import recon, recon_checks
-from swiftlite.cli.cluster_facts import Asked, RingFacts, Server
 from swiftlite.cli.recon_checks import Context, Section, stats_of
 from swiftlite.cli.recon_tables import lines_of, tables_of
+from swiftlite.watch.facts import Asked, RingFacts, Server
 
 GB = 10**9
 

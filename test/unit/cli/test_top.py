@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swiftlite.cli import top
-from swiftlite.cli.cluster_facts import Asked, Server
 from swiftlite.cli.top_frame import COLUMNS, DEVICES, HOSTS, State, frame, pressed
-from swiftlite.cli.top_rows import Look, chosen, device_rows, host_rows
 from swiftlite.core.metrics_text import Sample
+from swiftlite.watch.facts import Asked, Server
+from swiftlite.watch.rows import Look, chosen, device_rows, host_rows
 
 TB = 10**12
 NOW = 10000.0

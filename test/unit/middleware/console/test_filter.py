@@ -187,6 +187,9 @@ def test_keystone_and_storage_elsewhere_may_be_asked(inside):
         ("segment_size", "1000"),
         ("segment_size", "much"),
         ("parallel_uploads", "0"),
+        ("proxies", "10.0.0.1"),
+        ("cluster_age", "0"),
+        ("cluster_timeout", "1e9"),
     ],
 )
 def test_bad_options_are_named(option, text):

@@ -5,6 +5,7 @@
  * object with `show(parts)`, called with the decoded parts of the address behind `#/<id>/` whenever these change, and
  * `close()`. `context` is `{session, config, jobs, go(parts)}`.
  */
+import { cluster } from "./cluster/section.js";
 import { files } from "./files/section.js";
 
-export const SECTIONS = [files];
+export const SECTIONS = [files, cluster];

@@ -13,6 +13,7 @@ export class Failure extends Error {
 
 /**
  * @typedef {object} Asked
+ * @property {string} [url]  instead of what follows from container, name and query
  * @property {string} [method]
  * @property {string} [container]
  * @property {string} [name]
@@ -33,6 +34,8 @@ export class Session extends EventTarget {
     this.storageUrl = ticket.storageUrl;
     /** @type {Record<string, any>} what /info says */
     this.info = {};
+    /** @type {{cluster?: boolean}} what the console shows this user besides files */
+    this.rights = {};
   }
 
   /** The account's name, as it stands in URLs. */
@@ -52,7 +55,8 @@ export class Session extends EventTarget {
   }
 
   /** @param {Asked} asked */
-  urlOf({ container, name, query = {} }) {
+  urlOf({ url, container, name, query = {} }) {
+    if (url) return url;
     const words = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
     const path = container === undefined ? "" : encodePath(container, name);
     const text = words.map(([key, value]) => `${key}=${encodeURIComponent(/** @type {string} */ (value))}`).join("&");
@@ -98,16 +102,34 @@ export class Session extends EventTarget {
     this.dispatchEvent(new Event("expired"));
   }
 
-  /** Find out what this store can do. */
+  /** Find out what this store can do, and what this user may see. */
   async learn() {
-    const response = await fetch(new URL("/info", this.storageUrl), { credentials: "omit" }).catch(() => null);
-    this.info = response?.ok ? await response.json() : {};
+    const rights = new URL("rights.json", document.baseURI);
+    [this.info, this.rights] = await Promise.all([
+      known(fetch(new URL("/info", this.storageUrl), { credentials: "omit" })),
+      known(fetch(rights, { headers: this.headers, credentials: "omit", cache: "no-store" })),
+    ]);
   }
+
+  /** What one of the console's own documents says. @param {string} name @param {AbortSignal} [signal] @throws {Failure} */
+  async document(name, signal) {
+    return (await this.ask({ url: new URL(name, document.baseURI).href, signal })).json();
+  }
+}
+
+/** What an answer says; nothing, where there is none. @param {Promise<Response>} asked @returns {Promise<Record<string, any>>} */
+async function known(asked) {
+  const response = await asked.catch(() => null);
+  return response?.ok ? response.json() : {};
 }
 
 /** @param {Response} response */
 async function reasonOf(response) {
   const type = response.headers.get("Content-Type") ?? "";
+  if (type === "application/json") {
+    const { problem } = await response.json();
+    if (typeof problem === "string") return problem;
+  }
   const text = response.body && type.startsWith("text/") ? (await response.text()).slice(0, 2000) : "";
   const plain = text.replace(/<[^>]*>/g, " ").replace(/\s+/g, " ").trim();
   const known = { 401: "You are not logged in any more.", 403: "You may not do this here.", 404: "It is not there." };

@@ -19,6 +19,12 @@ const SHAPES = {
   moon: svg`<path d="M20 14A8 8 0 0 1 10 4a8 8 0 1 0 10 10z"/>`,
   auto: svg`<circle cx="12" cy="12" r="9"/><path d="M12 3a9 9 0 0 1 0 18z" class="filled"/>`,
   exit: svg`<path d="M10 4H4v16h6M14 8l4 4-4 4M8 12h10"/>`,
+  pause: svg`<path d="M8 5v14M16 5v14"/>`,
+  play: svg`<path d="M7 4l12 8-12 8z"/>`,
+  good: svg`<circle cx="12" cy="12" r="9"/><path d="M8 12l3 3 5-6"/>`,
+  warning: svg`<path d="M12 3l10 18H2z"/><path d="M12 10v5M12 18v.01"/>`,
+  critical: svg`<path d="M8 3h8l5 5v8l-5 5H8l-5-5V8z"/><path d="M12 7v6M12 16v.01"/>`,
+  notice: svg`<circle cx="12" cy="12" r="9"/><path d="M12 11v5M12 8v.01"/>`,
   close: svg`<path d="M6 6l12 12M18 6L6 18"/>`,
 };
 

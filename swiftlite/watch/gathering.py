@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from swiftlite.cli.cluster_facts import Asked, RingFacts, Server
 from swiftlite.common.addresses import is_own, own_addresses
 from swiftlite.common.backend_tls import BackendTLS
 from swiftlite.common.concurrency import in_order
@@ -18,6 +17,7 @@ from swiftlite.core import metrics_text
 from swiftlite.core.json_text import load_json
 from swiftlite.http.client import Client
 from swiftlite.http.errors import BackendError
+from swiftlite.watch.facts import Asked, RingFacts, Server
 from swiftlite.wire.node_client import node_client
 
 CONCURRENCY = 30

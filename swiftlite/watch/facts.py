@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 MOST = 1e24
@@ -129,6 +130,7 @@ class RingFacts:
 
     :ivar name: ``account``, ``container``, ``object``, ``object-1``…
     :ivar devices: as the ring spells them, without gaps
+    :ivar assigned: device id -> replicas of partitions that it has, where they were counted
     """
 
     name: str
@@ -140,6 +142,8 @@ class RingFacts:
     next_part_power: int | None = None
     devices: Sequence[Mapping[str, Any]] = ()
     builder: BuilderFacts | None = None
+    version: int | None = None
+    assigned: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -211,6 +215,19 @@ class ClusterView:
                 if node not in seen:
                     seen.add(node)
                     yield asked
+
+    @cached_property
+    def machines(self) -> dict[str, list[Asked]]:
+        """The servers of each machine, by its IP."""
+        found: dict[str, list[Asked]] = {}
+        for asked in self.servers:
+            found.setdefault(asked.server.ip, []).append(asked)
+        return found
+
+    @cached_property
+    def placed(self) -> dict[tuple[str, str, str], Mapping[str, Any]]:
+        """What a ring says of a device, by the ring's name, the device's IP and its name."""
+        return {(ring.name, entry["ip"], entry["device"]): entry for ring in self.rings for entry in ring.devices}
 
     def ring(self, name: str) -> RingFacts | None:
         """The ring of a name."""

@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from fakes.ports import free_ports
-from swiftlite.cli import cluster_view
-from swiftlite.cli.cluster_facts import Asked, ClusterView, RingFacts, Server, SwiftConfFacts
-from swiftlite.cli.cluster_view import Gatherer, server_at, servers_of
+from swiftlite.watch import gathering
+from swiftlite.watch.facts import Asked, ClusterView, RingFacts, Server, SwiftConfFacts
+from swiftlite.watch.gathering import Gatherer, server_at, servers_of
 
 CHECKS = {"object": ("time", "version", "load")}
 
@@ -87,7 +87,7 @@ def test_one_answer_is_none(answer, problem):
 
 
 def test_an_endless_answer_is_not_read_to_its_end(monkeypatch):
-    monkeypatch.setattr(cluster_view, "MAX_ANSWER", 1000)
+    monkeypatch.setattr(gathering, "MAX_ANSWER", 1000)
     with Peer(good(version=(200, b" " * 200000))) as peer:
         [asked] = Gatherer().ask_all([peer.as_server], CHECKS)
     assert "longer than" in asked.problems["version"]

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from swiftlite.cli.cluster_facts import Asked, ClusterView, number
-from swiftlite.cli.doctor_findings import (
+from swiftlite.watch.facts import Asked, ClusterView, number
+from swiftlite.watch.findings import (
     CRITICAL,
     DAY,
     NOTICE,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from shlex import quote
 
-from swiftlite.cli.cluster_facts import Asked, ClusterView
-from swiftlite.cli.cluster_view import METRICS
-from swiftlite.cli.doctor_findings import (
+from swiftlite.watch.facts import Asked, ClusterView
+from swiftlite.watch.findings import (
     CRITICAL,
     DAY,
     NOTICE,
@@ -21,6 +20,7 @@ from swiftlite.cli.doctor_findings import (
     span,
     unit,
 )
+from swiftlite.watch.gathering import METRICS
 
 SPARE_FILES = 256
 """Open files that a server needs besides those of its clients."""

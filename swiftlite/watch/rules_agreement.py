@@ -9,9 +9,9 @@ from collections.abc import Hashable, Iterator, Mapping
 from statistics import median
 from typing import TypeVar
 
-from swiftlite.cli.cluster_facts import Asked, ClusterView
-from swiftlite.cli.cluster_files import is_of_a_sample
-from swiftlite.cli.doctor_findings import (
+from swiftlite.watch.facts import Asked, ClusterView
+from swiftlite.watch.files import is_of_a_sample
+from swiftlite.watch.findings import (
     CRITICAL,
     WARNING,
     Finding,

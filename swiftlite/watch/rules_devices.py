@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from shlex import quote
 from typing import Any, NamedTuple
 
-from swiftlite.cli.cluster_facts import Asked, ClusterView, Server, number
-from swiftlite.cli.doctor_findings import (
+from swiftlite.watch.facts import Asked, ClusterView, Server, number
+from swiftlite.watch.findings import (
     CRITICAL,
     NOTICE,
     WARNING,
@@ -30,8 +30,7 @@ def _rings_of(view: ClusterView, server: Server, device: str) -> list[tuple[Serv
     """The rings that know a device, each with the server that serves it there."""
     return [
         (asked.server, ring)
-        for asked in view.servers
-        if asked.server.ip == server.ip
+        for asked in view.machines.get(server.ip, ())
         for ring, names in asked.server.devices.items()
         if device in names
     ]
@@ -94,8 +93,8 @@ def unmounted(view: ClusterView, limits: Limits) -> Iterator[Finding]:
 
 
 def _devices_in_rings(view: ClusterView, node: Asked) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for asked in view.servers:
-        if asked.server.ip == node.server.ip and asked.root in ("", node.root):
+    for asked in view.machines.get(node.server.ip, ()):
+        if asked.root in ("", node.root):
             yield from asked.server.devices.items()
 
 
@@ -162,6 +161,8 @@ def full(view: ClusterView, limits: Limits) -> Iterator[Finding]:
     average = sum(fill.used for _, fill in everywhere) / len(everywhere) if everywhere else 0.0
     for asked, fill in everywhere:
         subject = f"{asked.server.ip}:{asked.root}/{fill.device}"
+        if max(fill.used, fill.inodes_used) < limits.fill_warning and fill.free >= _reserve(asked, fill.total):
+            continue
         fix = _relieve(view, asked, fill.device, average >= limits.fill_warning)
         if fill.free < _reserve(asked, fill.total):
             what = f"{size(fill.free)} are free, less than fallocate_reserve keeps"
@@ -183,11 +184,7 @@ def _relieve(view: ClusterView, asked: Asked, device: str, is_everywhere: bool) 
     """Less weight for a device that is fuller than others; one more device where all are full."""
     places = [place for place in _rings_of(view, asked.server, device) if place[1].startswith("object")]
     server, ring = next(iter(places or _rings_of(view, asked.server, device)), (asked.server, "object"))
-    facts = view.ring(ring)
-    known = [
-        entry for entry in (facts.devices if facts else ()) if entry["device"] == device and entry["ip"] == server.ip
-    ]
-    entry = known[0] if known else {"region": 1, "zone": 1, "weight": 100.0}
+    entry = view.placed.get((ring, server.ip, device), {"region": 1, "zone": 1, "weight": 100.0})
     if is_everywhere:
         place = ("--region", str(entry["region"]), "--zone", str(entry["zone"]), "--ip", server.ip)
         new = ("--port", str(server.port), "--device", "NEW", "--weight", f"{entry['weight']:g}")

@@ -1,4 +1,4 @@
-"""What swiftlite-top shows of each host and device: answers of servers, put together. Pure."""
+"""What swiftlite-top and the console show of each host and device: answers of servers, put together. Pure."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from swiftlite.cli.cluster_facts import Asked
-from swiftlite.cli.cluster_view import METRICS
-from swiftlite.cli.doctor_rules_daemons import last_pass, pending
-from swiftlite.cli.doctor_rules_devices import fills
 from swiftlite.core.metrics_text import Requests
+from swiftlite.watch.facts import Asked, number
+from swiftlite.watch.gathering import METRICS
+from swiftlite.watch.rules_daemons import last_pass, pending
+from swiftlite.watch.rules_devices import fills
 
 NEARLY_FULL, FULL = 85.0, 95.0
 OLD_PASS = 86400.0
@@ -74,7 +74,11 @@ class HostRow:
 
 @dataclass(frozen=True)
 class DeviceRow:
-    """A device of a machine."""
+    """A device of a machine; None where it does not tell.
+
+    :ivar updates: that wait on it
+    :ivar quarantined: things in its quarantine
+    """
 
     ip: str
     device: str
@@ -83,6 +87,8 @@ class DeviceRow:
     size: float | None = None
     inodes: float | None = None
     problem: str = ""
+    updates: int | None = None
+    quarantined: int | None = None
 
     @property
     def style(self) -> str:
@@ -213,7 +219,19 @@ def _devices_of(one: Asked, servers: Sequence[Asked]) -> list[DeviceRow]:
     for row in one.rows("unmounted"):
         if isinstance(row.get("mounted"), str):
             rows[str(row.get("device"))] = DeviceRow(ip, str(row.get("device")), problem=row["mounted"])
-    return list(rows.values())
+    counts = _counts_of_devices([other for other in servers if other.root == one.root])
+    return [replace(row, **counts.get(row.device, {})) for row in rows.values()]
+
+
+def _counts_of_devices(servers: Iterable[Asked]) -> dict[str, dict[str, Any]]:
+    """For each device, what servers of one directory have counted there; only the object server knows of updates."""
+    found: dict[str, dict[str, Any]] = {}
+    for server in servers:
+        for row in server.rows("facts", "devices"):
+            told = {"updates": number(row.get("async_pending")), "quarantined": number(row.get("quarantined"))}
+            counts = {name: int(count) for name, count in told.items() if count is not None}
+            found.setdefault(str(row.get("device")), {}).update(counts)
+    return found
 
 
 # --- choosing ---

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 
-from swiftlite.cli.cluster_facts import BuilderFacts, ClusterView, RingFacts
-from swiftlite.cli.doctor_findings import (
+from swiftlite.watch.facts import BuilderFacts, ClusterView, RingFacts
+from swiftlite.watch.findings import (
     CRITICAL,
     NOTICE,
     WARNING,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
-from swiftlite.cli.cluster_facts import Asked, ClusterView, Server
+from swiftlite.watch.facts import Asked, ClusterView, Server
 
 NOTICE, WARNING, CRITICAL = "notice", "warning", "critical"
 SEVERITIES = (NOTICE, WARNING, CRITICAL)

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from functional.remedies import commands, problem
 from swiftlite.cli import doctor
-from swiftlite.cli.cluster_facts import (
+from swiftlite.core.metrics_text import Sample
+from swiftlite.watch import judging
+from swiftlite.watch.facts import (
     Asked,
     BuilderFacts,
     CertificateFacts,
@@ -24,9 +26,8 @@ from swiftlite.cli.cluster_facts import (
     Server,
     SwiftConfFacts,
 )
-from swiftlite.cli.cluster_view import CHECKS
-from swiftlite.cli.doctor_findings import Limits
-from swiftlite.core.metrics_text import Sample
+from swiftlite.watch.findings import Finding, Limits
+from swiftlite.watch.gathering import CHECKS
 
 NOW = 1_700_000_000.0
 DAY = 86400.0
@@ -467,7 +468,7 @@ CASES = [
     "change, code, severity, subject, remedy", CASES, ids=[f"{n}-{case[1]}" for n, case in enumerate(CASES)]
 )
 def test_one_thing_is_wrong(change, code, severity, subject, remedy):
-    found = doctor.findings(change(healthy()), Limits())
+    found = judging.findings(change(healthy()), Limits())
     assert [(finding.code, finding.severity, finding.subject) for finding in found] == [(code, severity, subject)]
     assert found[0].fix.startswith(remedy), found[0].fix
     assert found[0].what
@@ -475,24 +476,24 @@ def test_one_thing_is_wrong(change, code, severity, subject, remedy):
 
 
 def test_nothing_is_wrong_with_a_healthy_cluster():
-    assert doctor.findings(healthy(), Limits()) == []
+    assert judging.findings(healthy(), Limits()) == []
 
 
 def test_directories_do_for_devices_where_mount_check_is_off():
     view = told(1, "*", "unmounted", [{"device": "sda", "mounted": False}])(healthy())
     view = told(1, "*", "facts", "settings", "mount_check", False)(view)
-    assert doctor.findings(view, Limits()) == []
+    assert judging.findings(view, Limits()) == []
 
 
 def test_what_the_reserve_keeps_is_not_free():
-    [finding] = doctor.findings(told(1, "*", "facts", "devices", disk(free=TB // 200))(healthy()), Limits())
+    [finding] = judging.findings(told(1, "*", "facts", "devices", disk(free=TB // 200))(healthy()), Limits())
     assert finding.what == "5 GB are free, less than fallocate_reserve keeps"
 
 
 def test_reclaim_age_is_told_of_once():
     view = told(2, "account", "facts", "settings", "reclaim_age", {"account-replicator": "3600"})(healthy())
     view = told(2, "account", "facts", "options", "account-replicator", {"reclaim_age": "other digest"})(view)
-    assert [finding.code for finding in doctor.findings(view, Limits())] == ["reclaim-age-differs"]
+    assert [finding.code for finding in judging.findings(view, Limits())] == ["reclaim-age-differs"]
 
 
 def test_names_that_a_server_tells_are_no_shell():
@@ -500,14 +501,14 @@ def test_names_that_a_server_tells_are_no_shell():
     view = told(1, "*", "devices", {strange: ["sda"]})(healthy())
     view = told(1, "*", "quarantined", "objects", 1)(view)
     view = told(1, "*", "facts", "devices", disk(read_only=True))(view)
-    remedies = [finding.fix for finding in doctor.findings(view, Limits())]
+    remedies = [finding.fix for finding in judging.findings(view, Limits())]
     assert len(remedies) == 2
     for remedy in remedies:
         assert "rm" not in [words[0] for words in commands(remedy)]
 
 
 def test_every_remedy_is_a_command_that_exists():
-    remedies = {finding.fix for change, *_ in CASES for finding in doctor.findings(change(healthy()), Limits())}
+    remedies = {finding.fix for change, *_ in CASES for finding in judging.findings(change(healthy()), Limits())}
     assert len(remedies) > 40
     assert [wrong for remedy in sorted(remedies) if (wrong := problem(remedy))] == []
 
@@ -526,11 +527,11 @@ def test_a_remedy_that_does_not_exist_is_noticed(line, says):
 
 
 def test_every_rule_has_a_case():
-    seen = {rule for rule in doctor.RULES for change, *_ in CASES if list(rule(change(healthy()), Limits()))}
-    assert set(doctor.RULES) == seen
-    modules = {sys.modules[rule.__module__] for rule in doctor.RULES}
+    seen = {rule for rule in judging.RULES for change, *_ in CASES if list(rule(change(healthy()), Limits()))}
+    assert set(judging.RULES) == seen
+    modules = {sys.modules[rule.__module__] for rule in judging.RULES}
     written = {function for module in modules for function in vars(module).values() if is_rule(function, module)}
-    assert set(doctor.RULES) == written
+    assert set(judging.RULES) == written
 
 
 def is_rule(function, module):
@@ -545,20 +546,18 @@ def test_servers_of_openstack_swift_do_not_tell_all_and_that_is_no_fault():
     for number in (1, 2, 3):
         view = told(number, "*", "facts", None)(view)
         view = told(number, "*", "version", {"version": f"2.38.{number}"})(view)
-    assert doctor.findings(view, Limits()) == []
+    assert judging.findings(view, Limits()) == []
 
 
 @pytest.mark.parametrize(
     "severities, code", [([], 0), (["notice"], 0), (["notice", "warning"], 1), (["critical", "warning"], 2)]
 )
 def test_exit_codes(severities, code):
-    assert doctor.exit_code([doctor.Finding("c", severity, "s", "w", "y", "f") for severity in severities]) == code
+    assert doctor.exit_code([Finding("c", severity, "s", "w", "y", "f") for severity in severities]) == code
 
 
 def test_what_many_nodes_have_is_shown_together(capsys):
-    found = [
-        doctor.Finding("c", "warning", f"node{number}\x1b[2J", "is ill", "it hurts", "heal") for number in range(4)
-    ]
+    found = [Finding("c", "warning", f"node{number}\x1b[2J", "is ill", "it hurts", "heal") for number in range(4)]
     doctor.show(healthy(), found, sys.stdout, most=2)
     assert capsys.readouterr().out.splitlines() == [
         "WARNING c: it hurts",
@@ -591,7 +590,7 @@ def test_no_answer_is_too_strange(data):
     kind = data.draw(st.sampled_from(KINDS))
     path = data.draw(st.sampled_from(PLACES[kind]))
     view = told(2, kind, *path, data.draw(JSON))(healthy())
-    for finding in doctor.findings(view, Limits()):
+    for finding in judging.findings(view, Limits()):
         assert finding.as_json()
 
 
