@@ -80,6 +80,15 @@ def whole(least: int, most: int) -> Callable[[str], int]:
 parse_port = whole(0, 65535)
 parse_int = whole(1, 2**31 - 1)
 parse_limit = whole(-1, 2**63 - 1)
+LEAST_MEMORY = 64 * 1024 * 1024
+
+
+def parse_memory(text: str) -> int:
+    """Bytes that a program may take; 0 for any number."""
+    size = parse_limit(text)
+    if 0 < size < LEAST_MEMORY:
+        raise ValueError(f"no program gets along with less than {LEAST_MEMORY} bytes")
+    return size
 
 
 def parse_optional_float(text: str) -> float | None:
@@ -178,7 +187,7 @@ class ServerOptions:
         8192, "processes and threads of its user, at least; 0: as the system says", parse_limit
     )
     rlimit_memory: int = option(
-        0, "bytes of memory that a process may take, at most; 0: as the system says", parse_limit
+        0, "bytes of memory that a process may take, at most; 0: as the system says", parse_memory
     )
     oom_score_adj: int | None = option(
         None,

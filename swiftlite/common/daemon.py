@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 
 from swiftlite.common import command_line, metrics, metrics_server, recon
 from swiftlite.common.concurrency import GreenPool, sleep
-from swiftlite.common.config import ConfFile, ServerOptions, StartError, option, read_options
+from swiftlite.common.config import ConfFile, ServerOptions, StartError, option, parse_port, read_options
 from swiftlite.common.life import Life
 from swiftlite.common.log import get_logger
 from swiftlite.common.notify import notify
@@ -41,7 +41,7 @@ class DaemonOptions(ServerOptions):
     conn_timeout: float = option(0.5, "seconds to wait for a connection")
     report_interval: float = option(300.0, "seconds between lines in the log about a pass that is under way")
     recon_cache_path: str = option(recon.DEFAULT_PATH, "directory of the statistics that operators' tools read")
-    metrics_port: int = option(0, "TCP port on which /metrics tells Prometheus of this daemon; 0: nowhere")
+    metrics_port: int = option(0, "TCP port on which /metrics tells Prometheus of this daemon; 0: nowhere", parse_port)
     metrics_ip: str = option("127.0.0.1", "address for it: whoever can connect may read")
 
 
@@ -177,7 +177,11 @@ def main(cls: type[Daemon], argv: list[str]) -> int:
     once = arguments.once or bool(arguments.word)
     try:
         daemon, life = _build(cls, arguments, once)
-        return command_line.DONE if is_trial() else _work(daemon, life, once)
+        if not is_trial():
+            return _work(daemon, life, once)
+        if daemon.options.metrics:
+            metrics_server.check(daemon.options.metrics_ip, daemon.options.metrics_port)
+        return command_line.DONE
     except StartError as error:
         print(f"{cls.section}: {error}", file=sys.stderr)
         return command_line.CANNOT_START

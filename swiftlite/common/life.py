@@ -61,10 +61,10 @@ class Life:
             self._handlers[number] = signal.signal(number, self._end)
         for number in RENEWS:
             self._handlers[number] = signal.signal(number, self._renew)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS + RENEWS)  # a reload has left them blocked
         watchdog.start()
         watchdog.keep_beating()
         notify("READY=1")
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS + RENEWS)  # they have waited since the start
         return self
 
     def __exit__(self, *_: Any) -> None:

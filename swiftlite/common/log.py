@@ -20,19 +20,20 @@ logging._srcfile = None  # type: ignore[attr-defined]
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
-def log_line(logger: logging.Logger, message: str, is_json: bool = False) -> None:
-    """Log a message of level INFO, for lines that every request writes: as ``logger.info``, without a record's cost.
+def log_line(logger: logging.Logger, message: str, is_json: bool = False, level: int = logging.INFO) -> None:
+    """Log a message, for lines that every request writes: as ``logger.log``, without a record's cost.
 
-    :param logger: one of :func:`get_logger`; for any other it is the same as ``info``
+    :param logger: one of :func:`get_logger`; for any other it is the same as ``log``
     :param is_json: the message is a JSON object, to be told from a text where lines are JSON
     """
     handler = logger.handlers[0] if len(logger.handlers) == 1 else None
     if not isinstance(handler, Gathering) or logger.propagate or logger.filters:
-        logger.info("%s", message)
-    elif logger.isEnabledFor(logging.INFO):
+        logger.log(level, "%s", message)
+    elif logger.isEnabledFor(level):
         formatter = handler.formatter
         assert isinstance(formatter, LineFormatter)
-        handler.take(logging.INFO, formatter.spell(logger.name, "INFO", message, time.time(), is_json))
+        name = "INFO" if level == logging.INFO else logging.getLevelName(level)
+        handler.take(level, formatter.spell(logger.name, name, message, time.time(), is_json))
 
 
 def writes_json(logger: logging.Logger) -> bool:

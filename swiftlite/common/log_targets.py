@@ -80,7 +80,7 @@ class SyslogHandler(Gathering, logging.handlers.SysLogHandler):
         """Send each line as a datagram of its own."""
         for level, line in lines:
             prefix = self._prefixes.get(level) or self._prefix(level)
-            datagram = f"{prefix}{line}\0".encode("utf-8", "surrogateescape")
+            datagram = as_bytes(f"{prefix}{line}\0")
             try:
                 if self.unixsocket:
                     self.socket.send(datagram)
@@ -98,7 +98,12 @@ class StreamHandler(Gathering, logging.StreamHandler):  # type: ignore[type-arg]
     def write(self, lines: list[tuple[int, str]]) -> None:
         """Write all lines at once."""
         try:
-            self.stream.write("".join([line + "\n" for _, line in lines]))
+            text = "".join([line + "\n" for _, line in lines])
+            try:
+                self.stream.write(text)
+            except UnicodeEncodeError:  # one odd name must not cost the others their lines
+                encoding = self.stream.encoding or "utf-8"
+                self.stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
             self.stream.flush()
         except Exception:
             self.handleError(logging.makeLogRecord({"msg": lines[0][1]}))
@@ -119,9 +124,17 @@ class JournalHandler(Gathering):
         """Send each entry as a datagram of its own."""
         for _, line in lines:
             try:
-                self.socket.sendto(line.encode("utf-8", "surrogateescape"), self.address)
+                self.socket.sendto(as_bytes(line), self.address)
             except OSError:
                 self.handleError(logging.makeLogRecord({"msg": line}))
+
+
+def as_bytes(line: str) -> bytes:
+    """A line in UTF-8; bytes of a file's name that are none stay as they are, half a surrogate pair is spelled out."""
+    try:
+        return line.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return line.encode("utf-8", "backslashreplace")
 
 
 def make_handler(options: Mapping[str, str]) -> logging.Handler:

@@ -22,6 +22,8 @@ from swiftlite.common.config import StartError
 from swiftlite.common.metrics import MEMORY
 
 PR_SET_PDEATHSIG = 1
+PLACE = "SWIFTLITE_METRICS"
+"""Environment variable that tells a trial where the process that made it answers already: its id, the address, the port."""
 CLIENT_TIMEOUT = 10.0
 """Seconds that a client may be silent."""
 
@@ -68,17 +70,28 @@ def start(name: str, ip: str, port: int) -> int:
     :raises StartError: when the address cannot be listened on
     """
     metrics.begin(name)  # the memory must be there before the process that shares it
-    try:
-        server = _Server(ip, port)
-    except OSError as error:
-        remedy = "set metrics_ip and metrics_port to an address of this machine that is free"
-        raise StartError(f"cannot answer /metrics on {ip} port {port}: {error.strerror or error}; {remedy}") from None
+    server = _listen(ip, port)
     parent = os.getpid()
+    os.environ[PLACE] = f"{parent} {ip} {port}"
     pid = os.fork()
     if pid == 0:
         _serve(server, parent)
     server.server_close()
     return pid
+
+
+def check(ip: str, port: int) -> None:
+    """In a trial: raise StartError where an address cannot be listened on, if it is another than now."""
+    if port and os.environ.get(PLACE) != f"{os.getppid()} {ip} {port}":
+        _listen(ip, port).server_close()
+
+
+def _listen(ip: str, port: int) -> _Server:
+    try:
+        return _Server(ip, port)
+    except OSError as error:
+        remedy = "set metrics_ip and metrics_port to an address of this machine that is free"
+        raise StartError(f"cannot answer /metrics on {ip} port {port}: {error.strerror or error}; {remedy}") from None
 
 
 def _serve(server: _Server, parent: int) -> NoReturn:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from swiftlite.common.log import log_line, writes_json
+from swiftlite.common.metrics import KNOWN_METHODS
 from swiftlite.common.statsd import Statsd
 
 
@@ -37,12 +38,14 @@ class RequestLog:
         """
         if self.statsd is not None:
             kind = "errors.timing" if status >= 500 else "timing"
-            self.statsd.timing(f"{environ['REQUEST_METHOD']}.{kind}", ended - started)
+            method = environ["REQUEST_METHOD"]
+            name = method if method in KNOWN_METHODS else "BAD_METHOD"  # clients can make up any word
+            self.statsd.timing(f"{name}.{kind}", ended - started)
         if not self.enabled:
             return
         line = (storage_json if self.is_json else storage_line)(environ, status, length, started, ended)
         if environ["REQUEST_METHOD"] in self.quiet:
-            self.logger.debug("%s", line)
+            log_line(self.logger, line, self.is_json, logging.DEBUG)
         else:
             log_line(self.logger, line, self.is_json)
 

@@ -80,6 +80,8 @@ def _parse_line(line: bytes) -> ProxyHeader:
 def _address(family: str, ip: str, port: str) -> tuple[str, int]:
     try:
         address = (ipaddress.IPv4Address if family == "TCP4" else ipaddress.IPv6Address)(ip)
+        if "%" in ip:  # ipaddress takes any text behind it for a zone, and logs and headers would get it
+            raise ValueError
     except ValueError:
         raise BadProxyHeader(f"{ip!r} is no address of {family}") from None
     if not (port.isdigit() and len(port) <= 5 and int(port) < 65536):

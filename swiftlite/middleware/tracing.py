@@ -44,7 +44,7 @@ class TracingFilter:
         self.kind = kind
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        parent = self.tracing.context_of(environ) if self.trust_parent else None
+        parent = self.tracing.context_of(environ if self.trust_parent else {})
         starting = self.tracing.tracer.start_as_current_span(environ["REQUEST_METHOD"], context=parent, kind=self.kind)
         span = starting.__enter__()
 
@@ -60,17 +60,43 @@ class TracingFilter:
         if isinstance(body, list):
             starting.__exit__(None, None, None)
             return body
-        return _watched(body, starting)
+        return _Watched(body, starting)
 
 
-def _watched(body: Iterable[bytes], starting: AbstractContextManager[Any]) -> Iterator[bytes]:
-    """The body; the span ends with it, or when the client leaves."""
-    try:
-        yield from body
-    finally:
-        if hasattr(body, "close"):
-            body.close()
-        starting.__exit__(None, None, None)
+class _Watched:
+    """The body; the span ends with it, or when the client leaves, even before it has got anything."""
+
+    __slots__ = ("_body", "_chunks", "_starting")
+
+    def __init__(self, body: Iterable[bytes], starting: AbstractContextManager[Any]) -> None:
+        self._body = body
+        self._chunks = iter(body)
+        self._starting: AbstractContextManager[Any] | None = starting
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._chunks)
+        except StopIteration:
+            self._end(None)
+            raise
+        except BaseException as error:
+            self._end(error)
+            raise
+
+    def close(self) -> None:
+        try:
+            if hasattr(self._body, "close"):
+                self._body.close()
+        finally:
+            self._end(None)
+
+    def _end(self, error: BaseException | None) -> None:
+        starting, self._starting = self._starting, None
+        if starting is not None:
+            starting.__exit__(error and type(error), error, error and error.__traceback__)
 
 
 def _facts(environ: dict[str, Any], status: int) -> dict[str, Any]:

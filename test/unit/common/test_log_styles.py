@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import socket
+import sys
 
 import pytest
 
 from swiftlite.common import log, log_targets
 from swiftlite.common.log_styles import LineFormatter, one_line
+from swiftlite.common.request_log import RequestLog
 
 
 @pytest.fixture
@@ -48,6 +51,33 @@ def test_json_lines_have_all_fields(capsys: pytest.CaptureFixture[str], fresh_na
     assert lines[0]["message"] == 'two\nlines and "quotes"'
     assert (lines[0]["level"], lines[0]["transaction"], lines[0]["logger"]) == ("WARNING", "tx1", fresh_name)
     assert lines[1]["request"] == {"method": "GET"}
+
+
+def test_requests_of_level_debug_are_objects_too(capsys: pytest.CaptureFixture[str], fresh_name: str) -> None:
+    logger = log.get_logger({"log_to": "stderr", "log_style": "json", "log_level": "DEBUG"}, fresh_name)
+    RequestLog(logger, True, quiet=["REPLICATE"]).note({"REQUEST_METHOD": "REPLICATE"}, 200, "7", 1.0, 2.0)
+    line = json.loads(capsys.readouterr().err)
+    assert line["level"] == "DEBUG" and line["request"]["bytes_sent"] == 7
+
+
+ODD = "a name of \udcff bytes, half of a pair \ud800"
+
+
+def test_an_odd_name_costs_no_lines(monkeypatch: pytest.MonkeyPatch, fresh_name: str) -> None:
+    written = io.TextIOWrapper(io.BytesIO(), "utf-8")  # refuses surrogates, as standard output does
+    monkeypatch.setattr(sys, "stdout", written)
+    logger = log.get_logger({"log_to": "stdout"}, fresh_name)
+    handler = logger.handlers[0]
+    assert isinstance(handler, log_targets.Gathering)
+    handler.write([(logging.INFO, "fine"), (logging.INFO, ODD)])
+    lines = written.buffer.getvalue().decode().splitlines()  # type: ignore[attr-defined]
+    assert lines == ["fine", r"a name of \udcff bytes, half of a pair \ud800"]
+
+
+@pytest.mark.parametrize("target", ["syslog", "journal"])
+def test_an_odd_name_ends_no_request(daemon: socket.socket, fresh_name: str, target: str) -> None:
+    log.get_logger({"log_to": target, "log_address": daemon.getsockname()}, fresh_name).warning("%s", ODD)
+    assert rb"half of a pair \ud800" in daemon.recv(1000)
 
 
 def test_a_traceback_is_in_the_json_too(capsys: pytest.CaptureFixture[str], fresh_name: str) -> None:

@@ -84,6 +84,13 @@ def test_storage_servers_tell_timings(receiver: socket.socket, status: int, name
     assert heard(receiver, 1) == [f"object-server.{name}:500.000|ms"]
 
 
+def test_a_storage_server_tells_no_word_that_a_client_made_up(receiver: socket.socket) -> None:
+    noted = RequestLog(LOG, enabled=False)
+    noted.statsd = statsd_of(receiver)
+    noted.note({"REQUEST_METHOD": "A.B|C#D"}, 405, "0", 10.0, 10.5)
+    assert heard(receiver, 1) == ["object-server.BAD_METHOD.timing:500.000|ms"]
+
+
 def test_the_proxy_tells_timing_transfer_and_first_byte(receiver: socket.socket) -> None:
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/v1/a/c/o"}
     entry = Entry(environ, "/v1/a/c/o", 1.0, 3.0, 2.0, 499, 200, 5, 7, "1")

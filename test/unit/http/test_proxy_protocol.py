@@ -43,6 +43,7 @@ BAD = {
     "too many words": b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 8080 1\r\n",
     "a wrong family": b"PROXY TCP4 ::1 ::1 4711 8080\r\n",
     "no address": b"PROXY TCP4 192.0.2.700 198.51.100.1 4711 8080\r\n",
+    "a zone": b'PROXY TCP6 ::1%\rX-Evil:"\x1b ::1 4711 8080\r\n',
     "no port": b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 65536\r\n",
     "not ASCII": b"PROXY TCP4 192.0.2.\xb2 198.51.100.1 4711 8080\r\n",
     "another signature": SIGNATURE[:-1] + b"x",
