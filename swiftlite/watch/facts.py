@@ -225,9 +225,13 @@ class ClusterView:
         return found
 
     @cached_property
-    def placed(self) -> dict[tuple[str, str, str], Mapping[str, Any]]:
-        """What a ring says of a device, by the ring's name, the device's IP and its name."""
-        return {(ring.name, entry["ip"], entry["device"]): entry for ring in self.rings for entry in ring.devices}
+    def placed(self) -> dict[tuple[str, str, int, str], Mapping[str, Any]]:
+        """What a ring says of a device, by the ring's name, the device's IP, its port and its name."""
+        return {
+            (ring.name, entry["ip"], entry["port"], entry["device"]): entry
+            for ring in self.rings
+            for entry in ring.devices
+        }
 
     def ring(self, name: str) -> RingFacts | None:
         """The ring of a name."""

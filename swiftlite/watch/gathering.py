@@ -11,7 +11,7 @@ from typing import Any
 
 from swiftlite.common.addresses import is_own, own_addresses
 from swiftlite.common.backend_tls import BackendTLS
-from swiftlite.common.concurrency import in_order
+from swiftlite.common.concurrency import Timeout, in_order
 from swiftlite.common.config import ConfFile, ConfigError
 from swiftlite.core import metrics_text
 from swiftlite.core.json_text import load_json
@@ -41,6 +41,10 @@ CHECKS: dict[str, tuple[str, ...]] = {
 
 class NoAnswer(Exception):
     """A server did not say what it was asked; the text says why."""
+
+
+class Unending(NoAnswer):
+    """An answer comes in drops, each of them in time, and no end is in sight."""
 
 
 def clients_of_nodes(swift_dir: str) -> Callable[[float, float], Client]:
@@ -89,14 +93,15 @@ class Gatherer:
         for check in checks:
             sent = self.clock()
             try:
-                answers[check] = _ask_for(client, (server.ip, server.port), check)
+                with Timeout(2 * self.timeout, Unending("the answer does not end")):
+                    answers[check] = _ask_for(client, (server.ip, server.port), check)
+            except (BackendError, Unending) as error:
+                problems[check] = error.problem if isinstance(error, BackendError) else str(error)
+                # It would keep us waiting each time.
+                problem = "" if answers or len(problems) > 1 else problems[check]
+                return replace(asked, problem=problem)
             except NoAnswer as error:
                 problems[check] = str(error)
-            except BackendError as error:
-                problems[check] = error.problem
-                # It would keep us waiting each time.
-                problem = "" if answers or len(problems) > 1 else error.problem
-                return replace(asked, problem=problem)
             if check == "time":
                 asked = replace(asked, sent=sent, received=self.clock())
         return asked

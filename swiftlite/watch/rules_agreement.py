@@ -77,7 +77,9 @@ def rings(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             continue
         file = os.path.basename(ring.path)
         held = {asked: sums[0] for asked in view.reached() if (sums := _sums(asked, file))}
-        if len(held) > 2 and ring.md5 not in held.values() and len(set(held.values())) == 1:
+        # A ring that its builder here has just made is no stray: it waits to be distributed.
+        is_made_here = ring.builder is not None and not ring.builder.problem and ring.builder.is_written
+        if len(held) > 2 and ring.md5 not in held.values() and len(set(held.values())) == 1 and not is_made_here:
             source = next(iter(held)).server
             what = "this machine's ring is another than that of all servers"
             path = _path(next(iter(held)), file)
@@ -123,47 +125,72 @@ def _host(asked: Asked, path: str) -> str:
 
 
 def swift_conf(view: ClusterView, limits: Limits) -> Iterator[Finding]:
-    """Servers whose swift.conf is not this machine's."""
-    if not view.swift_conf.md5:
+    """Servers whose swift.conf is not this machine's; or this machine, where more have another one."""
+    ours = view.swift_conf
+    if not ours.md5:
         return
-    seen = set()
+    held: dict[tuple[str, str], tuple[Asked, object]] = {}
     for asked in view.reached():
         for path, md5 in asked.table("swiftconfmd5").items():
-            if md5 == view.swift_conf.md5 or (asked.server.ip, path) in seen:
-                continue
-            seen.add((asked.server.ip, path))
-            what = "swift.conf is not that of this machine" if md5 else "swift.conf is missing"
-            why = (
-                "with another hash secret or other policies a server does not find what the others stored, and hides it"
-            )
-            copy = copy_to(asked.server, view.swift_conf.path, path)
-            fix = f"{copy} && {on(asked.server, 'systemctl', 'restart', 'swiftlite-*')}"
-            yield Finding("swift-conf-differs", CRITICAL, _host(asked, path), what, why, fix)
+            held.setdefault((asked.server.ip, path), (asked, md5))
+    others = Counter(md5 for _, md5 in held.values() if isinstance(md5, str) and md5 and md5 != ours.md5)
+    # This machine may be one of those that were asked.
+    agreeing = max(1, sum(md5 == ours.md5 for _, md5 in held.values()))
+    most, count = others.most_common(1)[0] if others else ("", 0)
+    why = "with another hash secret or other policies a server does not find what the others stored, and hides it"
+    if count > agreeing:
+        (_, path), (asked, _) = next(entry for entry in held.items() if entry[1][1] == most)
+        what = f"{count} machines have another swift.conf than this one; here it is as on {agreeing}"
+        yield Finding("swift-conf-differs", CRITICAL, ours.path, what, why, _difference(asked, path, ours.path))
+        return
+    for (_, path), (asked, md5) in held.items():
+        if md5 == ours.md5:
+            continue
+        what = "swift.conf is not that of this machine" if md5 else "swift.conf is missing"
+        copy = copy_to(asked.server, ours.path, path)
+        fix = f"{copy} && {on(asked.server, 'systemctl', 'restart', 'swiftlite-*')}"
+        if md5 and count == agreeing:  # nobody can tell which of them is right
+            fix = _difference(asked, path, ours.path)
+        yield Finding("swift-conf-differs", CRITICAL, _host(asked, path), what, why, fix)
+
+
+def _difference(asked: Asked, theirs: str, ours: str) -> str:
+    """Show how a file of a server's machine differs from ours."""
+    return f"{on(asked.server, 'cat', theirs)} | diff {shlex.quote(ours)} -"
 
 
 def hash_secret(view: ClusterView, limits: Limits) -> Iterator[Finding]:
-    """A hash secret that is missing or that everybody knows."""
+    """A hash secret that is missing or that everybody knows. No remedy makes a new one where there may be data."""
     facts = view.swift_conf
-    why = "who knows it can choose names that all hash to one place; it cannot be changed once there are data"
-    fix = f'sed -i "s/^#* *swift_hash_path_suffix.*/swift_hash_path_suffix = $(openssl rand -hex 32)/" {facts.path}'
+    first = next((asked.server for asked in view.reached() if not asked.server.is_local), None)
     if facts.problem:
-        first = next((asked.server for asked in view.reached() if not asked.server.is_local), None)
         source = f"{first.ip}:{facts.path}" if first else "BACKUP/swift.conf"
         what, why = f"it cannot be read: {facts.problem}", "no server starts without the cluster's hash secret"
         yield Finding("swift-conf-unreadable", CRITICAL, facts.path, what, why, f"rsync -t {source} {facts.path}")
     elif not facts.secrets:
         what = "neither swift_hash_path_prefix nor swift_hash_path_suffix is set"
+        why = "no server starts without it; those that run have the cluster's: with another one, all data are out of reach"
+        fix = f"rsync -t {first.ip}:{facts.path} {facts.path}" if first else _show_secret(facts.path)
         yield Finding("hash-secret-missing", CRITICAL, facts.path, what, why, fix)
     elif any(map(is_of_a_sample, facts.secrets)):
         what = "the hash secret is that of a sample conf"
-        yield Finding("hash-secret-known", WARNING, facts.path, what, why, fix)
+        why = (
+            "who knows it can choose names that all hash to one place; "
+            "only while nothing is stored can it be changed: with another one, all data are out of reach"
+        )
+        yield Finding("hash-secret-known", WARNING, facts.path, what, why, _show_secret(facts.path))
     for asked in view.reached():
         told = asked.table("facts", "hash_path")
         if told and not any(told.values()):
             what = "its swift.conf has neither hash prefix nor hash suffix"
+            why = "it does not find what the others stored, and hides it"
             paths = list(asked.table("swiftconfmd5")) or ["/etc/swift/swift.conf"]
             remedy = copy_to(asked.server, facts.path, paths[0])
             yield Finding("hash-secret-missing", CRITICAL, asked.server.name, what, why, remedy)
+
+
+def _show_secret(path: str) -> str:
+    return f"grep -n swift_hash_path {shlex.quote(path)}"
 
 
 # --- confs ---
@@ -252,8 +279,12 @@ def versions(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         if version != newest and asked.server.ip not in seen:
             seen.add(asked.server.ip)
             what = f"it runs swiftlite {version}, others {newest}"
-            why = "two releases work side by side while a cluster is upgraded, and are tested for no more than that"
-            line = f"pip install {shlex.quote(f'swiftlite=={newest}')} && systemctl restart 'swiftlite-*'"
+            why = (
+                "two releases work side by side while a cluster is upgraded, and are tested for no more than that; "
+                "upgrade it from where the others were"
+            )
+            # No "pip install": what a package index has by this name need not be what the others run.
+            line = "pip show swiftlite"
             yield Finding("versions-differ", WARNING, asked.server.ip, what, why, shell_on(asked.server, line))
 
 

@@ -26,20 +26,24 @@ LESS_WEIGHT = 0.9
 """What a device that is fuller than others gets of its weight."""
 
 
-def _rings_of(view: ClusterView, server: Server, device: str) -> list[tuple[Server, str]]:
-    """The rings that know a device, each with the server that serves it there."""
+def _rings_of(view: ClusterView, node: Asked, device: str) -> list[tuple[Server, str]]:
+    """The rings that know a device, each with the server that serves it there.
+
+    Another node may have the same address, other ports, and a device of that name in a directory of its own.
+    """
     return [
         (asked.server, ring)
-        for asked in view.machines.get(server.ip, ())
+        for asked in view.machines.get(node.server.ip, ())
+        if asked is node or asked.root == node.root != ""
         for ring, names in asked.server.devices.items()
         if device in names
     ]
 
 
-def _drain(view: ClusterView, server: Server, device: str) -> str:
+def _drain(view: ClusterView, node: Asked, device: str) -> str:
     """Take a device out of its rings."""
     commands = []
-    for place, ring in _rings_of(view, server, device) or [(server, "object")]:
+    for place, ring in _rings_of(view, node, device) or [(node.server, "object")]:
         commands.append(builder(view, ring, "remove", *for_device(place, device), "--yes"))
         commands.append(new_rings(view, ring))
     return " && ".join(commands)
@@ -63,7 +67,7 @@ def missing(view: ClusterView, limits: Limits) -> Iterator[Finding]:
                 continue
             found.add((asked.server.ip, path))
             what = "the rings name it, and its node has no such directory"
-            why = f"its replicas are missing until it is back; if it is gone for good: {_drain(view, asked.server, device)}"
+            why = f"its replicas are missing until it is back; if it is gone for good: {_drain(view, asked, device)}"
             fix = shell_on(asked.server, f"mkdir -p {quote(path)} && mount {quote(path)}")
             yield Finding("device-missing", CRITICAL, f"{asked.server.ip}:{path}", what, why, fix)
 
@@ -78,7 +82,7 @@ def unmounted(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             path = f"{asked.root}/{device}"
             subject = f"{asked.server.ip}:{path}"
             if isinstance(mounted, str):
-                why = f"nothing can be read from it; a disk that has died has to leave the rings: {_drain(view, asked.server, device)}"
+                why = f"nothing can be read from it; a disk that has died has to leave the rings: {_drain(view, asked, device)}"
                 fix = on(asked.server, "umount", "-l", path)
                 yield Finding("device-broken", CRITICAL, subject, mounted, why, fix)
             elif checks_mounts and device in known:
@@ -182,12 +186,13 @@ def full(view: ClusterView, limits: Limits) -> Iterator[Finding]:
 
 def _relieve(view: ClusterView, asked: Asked, device: str, is_everywhere: bool) -> str:
     """Less weight for a device that is fuller than others; one more device where all are full."""
-    places = [place for place in _rings_of(view, asked.server, device) if place[1].startswith("object")]
-    server, ring = next(iter(places or _rings_of(view, asked.server, device)), (asked.server, "object"))
-    entry = view.placed.get((ring, server.ip, device), {"region": 1, "zone": 1, "weight": 100.0})
+    places = [place for place in _rings_of(view, asked, device) if place[1].startswith("object")]
+    server, ring = next(iter(places or _rings_of(view, asked, device)), (asked.server, "object"))
+    entry = view.placed.get((ring, server.ip, server.port, device), {"region": 1, "zone": 1, "weight": 100.0})
     if is_everywhere:
         place = ("--region", str(entry["region"]), "--zone", str(entry["zone"]), "--ip", server.ip)
-        new = ("--port", str(server.port), "--device", "NEW", "--weight", f"{entry['weight']:g}")
+        # The weight is not told: the ring builder refuses the word, so that nobody adds a device called NEW.
+        new = ("--port", str(server.port), "--device", "NEW", "--weight", "NEW")
         command = builder(view, ring, "add", *place, *new)
     else:
         weight = f"{entry['weight'] * LESS_WEIGHT:g}"

@@ -54,15 +54,21 @@ def without_recon(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         if not asked.answers:
             what = f"it does not answer /recon: {next(iter(asked.problems.values()), 'nothing was asked')}"
             why = "nobody can tell how its disks and daemons are"
-            line = rf"sed -i 's/^\(pipeline *=.*\) \({kind}-server\)$/\1 recon \2/' {quote(asked.conf)} && "
-            line += rf"printf '\n[filter:recon]\nuse = egg:swiftlite#recon\n' >> {quote(asked.conf)} && "
-            line += f"systemctl restart {unit(f'{kind}-server', asked.conf)}"
-            yield Finding("recon-missing", WARNING, asked.server.name, what, why, shell_on(asked.server, line))
+            yield Finding("recon-missing", WARNING, asked.server.name, what, why, _add_recon(asked, kind))
         elif unanswered:
             told = ", ".join(f"{check} ({problem})" for check, problem in list(unanswered.items())[:3])
             why = "a check that does not answer may wait for a dying disk"
             fix = on(asked.server, "journalctl", "-u", unit(f"{kind}-server", asked.conf), "-g", "recon")
             yield Finding("recon-fails", WARNING, asked.server.name, f"it does not tell {told}", why, fix)
+
+
+def _add_recon(asked: Asked, kind: str) -> str:
+    """Put the filter into a pipeline that lacks it, and its section where there is none; restart only what would start."""
+    conf, program = quote(asked.conf), f"{kind}-server"
+    line = rf"sed -i '/[= ]recon /!s/^\(pipeline *=.*\) \({program}\)$/\1 recon \2/' {conf} && "
+    line += rf"{{ grep -q '^\[filter:recon\]' {conf} || printf '\n[filter:recon]\nuse = egg:swiftlite#recon\n' >> {conf}; }} && "
+    line += f"swiftlite-{program} {conf} --check && systemctl restart {unit(program, asked.conf)}"
+    return shell_on(asked.server, line)
 
 
 def open_files(view: ClusterView, limits: Limits) -> Iterator[Finding]:

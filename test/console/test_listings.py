@@ -4,7 +4,7 @@ import logging
 import shutil
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from console.desk import Desk
 from functional.cluster import wait_until
@@ -128,3 +128,39 @@ def test_rows_are_all_there_in_order_wherever_one_looks(long_desk: Desk):
         return {gaps, atEnd, atStart: [listing.isAtStart, listing.rows[0].name]};
     }""")
     assert numbers == {"gaps": [], "atEnd": [True, "0999"], "atStart": [True, "0000"]}
+
+
+def test_a_listing_is_loading_until_the_last_that_was_asked_for_is_there(desk: Desk, cluster):
+    connection = cluster.connection()
+    connection.put_container("slowly")
+    for name in ("one", "other"):
+        connection.put_object("slowly", name, b"")
+    desk.log_in()
+    expect(desk.row("slowly")).to_be_visible()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    desk.page.route("**/slowly?*", hold)
+    desk.open("slowly")
+    comes(desk, lambda: len(held) == 1)
+    desk.page.get_by_role("searchbox").fill("ot")
+    desk.page.get_by_role("searchbox").press("Enter")
+    comes(desk, lambda: len(held) == 2)
+    with desk.page.expect_response(lambda response: "prefix=ot" not in response.url):
+        held[0].continue_()
+    assert desk.evaluate("() => new Promise((resolve) => setTimeout(resolve, 100))") is None
+    expect(desk.page.locator(".listing")).to_have_attribute("aria-busy", "true")
+    held[1].continue_()
+    expect(desk.row("other")).to_be_visible()
+    assert desk.names() == ["other"]
+
+
+def comes(desk: Desk, is_so) -> None:
+    """Wait, and let the browser go on meanwhile."""
+    for _ in range(300):
+        if is_so():
+            return
+        desk.page.wait_for_timeout(50)
+    raise AssertionError("it never came")

@@ -29,7 +29,7 @@ SYSTEM = {
     *("ping", "pip", "printf", "rmdir", "rsync", "sed", "smartctl", "ssh", "stat", "sysctl", "systemctl", "umount"),
 }
 """What a node has besides swiftlite: coreutils, and the packages that the operator's guide names."""
-OPERATORS = ("&&", "|", ";")
+OPERATORS = ("&&", "||", "|", ";", "{", "}")
 
 
 def commands(line: str) -> list[list[str]]:

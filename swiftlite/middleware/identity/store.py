@@ -11,7 +11,6 @@ from swiftlite.core.json_text import load_json
 from swiftlite.core.names import str_to_wsgi
 
 ACCOUNT = ".identity"
-PAGE = 1000
 
 
 class StoreFailed(Exception):
@@ -91,7 +90,8 @@ class Store:
         """
         found: list[str] = []
         while True:
-            query = f"format=json&limit={PAGE}&prefix={quote(prefix)}&marker={quote(marker)}"
+            # Without a limit, since the store may list less at once than we would ask for; the last page is empty.
+            query = f"format=json&prefix={quote(prefix)}&marker={quote(marker)}"
             answer = self._request(environ, "GET", f"/v1/{ACCOUNT}/{container}", query=query)
             body = answer.read()
             if answer.status == 404:
@@ -100,7 +100,7 @@ class Store:
                 raise StoreFailed(answer.status)
             page = [row["name"] for row in load_json(body)] if body else []
             found += page
-            if len(page) < PAGE:
+            if not page:
                 return found
             marker = page[-1]
 

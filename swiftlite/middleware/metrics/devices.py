@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from time import monotonic
 
 from swiftlite.common import metrics
-from swiftlite.common.concurrency import Event, ThreadPool, Timeout, spawn
+from swiftlite.common.concurrency import Event, Semaphore, ThreadPool, Timeout, spawn
 from swiftlite.common.metric_text import Sample
 from swiftlite.middleware.node_facts import quarantine_counts
 
 PATIENCE = 2.0
 """Seconds that an answer waits for disks; those that take longer cannot be used."""
-THREADS = 4
+AT_ONCE = 4
+"""Devices that are looked at at the same time."""
+MOST_THREADS = 1000
+TURN = 0.2
+"""Seconds after which a device that does not answer holds up the next no longer."""
 
 
 class Devices:
@@ -27,7 +31,10 @@ class Devices:
     def __init__(self, root: str, mount_check: bool) -> None:
         self.root = root
         self.mount_check = mount_check
-        self._threads = ThreadPool(THREADS)
+        self._threads = ThreadPool(
+            MOST_THREADS
+        )  # as many as were ever needed at once: a few, and one a disk that hangs
+        self._turns = Semaphore(AT_ONCE)
         self._asked: dict[str, Event] = {}
         """Devices that somebody waits for."""
         self._known: dict[str, list[Sample]] = {}
@@ -35,22 +42,19 @@ class Devices:
     def samples(self) -> Iterator[Sample]:
         """What is known of each device; of one that does not answer, that it cannot be used."""
         try:
-            names = self._threads.run(self._names)
+            names = sorted(self._threads.run(os.listdir, self.root))
         except OSError:
             return
         for name in names:
             if name not in self._asked:
                 self._asked[name] = Event()
-                spawn(self._ask, name)
+                spawn(self._take_turn, name)
         deadline = monotonic() + PATIENCE
         for name in names:
             if self._wait(name, deadline):
                 yield from self._known.get(name, ())
             else:
                 yield Sample(metrics.DEVICE_USABLE, 0, (name,))
-
-    def _names(self) -> list[str]:
-        return sorted(name for name in os.listdir(self.root) if _may_be_device(os.path.join(self.root, name)))
 
     def _wait(self, name: str, deadline: float) -> bool:
         event = self._asked.get(name)
@@ -59,11 +63,20 @@ class Devices:
                 event.wait()
         return name not in self._asked
 
+    def _take_turn(self, name: str) -> None:
+        with self._turns:
+            spawn(self._ask, name)
+            self._wait(name, monotonic() + TURN)
+
     def _ask(self, name: str) -> None:
         try:
-            self._known[name] = self._threads.run(look_at, name, os.path.join(self.root, name), self.mount_check)
+            self._known[name] = self._threads.run(self._look, name)
         finally:
             self._asked.pop(name).send()
+
+    def _look(self, name: str) -> list[Sample]:
+        path = os.path.join(self.root, name)
+        return look_at(name, path, self.mount_check) if _may_be_device(path) else []
 
 
 def look_at(name: str, path: str, mount_check: bool) -> list[Sample]:

@@ -23,7 +23,10 @@ NETWORKS = {
     "private": "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 169.254.0.0/16, fc00::/7, fe80::/10",
 }
 """Words for networks in the option."""
-FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_VIA")
+FORWARDED = (
+    *(f"HTTP_X_FORWARDED_{word}" for word in ("FOR", "HOST", "PORT", "PROTO", "SERVER")),
+    *("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP", "HTTP_TRUE_CLIENT_IP"),
+)
 """Headers of a request that somebody has passed on: it is not from where it seems to be from."""
 STORAGE = ("object", "container", "account")
 

@@ -58,6 +58,13 @@ def test_who_may_ask(tmp_path, address, networks, status):
     assert request(app, "GET", remote_addr=address).status == status
 
 
+@pytest.mark.parametrize("header", ["X_FORWARDED_FOR", "X_FORWARDED_PROTO", "X_REAL_IP", "VIA", "FORWARDED"])
+def test_what_somebody_has_passed_on_is_from_nobody(tmp_path, header):
+    app = filter_factory({"swift_dir": str(tmp_path), "allowed_networks": "*"})(None)
+    environ = {**make_environ("GET", "/metrics"), "REMOTE_ADDR": "127.0.0.1", f"HTTP_{header}": "127.0.0.1"}
+    assert call(app, environ).status == 403
+
+
 def test_a_network_that_is_none_is_refused():
     with pytest.raises(ValueError):
         parse_networks("10.0.0.0/99")
@@ -101,6 +108,32 @@ def test_a_device_that_hangs_hides_no_other_and_is_asked_once(tmp_path, monkeypa
     release.set()
     monkeypatch.setattr(devices, "PATIENCE", 10.0)
     assert by_name(found.samples())["device_usable", "hung"] == 1
+
+
+def test_many_devices_that_hang_hide_no_other(tmp_path, monkeypatch):
+    hung = {f"a{number:02}" for number in range(6)}
+    for name in (*hung, "good"):
+        (tmp_path / name).mkdir()
+    release = threading.Event()
+
+    def may_be_device(path):
+        if os.path.basename(path) in hung:
+            release.wait()
+        return True
+
+    monkeypatch.setattr(devices, "_may_be_device", may_be_device)  # a stat may take as long as any other look
+    monkeypatch.setattr(devices, "TURN", 0.01)
+    found = Devices(str(tmp_path), mount_check=False)
+    told = by_name(found.samples())
+    assert {name for name in (*hung, "good") if told["device_usable", name] == 1} == {"good"}
+    release.set()
+    assert all(by_name(found.samples())["device_usable", name] == 1 for name in (*hung, "good"))
+
+
+def test_what_is_no_directory_is_no_device(tmp_path):
+    (tmp_path / "notes.txt").write_text("no disk")
+    (tmp_path / "gone").symlink_to("nowhere")
+    assert by_name(Devices(str(tmp_path), mount_check=False).samples()) == {}
 
 
 def test_what_is_not_mounted_cannot_be_used_where_it_must_be(tmp_path):

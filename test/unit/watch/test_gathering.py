@@ -20,7 +20,7 @@ class Peer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, answers):
-        self.answers, self.asked, self.over = answers, [], threading.Event()
+        self.answers, self.asked, self.over, self.drops = answers, [], threading.Event(), False
         super().__init__(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -50,6 +50,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        if self.server.drops:
+            while not self.server.over.wait(0.05):
+                self.wfile.write(b" ")
         self.wfile.write(body)
 
     def log_message(self, *_):
@@ -102,6 +105,14 @@ def test_who_falls_silent_is_not_asked_on_and_the_others_are():
     assert found[0].problem == ""
     assert "version" in found[0].problems
     assert found[1].answers.keys() == {"time", "version", "load"}
+
+
+def test_an_answer_in_drops_keeps_nobody_waiting():
+    with Peer(good(time=(200, b" " * 100_000))) as peer:
+        peer.drops = True
+        [asked] = Gatherer(timeout=0.2).ask_all([peer.as_server], CHECKS)
+        assert peer.asked == ["time"]
+    assert (asked.problem, asked.answers) == ("the answer does not end", {})
 
 
 def test_who_is_not_there_has_a_problem():

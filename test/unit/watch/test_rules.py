@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -12,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functional.remedies import commands, problem
-from swiftlite.cli import doctor
+from swiftlite.cli import doctor, ring_builder
 from swiftlite.core.metrics_text import Sample
-from swiftlite.watch import judging
+from swiftlite.ring.builder import RingBuilder
+from swiftlite.watch import judging, rules_hosts
 from swiftlite.watch.facts import (
     Asked,
     BuilderFacts,
@@ -192,7 +195,7 @@ CASES = [
         "rsync -t /etc/swift/object.ring.gz 10.0.0.3:/etc/swift/object.ring.gz",
     ),
     (
-        ring(md5="mine"),
+        ring(md5="mine", builder=None),
         *("ring-differs", "critical", "/etc/swift/object.ring.gz"),
         "rsync -t 10.0.0.1:/etc/swift/object.ring.gz /etc/swift/object.ring.gz",
     ),
@@ -215,11 +218,11 @@ CASES = [
     ),
     (
         lambda view: replace(view, swift_conf=SwiftConfFacts("/etc/swift/swift.conf", "conf")),
-        *("hash-secret-missing", "critical", "/etc/swift/swift.conf", "sed -i"),
+        *("hash-secret-missing", "critical", "/etc/swift/swift.conf", "rsync -t 10.0.0.1:/etc/swift/swift.conf"),
     ),
     (
         lambda view: replace(view, swift_conf=replace(view.swift_conf, secrets=("changeme",))),
-        *("hash-secret-known", "warning", "/etc/swift/swift.conf", "sed -i"),
+        *("hash-secret-known", "warning", "/etc/swift/swift.conf", "grep -n swift_hash_path"),
     ),
     (
         lambda view: replace(view, swift_conf=SwiftConfFacts("/etc/swift/swift.conf", problem="no such file")),
@@ -240,7 +243,7 @@ CASES = [
     ),
     (
         told(2, "*", "version", {"version": "1.2.2"}),
-        *("versions-differ", "warning", "10.0.0.2", "ssh 10.0.0.2 'pip install swiftlite==1.2.3"),
+        *("versions-differ", "warning", "10.0.0.2", "ssh 10.0.0.2 'pip show swiftlite'"),
     ),
     (
         told(1, "*", "devices", {"/srv/node": []}),
@@ -505,6 +508,83 @@ def test_names_that_a_server_tells_are_no_shell():
     assert len(remedies) == 2
     for remedy in remedies:
         assert "rm" not in [words[0] for words in commands(remedy)]
+
+
+# --- remedies that would do harm ---
+
+
+def test_a_new_ring_that_no_node_has_yet_is_not_replaced_by_the_old_one():
+    found = judging.findings(ring(md5="new")(healthy()), Limits())
+    assert [finding.subject for finding in found] == [f"10.0.0.{n}:/etc/swift/object.ring.gz" for n in (1, 2, 3)]
+    assert all(finding.fix.startswith("rsync -t /etc/swift/object.ring.gz 10.0.0.") for finding in found)
+
+
+def test_a_swift_conf_that_is_the_odd_one_here_is_not_spread():
+    view = healthy()
+    [finding] = judging.findings(replace(view, swift_conf=replace(view.swift_conf, md5="mine")), Limits())
+    assert (finding.code, finding.subject) == ("swift-conf-differs", "/etc/swift/swift.conf")
+    assert finding.fix == "ssh 10.0.0.1 'cat /etc/swift/swift.conf' | diff /etc/swift/swift.conf -"
+
+
+def test_of_two_machines_nobody_can_tell_whose_swift_conf_is_right():
+    view = healthy()
+    only = tuple(asked for asked in view.servers if asked.server.ip == "10.0.0.1")
+    view = replace(view, servers=only, swift_conf=replace(view.swift_conf, md5="mine"))
+    fixes = [finding.fix for finding in judging.findings(view, Limits()) if finding.code == "swift-conf-differs"]
+    assert fixes == ["ssh 10.0.0.1 'cat /etc/swift/swift.conf' | diff /etc/swift/swift.conf -"]
+
+
+@pytest.mark.parametrize("secrets", [(), ("changeme",)])
+@pytest.mark.parametrize("is_local", [True, False])
+def test_no_remedy_makes_a_new_hash_secret(secrets, is_local):
+    view = healthy()
+    servers = tuple(replace(asked, server=replace(asked.server, is_local=is_local)) for asked in view.servers)
+    view = replace(view, servers=servers, swift_conf=replace(view.swift_conf, secrets=secrets))
+    [finding] = judging.findings(view, Limits())
+    assert commands(finding.fix)[0][0] in ("rsync", "grep")
+
+
+def test_a_device_of_the_same_name_on_another_node_of_the_address_stays_in_the_rings():
+    view = healthy()
+    near = Asked(Server("object", "10.0.0.1", 6300, {"object": ("sda",)}), answers_of("object"), sent=NOW, received=NOW)
+    near = replace(near, answers={**near.answers, "devices": {"/srv/2": ["sda"]}})
+    view = replace(view, servers=(*view.servers, near))
+    broken = told(1, "*", "unmounted", [{"device": "sda", "mounted": "Input/output error"}])(healthy())
+    view = replace(view, servers=(*broken.servers, near))
+    [finding] = judging.findings(view, Limits())
+    ports = [
+        words[words.index("--port") + 1] for words in commands(finding.why.partition(": ")[2]) if "remove" in words
+    ]
+    assert sorted(ports) == ["6200", "6201", "6202"]
+
+
+def test_what_the_operator_has_to_fill_in_is_refused_as_it_stands(tmp_path):
+    everywhere = together(*(told(n, "*", "facts", "devices", disk(free=TB // 10)) for n in (1, 2, 3)))
+    fixes = {finding.fix for finding in judging.findings(everywhere(healthy()), Limits())}
+    assert len(fixes) == 3
+    made = RingBuilder(8, 3, 1)
+    path = tmp_path / "object.builder"
+    made.save(path)
+    before = path.read_bytes()
+    for fix in fixes:
+        first = commands(fix)[0]
+        assert ring_builder.main([str(path), *first[2:]]) != 0
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("before", ["healthcheck object-server", "healthcheck recon object-server"])
+@pytest.mark.parametrize("section", ["", "[filter:recon]\nuse = egg:swiftlite#recon\n"])
+def test_the_filter_recon_is_put_into_a_conf_once(tmp_path, before, section):
+    conf = tmp_path / "object-server.conf"
+    conf.write_text(f"[pipeline:main]\npipeline = {before}\n\n[app:object-server]\n{section}")
+    local = replace(healthy().servers[0].server, is_local=True)
+    # It tells nothing of its conf when it does not answer; here the test says where that is.
+    asked = Asked(local, {"facts": None}, problems={"time": "status 404"})
+    line = rules_hosts._add_recon(asked, "object").replace("/etc/swift/object-server.conf", str(conf))
+    subprocess.run(["bash", "-c", line.partition(" && swiftlite-")[0]], check=True)
+    assert conf.read_text().count("[filter:recon]") == 1
+    assert "pipeline = healthcheck recon object-server\n" in conf.read_text()
+    assert re.search(r"--check && systemctl restart", line)
 
 
 def test_every_remedy_is_a_command_that_exists():

@@ -34,6 +34,7 @@ class Proxy:
         self.objects: dict[str, bytes] = {}
         self.delete_at: dict[str, str | None] = {}
         self.containers: set[str] = set()
+        self.listing_limit = 3
         self.down = 0
         self.asked: list[str] = []
 
@@ -62,7 +63,12 @@ class Proxy:
         if container not in self.containers:
             return 404, b""
         if not name:
-            return 200, self._listing(container, query_of(environ))
+            query = query_of(environ)
+            return (
+                (200, self._listing(container, query))
+                if int(query.get("limit", 0)) <= self.listing_limit
+                else (412, b"")
+            )
         if method == "PUT":
             self.objects[path] = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
             self.delete_at[path] = environ.get("HTTP_X_DELETE_AT")
@@ -75,7 +81,7 @@ class Proxy:
         start = f"/v1/.identity/{container}/"
         names = sorted(path.removeprefix(start) for path in self.objects if path.startswith(start))
         wanted = [name for name in names if name.startswith(query["prefix"]) and name > query["marker"]]
-        return json.dumps([{"name": name} for name in wanted[: int(query["limit"])]]).encode()
+        return json.dumps([{"name": name} for name in wanted[: self.listing_limit]]).encode()
 
 
 class Site:

@@ -4,7 +4,7 @@ import { fromHeader, headerProblem, toHeader } from "./headers.js";
 /** @typedef {{name: string, value: string}} Item */
 
 // What a POST takes away from an object unless it says it again.
-const KEPT_BY_POST = ["Content-Encoding", "Content-Disposition", "Cache-Control", "Content-Language", "Expires"];
+const KEPT_BY_POST = ["Content-Encoding", "Content-Disposition", "Cache-Control", "Content-Language", "Expires", "X-Object-Manifest"];
 // Swift's own use of container metadata, with places of their own on the page.
 const HIDDEN = new Set(["temp-url-key", "temp-url-key-2"]);
 

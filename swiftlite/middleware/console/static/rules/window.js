@@ -3,6 +3,8 @@
  * Pure but for the function that fetches.
  */
 
+export const PAGE_SIZE = 2000;
+
 /**
  * @template Row
  * @typedef {(page: {marker: string, edge?: Row, isReverse: boolean, limit: number}) => Promise<Row[]>} FetchPage
@@ -15,7 +17,7 @@ export class ListingWindow {
    * @param {FetchPage<Row>} fetchPage
    * @param {{pageSize?: number, mostRows?: number}} [limits]
    */
-  constructor(fetchPage, { pageSize = 2000, mostRows = 20000 } = {}) {
+  constructor(fetchPage, { pageSize = PAGE_SIZE, mostRows = 20000 } = {}) {
     this.fetchPage = fetchPage;
     this.pageSize = pageSize;
     this.mostRows = mostRows;

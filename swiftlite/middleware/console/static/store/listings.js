@@ -2,6 +2,17 @@
 import { rowOf } from "../rules/rows.js";
 
 /**
+ * How many rows a page may have: the store refuses to list more than it says.
+ * @param {import("./session.js").Session} session
+ * @param {string|undefined} container  none: the account
+ * @param {number} wanted
+ */
+export function pageLimit(session, container, wanted) {
+  const limits = session.info.swift ?? {};
+  return Math.min(wanted, (container ? limits.container_listing_limit : limits.account_listing_limit) || wanted);
+}
+
+/**
  * Something that fetches pages of a listing, for a ListingWindow.
  * @param {import("./session.js").Session} session
  * @param {{container?: string, prefix?: string, delimiter?: string, versions?: boolean}} what  no container: the account
@@ -11,7 +22,7 @@ export function pagesOf(session, { container, prefix = "", delimiter = "", versi
   return async ({ marker, edge, isReverse, limit }) => {
     const query = {
       format: "json",
-      limit,
+      limit: pageLimit(session, container, limit),
       prefix,
       delimiter,
       marker,
@@ -31,10 +42,11 @@ export function pagesOf(session, { container, prefix = "", delimiter = "", versi
  */
 export async function* allRows(session, what) {
   const fetchPage = pagesOf(session, what);
+  const limit = pageLimit(session, what.container, 5000);
   for (let marker = ""; ; ) {
-    const rows = await fetchPage({ marker, isReverse: false, limit: 5000 });
+    const rows = await fetchPage({ marker, isReverse: false, limit });
     yield* rows;
-    if (rows.length < 5000) return;
+    if (rows.length < limit) return;
     marker = rows.at(-1).name;
   }
 }

@@ -3,7 +3,7 @@ import { html, nothing } from "../../lib/lit-html.js";
 import { isUnspeakable, relativeName, visible } from "../../rules/names.js";
 import { countText } from "../../rules/sizes.js";
 import { allRows } from "../../store/listings.js";
-import { copyObject, deleteAll, deleteObject, deleteRows, makeContainer } from "../../store/objects.js";
+import { copyObject, deleteAll, deleteObject, deleteRows, makeContainer, orNothing } from "../../store/objects.js";
 import { announce } from "../../ui/announce.js";
 import { ask } from "../../ui/dialog.js";
 import { Upload, nameProblem } from "./upload.js";
@@ -205,8 +205,13 @@ export async function copySelected(context, place, rows, ended) {
   if (!data) return false;
   const { container, name } = target(data);
   const isMove = data.get("how") === "move";
-  const base = single || !name || name.endsWith("/") ? name : `${name}/`;
-  const newName = (/** @type {string} */ old) => (single ? name : base + old.slice(place.prefix.length));
+  const newName = (/** @type {string} */ old) => (single ? name : folderName(name) + old.slice(place.prefix.length));
+  const names = rows.filter(({ kind }) => kind === "object").map((row) => newName(row.name));
+  const replaced = await takenNames(context.session, container, names, new Set());
+  if (replaced.length) {
+    const question = `Replace ${countText(replaced.length, "object")}?`;
+    if (!(await ask({ title: question, body: nameList(replaced.map(visible)), action: "Replace", isDangerous: true }))) return false;
+  }
   const title = `${isMove ? "Move" : "Copy"} ${single ? relativeName(single.name, place.prefix) : countText(rows.length, "thing")}`;
   context.jobs.add(title, (job) => copyThem(context.session, place, rows, { container, newName, isMove }, job), ended);
   return true;
@@ -217,13 +222,19 @@ function target(filled) {
   return { container: String(filled.get("container")), name: String(filled.get("name")) };
 }
 
+/** The prefix that a folder's name stands for, typed with or without its slash. @param {string} name */
+function folderName(name) {
+  return !name || name.endsWith("/") ? name : `${name}/`;
+}
+
 /** @param {Place} place @param {Row[]} rows @param {{container: string, name: string}} to @param {boolean} isSingle @param {Record<string, any>} info */
 function targetProblem(place, rows, to, isSingle, info) {
   const problem = containerProblem(to.container, info) || (isSingle ? nameProblem(to.name, info) : "");
   if (problem) return problem;
-  const isSame = to.container === place.container && (isSingle ? to.name === rows[0].name : to.name === place.prefix);
+  const base = folderName(to.name);
+  const isSame = to.container === place.container && (isSingle ? to.name === rows[0].name : base === place.prefix);
   if (isSame) return "That is where it is already.";
-  const isInside = to.container === place.container && rows.some((row) => row.kind === "folder" && to.name.startsWith(row.name));
+  const isInside = to.container === place.container && rows.some((row) => row.kind === "folder" && base.startsWith(row.name));
   return isInside ? "A folder cannot go into itself." : "";
 }
 
@@ -235,13 +246,15 @@ function targetProblem(place, rows, to, isSingle, info) {
  * @param {import("../../ui/jobs.js").Job} job
  */
 async function copyThem(session, place, rows, { container, newName, isMove }, job) {
-  await makeContainer(session, container);
+  // Who may write to a container of others may not make one, and need not.
+  if (container !== place.container) await makeContainer(session, container).catch(orNothing(403));
   let count = 0;
   for await (const row of objectsOf(session, place.container, rows)) {
     job.signal.throwIfAborted();
     const from = { container: place.container, name: row.name };
     // What is moved goes as it is, segments stay where they are; a copy has bytes of its own.
-    const how = { isLink: isMove && Boolean(row.linkTo), isManifest: isMove && row.isLarge, signal: job.signal };
+    // A listing does not tell which objects are dynamic large ones; to all others it makes no difference.
+    const how = { isLink: isMove && Boolean(row.linkTo), isManifest: isMove, signal: job.signal };
     await copyObject(session, from, { container, name: newName(row.name) }, how);
     if (isMove) await deleteObject(session, from, job.signal);
     job.tell(`${countText((count += 1), "object")} ${isMove ? "moved" : "copied"}`);

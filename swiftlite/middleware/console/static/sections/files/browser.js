@@ -3,8 +3,8 @@ import { html, nothing, render } from "../../lib/lit-html.js";
 import { justBefore, relativeName } from "../../rules/names.js";
 import { keyOf } from "../../rules/rows.js";
 import { countText, dateText, sizeText } from "../../rules/sizes.js";
-import { ListingWindow } from "../../rules/window.js";
-import { pagesOf } from "../../store/listings.js";
+import { ListingWindow, PAGE_SIZE } from "../../rules/window.js";
+import { pageLimit, pagesOf } from "../../store/listings.js";
 import { complain } from "../../ui/announce.js";
 import { icon } from "../../ui/icons.js";
 import { VirtualGrid } from "../../ui/virtual_grid.js";
@@ -29,7 +29,7 @@ export class Browser {
     this.search = "";
     this.hasVersions = false;
     this.showsVersions = false;
-    this.isLoading = false;
+    this.underWay = 0;
     root.classList.add("files");
     this.draw();
     this.grid = /** @type {VirtualGrid<Row>} */ (new VirtualGrid(this.find(".listing"), this.source()));
@@ -78,7 +78,7 @@ export class Browser {
     const { container, prefix, search } = this;
     const versions = this.showsVersions;
     const what = container ? { container, prefix: prefix + search, delimiter: "/", versions } : { prefix: search };
-    return new ListingWindow(pagesOf(this.session, what));
+    return new ListingWindow(pagesOf(this.session, what), { pageSize: pageLimit(this.session, container, PAGE_SIZE) });
   }
 
   /** List the place anew. @param {string} [from]  name to begin with */
@@ -98,10 +98,14 @@ export class Browser {
 
   async refresh() {
     // What is a long way into a long listing is left as it is, rather than jump.
-    if (this.isClosed || this.window.rows.length > this.window.pageSize || !this.window.isAtStart) return;
+    const count = this.window.rows.length;
+    if (this.isClosed || count > PAGE_SIZE || !this.window.isAtStart) return;
     const fresh = this.newWindow();
     const active = this.grid.activeRow;
-    await this.during(() => fresh.open());
+    await this.during(async () => {
+      await fresh.open();
+      while (fresh.rows.length < count && !fresh.isAtEnd) await fresh.extendDown();
+    });
     this.window = fresh;
     const index = active ? fresh.rows.findIndex((row) => keyOf(row) === keyOf(active)) : 0;
     if (index >= 0) this.grid.active = index;
@@ -109,9 +113,14 @@ export class Browser {
     this.draw();
   }
 
+  /** Whether a page of the listing is on its way; there may be several, when one searches before the last is here. */
+  get isLoading() {
+    return this.underWay > 0;
+  }
+
   /** Do something to the listing, and show that it takes time. @param {() => Promise<unknown>} work */
   async during(work) {
-    this.isLoading = true;
+    this.underWay += 1;
     this.draw();
     try {
       return await work();
@@ -119,7 +128,7 @@ export class Browser {
       complain(error);
       return 0;
     } finally {
-      this.isLoading = false;
+      this.underWay -= 1;
       this.draw();
     }
   }
