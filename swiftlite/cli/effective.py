@@ -11,17 +11,13 @@ from typing import Any
 
 from swiftlite.common import option_tables, swift_options
 from swiftlite.common.conf_lines import DEFAULT, PASTE, Assignment, Outline
-from swiftlite.common.config import ConfigError, read_options
+from swiftlite.common.config import SECRET, ConfigError, read_options
 from swiftlite.common.unknown_options import find_unread, section_kind, table_of
 
 HIDDEN = "********"
-_SECRET = re.compile(
-    r"(.*_)?(key|key2|password|passphrase|secret|salt)(_old)?"
-    r"|swift_hash_path_(prefix|suffix)|fernet_key_.+|.*root_secret.*|debug_trans_id_extra"
-)
-_USER = re.compile(r"user(64)?_.+_.+")
 _IN_URL = re.compile(r"(://[^/@:\s]*:)[^/@\s]+@")
 _REFERENCE = re.compile(r"%\(([^)]+)\)s")
+_NO_USERS = option_tables.names_of(option_tables.filter_table("tempauth")) | swift_options.PASTE | swift_options.LOGGING
 SHARED = option_tables.names_of(option_tables.load(option_tables.SERVER))
 
 
@@ -147,9 +143,9 @@ def without_secrets(values: Iterable[Value], kinds: Mapping[str, str]) -> list[V
 
 
 def _hidden(text: str, option: str, kind: str) -> str:
-    if text and _SECRET.fullmatch(option):
+    if text and SECRET.fullmatch(option):
         return HIDDEN
-    if text and kind == "filter:tempauth" and _USER.fullmatch(option):
+    if text and kind == "filter:tempauth" and option not in _NO_USERS:  # "usr_a_b = key" is one, misspelt
         return " ".join([HIDDEN, *text.split()[1:]])
     return _IN_URL.sub(rf"\1{HIDDEN}@", text)
 

@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -16,6 +17,12 @@ from swiftlite.core.transaction import debug_endings
 
 TRUE_WORDS = frozenset({"true", "1", "yes", "on", "t", "y"})
 FALSE_WORDS = frozenset({"false", "0", "no", "off", "f", "n", ""})
+
+SECRET = re.compile(
+    r"(.*_)?(key|key2|password|passphrase|passwd|secret|salt|token)(_old)?"
+    r"|swift_hash_path_(prefix|suffix)|fernet_key_.+|.*root_secret.*|debug_trans_id_extra"
+)
+"""Names of options whose values nobody else may see."""
 
 O = TypeVar("O")  # noqa: E741 - an Options class
 
@@ -242,7 +249,10 @@ def read_options(cls: type[O], values: Mapping[str, str], file: str, section: st
             parse = field.metadata.get("parse") or _parser_of(hints[field.name])
             filled[field.name] = parse(text)
         except ValueError as error:
-            raise ConfigError(file, section, field.name, f"{text!r} does not fit ({error})", "correct it") from None
+            problem = f"{text!r} does not fit ({error})"
+            if SECRET.fullmatch(field.name):
+                problem = f"does not fit: {field.metadata['reason']}"
+            raise ConfigError(file, section, field.name, problem, "correct it") from None
     return cls(**filled)
 
 
@@ -290,7 +300,7 @@ class ConfFile:
         except OSError as error:
             raise ConfigError(path, None, None, error.strerror or str(error), remedy) from None
         except configparser.Error as error:
-            raise ConfigError(path, None, None, f"cannot be parsed: {error}", "correct it") from None
+            raise ConfigError(path, None, None, f"cannot be parsed: {spell(error)}", "correct it") from None
         return cls(path, parser)
 
     def has(self, section: str) -> bool:
@@ -312,6 +322,16 @@ class ConfFile:
         for key in [key for key in merged if key.startswith("set ")]:
             merged[key[4:].strip()] = merged.pop(key)
         return merged
+
+
+def spell(error: configparser.Error) -> str:
+    """Where a file is not as it should be: without its lines, which may hold keys."""
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        return f"line {error.lineno} of {error.source} stands before any [section]"
+    if isinstance(error, configparser.ParsingError):
+        numbers = ", ".join(str(number) for number, _ in error.errors)
+        return f"of {error.source} these lines are neither [section] nor option = value: {numbers}"
+    return str(error)
 
 
 def conf_files(path: str) -> list[Path]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from paste.deploy import loadwsgi
 
-from swiftlite.common.config import ConfigError, conf_files, read_options
+from swiftlite.common.config import ConfigError, conf_files, read_options, spell
 
 Options = TypeVar("Options")
 WSGIApp = Callable[..., Any]
@@ -253,7 +253,7 @@ class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
         except OSError as error:
             raise ConfigError(path, None, None, error.strerror or str(error), "give the path of a conf file") from None
         except configparser.Error as error:
-            raise ConfigError(path, None, None, f"cannot be parsed: {error}", "correct it") from None
+            raise ConfigError(path, None, None, f"cannot be parsed: {spell(error)}", "correct it") from None
         if not files:
             raise ConfigError(path, None, None, "holds no *.conf file", "give the path of a conf file")
 
@@ -273,6 +273,9 @@ class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
         try:
             context = super().get_context(object_type, name, global_conf)
         except (LookupError, ImportError, AttributeError) as error:
+            if section.startswith("pipeline:") and not self.parser.get(section, "pipeline", fallback="").split():
+                remedy = "name the app, with its filters before it"
+                raise ConfigError(self.filename, section, "pipeline", "names nothing", remedy) from None
             remedy = "name another factory, or take the section's name out of the pipeline"
             raise ConfigError(self.filename, section, "use", str(error), remedy) from None
         except (configparser.Error, ValueError) as error:

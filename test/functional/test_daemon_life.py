@@ -377,7 +377,7 @@ def test_pid_file_and_limits(start: Start, systemd: Systemd, cluster: Cluster, t
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root changes its user")
 def test_a_user_with_its_groups_and_no_others(start: Start, systemd: Systemd, cluster: Cluster, tmp_path: Path) -> None:
     """What needs root is done before it is given up; the pid file too."""
-    for place in (cluster.directory, *cluster.directory.rglob("*"), tmp_path, *tmp_path.parents[:2]):
+    for place in (cluster.directory, *cluster.directory.rglob("*"), tmp_path, *tmp_path.parents[:3]):
         os.chmod(place, place.stat().st_mode | (0o777 if place.is_dir() else 0o644))
     (tmp_path / "run").mkdir(mode=0o755)
     account = pwd.getpwnam("nobody")

@@ -108,3 +108,31 @@ def test_without_policy_sections_there_is_one_policy(tmp_path):
     policies = swift_conf(tmp_path, "[swift-hash]\nswift_hash_path_suffix = x\n").policies
     assert [(policy.index, policy.name, policy.objects_dir) for policy in policies] == [(0, "Policy-0", "objects")]
     assert policies.for_info() == [{"name": "Policy-0", "aliases": "Policy-0", "default": True}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[DEFAULT]\ndebug_trans_id_extra = hunter2!\n", "[DEFAULT]\nuser_a_b hunter2\n", "key = hunter2\n[DEFAULT]\n"],
+)
+def test_no_error_shows_a_key(tmp_path, text):
+    path = tmp_path / "a.conf"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"does not fit|cannot be parsed.* line") as caught:
+        read_options(ServerOptions, ConfFile.load(str(path)).section("DEFAULT"), str(path), "DEFAULT")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "option, text",
+    [
+        ("bind_port", "99999"),
+        ("bind_port", "-1"),
+        ("backlog", "9" * 20),
+        ("max_clients", "0"),
+        ("rlimit_nofile", "9" * 30),
+        ("rlimit_memory", "128"),
+    ],
+)
+def test_what_the_kernel_cannot_take_is_refused(option, text):
+    with pytest.raises(ConfigError, match=option):
+        read_options(ServerOptions, {option: text}, "a.conf", "DEFAULT")

@@ -220,6 +220,7 @@ def test_what_is_wrong_is_one_line_that_names_its_place(tmp_path, order, problem
     [
         ("[DEFAULT]\n", "says no pipeline"),
         ("nonsense\n", "cannot be parsed"),
+        ("[pipeline:main]\npipeline =\n", "names nothing"),
         ("[pipeline:main]\n", "pipeline"),
         ("[pipeline:main]\npipeline = a\n[app:a]\n", "No loader given"),
         ("[pipeline:main]\npipeline = a\n[app:a]\nuse = egg:swift#proxy\nx = %(nothing)s\n", "nothing"),
