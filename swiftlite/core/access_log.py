@@ -36,7 +36,7 @@ _TIME_FORMATS = {"datetime": "%d/%b/%Y/%H/%M/%S", "iso8601": "%Y-%m-%dT%H:%M:%S"
 _DIRECTIVES = frozenset("aAbBcdHIjmMpSUwWxXyYZ")
 
 
-@dataclass
+@dataclass(slots=True)
 class Entry:
     """One request as it will be logged; times in seconds since the epoch."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote
@@ -26,14 +27,18 @@ def str_to_wsgi(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
+_UNRESERVED = re.compile(r"[A-Za-z0-9/_.~-]*", re.ASCII).fullmatch
+"""Whether a path has nothing to be encoded: most have not, and to see that is ten times quicker than to encode."""
+
+
 def quote_path(path: str) -> str:
     """Percent-encode a native path for a request line; slashes stay."""
-    return quote(path.encode("utf-8", "surrogateescape"))
+    return path if _UNRESERVED(path) else quote(path.encode("utf-8", "surrogateescape"))
 
 
 def quote_wsgi(path: str) -> str:
     """Percent-encode a WSGI path for a request line; slashes stay."""
-    return quote(path.encode("latin-1"))
+    return path if _UNRESERVED(path) else quote(path.encode("latin-1"))
 
 
 def split_path(path: str, minimum: int, maximum: int, rest_with_last: bool = False) -> list[str | None]:

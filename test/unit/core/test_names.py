@@ -1,5 +1,7 @@
 """Names: the hash vectors of formats.md 11, path splitting, and the reserved namespace."""
 
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,3 +87,9 @@ def test_entity_paths_read_back(container, name):
 )
 def test_reserved_names_go_together(names, allowed):
     assert (reserved_names_problem(*names) is None) == allowed
+
+
+@given(st.one_of(st.text(), st.text("aZ0-_.~/% é\n", max_size=8)))
+def test_what_needs_no_quoting_is_seen_as_such(path):
+    raw = path.encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
+    assert quote_path(raw) == quote(raw.encode("utf-8", "surrogateescape"))
