@@ -71,9 +71,13 @@ def write(path: str, pid: int) -> None:
     """Write a pid file in one step."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = f"{path}.{os.getpid()}"
-    with open(temporary, "w", encoding="ascii") as file:
-        file.write(f"{pid}\n")
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "w", encoding="ascii") as file:
+            file.write(f"{pid}\n")
+        os.replace(temporary, path)
+    except BaseException:
+        remove(temporary)
+        raise
 
 
 def remove(path: str) -> None:

@@ -66,7 +66,12 @@ def start(instance: Instance, run_dir: str, log_dir: str, arguments: Sequence[st
                 env={**environment(), SOCKET: channel.name},
                 start_new_session=True,
             )
-        pid_files.write(instance.pid_path(run_dir), running.pid)
+        try:
+            pid_files.write(instance.pid_path(run_dir), running.pid)
+        except BaseException:  # nobody would find it again
+            running.kill()
+            running.wait()
+            raise
     except BaseException:
         channel.close()
         raise

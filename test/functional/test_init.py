@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -127,6 +128,17 @@ def test_who_cannot_start_says_why(node: Node) -> None:
     assert any("account-server ended with 1: " in line and "Address already in use" in line for line in lines), lines
     assert node.states("main", status=1)["container-server"][0] == "running"
     assert not (node.run_dir / "account-server.pid").exists()
+
+
+def test_who_cannot_be_found_again_does_not_run(node: Node) -> None:
+    (node.run_dir / "object-server.pid").mkdir(parents=True)
+    node.init("object-server", "start", status=1)
+    (node.run_dir / "object-server.pid").rmdir()
+    assert not list(node.run_dir.glob("*.pid*"))
+    conf = str(node.cluster.servers["object-server"].process.conf).encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            assert conf not in (process / "cmdline").read_bytes().split(b"\0"), process
 
 
 def test_nobody_else_is_stopped(node: Node) -> None:

@@ -1,6 +1,8 @@
 """Prefork: real processes, real signals, real ports."""
 
 import contextlib
+import errno
+import logging
 import os
 import pathlib
 import signal
@@ -14,6 +16,7 @@ import pytest
 
 from fakes.http_server import RawConnection, wait_until
 from fakes.ports import free_port
+from swiftlite.http import prefork
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 PROGRAM = CHECKOUT / "test" / "fakes" / "prefork_program.py"
@@ -316,3 +319,26 @@ def test_stray_signals_are_no_problem(program):
         server.signal(signal.SIGCHLD)
         time.sleep(0)
     assert server.ask("/") == "hello"
+
+
+def test_a_system_without_room_for_processes_ends_no_master(monkeypatch, caplog):
+    """A worker that cannot be forked is tried again; a trial that cannot be made leaves all as it was."""
+
+    def no_room(*_args, **_options):
+        raise BlockingIOError(errno.EAGAIN, "no room")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        master = prefork.Master([listener], 2, no_room, prefork.Hooks(), 1.0, logging.getLogger("prefork"))
+        monkeypatch.setattr(os, "fork", no_room)
+        monkeypatch.setattr(os, "posix_spawn", no_room)
+        before = time.monotonic()
+        master._fork_due()
+        assert sorted(master.due) == [0, 1] and min(master.due.values()) > before
+        master._try_to_reload()
+        assert master.trial is None and not master._ends_serving_alone(signal.SIGHUP)
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "cannot start a worker, trying again in 10 s",
+        "cannot start a worker, trying again in 10 s",
+        "cannot reload, going on as before",
+        "cannot reload, going on as before",
+    ]
