@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from swiftlite.cli.unit_files import STORAGE_ROLES
-from swiftlite.common.config import ConfFile, ConfigError, option, read_options
+from swiftlite.common.config import ConfFile, ConfigError, option, parse_workers, read_options, whole
 
 ROLES = ("proxy", *STORAGE_ROLES)
 WHOLE = {"storage": STORAGE_ROLES}
@@ -19,14 +19,31 @@ WHOLE = {"storage": STORAGE_ROLES}
 
 
 def _address(text: str) -> str:
-    return str(ipaddress.ip_address(text.strip())) if text.strip() else ""
+    address = str(ipaddress.ip_address(text.strip())) if text.strip() else ""
+    if "%" in address:
+        raise ValueError("an address with a zone is none for other nodes")
+    return address
 
 
 def _path(text: str) -> str:
     path = text.strip()
     if path and not re.fullmatch(r"/[\w./+@-]*", path):
         raise ValueError("it is no absolute path of letters, digits and ._+@-")
+    if ".." in path.split("/"):
+        raise ValueError("it has .. in it")
     return path.rstrip("/")
+
+
+def _directory(text: str) -> str:
+    path = _path(text)
+    if not path:
+        raise ValueError("it must be a directory other than /")
+    return path
+
+
+def _workers(text: str) -> str:
+    parse_workers(text)
+    return text.strip()
 
 
 def _account(text: str) -> str:
@@ -38,8 +55,10 @@ def _account(text: str) -> str:
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(text.replace(",", " ").split())
     for name in names:
-        if not re.fullmatch(r"[\w.-]+", name):
+        if not re.fullmatch(r"[\w.-]+", name) or name in (".", ".."):
             raise ValueError(f"{name!r} is no name of a device")
+    if len(set(names)) < len(names):
+        raise ValueError("one of them is named twice")
     return names
 
 
@@ -72,18 +91,18 @@ class NodeAnswers:
     disks: tuple[str, ...] = option(
         (), "names of its devices: directories below devices that a disk is mounted on", _names
     )
-    devices: str = option("/srv/node", "directory whose entries are the devices", _path)
+    devices: str = option("/srv/node", "directory whose entries are the devices", _directory)
     mount_check: bool = option(True, "refuse a device that is not a mount point")
-    region: int = option(1, "region of its devices, for the ring")
-    zone: int = option(1, "zone of its devices, for the ring: what may fail together, say a rack")
-    workers: str = option("auto", "processes of each server; auto: one a processor")
+    region: int = option(1, "region of its devices, for the ring", whole(0, 65535))
+    zone: int = option(1, "zone of its devices, for the ring: what may fail together, say a rack", whole(0, 65535))
+    workers: str = option("auto", "processes of each server; auto: one a processor", _workers)
     memcache_servers: tuple[str, ...] = option((), "ip:port of each memcached that the proxies share, comma-separated")
     expirer: bool = option(True, "run the object expirer here, if the node has the object role; on one or a few nodes")
     reconciler: bool = option(True, "run the container reconciler here, if the node has the container role; likewise")
     rsync: bool = option(True, "write rsyncd.conf, for replicators of OpenStack Swift and sync_method = rsync")
     user: str = option("swift", "account that everything runs as", _account)
     group: str = option("swift", "its group", _account)
-    swift_dir: str = option("/etc/swift", "directory of confs and rings", _path)
+    swift_dir: str = option("/etc/swift", "directory of confs and rings", _directory)
     bin_dir: str = option("", "directory of the programs; empty: that of this swiftlite-node", _path)
 
 

@@ -114,7 +114,7 @@ def _values(answers: Answers, conf: str) -> dict[str, dict[str, str]]:
         return {"DEFAULT": default}
     values = {"DEFAULT": default, "filter:cache": caching}
     if kind == "proxy":
-        values |= {"app:proxy-server": {"account_autocreate": "true"}, "filter:tempauth": dict(answers.users)}
+        values |= {"app:proxy-server": {"account_autocreate": "true"}, "filter:tempauth": _doubled(answers.users)}
     return values
 
 
@@ -191,3 +191,8 @@ def next_steps(answers: Answers) -> list[str]:
             f"Say who may log in: [users] of the answers, or the auth filters of {swift_dir}/proxy-server.conf."
         )
     return steps
+
+
+def _doubled(texts: Mapping[str, str]) -> dict[str, str]:
+    """Texts for a section of PasteDeploy's: where one looks like ``%(name)s``, percent signs are doubled (pipeline.py)."""
+    return {name: text.replace("%", "%%") if "%(" in text else text for name, text in texts.items()}

@@ -331,6 +331,10 @@ def spell(error: configparser.Error) -> str:
     if isinstance(error, configparser.ParsingError):
         numbers = ", ".join(str(number) for number, _ in error.errors)
         return f"of {error.source} these lines are neither [section] nor option = value: {numbers}"
+    if isinstance(error, configparser.InterpolationMissingOptionError):
+        return f"{error.option}: there is no {error.reference!r} for its %({error.reference})s"
+    if isinstance(error, configparser.InterpolationError):
+        return f"{error.option}: a percent sign that begins no %(name)s is spelt %% there"
     return str(error)
 
 

@@ -278,7 +278,9 @@ class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
                 raise ConfigError(self.filename, section, "pipeline", "names nothing", remedy) from None
             remedy = "name another factory, or take the section's name out of the pipeline"
             raise ConfigError(self.filename, section, "use", str(error), remedy) from None
-        except (configparser.Error, ValueError) as error:
+        except configparser.Error as error:
+            raise ConfigError(self.filename, section, None, spell(error), "correct it") from None
+        except ValueError as error:
             raise ConfigError(self.filename, section, None, str(error), "correct it") from None
         context.global_conf["__section__"] = section
         return context

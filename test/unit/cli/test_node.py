@@ -16,6 +16,7 @@ from swiftlite.cli import conf_samples, node_checks, node_facts, node_plan
 from swiftlite.cli.node import existing_secret, main, with_secret
 from swiftlite.cli.node_answers import Answers, HashAnswers, NodeAnswers, PortAnswers, read_answers
 from swiftlite.cli.node_checks import ERROR, NOTE, WARNING, DeviceFacts
+from swiftlite.common import pipeline
 from swiftlite.common.config import ConfigError, ServerOptions, read_options
 from swiftlite.common.swift_conf import SwiftConf
 
@@ -63,6 +64,13 @@ class TestAnswers:
             ("[nodes]\nroles = proxy\n", "[nodes]: there is no such section; use [node]"),
             ("[node]\nroles = storage\nip = host\n", "'host' does not fit"),
             ("[node]\nroles = storage\nip = 192.0.2.1\ndisks = ../etc\n", "'../etc' is no name of a device"),
+            ("[node]\nroles = storage\nip = 192.0.2.1\ndisks = ..\n", "'..' is no name of a device"),
+            ("[node]\nroles = storage\nip = 192.0.2.1\ndisks = a a\n", "named twice"),
+            ("[node]\nroles = storage\nip = fe80::1%x;y\ndisks = a\n", "address with a zone"),
+            ("[node]\nroles = proxy\ndevices =\n", "a directory other than /"),
+            ("[node]\nroles = proxy\nswift_dir = /etc/../x\n", "it has .. in it"),
+            ("[node]\nroles = proxy\nworkers = lots\n", "[node] workers: 'lots' does not fit"),
+            ("[node]\nroles = proxy\nregion = -1\n", "[node] region: '-1' does not fit"),
             ("[node]\nroles = proxy\nuser = root; rm\n", "it is no name of an account"),
             ("[node]\nroles = proxy\nswift_dir = etc\n", "it is no absolute path"),
             ("[node]\nroles = proxy\nswift_dir = /etc/a b%i\n", "it is no absolute path"),
@@ -104,6 +112,14 @@ class TestPlan:
         assert conf["filter:tempauth"]["user_test_tester"] == "testing .admin"
         assert conf["app:proxy-server"]["account_autocreate"] == "true"
         assert conf["pipeline:main"]["pipeline"] in (CHECKOUT / "etc/proxy-server.conf-sample").read_text()
+
+    @pytest.mark.parametrize("user", ["50%off%(here)s .admin", "50%off", "50%%off"])
+    def test_a_key_with_a_percent_sign(self, user: str) -> None:
+        proxy = dataclasses.replace(PROXY, users={"user_a_b": user})
+        text = next(file.text for file in node_plan.plan(proxy) if file.path.endswith("/proxy-server.conf"))
+        conf = configparser.ConfigParser(interpolation=pipeline._Interpolation())
+        conf.read_string(text or "")
+        assert conf.get("filter:tempauth", "user_a_b") == user
 
     def test_swift_conf_can_be_loaded(self, tmp_path: Path) -> None:
         text = next(file.text for file in node_plan.plan(ANSWERS) if file.path == "/etc/swift/swift.conf")

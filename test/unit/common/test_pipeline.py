@@ -221,6 +221,8 @@ def test_what_is_wrong_is_one_line_that_names_its_place(tmp_path, order, problem
         ("[DEFAULT]\n", "says no pipeline"),
         ("nonsense\n", "cannot be parsed"),
         ("[pipeline:main]\npipeline =\n", "names nothing"),
+        ("[pipeline:main]\npipeline = a\n[app:a]\nuse = egg:swift#proxy\nx = %(here)s%hunter2\n", "x: a percent sign"),
+        ("[pipeline:main]\npipeline = a\n[app:a]\nuse = egg:swift#proxy\nx = hunter2%(x)s\n", "x: a percent sign"),
         ("[pipeline:main]\n", "pipeline"),
         ("[pipeline:main]\npipeline = a\n[app:a]\n", "No loader given"),
         ("[pipeline:main]\npipeline = a\n[app:a]\nuse = egg:swift#proxy\nx = %(nothing)s\n", "nothing"),
@@ -234,7 +236,7 @@ def test_broken_files(tmp_path, text, problem):
     with pytest.raises(ConfigError, match=problem) as caught:
         load_app(str(path))
     assert str(caught.value).startswith(str(path))
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and "hunter2" not in str(caught.value)
 
 
 def test_files_that_are_not_there(tmp_path):
