@@ -6,6 +6,7 @@ import os
 import pwd
 import re
 import secrets
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -188,6 +189,14 @@ def _common_section(layout: Layout) -> dict[str, str]:
     }
 
 
+def _user_option(user: str) -> str:
+    """The option by which tempauth knows ``account:user``; names that would not stand in it as they are, in base64."""
+    names = user.split(":", 1)
+    if all(re.fullmatch("[A-Za-z0-9.-]+", name) for name in names):
+        return "_".join(("user", *names))
+    return "_".join(("user64", *(b64encode(name.encode()).decode().rstrip("=") for name in names)))
+
+
 def _user_name() -> str:
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
@@ -204,7 +213,7 @@ def _proxy_conf(layout: Layout) -> Conf:
     conf |= _filter_sections(PIPELINE)
     conf["filter:versioned_writes"] |= VERSIONING
     for user, key_and_groups in layout.users.items():
-        conf["filter:tempauth"]["user_" + user.replace(":", "_", 1)] = key_and_groups
+        conf["filter:tempauth"][_user_option(user)] = key_and_groups
     return conf
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -111,7 +112,7 @@ class Store:
 
     def storage_url_of(self, user: User) -> str:
         """A user's own account."""
-        return f"{self.url}/v1/AUTH_{user.account}"
+        return f"{self.url}/v1/AUTH_{urllib.parse.quote(user.account)}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -138,8 +139,8 @@ class Store:
         """
         user = user or self.user
         if user not in self._tokens:
-            request = urllib.request.Request(self.auth_url, headers={"X-Auth-User": user.login, "X-Auth-Key": user.key})
-            answer = _send(request)
+            headers = {"X-Auth-User": _as_header(user.login), "X-Auth-Key": _as_header(user.key)}
+            answer = _send(urllib.request.Request(self.auth_url, headers=headers))
             if answer.status != 200:
                 raise StoreError(f"the login of {user.login} was answered {answer.status}: {answer.body!r}")
             self._tokens[user] = answer.headers["X-Auth-Token"]
@@ -236,6 +237,11 @@ def _users(users: Mapping[str, str]) -> Iterator[User]:
     for login, value in users.items():
         account, _, name = login.partition(":")
         yield User(account, name, value.split()[0])
+
+
+def _as_header(text: str) -> str:
+    """UTF-8, which is what Swift takes headers for, spelled so that urllib sends it."""
+    return text.encode().decode("latin-1")
 
 
 def _send(request: urllib.request.Request) -> Response:

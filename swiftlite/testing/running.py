@@ -109,6 +109,7 @@ def start_thread(directory: Path, listeners: Mapping[str, socket.socket]) -> Thr
     ready = threading.Event()
     failures: list[BaseException] = []
     ours, theirs = socket.socketpair()
+    starter = threading.get_native_id()
 
     def run() -> None:
         try:
@@ -118,7 +119,10 @@ def start_thread(directory: Path, listeners: Mapping[str, socket.socket]) -> Thr
         finally:
             theirs.close()
             ready.set()
-            get_hub().abort(wait=True)  # else its greenlet stays, and all that it refers to
+            # Else its greenlet stays, and all that it refers to. Where eventlet has made the threads of this process
+            # green, the loop is everybody's.
+            if threading.get_native_id() != starter:
+                get_hub().abort(wait=True)
             _end_log(log)
 
     thread = threading.Thread(target=run, name="swiftlite store", daemon=True)

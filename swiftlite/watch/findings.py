@@ -100,8 +100,17 @@ def copy_to(server: Server, source: str, target: str) -> str:
     """Put one of our files in its place on a server's machine; rsync replaces it in one step."""
     if server.is_local:
         return shlex.join(("rsync", "-t", source, target))
-    host = f"[{server.ip}]" if ":" in server.ip else server.ip
-    return shlex.join(("rsync", "-t", source, f"{host}:{target}"))
+    return shlex.join(("rsync", "-t", source, f"{_rsync_host(server)}:{target}"))
+
+
+def copy_from(server: Server, source: str, target: str) -> str:
+    """Put a file of a server's machine in its place here."""
+    place = source if server.is_local else f"{_rsync_host(server)}:{source}"
+    return shlex.join(("rsync", "-t", place, target))
+
+
+def _rsync_host(server: Server) -> str:
+    return f"[{server.ip}]" if ":" in server.ip else server.ip
 
 
 def once(asked: Asked, program: str) -> str:

@@ -17,6 +17,7 @@ from swiftlite.watch.findings import (
     Finding,
     Limits,
     Rule,
+    copy_from,
     copy_to,
     on,
     shell_on,
@@ -80,10 +81,9 @@ def rings(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         # A ring that its builder here has just made is no stray: it waits to be distributed.
         is_made_here = ring.builder is not None and not ring.builder.problem and ring.builder.is_written
         if len(held) > 2 and ring.md5 not in held.values() and len(set(held.values())) == 1 and not is_made_here:
-            source = next(iter(held)).server
             what = "this machine's ring is another than that of all servers"
-            path = _path(next(iter(held)), file)
-            fix = shlex.join(("rsync", "-t", f"{source.ip}:{path}", ring.path))
+            first = next(iter(held))
+            fix = copy_from(first.server, _path(first, file), ring.path)
             yield Finding("ring-differs", CRITICAL, ring.path, what, why, fix)
             continue
         for asked, path in _once_a_file(held, file):
@@ -164,13 +164,17 @@ def hash_secret(view: ClusterView, limits: Limits) -> Iterator[Finding]:
     facts = view.swift_conf
     first = next((asked.server for asked in view.reached() if not asked.server.is_local), None)
     if facts.problem:
-        source = f"{first.ip}:{facts.path}" if first else "BACKUP/swift.conf"
+        fix = (
+            copy_from(first, facts.path, facts.path)
+            if first
+            else f"rsync -t BACKUP/swift.conf {shlex.quote(facts.path)}"
+        )
         what, why = f"it cannot be read: {facts.problem}", "no server starts without the cluster's hash secret"
-        yield Finding("swift-conf-unreadable", CRITICAL, facts.path, what, why, f"rsync -t {source} {facts.path}")
+        yield Finding("swift-conf-unreadable", CRITICAL, facts.path, what, why, fix)
     elif not facts.secrets:
         what = "neither swift_hash_path_prefix nor swift_hash_path_suffix is set"
         why = "no server starts without it; those that run have the cluster's: with another one, all data are out of reach"
-        fix = f"rsync -t {first.ip}:{facts.path} {facts.path}" if first else _show_secret(facts.path)
+        fix = copy_from(first, facts.path, facts.path) if first else _show_secret(facts.path)
         yield Finding("hash-secret-missing", CRITICAL, facts.path, what, why, fix)
     elif any(map(is_of_a_sample, facts.secrets)):
         what = "the hash secret is that of a sample conf"

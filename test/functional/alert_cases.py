@@ -49,7 +49,7 @@ FAULTS: dict[str, dict[str, str]] = {
     },
     "SwiftliteSlow": {'swiftlite_backend_request_seconds_bucket{kind="object", method="GET", le="0.5"}': "0+970x150"},
     "SwiftliteQuorumFailures": {'swiftlite_quorum_failures_total{instance="p", method="GET"}': "0+2x150"},
-    "SwiftliteNodeErrorLimited": {'swiftlite_node_error_limited{instance="p", node="n/d1"}': "1x150"},
+    "SwiftliteNodeErrorLimited": {'swiftlite_node_error_limited{instance="p", node="n/d1"}': " ".join(["1 1 0"] * 50)},
     "SwiftliteEventLoopSlow": {'swiftlite_event_loop_lag_seconds{instance="p"}': "0.7x150"},
     "SwiftliteOpenFiles": {'swiftlite_open_files{instance="p"}': "900x150"},
     "SwiftliteMetricsFull": {'swiftlite_metrics_memory_ratio{instance="p"}': "1x150"},

@@ -68,6 +68,32 @@ def test_users_have_their_own_accounts():
         assert forbidden.status == 401
 
 
+def test_users_may_have_any_name():
+    users = {"te_st:a_b": "k .admin", "tü st:ü+": "schlüssel .admin", "Capital.9:x-y": "k .admin"}
+    with testing.store(users=users) as store:
+        for user in store.users:
+            assert store.request("PUT", "c", user=user).status == 201, user
+            assert store.request("GET", user=user).body == b"c\n", user
+            connection = swiftclient.Connection(store.auth_url, user.login, user.key)
+            assert [row["name"] for row in connection.get_account()[1]] == ["c"]
+
+
+@pytest.mark.parametrize("in_process", [False, True], ids=["child", "thread"])
+def test_a_process_with_green_threads_may_use_it(in_process):
+    code = f"""if True:
+        import eventlet
+        eventlet.monkey_patch()
+        from swiftlite import testing
+        for _ in range(2):
+            with testing.store(in_process={in_process}) as store:
+                print(store.request("PUT", "c").status)
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=python_environment(), timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, "201\n201\n"), done.stderr
+
+
 def test_replicas_lie_on_devices_of_their_own():
     with testing.store(replicas=3) as store:
         store.request("PUT", "c")

@@ -74,6 +74,14 @@ def logins_of_filter(section: dict[str, str]) -> list[Login]:
         v1 = [V1_LOGIN] if is_true(section.get("v1", "true")) else []
         return [*v1, Login("v3", KEYSTONE_TOKENS)]
     if name == "authtoken" or factory.startswith("keystonemiddleware.auth_token"):
-        url = next((section[option] for option in KEYSTONE_URLS if section.get(option)), "").strip().rstrip("/")
-        return [Login("v3", url.removesuffix("/v3") + KEYSTONE_TOKENS)] if url else []
+        urls = (section.get(option, "").strip().rstrip("/") for option in KEYSTONE_URLS)
+        return [Login("v3", url.removesuffix("/v3") + KEYSTONE_TOKENS) for url in urls if _is_url(url)][:1]
     return []
+
+
+def _is_url(text: str) -> bool:
+    """Whether a browser could send requests there. What is none, or has a password in it, is no reason not to start."""
+    try:
+        return bool(origin_of(text))
+    except ValueError:
+        return False

@@ -513,6 +513,26 @@ def test_names_that_a_server_tells_are_no_shell():
 # --- remedies that would do harm ---
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        ring(md5="mine", builder=None),
+        lambda view: replace(view, swift_conf=SwiftConfFacts("/etc/swift/swift.conf", problem="no such file")),
+        lambda view: replace(view, swift_conf=replace(view.swift_conf, secrets=())),
+    ],
+)
+def test_files_come_from_hosts_with_addresses_of_version_6(change):
+    view = change(healthy())
+    servers = tuple(
+        replace(asked, server=replace(asked.server, ip=f"fd00::{asked.server.ip[-1]}")) for asked in view.servers
+    )
+    fixes = [
+        one.fix for one in doctor.findings(replace(view, servers=servers), Limits()) if one.fix.startswith("rsync")
+    ]
+    assert len(fixes) == 1
+    assert commands(fixes[0])[0][2].startswith("[fd00::1]:/etc/swift/")
+
+
 def test_a_new_ring_that_no_node_has_yet_is_not_replaced_by_the_old_one():
     found = judging.findings(ring(md5="new")(healthy()), Limits())
     assert [finding.subject for finding in found] == [f"10.0.0.{n}:/etc/swift/object.ring.gz" for n in (1, 2, 3)]

@@ -199,3 +199,16 @@ def test_bad_options_are_named(option, text):
 
 def test_a_conf_file_that_cannot_be_read_is_no_problem_of_ours(tmp_path):
     assert document.logins_of_pipeline(str(tmp_path / "none.conf")) == ()
+
+
+@pytest.mark.parametrize(
+    "url", ["keystone:5000/v3", "https://swift:secret@keystone:5000", "/identity", "https://[::1", ""]
+)
+def test_an_address_of_keystone_that_no_browser_can_use_is_not_told(tmp_path, url):
+    conf = tmp_path / "proxy-server.conf"
+    text = PIPELINE.format(filters="authtoken").replace("https://keystone.example:5000/v3/", url)
+    conf.write_text(text.replace("http://10.0.0.1:35357", "http://10.0.0.1:35357/v3"))
+    app = console.filter_factory({"__file__": str(conf)})(None)
+    told = request(app, "GET", "/console/config.json").body
+    assert b"secret" not in told
+    assert [login["url"] for login in json.loads(told)["logins"]] == ["http://10.0.0.1:35357/v3/auth/tokens"]
