@@ -1,6 +1,8 @@
 """Packaging: what swiftlite installs, what it needs, and the names that Paste configurations call it by."""
 
 import re
+import runpy
+import tempfile
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -67,6 +69,12 @@ DATA_FILES = [
     for directory in ETC
 ]
 
+# Nothing of an earlier build may get into this one: a module that is no more, a program that names another's Python.
+BUILD = tempfile.TemporaryDirectory(prefix="swiftlite-build-")  # is gone when setup.py ends
+
+# pip makes these itself, for the virtualenv at hand; those in bin/ are for who runs a checkout.
+PROGRAMS = runpy.run_path(str(HERE / "swiftlite/cli/programs.py"))["NAMES"]
+
 SERVERS = {"proxy": "proxy", "object": "obj", "container": "container", "account": "account"}
 FILTERS = [
     "account_quotas",
@@ -120,11 +128,12 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["swiftlite", "swiftlite.*"]),
     package_data={"swiftlite.middleware.console": CONSOLE_FILES},
-    scripts=sorted(str(path.relative_to(HERE)) for path in (HERE / "bin").iterdir() if path.is_file()),
+    options={"build": {"build_base": BUILD.name}},
     data_files=DATA_FILES,
     install_requires=DEPENDENCIES,
     extras_require=EXTRAS,
     entry_points={
+        "console_scripts": [f"swiftlite-{name} = swiftlite.cli.programs:main" for name in PROGRAMS],
         "paste.app_factory": [f"{name} = swiftlite.{package}.server:app_factory" for name, package in SERVERS.items()],
         # pytest finds the fixtures swiftlite_store and swiftlite_shared_store by itself.
         "pytest11": ["swiftlite = swiftlite.testing.plugin"],

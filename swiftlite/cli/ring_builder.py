@@ -328,6 +328,11 @@ def main(argv: list[str], *, is_safe: bool = False) -> int:
         return ERROR
 
 
+def safe_main(argv: list[str]) -> int:
+    """:func:`main` for ``swiftlite-ring-builder-safe``."""
+    return main(argv, is_safe=True)
+
+
 def _usage() -> None:
     print("swiftlite-ring-builder <builder file> [<command> [<arguments>]]\n")
     for name, entry in COMMANDS.items():

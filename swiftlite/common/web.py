@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache, partial
+from http import HTTPStatus
 from typing import Any
 
 import webob
@@ -21,6 +22,7 @@ REASONS: dict[int, tuple[str, str]] = {
     202: ("Accepted", "The change was taken in, and its result will show."),
     204: ("No Content", ""),
     206: ("Partial Content", ""),
+    300: ("Multiple Choices", ""),
     301: ("Moved Permanently", "Please use the address in the Location header from now on."),
     302: ("Found", "Please use the address in the Location header this time."),
     303: ("See Other", "The result stands at the address in the Location header."),
@@ -57,12 +59,15 @@ REASONS: dict[int, tuple[str, str]] = {
     529: ("Too Many Backend Requests", "This storage server has more requests than it takes; please try again."),
 }
 
+_STANDARD = frozenset(HTTPStatus)
 NO_BODY = frozenset({200, 201, 204, 206, 304})
 
 
 def status_line(status: int) -> str:
-    """``404 Not Found``."""
-    return f"{status} {REASONS[status][0]}" if status in REASONS else f"{status} Unknown"
+    """``404 Not Found``; a status that Swift does not know has the reason that HTTP gives it."""
+    if status in REASONS:
+        return f"{status} {REASONS[status][0]}"
+    return f"{status} {HTTPStatus(status).phrase if status in _STANDARD else 'Unknown'}"
 
 
 def default_body(status: int, drive: str = "unknown") -> bytes:

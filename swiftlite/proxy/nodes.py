@@ -9,11 +9,16 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from swiftlite.common import metrics
+from swiftlite.common.web import Answer, HTTPServiceUnavailable
 from swiftlite.proxy.ordering import Order
 from swiftlite.ring.ring import Node, Ring
 
 OUT_OF_SERVICE = 1 << 30
 """Errors of a device that said itself that it cannot be used."""
+NO_ROOM = (
+    "<html><h1>Service Unavailable</h1><p>The store has no room for this: the devices that should take it are full, "
+    "or not mounted. What is stored can still be read and deleted.</p></html>"
+)
 
 
 class ErrorLimits:
@@ -105,6 +110,8 @@ class NodeIter:
         self._first = iter(first)
         self._handoffs = sequence
         self._passed_over: list[Node] = []
+        self._failures = 0
+        self._without_room = 0
 
     def __iter__(self) -> NodeIter:
         return self
@@ -151,11 +158,20 @@ class NodeIter:
 
     def failed(self, node: Node, problem: object) -> None:
         """Count and log an error of the node."""
+        self._failures += 1
         self.limits.failed(node, problem)
 
     def refused(self, node: Node, status: int, request: str) -> None:
         """Count and log a server error: 507 puts the device out of service at once, others when there are many."""
+        self._failures += 1
         if status == 507:
+            self._without_room += 1
             self.limits.out_of_service(node, f"507 to {request}")
         else:
             self.limits.failed(node, f"{status} to {request}", status)
+
+    def too_few(self) -> Answer:
+        """What a client hears when too few nodes took a change: 503, which says so if most failed for want of room."""
+        if 2 * self._without_room <= self._failures:
+            return HTTPServiceUnavailable()
+        return HTTPServiceUnavailable(NO_ROOM)

@@ -17,7 +17,6 @@ from swiftlite.common.web import (
     HTTPClientDisconnect,
     HTTPRequestEntityTooLarge,
     HTTPRequestTimeout,
-    HTTPServiceUnavailable,
 )
 from swiftlite.core.quorum import Reply, Tally
 from swiftlite.http.errors import BackendError, BadBody, ClientDisconnected, ClientTimeout
@@ -233,7 +232,7 @@ class ReplicatedUpload:
     def _need_quorum(self, putters: list[Putter]) -> None:
         if len(putters) < self.quorum:
             if self.tally.best() is None:
-                raise HTTPServiceUnavailable()
+                raise self.nodes.too_few()
             raise Decided
 
     # --- the body ---

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any
 
 from swiftlite.common.concurrency import Queue, QueueEmpty, spawn
-from swiftlite.common.web import HTTPPreconditionFailed, HTTPServiceUnavailable
+from swiftlite.common.web import HTTPPreconditionFailed
 from swiftlite.core.compare_and_swap import Ballot
 from swiftlite.core.quorum import Reply, Tally
 from swiftlite.http.errors import BackendError
@@ -98,7 +98,7 @@ class VotedChange(ReplicatedUpload):
         """Why the change is not made."""
         if self.ballot.is_rejected:
             return HTTPPreconditionFailed()
-        return HTTPServiceUnavailable() if self.tally.best() is None else Decided()
+        return self.nodes.too_few() if self.tally.best() is None else Decided()
 
     # --- the vote, and what follows ---
 

@@ -181,7 +181,10 @@ def test_when_all_are_full_the_client_hears_it(small_devices: Cluster, full: Cal
     assert put(cluster, "old") == put(cluster, "doomed") == 200
     fillers = [full(device, RESERVE // 2) for device in cluster.devices()]
     # The reserve is left for databases and tombstones: only objects are refused.
-    assert put(cluster, "new") in (503, 507)
+    with pytest.raises(swiftclient.ClientException) as refused:
+        cluster.connection().put_object(CONTAINER, "new", BODY)
+    assert refused.value.http_status == 503
+    assert b"has no room" in refused.value.http_response_content
     assert put(cluster, "old", OTHER) in (503, 507)
     assert (get(cluster, "new"), get(cluster, "old")) == (404, BODY)
     cluster.connection().delete_object(CONTAINER, "doomed")

@@ -12,6 +12,9 @@ from swiftlite.core.names import quote_wsgi, split_path, str_to_wsgi, wsgi_to_st
 from swiftlite.middleware.tempauth.tokens import Tokens
 from swiftlite.middleware.tempauth.users import TempAuthConf, User
 
+WRONG_KEY = "The user or the key is wrong: X-Auth-User says account:user, X-Auth-Key that user's key."
+"""Told for all that may be wrong with them, so that nobody learns which users there are."""
+
 
 class Login:
     """Answers ``GET /auth/v1.0``, ``/auth/auth`` and ``/auth/v1/<account>/auth``."""
@@ -102,4 +105,5 @@ def _plain_login(environ: dict[str, Any]) -> tuple[str, str, str]:
 
 def _refusal(account: str) -> Answer:
     realm = quote_wsgi(account) if account else "unknown"
-    return HTTPUnauthorized(headers={"Www-Authenticate": f'Swift realm="{realm}"'})
+    body = f"<html><h1>Unauthorized</h1><p>{WRONG_KEY}</p></html>"
+    return HTTPUnauthorized(body, headers={"Www-Authenticate": f'Swift realm="{realm}"'})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from swiftlite.common.config import is_true
-from swiftlite.common.web import HTTPPreconditionFailed, HTTPServiceUnavailable, Request, status_line
+from swiftlite.common.web import HTTPPreconditionFailed, Request, status_line
 from swiftlite.core.names import EntityName, quote_path, wsgi_to_str
 from swiftlite.core.quorum import Reply, Tally, quorum_size
 from swiftlite.proxy.answers import PlainAnswer, standard
@@ -103,30 +103,24 @@ class Controller:
             newest=is_true(self.environ.get("HTTP_X_NEWEST")),
         )
 
-    def fan_out(self, ring: Ring, request: BackendRequest, replicas: list[HeaderList], body: bytes = b"") -> FanOut:
-        """Send a change to every replica.
+    def change(self, ring: Ring, request: BackendRequest, replicas: list[HeaderList], body: bytes = b"") -> Reply:
+        """Send a change to every replica, and return the reply that speaks for all.
 
         :param replicas: the headers of each replica's request
         :param body: the same for all
+        :raises Answer: 503 when the servers do not agree
         """
+        nodes = self.cluster.nodes(ring, request.partition)
         fanout = FanOut(
             self.cluster.client,
-            self.cluster.nodes(ring, request.partition),
+            nodes,
             Tally(len(replicas), quorum_size(len(replicas))),
             node_timeout=self.options.node_timeout,
             post_quorum_timeout=self.options.post_quorum_timeout,
         )
-        fanout.run(request, replicas, body)
-        return fanout
-
-    def change(self, ring: Ring, request: BackendRequest, replicas: list[HeaderList]) -> Reply:
-        """Send a change without a body to every replica, and return the reply that speaks for all.
-
-        :raises Answer: 503 when the servers do not agree
-        """
-        best = self.fan_out(ring, request, replicas).tally.best()
+        best = fanout.run(request, replicas, body).best()
         if best is None:
-            raise HTTPServiceUnavailable()
+            raise nodes.too_few()
         return best
 
     # --- answering ---

@@ -13,7 +13,6 @@ from swiftlite.common.web import (
     HTTPForbidden,
     HTTPInternalServerError,
     HTTPNotFound,
-    HTTPServiceUnavailable,
 )
 from swiftlite.core.constraints import (
     Violation,
@@ -129,10 +128,7 @@ class ContainerController(Controller):
         ]
         request = BackendRequest("UPDATE", self.partition, self.path)
         replicas = [headers] * len(self.ring.primaries(self.partition))
-        best = self.fan_out(self.ring, request, replicas, self.environ["wsgi.input"].read()).tally.best()
-        if best is None:
-            raise HTTPServiceUnavailable()
-        return self.answer(best)
+        return self.answer(self.change(self.ring, request, replicas, self.environ["wsgi.input"].read()))
 
     # --- parts ---
 

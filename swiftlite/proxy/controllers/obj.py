@@ -88,7 +88,7 @@ class ObjectController(Controller):
         request = BackendRequest("PUT", self.partition, self.path)
         upload = self._upload(request, self._replicas(headers, timestamp, delete_at))
         tally = upload.run(body)
-        answer = self._stored(tally, timestamp)
+        answer = self._stored(tally, timestamp, upload.nodes)
         if answer.status == CREATED:
             content_type, etag = dict(headers)["Content-Type"], answer.header("Etag") or ""
             row = ObjectRowUpdate("PUT", timestamp, self.policy.index, body.received, content_type, etag)
@@ -109,13 +109,14 @@ class ObjectController(Controller):
         replicas = self._replicas(headers, timestamp, delete_at)
         nodes = self.cluster.nodes(self.ring, self.partition)
         if self._is_conditional:
-            tally = self._voted(request, replicas).run(self._no_body())
+            voted = self._voted(request, replicas)
+            tally, nodes = voted.run(self._no_body()), voted.nodes
             reply, replies = tally.best(), tally.replies
         else:
             post = ReplicatedPost(self.cluster, nodes, request, replicas)
             reply, replies = post.run(), post.replies
         if reply is None:
-            raise HTTPServiceUnavailable()
+            raise nodes.too_few()
         if reply.status == 202:
             self.row_quorum.settle(replies, KnownRow("PUT"), [])
         return self.answer(reply)
@@ -128,14 +129,14 @@ class ObjectController(Controller):
         headers = write_headers(self.environ)
         if self._is_conditional:
             voted = self._voted(request, self._replicas(headers, timestamp, None))
-            tally, lost = voted.run(self._no_body()), voted.lost
+            tally, lost, nodes = voted.run(self._no_body()), voted.lost, voted.nodes
         else:
             nodes, count = self.cluster.delete_nodes(self.ring, self.partition)
             fanout = self._fan_out(nodes, request, self._replicas(headers, timestamp, None, count))
             tally, lost = fanout.tally, fanout.lost
         best = tally.best({404: 204})
         if best is None:
-            raise HTTPServiceUnavailable()
+            raise nodes.too_few()
         # A 404 comes with a tombstone, but for the expirer's requests.
         if best.status // 100 == 2 or (best.status == 404 and "HTTP_X_IF_DELETE_AT" not in self.environ):
             row = ObjectRowUpdate("DELETE", timestamp, self.policy.index)
@@ -309,7 +310,7 @@ class ObjectController(Controller):
         partition, nodes = self.cluster.container_ring.get_nodes(queue.account, container)
         return container, partition, [target(node) for node in nodes]
 
-    def _stored(self, tally: Tally, timestamp: Timestamp) -> PlainAnswer:
+    def _stored(self, tally: Tally, timestamp: Timestamp, nodes: NodeIter) -> PlainAnswer:
         """What the client hears of an upload (formats.md 5.9)."""
         if any(reply.status == 409 for reply in tally.replies):
             raise HTTPAccepted()
@@ -319,7 +320,7 @@ class ObjectController(Controller):
             raise HTTPInternalServerError()
         best = tally.best()
         if best is None:
-            raise HTTPServiceUnavailable()
+            raise nodes.too_few()
         if best.status // 100 != 2:
             return self.answer(best)
         headers = [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from swiftlite.cli import unit_files
+from swiftlite.cli import programs, unit_files
 from swiftlite.cli.unit_files import PROGRAMS, STORAGE_ROLES, TARGETS, Places
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -40,10 +40,10 @@ def test_no_unit_is_left_from_earlier() -> None:
 
 
 def test_every_server_and_daemon_has_a_unit() -> None:
-    """Told by what its launcher starts: a server, or something of a server's package."""
-    runs = re.compile(r"serve_main\(|from swiftlite\.(account|container|obj)\.\w+ import main")
-    daemons = {path.name for path in (CHECKOUT / "bin").iterdir() if runs.search(path.read_text())}
-    assert daemons == {f"swiftlite-{program.name}" for program in PROGRAMS}
+    """Told by what it runs: a server, or something of a server's package."""
+    runs = re.compile(r"swiftlite\.(account|container|obj)\.\w+:main")
+    daemons = {name for name, function in programs.MAINS.items() if runs.fullmatch(function)}
+    assert daemons | set(programs.SERVERS) == {program.name for program in PROGRAMS}
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)

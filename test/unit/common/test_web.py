@@ -10,6 +10,7 @@ from swiftlite.common.web import (
     HTTPNotFound,
     Request,
     from_violation,
+    status_line,
 )
 from swiftlite.core.constraints import Violation
 
@@ -34,6 +35,19 @@ def test_default_bodies():
     assert call(HTTPInsufficientStorage(drive="sdb1"))[2].endswith(b"Drive: sdb1</p></html>")
     status, headers, body = call(HTTPCreated(headers={"Etag": '"e"'}))
     assert (status, headers["Content-Length"], headers["Etag"], body) == ("201 Created", "0", '"e"', b"")
+
+
+@pytest.mark.parametrize(
+    ("status", "line"),
+    [
+        (300, "300 Multiple Choices"),
+        (431, "431 Request Header Fields Too Large"),
+        (498, "498 Rate Limited"),
+        (799, "799 Unknown"),
+    ],
+)
+def test_every_status_has_a_reason(status, line):
+    assert status_line(status) == line
 
 
 def test_head_has_no_body():

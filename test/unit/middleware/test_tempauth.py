@@ -143,6 +143,7 @@ def test_the_ways_to_fail_to_log_in(app, path, headers, realm):
     assert answered.status == 401
     assert answered.headers["www-authenticate"] == f'Swift realm="{realm}"'
     assert "x-auth-token" not in answered.headers
+    assert b"The user or the key is wrong" in answered.body
 
 
 @pytest.mark.parametrize(

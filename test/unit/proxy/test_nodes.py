@@ -92,3 +92,23 @@ def test_node_counts(text, count):
 def test_bad_node_counts(text):
     with pytest.raises(ValueError, match="neither a number"):
         parse_node_count(text)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "is_told"),
+    [((507, 507, 507), True), ((507, 507, 503), True), ((507, 503), False), ((503,), False), ((), False)],
+)
+def test_a_store_without_room_says_so(limits, statuses, is_told):
+    found = nodes(limits)
+    for status in statuses:
+        found.refused(found.next(), status, "PUT /a/c/o")
+    answer = found.too_few()
+    assert answer.status_int == 503
+    assert (b"has no room" in answer.body) == is_told
+
+
+def test_nodes_that_are_silent_lack_no_room(limits):
+    found = nodes(limits)
+    found.refused(found.next(), 507, "PUT /a/c/o")
+    found.failed(found.next(), "silent")
+    assert b"please try again" in found.too_few().body
