@@ -193,9 +193,12 @@ def _check_node(report: Report, program: str, sections: Iterable[str]) -> None:
     except ConfigError:  # told of already
         return
     account = check_node.check_account(report, options.user)
+    check_node.check_readable(report, account, (os.path.join(options.swift_dir, "swift.conf"), report.outline.path))
     swift = check_swift_conf(report, options.swift_dir)
     kind = program.partition("-")[0]
     if swift:
+        paths = [path for _, path in check_node.ring_paths(program, options.swift_dir, swift)]
+        check_node.check_readable(report, account, paths)
         rings = check_node.check_rings(report, program, options.swift_dir, swift)
         if kind in check_node.ALL and program != "object-expirer" and program != "container-reconciler":
             check_node.check_devices(report, kind, options, rings)

@@ -16,6 +16,7 @@ from swiftlite.common.backend_tls import PLAIN
 from swiftlite.common.conf_lines import DEFAULT, Outline, read_outline
 from swiftlite.common.config import ConfigError, ServerOptions
 from swiftlite.common.option_tables import DAEMONS
+from swiftlite.common.permissions import account_of, closed_to
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.ring.format import RingData, RingError, load
 
@@ -51,18 +52,34 @@ def check_rings(report: Report, program: str, swift_dir: str, swift: SwiftConf) 
 
     :returns: those of the kind of data that the program keeps, by name
     """
-    kind = program.partition("-")[0]
     found = {}
+    for name, path in ring_paths(program, swift_dir, swift):
+        group = name.partition("-")[0]
+        if group not in NEEDED.get(program, ()) and not os.path.exists(path):
+            problem = "there is no ring, so nobody can tell which devices are this machine's"
+            report.add_elsewhere(WARNING, path, problem, "copy it from the node where rings are built")
+        elif (ring := _read_ring(report, path)) and group == program.partition("-")[0]:
+            found[name] = ring
+    return found
+
+
+def ring_paths(program: str, swift_dir: str, swift: SwiftConf) -> Iterator[tuple[str, str]]:
+    """Name and path of each ring that a program reads."""
+    kind = program.partition("-")[0]
     for group in dict.fromkeys((*NEEDED.get(program, ()), *((kind,) if kind in ALL else ()))):
         for name in [policy.ring_name for policy in swift.policies] if group == OBJECTS else [group]:
-            path = os.path.join(swift_dir, f"{name}.ring.gz")
-            needed = group in NEEDED.get(program, ())
-            if not needed and not os.path.exists(path):
-                problem = "there is no ring, so nobody can tell which devices are this machine's"
-                report.add_elsewhere(WARNING, path, problem, "copy it from the node where rings are built")
-            elif (ring := _read_ring(report, path)) and group == kind:
-                found[name] = ring
-    return found
+            yield name, os.path.join(swift_dir, f"{name}.ring.gz")
+
+
+def check_readable(report: Report, account: pwd.struct_passwd | None, paths: Iterable[str]) -> None:
+    """See that the account that the program runs as can read files: root has read them, and will not be there then.
+
+    A directory that is closed is told of once.
+    """
+    for path in paths if account else ():
+        closed = closed_to(path, account_of(account.pw_name)) if account else None
+        if closed and not any(found.remedy == closed.remedy for found in report.findings):
+            report.add_elsewhere(ERROR, path, closed.problem, closed.remedy)
 
 
 def _read_ring(report: Report, path: str) -> RingData | None:

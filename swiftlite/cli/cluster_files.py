@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import shlex
 import socket
 import ssl
 from collections.abc import Iterable, Iterator
@@ -13,13 +14,47 @@ from swiftlite.cli.conf_places import find_confs
 from swiftlite.cli.findings import ERROR, Report, in_order
 from swiftlite.common.conf_lines import DEFAULT, read_outline
 from swiftlite.common.config import ConfFile, ConfigError
+from swiftlite.common.permissions import Account, account_of, closed_to, this_account
 from swiftlite.common.unknown_options import pipeline_sections
 from swiftlite.core.certificates import not_after
-from swiftlite.watch.facts import CertificateFacts, ConfFacts, MemcachedFacts
+from swiftlite.watch.facts import CertificateFacts, ConfFacts, MemcachedFacts, UnreadableFacts
+from swiftlite.watch.files import ring_names
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _CERTIFICATE_OPTIONS = ("cert_file", "backend_cert_file", "backend_ca_file")
 SERVERS = ("proxy-server", "object-server", "container-server", "account-server")
+
+
+# --- who may read all that ---
+
+
+def unreadable_files(swift_dir: str) -> list[UnreadableFacts]:
+    """swift.conf, rings and confs that the daemons' accounts, or whoever asks, may not read."""
+    common = [
+        os.path.join(swift_dir, "swift.conf"),
+        *(os.path.join(swift_dir, f"{name}.ring.gz") for name in ring_names(swift_dir)),
+    ]
+    found = {}
+    daemons: dict[str, Account] = {}
+    for server in SERVERS if os.geteuid() == 0 else ():  # else daemons run as who starts them
+        for conf in _confs(swift_dir, server):
+            try:
+                account = account_of(conf.section(DEFAULT).get("user", "swift").strip())
+            except KeyError:  # its --check tells of that
+                continue
+            daemons[account.name] = account
+            if closed := closed_to(conf.path, account):
+                found[conf.path] = UnreadableFacts(conf.path, closed.problem, closed.remedy)
+    for account in daemons.values():
+        for path in common:
+            if closed := closed_to(path, account):
+                found[path] = UnreadableFacts(path, closed.problem, closed.remedy)
+    for path in common:
+        if path not in found and (closed := closed_to(path, this_account())):
+            # The daemons' group must not lose it to somebody who only asks.
+            fix = f"sudo swiftlite-doctor --swiftdir {shlex.quote(swift_dir)}"
+            found[path] = UnreadableFacts(path, closed.problem, fix)
+    return list(found.values())
 
 
 # --- certificates ---

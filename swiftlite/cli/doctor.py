@@ -18,12 +18,13 @@ from swiftlite.cli.cluster_files import (
     certificate_of_server,
     conf_facts,
     memcached_servers,
+    unreadable_files,
 )
 from swiftlite.cli.tool import printable, tool
 from swiftlite.common.config import StartError
 from swiftlite.common.memcached import parse_server
 from swiftlite.watch.facts import CertificateFacts, ClusterView, MemcachedFacts
-from swiftlite.watch.files import ring_facts, ring_names, swift_conf_facts
+from swiftlite.watch.files import builder_names, missing_rings, ring_facts, ring_names, swift_conf_facts
 from swiftlite.watch.findings import CRITICAL, NOTICE, SEVERITIES, WARNING, Finding, Limits
 from swiftlite.watch.gathering import CONCURRENCY, TIMEOUT, Gatherer, clients_of_nodes, server_at, servers_of
 from swiftlite.watch.judging import findings, worst
@@ -96,6 +97,9 @@ def look(options: argparse.Namespace) -> ClusterView:
         certificates=tuple(_certificates(swift_dir, options)),
         memcached=tuple(_memcached(swift_dir, options.timeout)),
         confs=tuple(conf_facts(swift_dir)),
+        unreadable=tuple(unreadable_files(swift_dir)),
+        missing_rings=tuple(missing_rings(swift_dir)),
+        builders=tuple(builder_names(swift_dir)),
     )
 
 

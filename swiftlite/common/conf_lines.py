@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from swiftlite.common.config import ConfigError, conf_files
+from swiftlite.common.permissions import explain
 
 DEFAULT = "DEFAULT"
 SET = "set "
@@ -99,7 +100,8 @@ def read_outline(path: str) -> Outline:
             with open(file, encoding="latin-1") as opened:
                 outline_lines(opened, str(file), outline)
     except OSError as error:
-        raise ConfigError(path, None, None, error.strerror or str(error), "give the path of a conf file") from None
+        file = str(error.filename or path)
+        raise ConfigError(path, None, None, *explain(file, error, "give the path of a conf file")) from None
     return outline
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from swiftlite.common.permissions import explain
 from swiftlite.core.transaction import debug_endings
 
 TRUE_WORDS = frozenset({"true", "1", "yes", "on", "t", "y"})
@@ -298,7 +299,8 @@ class ConfFile:
                 with open(file, encoding="latin-1") as opened:
                     parser.read_file(opened, str(file))
         except OSError as error:
-            raise ConfigError(path, None, None, error.strerror or str(error), remedy) from None
+            file = str(error.filename or path)
+            raise ConfigError(path, None, None, *explain(file, error, remedy)) from None
         except configparser.Error as error:
             raise ConfigError(path, None, None, f"cannot be parsed: {spell(error)}", "correct it") from None
         return cls(path, parser)

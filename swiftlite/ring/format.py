@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from swiftlite.common.config import StartError
+from swiftlite.common.permissions import explain
 from swiftlite.core.json_text import load_json
 
 MAGIC = b"R1NG"
@@ -94,9 +95,8 @@ def load(source: bytes | str | os.PathLike[str]) -> RingData:
         with open(path, "rb") as file:
             data = file.read()
     except OSError as error:
-        raise RingError(
-            f"{path}: cannot read ring file: {error.strerror}; write it with swiftlite-ring-builder"
-        ) from None
+        problem, remedy = explain(path, error, "write it with swiftlite-ring-builder")
+        raise RingError(f"{path}: cannot read ring file: {problem}; {remedy}") from None
     return _parse(data, path)
 
 

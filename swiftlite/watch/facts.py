@@ -157,6 +157,19 @@ class SwiftConfFacts:
 
 
 @dataclass(frozen=True)
+class UnreadableFacts:
+    """A file of this machine that somebody may not read.
+
+    :ivar problem: says who, and why
+    :ivar fix: a line of shell
+    """
+
+    path: str
+    problem: str
+    fix: str
+
+
+@dataclass(frozen=True)
 class CertificateFacts:
     """A certificate: where it was seen, and its last moment (None, with a problem: it could not be read)."""
 
@@ -188,7 +201,12 @@ class ConfFacts:
 
 @dataclass(frozen=True)
 class ClusterView:
-    """All of it; `taken` is when, by this machine's clock."""
+    """All of it.
+
+    :ivar taken: when, by this machine's clock
+    :ivar missing_rings: names of rings that this machine should have
+    :ivar builders: names of the rings whose builders are here
+    """
 
     taken: float
     swift_dir: str
@@ -198,6 +216,13 @@ class ClusterView:
     certificates: tuple[CertificateFacts, ...] = ()
     memcached: tuple[MemcachedFacts, ...] = ()
     confs: tuple[ConfFacts, ...] = ()
+    unreadable: tuple[UnreadableFacts, ...] = ()
+    missing_rings: tuple[str, ...] = ()
+    builders: tuple[str, ...] = ()
+
+    def is_unreadable(self, path: str) -> bool:
+        """Whether somebody may not read one of this machine's files: then that is told, and not what follows of it."""
+        return any(facts.path == path for facts in self.unreadable)
 
     def reached(self, *kinds: str) -> list[Asked]:
         """The servers that answered, of these kinds, or of all."""

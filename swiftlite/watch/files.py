@@ -8,11 +8,13 @@ import re
 from collections import Counter
 
 from swiftlite.common.config import ConfFile, ConfigError
+from swiftlite.common.policies import read_policies
 from swiftlite.ring import format
 from swiftlite.ring.format import RingError
 from swiftlite.watch.facts import BuilderFacts, RingFacts, SwiftConfFacts
 
 _RING = re.compile(r"^(account|container|object(-[1-9][0-9]*)?)\.ring\.gz$")
+_BUILDER = re.compile(r"^(account|container|object(-[1-9][0-9]*)?)\.builder$")
 _WORDS_OF_SAMPLES = ("changeme", "%RANDOM%", "%SWIFT_HASH_PATH_SUFFIX%")
 
 
@@ -29,6 +31,20 @@ def ring_names(swift_dir: str) -> list[str]:
     """The rings whose files are in a directory; raises OSError."""
     found = (_RING.match(name) for name in os.listdir(swift_dir))
     return sorted(match[1] for match in found if match)
+
+
+def builder_names(swift_dir: str) -> list[str]:
+    """The rings whose builders are in a directory; raises OSError."""
+    return sorted(match[1] for match in map(_BUILDER.match, os.listdir(swift_dir)) if match)
+
+
+def missing_rings(swift_dir: str) -> list[str]:
+    """The rings that belong to every node of the cluster, or have a builder here, and are not here; raises OSError."""
+    try:
+        policies = [policy.ring_name for policy in read_policies(ConfFile.load(os.path.join(swift_dir, "swift.conf")))]
+    except ConfigError:
+        policies = ["object"]
+    return sorted({"account", "container", *policies, *builder_names(swift_dir)} - set(ring_names(swift_dir)))
 
 
 def ring_facts(swift_dir: str, name: str, with_builder: bool = True, with_assigned: bool = False) -> RingFacts:

@@ -113,6 +113,18 @@ def _rsync_host(server: Server) -> str:
     return f"[{server.ip}]" if ":" in server.ip else server.ip
 
 
+def copy_from(server: Server, source: str, target: str) -> str:
+    """Get a file of another machine."""
+    host = f"[{server.ip}]" if ":" in server.ip else server.ip
+    return shlex.join(("rsync", "-t", f"{host}:{source}", target))
+
+
+def open_to_daemons(server: Server, path: str, *more: str) -> str:
+    """Let the daemons of a server's machine read a file; `more` follows when that is done."""
+    quoted = shlex.quote(path)
+    return shell_on(server, " && ".join((f"chgrp swift {quoted}", f"chmod 640 {quoted}", *more)))
+
+
 def once(asked: Asked, program: str) -> str:
     """Let a daemon make one pass now."""
     return on(asked.server, f"swiftlite-{program}", asked.conf, "--once")

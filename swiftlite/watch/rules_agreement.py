@@ -20,6 +20,7 @@ from swiftlite.watch.findings import (
     copy_from,
     copy_to,
     on,
+    open_to_daemons,
     shell_on,
     span,
 )
@@ -95,10 +96,14 @@ def rings(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         for asked in view.reached(ring.name.partition("-")[0]):
             if asked.table("ringmd5") and asked not in held:
                 path = f"{os.path.dirname(next(iter(asked.table('ringmd5'))))}/{file}"
-                what = f"{file} is missing"
-                yield Finding(
-                    "ring-missing", CRITICAL, _host(asked, path), what, why, copy_to(asked.server, ring.path, path)
-                )
+                is_closed = path in asked.table("ringmd5")
+                if asked.server.is_local and view.is_unreadable(path):
+                    continue
+                what = f"{file} is {'there, and its server may not read it' if is_closed else 'missing'}"
+                fix = copy_to(asked.server, ring.path, path)
+                if is_closed or _is_same(asked, ring.path, path):
+                    fix = open_to_daemons(asked.server, path)
+                yield Finding("ring-missing", CRITICAL, _host(asked, path), what, why, fix)
 
 
 def _sums(asked: Asked, file: str) -> list[str]:
@@ -118,6 +123,11 @@ def _once_a_file(held: Mapping[Asked, str], file: str) -> Iterator[tuple[Asked, 
         if place not in seen:
             seen.add(place)
             yield asked, place[1]
+
+
+def _is_same(asked: Asked, ours: str, theirs: str) -> bool:
+    """Whether a server has the very file that we have."""
+    return asked.server.is_local and os.path.normpath(ours) == os.path.normpath(theirs)
 
 
 def _host(asked: Asked, path: str) -> str:
@@ -144,11 +154,13 @@ def swift_conf(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         yield Finding("swift-conf-differs", CRITICAL, ours.path, what, why, _difference(asked, path, ours.path))
         return
     for (_, path), (asked, md5) in held.items():
-        if md5 == ours.md5:
+        if md5 == ours.md5 or (asked.server.is_local and view.is_unreadable(path)):
             continue
-        what = "swift.conf is not that of this machine" if md5 else "swift.conf is missing"
-        copy = copy_to(asked.server, ours.path, path)
-        fix = f"{copy} && {on(asked.server, 'systemctl', 'restart', 'swiftlite-*')}"
+        what = "swift.conf is not that of this machine" if md5 else "it is missing, or its server may not read it"
+        then = "systemctl restart 'swiftlite-*'"
+        fix = shell_on(asked.server, then) if md5 else open_to_daemons(asked.server, path, then)
+        if not _is_same(asked, ours.path, path):
+            fix = f"{copy_to(asked.server, ours.path, path)} && {fix}"
         if md5 and count == agreeing:  # nobody can tell which of them is right
             fix = _difference(asked, path, ours.path)
         yield Finding("swift-conf-differs", CRITICAL, _host(asked, path), what, why, fix)
@@ -163,7 +175,9 @@ def hash_secret(view: ClusterView, limits: Limits) -> Iterator[Finding]:
     """A hash secret that is missing or that everybody knows. No remedy makes a new one where there may be data."""
     facts = view.swift_conf
     first = next((asked.server for asked in view.reached() if not asked.server.is_local), None)
-    if facts.problem:
+    if view.is_unreadable(facts.path):
+        pass  # it is told of already
+    elif facts.problem:
         fix = (
             copy_from(first, facts.path, facts.path)
             if first
@@ -185,11 +199,14 @@ def hash_secret(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         yield Finding("hash-secret-known", WARNING, facts.path, what, why, _show_secret(facts.path))
     for asked in view.reached():
         told = asked.table("facts", "hash_path")
-        if told and not any(told.values()):
+        sums = asked.table("swiftconfmd5")
+        # Who cannot read it knows no secret: that is told of above.
+        if told and not any(told.values()) and (not sums or any(sums.values())):
             what = "its swift.conf has neither hash prefix nor hash suffix"
             why = "it does not find what the others stored, and hides it"
-            paths = list(asked.table("swiftconfmd5")) or ["/etc/swift/swift.conf"]
-            remedy = copy_to(asked.server, facts.path, paths[0])
+            path = next(iter(sums), "/etc/swift/swift.conf")
+            is_same = _is_same(asked, facts.path, path)
+            remedy = _show_secret(path) if is_same else copy_to(asked.server, facts.path, path)
             yield Finding("hash-secret-missing", CRITICAL, asked.server.name, what, why, remedy)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from math import ceil
 
@@ -14,6 +15,7 @@ from swiftlite.watch.findings import (
     Limits,
     Rule,
     builder,
+    copy_from,
     span,
 )
 
@@ -21,6 +23,8 @@ from swiftlite.watch.findings import (
 def readable(view: ClusterView, limits: Limits) -> Iterator[Finding]:
     """Ring and builder files that cannot be used."""
     for ring in view.rings:
+        if view.is_unreadable(ring.path):
+            continue
         if ring.problem:
             why = "servers that read it again do not start"
             fix = builder(view, ring.name, "write_ring")
@@ -29,6 +33,34 @@ def readable(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             why = "without its builder a ring cannot be changed; backups of it are in backups/"
             fix = f"ls -t {view.swift_dir}/backups/*.{ring.name}.builder"
             yield Finding("builder-unreadable", WARNING, ring.builder.path, ring.builder.problem, why, fix)
+
+
+def unreadable(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Files that are there, and that somebody who needs them may not read."""
+    for facts in view.unreadable:
+        why = "a daemon that cannot read it does not start, or answers 503; and nobody can judge what it says"
+        yield Finding("file-unreadable", CRITICAL, facts.path, facts.problem, why, facts.fix)
+
+
+def absent(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Rings that every node needs, or that have a builder here, and are not on this machine."""
+    for name in view.missing_rings:
+        file = f"{name}.ring.gz"
+        path = f"{view.swift_dir}/{file}"
+        what = "there is no such ring on this machine"
+        why = "servers that are started or reloaded here do not find it, and the servers that it names are not asked"
+        yield Finding("ring-absent", CRITICAL, path, what, why, _ring_source(view, name, path))
+
+
+def _ring_source(view: ClusterView, name: str, path: str) -> str:
+    """Get a ring: from its builder, else from a server that has it, else from a backup."""
+    if name in view.builders:
+        return builder(view, name, "write_ring")
+    for asked in view.reached():
+        for theirs, md5 in asked.table("ringmd5").items():
+            if theirs.endswith(f"/{name}.ring.gz") and md5 and not asked.server.is_local:
+                return copy_from(asked.server, theirs, path)
+    return f"rsync -t BACKUP/{name}.ring.gz {shlex.quote(path)}"
 
 
 def _builders(view: ClusterView) -> Iterator[tuple[RingFacts, BuilderFacts]]:
@@ -105,4 +137,4 @@ def capacity(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             yield Finding("ring-few-zones", severity, ring.name, what, why, fix)
 
 
-RULES: tuple[Rule, ...] = (readable, rebalance, balance, dispersion, capacity)
+RULES: tuple[Rule, ...] = (unreadable, absent, readable, rebalance, balance, dispersion, capacity)

@@ -14,6 +14,8 @@ SYSTEM = {
     *(
         "cat",
         "certbot",
+        "chgrp",
+        "chmod",
         "chronyc",
         "diff",
         "find",
@@ -26,7 +28,21 @@ SYSTEM = {
         "mount",
         "openssl",
     ),
-    *("ping", "pip", "printf", "rmdir", "rsync", "sed", "smartctl", "ssh", "stat", "sysctl", "systemctl", "umount"),
+    *(
+        "ping",
+        "pip",
+        "printf",
+        "rmdir",
+        "rsync",
+        "sed",
+        "smartctl",
+        "ssh",
+        "stat",
+        "sudo",
+        "sysctl",
+        "systemctl",
+        "umount",
+    ),
 }
 """What a node has besides swiftlite: coreutils, and the packages that the operator's guide names."""
 OPERATORS = ("&&", "||", "|", ";", "{", "}")

@@ -238,3 +238,19 @@ def test_another_account_must_be_able_to_write(cluster: Cluster) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     told = f"[DEFAULT] recon_cache_path: nobody may not write to {cache}" in done.stdout
     assert told is (os.geteuid() == 0), done.stdout + done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another")
+@pytest.mark.parametrize("name", ["proxy-server", "object-server"])
+def test_another_account_must_be_able_to_read(cluster: Cluster, name: str) -> None:
+    """Root can read it all; the workers, which become another, cannot."""
+    conf(name, "DEFAULT", user="nobody")(cluster)
+    process = cluster.servers[name].process
+    command = [sys.executable, str(PROGRAMS / process.program), str(process.conf), "--check"]
+    cluster.directory.chmod(0o700)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    found = [line for line in done.stdout.splitlines() if ": unreadable for nobody: " in line]
+    assert len(found) == 1 and found[0].startswith(f"error: {cluster.layout.etc}/swift.conf: "), (
+        done.stdout + done.stderr
+    )
+    assert "; chgrp " in found[0] and done.returncode == 1

@@ -10,7 +10,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functional.remedies import commands, problem
@@ -28,6 +28,7 @@ from swiftlite.watch.facts import (
     RingFacts,
     Server,
     SwiftConfFacts,
+    UnreadableFacts,
 )
 from swiftlite.watch.findings import Finding, Limits
 from swiftlite.watch.gathering import CHECKS
@@ -180,6 +181,22 @@ def together(*changes):
     return change
 
 
+def absent(name, builders=()):
+    return lambda view: replace(view, missing_rings=(name,), builders=builders)
+
+
+def closed(path, view):
+    """A file that swift may not read, as the doctor finds it."""
+    problem = "unreadable for swift: it is root:root 0640"
+    return replace(view, unreadable=(UnreadableFacts(path, problem, f"chgrp swift {path} && chmod 640 {path}"),))
+
+
+def local(view):
+    """The cluster, of which this machine is a node."""
+    servers = [replace(asked, server=replace(asked.server, is_local=True)) for asked in view.servers[:1]]
+    return replace(view, servers=(*servers, *view.servers[1:]))
+
+
 REBALANCE = "swiftlite-ring-builder /etc/swift/object.builder rebalance"
 CASES = [
     # what is wrong, code, severity, subject, the remedy's beginning
@@ -193,6 +210,41 @@ CASES = [
         told(3, "object", "ringmd5", "/etc/swift/object.ring.gz", "other"),
         *("ring-differs", "critical", "10.0.0.3:/etc/swift/object.ring.gz"),
         "rsync -t /etc/swift/object.ring.gz 10.0.0.3:/etc/swift/object.ring.gz",
+    ),
+    (
+        absent("object", builders=("object",)),
+        *("ring-absent", "critical", "/etc/swift/object.ring.gz"),
+        "swiftlite-ring-builder /etc/swift/object.builder write_ring",
+    ),
+    (
+        absent("object"),
+        *("ring-absent", "critical", "/etc/swift/object.ring.gz"),
+        "rsync -t 10.0.0.1:/etc/swift/object.ring.gz /etc/swift/object.ring.gz",
+    ),
+    (absent("object-1"), "ring-absent", "critical", "/etc/swift/object-1.ring.gz", "rsync -t BACKUP/object-1.ring.gz"),
+    (
+        lambda view: closed(
+            "/etc/swift/swift.conf",
+            replace(view, swift_conf=SwiftConfFacts("/etc/swift/swift.conf", problem="Permission denied")),
+        ),
+        *("file-unreadable", "critical", "/etc/swift/swift.conf", "chgrp swift /etc/swift/swift.conf && chmod 640"),
+    ),
+    (
+        lambda view: closed("/etc/swift/object.ring.gz", ring(problem="Permission denied")(view)),
+        *("file-unreadable", "critical", "/etc/swift/object.ring.gz", "chgrp swift /etc/swift/object.ring.gz"),
+    ),
+    (
+        together(
+            told(1, "object", "swiftconfmd5", "/etc/swift/swift.conf", None),
+            told(1, "object", "facts", "hash_path", {"prefix": False, "suffix": False}),
+            local,
+        ),
+        *("swift-conf-differs", "critical", "10.0.0.1:/etc/swift/swift.conf"),
+        "chgrp swift /etc/swift/swift.conf && chmod 640 /etc/swift/swift.conf && systemctl restart",
+    ),
+    (
+        together(told(1, "object", "ringmd5", "/etc/swift/object.ring.gz", None), local),
+        *("ring-missing", "critical", "10.0.0.1:/etc/swift/object.ring.gz", "chgrp swift /etc/swift/object.ring.gz"),
     ),
     (
         ring(md5="mine", builder=None),
@@ -482,6 +534,25 @@ def test_nothing_is_wrong_with_a_healthy_cluster():
     assert judging.findings(healthy(), Limits()) == []
 
 
+@pytest.mark.parametrize("check, file", [("swiftconfmd5", "swift.conf"), ("ringmd5", "object.ring.gz")])
+def test_what_this_machine_may_not_read_is_told_of_once(check, file):
+    path = f"/etc/swift/{file}"
+    view = closed(path, local(told(1, "object", check, path, None)(healthy())))
+    assert [finding.code for finding in judging.findings(view, Limits())] == ["file-unreadable"]
+
+
+def test_nothing_is_copied_onto_itself():
+    view = healthy()
+    view = replace(view, servers=tuple(replace(one, server=replace(one.server, is_local=True)) for one in view.servers))
+    for number in (1, 2, 3):
+        view = told(number, "*", "swiftconfmd5", "/etc/swift/swift.conf", None)(view)
+        view = told(number, "*", "ringmd5", "/etc/swift/object.ring.gz", None)(view)
+        view = told(number, "*", "facts", "hash_path", {"prefix": False, "suffix": False})(view)
+    found = [words for finding in judging.findings(view, Limits()) for words in commands(finding.fix)]
+    assert found
+    assert [words for words in found if words[0] == "rsync" and words[-2] == words[-1]] == []
+
+
 def test_directories_do_for_devices_where_mount_check_is_off():
     view = told(1, "*", "unmounted", [{"device": "sda", "mounted": False}])(healthy())
     view = told(1, "*", "facts", "settings", "mount_check", False)(view)
@@ -684,6 +755,7 @@ def _places(value, path=()):
 PLACES = {kind: [path for path in _places(answers_of(kind)) if path] for kind in KINDS}
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_answer_is_too_strange(data):
     """Another version, or somebody who means ill, answers: the doctor does not fall ill itself."""

@@ -1,0 +1,82 @@
+"""Who may read what: modes, owners and groups, and the commands that help."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from swiftlite.common import permissions
+from swiftlite.common.config import ConfigError
+from swiftlite.common.permissions import ENTER, READ, Account, Closed, closed_to, explain, may, this_account
+from swiftlite.common.swift_conf import SwiftConf
+
+SWIFT = Account("swift", 4242, "swift", frozenset({4242}))
+
+
+@pytest.mark.parametrize(
+    "mode, owner, wanted, expected",
+    [
+        (0o640, (0, 4242), READ, True),
+        (0o640, (0, 0), READ, False),
+        (0o644, (0, 0), READ, True),
+        (0o604, (0, 4242), READ, False),  # the group's own bits decide
+        (0o044, (4242, 4242), READ, False),
+        (0o750, (0, 0), ENTER, False),
+        (0o750, (0, 4242), ENTER, True),
+        (0o711, (0, 0), ENTER, True),
+    ],
+)
+def test_the_first_that_fits_decides(mode: int, owner: tuple[int, int], wanted: int, expected: bool) -> None:
+    assert may(mode, owner, SWIFT, wanted) is expected
+    assert may(mode, owner, Account("root", 0, "root", frozenset({0})), wanted)
+
+
+def test_what_is_closed_and_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "etc" / "swift.conf"
+    path.parent.mkdir()
+    path.write_text("")
+    reachable = closed_to(str(path.parent), SWIFT)
+    if reachable:  # pytest's directories are its user's alone
+        assert reachable.is_directory
+        assert f"{reachable.path} is " in reachable.problem
+        assert reachable.remedy == f"chgrp swift {reachable.path} && chmod 750 {reachable.path}"
+    assert closed_to(str(path), this_account()) is None
+    assert closed_to(str(tmp_path / "none" / "such"), this_account()) is None
+    closed = Closed("/etc/swift/swift.conf", False, "root:root 0640", SWIFT)
+    assert closed.problem == "unreadable for swift: it is root:root 0640"
+    assert closed.remedy == "chgrp swift /etc/swift/swift.conf && chmod 640 /etc/swift/swift.conf"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the file has to be another's")
+def test_the_file_itself_is_closed() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "swift.conf")
+        with open(path, "w"):
+            os.chmod(path, 0o640)
+        inside = closed_to(path, SWIFT)
+        assert inside is not None and inside.is_directory and inside.path == directory
+        os.chmod(directory, 0o755)
+        closed = closed_to(path, SWIFT)
+        assert closed == Closed(path, False, "root:root 0640", SWIFT)
+        os.chown(path, 0, 4242)
+        assert closed_to(path, SWIFT) is None
+
+
+def test_a_daemon_tells_of_it_in_its_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As another than root would, who may read it all."""
+    path = tmp_path / "swift.conf"
+    path.write_text("")
+    os.chmod(path, 0o600)
+    monkeypatch.setattr(permissions, "this_account", lambda: SWIFT)
+    problem, remedy = explain(str(path), PermissionError(13, "Permission denied"), "copy it")
+    assert problem.startswith("unreadable for swift: ") and remedy.startswith("chgrp swift /")
+
+
+def test_other_errors_keep_their_remedy(tmp_path: Path) -> None:
+    assert explain(str(tmp_path), FileNotFoundError(2, "No such file"), "make it") == ("No such file", "make it")
+    with pytest.raises(ConfigError) as told:
+        SwiftConf.load(str(tmp_path))
+    assert "copy swift.conf" in told.value.remedy
