@@ -113,12 +113,6 @@ def _rsync_host(server: Server) -> str:
     return f"[{server.ip}]" if ":" in server.ip else server.ip
 
 
-def copy_from(server: Server, source: str, target: str) -> str:
-    """Get a file of another machine."""
-    host = f"[{server.ip}]" if ":" in server.ip else server.ip
-    return shlex.join(("rsync", "-t", f"{host}:{source}", target))
-
-
 def open_to_daemons(server: Server, path: str, *more: str) -> str:
     """Let the daemons of a server's machine read a file; `more` follows when that is done."""
     quoted = shlex.quote(path)
