@@ -25,6 +25,7 @@ STOP_TIMEOUT = 40
 """Seconds that ``stop`` waits before it kills."""
 EXTRAS = ("passwords",)
 """What the store's virtualenv has besides: hashes of passwords, which its own log recommends."""
+COMMANDS = ("start", "status", "stop")
 NOT_RUNNING = 3
 """Exit status of ``status`` when nothing runs, as init scripts have it."""
 
@@ -43,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=NAME, description="Run a three-replica object store on this machine.")
-    parser.add_argument("command", nargs="?", choices=("start", "status", "stop"), default="start")
+    parser.add_argument("command", nargs="?", metavar="{start,status,stop}", default="start")
     parser.add_argument("--dir", type=Path, default=Path("var/aio"), help="where all of it lives (default ./var/aio)")
     parser.add_argument("--port", type=int, help="of the proxy; the next three are the backends' (default 8080)")
     parser.add_argument("--bind", metavar="ADDR", help="address that the proxy listens on (default 127.0.0.1)")
@@ -51,7 +52,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "--workers", type=int, help="processes a server, 0: one without a master (default: one a processor, at most 4)"
     )
     parser.add_argument("--detach", action="store_true", help="return once it is up; stop it with `stop`")
-    options = parser.parse_args(argv)
+    options, others = parser.parse_known_args(argv)
+    if others:  # before their values: `--prot 7000` is no wrong command 7000
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    if options.command not in COMMANDS:
+        parser.error(f"argument command: invalid choice: {options.command!r} (choose from {', '.join(COMMANDS)})")
     given = [name for name in ("port", "bind", "workers", "detach") if getattr(options, name) not in (None, False)]
     if given and options.command != "start":
         parser.error(f"--{given[0]} goes with start only")
@@ -68,15 +73,18 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 def _start(options: argparse.Namespace, argv: list[str]) -> int:
     _enter(options, argv)
     directory: Path = options.dir
+    is_there = directory.exists()
     lock = _lock(directory)
     try:
         try:
             plan = make_plan(directory, options.port, options.bind, options.workers)
             _refuse_taken_ports(plan)
         except StartError:
-            _leave_as_found(directory)
+            _leave_as_found(directory, is_there)
             raise
         plan.carry_out()
+        if not plan.is_new:
+            _warn_of_slips(plan)
         if options.detach:
             return _detached(directory, plan)
         return _run(directory, plan, lambda text: print(text, flush=True))
@@ -113,12 +121,31 @@ def _lock(directory: Path) -> int:
     return descriptor
 
 
-def _leave_as_found(directory: Path) -> None:
-    """Take back what the lock made, where there is no store yet."""
+def _leave_as_found(directory: Path, is_there: bool) -> None:
+    """Take back what the lock made, where there is no store yet; `is_there`: the directory was there before."""
     if not (directory / "etc").exists():
         (directory / "run" / "lock").unlink(missing_ok=True)
         with suppress(OSError):  # it holds something else
             (directory / "run").rmdir()
+            if not is_there:
+                directory.rmdir()
+
+
+def _warn_of_slips(plan: Plan) -> None:
+    """Tell on the terminal, not only in logs, of options in the confs that nobody reads."""
+    child = os.fork()  # the tables of all options are half of the servers: nothing that a supervisor should keep
+    if child == 0:
+        try:
+            from swiftlite.common.unknown_options import slips  # here: outside of the virtualenv it cannot be
+
+            for path in sorted(plan.layout.etc.glob("*.conf")):
+                for unread in slips(str(path)):
+                    print(f"{NAME}: warning: {unread}", file=sys.stderr, flush=True)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
 
 
 def _refuse_taken_ports(plan: Plan) -> None:

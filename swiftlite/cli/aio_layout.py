@@ -28,7 +28,7 @@ DEVICES = ("d1", "d2", "d3", "d4")
 MOST_WORKERS = 4
 PASTE = """\
   TOKEN=$(curl -s -o /dev/null -D - -H "X-Auth-User: {user}" -H "X-Auth-Key: {key}" {auth} | tr -d '\\r' | sed -n 's/^x-auth-token: //Ip')
-  curl -f -H "X-Auth-Token: $TOKEN" -X PUT {storage}/demo && curl -f -H "X-Auth-Token: $TOKEN" -T /etc/os-release {storage}/demo/os-release
+  curl -f -H "X-Auth-Token: $TOKEN" -X PUT {container} && curl -f -H "X-Auth-Token: $TOKEN" -T /etc/os-release {object}
   swift -A {auth} -U {user} -K "{key}" upload demo /etc/os-release
 """
 
@@ -88,23 +88,25 @@ class Plan:
 
     def banner(self) -> str:
         """The text that greets the operator once the store is up."""
+        root, (account, name) = self.auth_url.removesuffix("/auth/v1.0"), self.user.split(":", 1)
         is_secret = self.key != USERS.get(self.user, "").partition(" ")[0] and self.user not in self.new_keys
         conf = self.layout.etc / "proxy-server.conf"
         key_line = f"in {conf}, put it in the variable KEY" if is_secret else self.key
         paste = PASTE.format(
             user=self.user,
             key="$KEY" if is_secret else self.key,
-            auth=self.auth_url,
-            storage=self.auth_url.removesuffix("/auth/v1.0") + "/v1/AUTH_" + self.user.partition(":")[0],
+            auth=_for_shell(self.auth_url),
+            container=_for_shell(f"{root}/v1/AUTH_{account}/demo"),
+            object=_for_shell(f"{root}/v1/AUTH_{account}/demo/os-release"),
         )
         told = "".join(f"  {user} has the key {key}\n" for user, key in self.new_keys.items() if user != self.user)
         kept = f"The keys are random, told only this once, and kept in {conf}:\n{told}\n" if self.new_keys else ""
-        root, (account, name) = self.auth_url.removesuffix("/auth/v1.0"), self.user.split(":", 1)
+        console = f"  Console   {root}/console/\n"
         keystone = f"  Keystone  {root}/v3 (or v2.0), user {name}, project {account}, domain Default\n"
         return (
             f"The store is up, with three replicas of everything, in {self.layout.directory}\n\n"
             f"  Auth URL  {self.auth_url}\n  User      {self.user}\n  Key       {key_line}\n"
-            f"{'' if 'identity' in self.missing else keystone}\n"
+            f"{'' if 'console' in self.missing else console}{'' if 'identity' in self.missing else keystone}\n"
             f"{kept}Paste these lines to get a token, put a file with curl, and one with swift:\n\n{paste}{self._advice()}"
         )
 
@@ -159,6 +161,11 @@ def _can_log_in(conf: ConfFile, users: Mapping[str, str], filters: Sequence[str]
     options = conf.section("filter:tempauth")
     changed = options.get("reseller_prefix", "AUTH").strip("_") != "AUTH" or "auth_prefix" in options
     return "tempauth" in filters and not changed and not all(map(_is_hashed, users.values()))
+
+
+def _for_shell(url: str) -> str:
+    """A URL as it is typed: the brackets of an IPv6 address are patterns to shells."""
+    return f"'{url}'" if "[" in url else url
 
 
 def _is_hashed(value: str) -> bool:

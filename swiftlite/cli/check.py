@@ -7,6 +7,7 @@ import logging
 import logging.handlers
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 
 from swiftlite.cli import check_node, pipeline_order
 from swiftlite.cli.findings import ERROR, WARNING, Finding, Report, in_order
@@ -226,17 +227,21 @@ def check_swift_conf(report: Report, swift_dir: str) -> SwiftConf | None:
     :returns: what it says; None when it cannot be used
     """
     path = os.path.join(swift_dir, "swift.conf")
-    try:
-        swift = SwiftConf.load(swift_dir)
-        theirs = Report(read_outline(path))
-    except ConfigError as error:
-        report.add_error(error)
-        return None
+    theirs = Report(Outline(path))
+    with suppress(ConfigError):  # told below, with what to do
+        theirs.outline = read_outline(path)
     for section in theirs.outline.headers:
         if section not in SWIFT_SECTIONS and not section.startswith("storage-policy:"):
             near = difflib.get_close_matches(section, SWIFT_SECTIONS, 1)
             theirs.add(ERROR, section, None, "unknown section", f"did you mean [{near[0]}]?" if near else "take it out")
+    # Before it is used: an option may be missing because it is misspelt.
     check_options(theirs, SWIFT_SECTIONS)
+    swift = None
+    try:
+        swift = SwiftConf.load(swift_dir)
+    except ConfigError as error:
+        if error.option or not any(found.section == error.section for found in theirs.findings):
+            theirs.add_error(error)
     report.findings += theirs.findings
     return swift
 

@@ -242,7 +242,7 @@ SAMPLES: dict[str, list[Section]] = {
             ),
         ),
         Section("swift-constraints", (), load(OTHERS["swift-constraints"])),
-        Section("swift-tls", (), load(OTHERS["swift-tls"]), frozenset({"file"})),
+        Section("swift-tls", (), load(OTHERS["swift-tls"])),
         Section("storage-policy:0", ("name = Policy-0", "default = yes")),
     ],
     "node-answers.conf-sample": [

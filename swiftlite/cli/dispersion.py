@@ -17,6 +17,7 @@ from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.ring.ring import Ring
 
 CONF_FILE = "/etc/swift/dispersion.conf"
+SAMPLE = "etc/dispersion.conf-sample (pip installs it below share/swiftlite)"
 SECTION = "dispersion"
 PROGRESS_SECONDS = 5.0
 CLEAR_LINE = "\r\x1b[K"
@@ -58,9 +59,9 @@ def load_options(path: str) -> DispersionOptions:
 
     :raises ConfigError: when it cannot be used
     """
-    conf = ConfFile.load(path)
+    conf = ConfFile.load(path, f"make it from {SAMPLE}, or give the path of another")
     if not conf.has(SECTION):
-        raise ConfigError(path, SECTION, None, "there is no such section", "see dispersion.conf-sample")
+        raise ConfigError(path, SECTION, None, "there is no such section", f"see {SAMPLE}")
     try:
         options = read_options(DispersionOptions, conf.section(SECTION), path, SECTION)
     except ValueError as error:

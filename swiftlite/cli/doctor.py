@@ -6,10 +6,10 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields
 from time import time
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 from swiftlite.cli.cluster_files import (
     ask_memcached,
@@ -146,9 +146,14 @@ def show(view: ClusterView, found: Sequence[Finding], output: TextIO, most: int 
             print(f"  {subject}: {what}\n    {fix}", file=output)
         if most is not None and len(alike) > most:
             print(f"  and {len(alike) - most} more; -v shows all", file=output)
-    counts = [f"{sum(one.severity == severity for one in found)} {severity}" for severity in reversed(SEVERITIES)]
+    counts = [_count([one for one in found if one.severity == severity], severity) for severity in reversed(SEVERITIES)]
     verdict = "healthy" if exit_code(found) == HEALTHY else ", ".join(counts[:2])
-    print(f"{len(view.servers)} servers and {len(view.rings)} rings: {verdict}", file=output)
+    print(f"{_count(view.servers, 'server')} and {_count(view.rings, 'ring')}: {verdict}", file=output)
+
+
+def _count(things: Collection[Any], noun: str) -> str:
+    """How many there are: ``1 server``, ``2 servers``, ``2 critical``."""
+    return f"{len(things)} {noun}" + ("" if len(things) == 1 or noun == CRITICAL else "s")
 
 
 def as_json(view: ClusterView, found: Sequence[Finding]) -> str:

@@ -137,6 +137,12 @@ def name_lines(name: EntityName | None) -> list[str]:
     return lines
 
 
+def _swift_dir(words: Sequence[str]) -> str:
+    """Where swift.conf is when nobody says: beside the ring that is named, if there is one; else in /etc/swift."""
+    beside = os.path.dirname(os.path.abspath(words[0])) if words and words[0].endswith(RING_SUFFIX) else ""
+    return beside if beside and os.path.exists(os.path.join(beside, "swift.conf")) else "/etc/swift"
+
+
 @tool
 def main(argv: Sequence[str]) -> int:
     """Run the tool.
@@ -150,7 +156,9 @@ def main(argv: Sequence[str]) -> int:
     add_swift_dir(arguments)
     arguments.add_argument("-Q", "-q", "--quoted", action="store_true", help="the names given are percent-encoded")
     arguments.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    arguments.set_defaults(swift_dir=None)
     options = arguments.parse_intermixed_args(argv)
+    options.swift_dir = options.swift_dir or _swift_dir(options.words)
     conf = SwiftConf.load(options.swift_dir)
     try:
         if options.policy_name and conf.policies.by_name(options.policy_name) is None:

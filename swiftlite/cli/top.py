@@ -145,7 +145,7 @@ def main(argv: Sequence[str]) -> int:
     watch = Watch(
         servers, Gatherer(options.timeout, options.concurrency, new_client=clients_of_nodes(options.swiftdir))
     )
-    state = State(page="devices" if options.devices else "hosts", words=options.filter)
+    state = State(page="devices" if options.devices else "hosts", words=options.filter, has_keys=not options.once)
     if options.once:
         once(watch, options.interval, state)
         return SUCCESS

@@ -39,6 +39,7 @@ class State:
     :ivar sort: number of the column
     :ivar words: rows are shown whose names hold all of them
     :ivar typed: what is being typed of these; None: nothing is
+    :ivar has_keys: whether there is a keyboard, whose keys are told
     """
 
     page: str = HOSTS
@@ -47,6 +48,7 @@ class State:
     words: str = ""
     typed: str | None = None
     is_paused: bool = False
+    has_keys: bool = True
 
 
 def _number(value: float | None, digits: int = 0) -> str:
@@ -130,10 +132,11 @@ def _summary(look: Look, before: Look | None, hosts: Sequence[HostRow], state: S
         if state.words or state.typed is not None
         else ""
     )
+    footer = f"{HELP if state.has_keys else ''}  {words}".strip()
     return [
         Line(title + ("  PAUSED" if state.is_paused else ""), "bad" if up < servers or lost else "title"),
         Line(f"{_rates(look, before)}; {counts}", "warn" if limited or quarantined else "plain"),
-        Line(f"{HELP}  {words}".rstrip(), "dim"),
+        *([Line(footer, "dim")] if footer else []),
     ]
 
 

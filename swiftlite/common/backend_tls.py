@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import asdict, dataclass
 
 from swiftlite.common.config import ConfFile, ConfigError, option, read_options
 
@@ -11,7 +10,7 @@ SECTION = "swift-tls"
 
 
 @dataclass(frozen=True)
-class BackendTLS:
+class BackendTLSOptions:
     """``[swift-tls]``: the same on every node; what is in the files is each node's own, but for the authority."""
 
     backend_tls: bool = option(False, "proxies and daemons speak TLS with storage servers, and these with each other")
@@ -24,8 +23,15 @@ class BackendTLS:
     )
     backend_key_file: str = option("", "PEM file of its private key; none: the key is in backend_cert_file")
 
-    file: str = option("swift.conf", "where this was read, for errors: no option")
-    not_in_samples: ClassVar[frozenset[str]] = frozenset({"file"})
+
+@dataclass(frozen=True)
+class BackendTLS(BackendTLSOptions):
+    """What the section says.
+
+    :ivar file: where it was read, for errors
+    """
+
+    file: str = "swift.conf"
 
     @classmethod
     def read(cls, conf: ConfFile) -> BackendTLS:
@@ -33,11 +39,13 @@ class BackendTLS:
 
         :raises ConfigError: when something is missing
         """
-        options = read_options(cls, conf.section(SECTION), conf.path, SECTION)
+        options = cls(
+            **asdict(read_options(BackendTLSOptions, conf.section(SECTION), conf.path, SECTION)), file=conf.path
+        )
         if options.is_served and not options.backend_ca_file:
             remedy = "name the file of the authority that has signed the nodes' certificates"
             raise ConfigError(conf.path, SECTION, "backend_ca_file", "is not set", remedy)
-        return replace(options, file=conf.path)
+        return options
 
     @property
     def is_served(self) -> bool:

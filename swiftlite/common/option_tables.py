@@ -80,7 +80,7 @@ OTHERS = {
     "drive-audit": "swiftlite.cli.drive_audit:DriveAuditOptions",
     "memcache": "swiftlite.common.memcached:MemcachedOptions",
     "swift-constraints": "swiftlite.core.constraints:Constraints",
-    "swift-tls": "swiftlite.common.backend_tls:BackendTLS",
+    "swift-tls": "swiftlite.common.backend_tls:BackendTLSOptions",
 }
 """Sections that are neither a server's, nor a filter's, nor a daemon's."""
 

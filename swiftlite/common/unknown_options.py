@@ -57,6 +57,12 @@ class Unread:
     nearest: str = ""
 
     @property
+    def place(self) -> str:
+        """File, line, section and option."""
+        found = self.assignment
+        return f"{found.file}:{found.line}: [{found.section}] {found.option}"
+
+    @property
     def problem(self) -> str:
         """What is wrong, in words."""
         if self.why is Why.MISPLACED:
@@ -255,15 +261,23 @@ def warn_of_unknown_options(path: str, sections: Collection[str], logger: loggin
     :param path: of its conf file
     :param sections: those that it reads besides ``[DEFAULT]``; none: those that its pipeline names
     """
+    for unread in _slips(path, sections):
+        logger.warning("%s: %s; %s", unread.place, unread.problem, unread.remedy)
+
+
+def slips(path: str) -> list[str]:
+    """The same as lines, about all sections of a conf."""
+    return [f"{unread.place}: {unread.problem}; {unread.remedy}" for unread in _slips(path, None)]
+
+
+def _slips(path: str, sections: Collection[str] | None) -> list[Unread]:
     try:
         outline = read_outline(path)
     except ConfigError:  # whoever starts tells of that
-        return
-    for unread in find_unread(outline, (DEFAULT, *(sections or pipeline_sections(outline)))):
-        if unread.why is not Why.FOREIGN:
-            found = unread.assignment
-            place = f"{found.file}:{found.line}: [{found.section}] {found.option}"
-            logger.warning("%s: %s; %s", place, unread.problem, unread.remedy)
+        return []
+    looked_at = outline.headers if sections is None else sections or pipeline_sections(outline)
+    found = find_unread(outline, list(dict.fromkeys((DEFAULT, *looked_at))))
+    return [unread for unread in found if unread.why is not Why.FOREIGN]
 
 
 def pipeline_names(outline: Outline) -> list[str]:

@@ -181,6 +181,10 @@ PLANTED = {
         text_of_swift_conf("[swift-tls]\nbackend_tls = yes\nbackend_ca_file = /nowhere.pem\n"), "object-server",
         ("[swift-tls] backend_cert_file: is not set",),
     ),
+    "slip in what nodes need for TLS": Planted(
+        text_of_swift_conf("[swift-tls]\nbackend_tls = yes\nbackend_ca_fil = /nowhere.pem\n"), "object-server",
+        ("backend_ca_fil: unknown option; did you mean backend_ca_file?",),
+    ),
     "workers": Planted(conf("object-server", "DEFAULT", workers="many"), "object-server", ("[DEFAULT] workers: 'many'",)),
 }  # fmt: skip
 

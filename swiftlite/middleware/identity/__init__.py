@@ -95,7 +95,7 @@ def _warn_of_plain_passwords(options: IdentityOptions, users: TempAuthConf, log:
     plain = sum(not is_hashed(user.key) for user in users.users.values())
     if plain:
         log.warning(
-            "%d passwords in [%s] are in plain text; swiftlite-hash-password makes hashes of them",
-            plain,
+            "passwords in plain text in [%s]: %d; swiftlite-hash-password makes hashes of them",
             options.users_from,
+            plain,
         )

@@ -60,3 +60,11 @@ def test_other_ways_to_log_in_are_the_operators_affair(tmp_path):
     for change in ("reseller_prefix = SL", "auth_prefix = /login/"):
         conf.write_text(text.replace("[filter:tempauth]", f"[filter:tempauth]\n{change}"))
         assert not make_plan(tmp_path, None, None, None).can_log_in
+
+
+def test_the_console_is_told_and_addresses_fit_into_a_shell(tmp_path):
+    banner = make_plan(tmp_path, 18080, "::1", 1).banner()
+    assert "  Console   http://[::1]:18080/console/\n" in banner
+    assert "-X PUT 'http://[::1]:18080/v1/AUTH_test/demo' && " in banner
+    assert "swift -A 'http://[::1]:18080/auth/v1.0' -U" in banner
+    assert "swift -A http://127.0.0.1:18080/auth/v1.0 -U" in make_plan(tmp_path, 18080, None, 1).banner()

@@ -204,3 +204,12 @@ def keep(global_conf: dict[str, str], **local_conf: str):  # type: ignore[no-unt
     conf = {**global_conf, **local_conf}
     KEPT[conf["__section__"]] = conf
     return lambda app: app
+
+
+def test_what_is_no_option_is_not_shown() -> None:
+    outline = outline_of("[swift-tls]\nbackend_tls = yes\nbackend_ca_fil = /ca\nfile = /x\n")
+    values = {value.option: value for value in effective(outline, ["swift-tls"])}
+    assert values["backend_tls"].value == "yes"
+    assert values["backend_ca_fil"].note == "unknown option; did you mean backend_ca_file?"
+    assert values["file"].note.startswith("unknown option")
+    assert "file" not in {value.option for value in effective(outline_of("[swift-tls]\n"), ["swift-tls"])}

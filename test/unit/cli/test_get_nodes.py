@@ -170,3 +170,13 @@ def test_bad_input_gets_one_line(run, etc, words, said):
     code, lines, errors = run(*(str(word).format(etc=etc) for word in words))
     assert (code, lines) == (1, [])
     assert said in errors and errors.count("\n") == 1
+
+
+def test_swift_conf_is_looked_for_beside_the_ring_that_is_named(etc, capsys, monkeypatch):
+    assert main([str(etc / "account.ring.gz"), "AUTH_test"]) == 0
+    said = capsys.readouterr().out
+    monkeypatch.chdir(etc)
+    assert main(["account.ring.gz", "AUTH_test"]) == 0
+    assert capsys.readouterr().out == said
+    assert main(["-d", str(etc / "nowhere"), "account.ring.gz", "AUTH_test"]) == 1
+    assert "nowhere" in capsys.readouterr().err

@@ -734,7 +734,7 @@ def test_what_many_nodes_have_is_shown_together(capsys):
         "WARNING c: it hurts",
         *(line for number in (0, 1) for line in (f"  node{number}\\x1b[2J: is ill", "    heal")),
         "  and 2 more; -v shows all",
-        "9 servers and 3 rings: 0 critical, 4 warning",
+        "9 servers and 3 rings: 0 critical, 4 warnings",
     ]
 
 

@@ -90,7 +90,7 @@ def test_plain_passwords_are_warned_of_once(tmp_path, caplog):
             load(tmp_path, "[filter:tempauth]\n" + text)
         found = [record.message for record in caplog.records if "plain text" in record.message]
         assert len(found) == warnings
-        assert all(message.startswith("2 passwords in [filter:tempauth]") for message in found)
+        assert all(message.startswith("passwords in plain text in [filter:tempauth]: 2;") for message in found)
 
 
 def test_capabilities_are_told_and_no_secret(tmp_path):
