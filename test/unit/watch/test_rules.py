@@ -17,7 +17,7 @@ from functional.remedies import commands, problem
 from swiftlite.cli import doctor, ring_builder
 from swiftlite.core.metrics_text import Sample
 from swiftlite.ring.builder import RingBuilder
-from swiftlite.watch import judging, rules_hosts
+from swiftlite.watch import files, judging, rules_hosts
 from swiftlite.watch.facts import (
     Asked,
     BuilderFacts,
@@ -819,3 +819,12 @@ def test_what_is_asked_is_what_is_judged():
     """A rule that reads a check which nobody asks for would be silent for ever."""
     for kind in KINDS:
         assert set(CHECKS[kind]) - {"expirer/object", "updater/object", "updater/container"} <= set(answers_of(kind))
+
+
+def test_which_rings_a_machine_should_have(tmp_path):
+    (tmp_path / "swift.conf").write_text("[storage-policy:0]\nname = a\ndefault = yes\n[storage-policy:2]\nname = b\n")
+    for file in ("account.ring.gz", "object-1.builder", "other.builder"):
+        (tmp_path / file).write_text("")
+    assert files.missing_rings(str(tmp_path)) == ["container", "object", "object-1", "object-2"]
+    (tmp_path / "swift.conf").unlink()
+    assert files.missing_rings(str(tmp_path)) == ["container", "object", "object-1"]
