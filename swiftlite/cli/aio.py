@@ -254,7 +254,7 @@ def _report_and_run(directory: Path, plan: Plan, writer: int) -> int:
 # --------------------------------------------------------------------------------------------------- status and stop
 
 
-def _supervisor_pid(directory: Path) -> int | None:
+def supervisor_pid(directory: Path) -> int | None:
     """Return the supervisor's process id, if it lives and its command line says that it is this directory's."""
     try:
         pid = int((directory / "run" / "aio.pid").read_text())
@@ -265,7 +265,7 @@ def _supervisor_pid(directory: Path) -> int | None:
 
 
 def _status(options: argparse.Namespace, _: list[str]) -> int:
-    pid = _supervisor_pid(options.dir)
+    pid = supervisor_pid(options.dir)
     if pid is None:
         print(f"Nothing runs in {options.dir}")
         return NOT_RUNNING
@@ -281,7 +281,7 @@ def _status(options: argparse.Namespace, _: list[str]) -> int:
 
 
 def _stop(options: argparse.Namespace, _: list[str]) -> int:
-    pid = _supervisor_pid(options.dir)
+    pid = supervisor_pid(options.dir)
     if pid is None:
         print(f"Nothing runs in {options.dir}")
         return 0
@@ -290,7 +290,7 @@ def _stop(options: argparse.Namespace, _: list[str]) -> int:
     except ProcessLookupError:
         return 0
     try:
-        if _supervisor_pid(options.dir) != pid:
+        if supervisor_pid(options.dir) != pid:
             return 0
         signal.pidfd_send_signal(handle, signal.SIGTERM)
         if not select.select([handle], [], [], STOP_TIMEOUT)[0]:

@@ -118,6 +118,10 @@ def check_options(report: Report, sections: Iterable[str]) -> None:
     """See that somebody reads each option, and that its value fits."""
     outline = report.outline
     sections = list(dict.fromkeys(sections))
+    for first, second in outline.repeated():
+        if second.section in sections:
+            remedy = "the last one counts: take one of them out"
+            report.add_line(WARNING, second, f"line {first.line} has it, too, with {first.value!r}", remedy)
     for unread in find_unread(outline, sections):
         level = ERROR if unread.why in (Why.UNKNOWN, Why.HIDDEN) else WARNING
         report.add_line(level, unread.assignment, unread.problem, unread.remedy)

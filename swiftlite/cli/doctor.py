@@ -24,7 +24,7 @@ from swiftlite.cli.tool import printable, tool
 from swiftlite.common.config import StartError
 from swiftlite.common.memcached import parse_server
 from swiftlite.watch.facts import CertificateFacts, ClusterView, MemcachedFacts
-from swiftlite.watch.files import builder_names, missing_rings, ring_facts, ring_names, swift_conf_facts
+from swiftlite.watch.files import all_in_one, builder_names, missing_rings, ring_facts, ring_names, swift_conf_facts
 from swiftlite.watch.findings import CRITICAL, NOTICE, SEVERITIES, WARNING, Finding, Limits
 from swiftlite.watch.gathering import CONCURRENCY, TIMEOUT, Gatherer, clients_of_nodes, server_at, servers_of
 from swiftlite.watch.judging import findings, worst
@@ -74,20 +74,20 @@ class _Parser(argparse.ArgumentParser):
 def look(options: argparse.Namespace) -> ClusterView:
     """Gather all that the rules judge.
 
-    :raises CannotLook: when there is no ring, or no server answers
+    :raises CannotLook: when there is no ring
     """
     swift_dir: str = os.path.abspath(options.swiftdir)
     try:
         names = ring_names(swift_dir)
     except OSError as error:
-        raise CannotLook(f"{swift_dir}: {error.strerror}") from None
+        raise CannotLook(f"{swift_dir}: {error.strerror}; name it by --swiftdir (all-in-one: DIR/etc)") from None
     if not names:
-        raise CannotLook(f"there is no ring in {swift_dir}: name the directory of the rings with --swiftdir")
+        raise CannotLook(
+            f"there is no ring in {swift_dir}: name the directory of the rings by --swiftdir (all-in-one: DIR/etc)"
+        )
     rings = tuple(ring_facts(swift_dir, name) for name in names)
     servers = [*servers_of(rings), *(server_at("proxy", *address) for address in options.proxy)]
     asked = Gatherer(options.timeout, options.concurrency, new_client=clients_of_nodes(swift_dir)).ask_all(servers)
-    if asked and all(one.problem for one in asked):
-        raise CannotLook(f"none of {len(asked)} servers answers: {asked[0].server.name}: {asked[0].problem}")
     return ClusterView(
         taken=time(),
         swift_dir=swift_dir,
@@ -100,6 +100,8 @@ def look(options: argparse.Namespace) -> ClusterView:
         unreadable=tuple(unreadable_files(swift_dir)),
         missing_rings=tuple(missing_rings(swift_dir)),
         builders=tuple(builder_names(swift_dir)),
+        all_in_one=all_in_one(swift_dir),
+        has_systemd=os.path.isdir("/run/systemd/system"),
     )
 
 

@@ -10,12 +10,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from swiftlite.cli import check, pid_files, starting
+from swiftlite.cli.aio import supervisor_pid
 from swiftlite.cli.hearing import Channel
 from swiftlite.cli.init_names import MAIN, Instance, Wanted, instances, left_over, resolve
 from swiftlite.cli.processes import start_time
 from swiftlite.cli.tool import FAILURE, SUCCESS, ToolError, parser, tool
+from swiftlite.watch.files import all_in_one
 
 RUN_DIR = "/var/run/swift"
 LOG_DIR = "/var/log/swift"
@@ -56,7 +59,8 @@ def main(argv: Sequence[str]) -> int:
     command = COMMANDS[ALIASES.get(options.command, options.command)]
     found = list(_instances(options))
     if not found and not options.missing:
-        print("there is no conf of any of them")
+        print(f"there is no conf of any of them in {options.swift_dir}: name its directory by -d")
+        return FAILURE if options.command == "status" else SUCCESS
     code = command(found, options)
     return FAILURE if options.missing and options.strict is not False else code
 
@@ -253,6 +257,9 @@ def _signal_all(found: Sequence[Instance], options: argparse.Namespace, number: 
 def _status(found: Sequence[Instance], options: argparse.Namespace) -> int:
     lines = []
     code = SUCCESS
+    store = all_in_one(options.swift_dir)
+    if store and supervisor_pid(Path(store)) is not None:
+        print(f"these daemons run under swiftlite-aio; ask it: swiftlite-aio status --dir {store}")
     for instance in found:
         state = pid_files.state_of(instance, options.run_dir)
         if state.process is not None:
@@ -274,7 +281,8 @@ def _once(found: Sequence[Instance], options: argparse.Namespace) -> int:
     daemons = [each for each in found if each.program not in MAIN]
     with _lock(options.run_dir):
         started = _start_each(daemons, options, ("--once",))
-    code = SUCCESS
+    # Who runs makes passes of its own: the one that was asked for was not made.
+    code = SUCCESS if len(started) == len(daemons) else FAILURE
     for each in started:
         each.channel.close()
         if not options.no_wait:

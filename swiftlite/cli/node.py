@@ -50,9 +50,9 @@ def main(argv: Sequence[str]) -> int:
     if not is_dry and not any(finding.level == ERROR for finding in findings):
         _carry_out(site, answers, compared)
     findings += [finding for entry in compared for finding in entry.finding()]
-    findings += [*site.findings, *node_facts.check(answers, root, is_dry and can_make_account())]
+    findings += [*site.findings, *site.closed(files), *node_facts.check(answers, root, is_dry and can_make_account())]
     findings.sort(key=lambda finding: LEVELS.index(finding.level))
-    steps = node_plan.next_steps(answers)
+    steps = node_plan.next_steps(answers, bool(root) or node_facts.systemd_runs())
     if arguments.json:
         print(json.dumps(_as_json(compared, findings, steps), indent=2))
     else:

@@ -159,16 +159,17 @@ def judge_limits(open_files: int, has_systemd: bool) -> Iterator[Finding]:
         yield Finding(WARNING, where, f"a process may open {open_files} files; {FILES_NEEDED} are wanted", remedy)
 
 
-def judge_programs(answers: Answers, missing: Sequence[str], interpreter: str) -> Iterator[Finding]:
+def judge_programs(answers: Answers, missing: Sequence[str], interpreter: str, root: str = "") -> Iterator[Finding]:
     """Yield what is wrong with the programs.
 
     :param missing: of the node's, without the directory
     :param interpreter: the Python that runs them
+    :param root: directory that stands for the node's ``/``
     """
     directory = answers.node.bin_dir
     if missing:
         remedy = "install swiftlite there, or set bin_dir to where it is"
-        yield Finding(ERROR, directory, f"has no {', '.join(missing)}", remedy)
+        yield Finding(ERROR, f"{root}{directory}", f"has no {', '.join(missing)}", remedy)
     for path in sorted({f"{directory}/", interpreter}):
         if path.startswith(HOMES):
             remedy = (

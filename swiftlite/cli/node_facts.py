@@ -42,7 +42,7 @@ def check(answers: Answers, root: str, account_is_made: bool) -> Iterator[Findin
         facts = device_facts(f"{node.devices}/{disk}", root)
         yield from node_checks.judge_device(facts, node.mount_check, node.user)
     missing = [name for name in node_checks.program_names(answers) if not _is_program(f"{root}{node.bin_dir}/{name}")]
-    yield from node_checks.judge_programs(answers, missing, "" if root else os.path.realpath(sys.executable))
+    yield from node_checks.judge_programs(answers, missing, "" if root else os.path.realpath(sys.executable), root)
     if root:
         yield from node_checks.judge_image(root)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import dataclasses
 import difflib
 import re
@@ -167,11 +168,46 @@ def differences(path: str, has: str, wanted: str) -> list[str]:
     return [line if line.startswith(("---", "+++")) else line[:1] + SECRETS.sub(r"\1…", line[1:]) for line in lines]
 
 
-def next_steps(answers: Answers) -> list[str]:
+def has_wrong_owner(file: File, found: tuple[int, int, int], wanted: tuple[int, int]) -> bool:
+    """Whether the daemons' account cannot use something that is there already.
+
+    :param found: its user, group and mode
+    :param wanted: user and group that it should have
+    """
+    if file.user == ROOT and file.group == ROOT:
+        return False
+    uid, gid, mode = found
+    if file.user != ROOT:
+        return uid != wanted[0]
+    needed = file.mode >> 3 & 0o7
+    reached = mode >> 3 if gid == wanted[1] else mode
+    return reached & needed != needed
+
+
+def says_the_same(has: str, wanted: str) -> bool:
+    """Whether two confs have the same sections with the same options."""
+    try:
+        return _settings(has) == _settings(wanted)
+    except configparser.Error:
+        return False
+
+
+def _settings(text: str) -> dict[str, dict[str, str]]:
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(text)
+    found = {name: dict(section) for name, section in parser.items()}
+    return {name: options for name, options in found.items() if options or ":" in name}
+
+
+def next_steps(answers: Answers, has_systemd: bool = True) -> list[str]:
     """What is left to do, in order; each is a sentence, or a command that stands alone in its line."""
     node, swift_dir = answers.node, answers.node.swift_dir
     steps = []
     if answers.has_storage:
+        steps.append("Only for the first node: make the builder files, where rings are to be built:")
+        for role in (role for role in STORAGE_ROLES if role in node.roles):
+            steps.append(f"  swiftlite-ring-builder {role}.builder create 10 3 1")
         steps.append("Add the node's devices to the rings, where the builder files are (weight: its size, say in GB):")
         for role in (role for role in STORAGE_ROLES if role in node.roles):
             ip, port = f"[{node.ip}]" if ":" in node.ip else node.ip, getattr(answers.ports, role)
@@ -183,8 +219,11 @@ def next_steps(answers: Answers) -> list[str]:
         f"Have the same {swift_dir}/swift.conf on every node: its hash prefix and suffix are the cluster's secret.",
         "Have the confs checked, start everything, and see that it runs:",
         *(f"  swiftlite-{role}-server {swift_dir}/{role}-server.conf --check" for role in node.roles),
-        "  systemctl start swiftlite.target",
-        "  systemctl list-units 'swiftlite*'",
+        *(
+            ("  systemctl start swiftlite.target", "  systemctl list-units 'swiftlite*'")
+            if has_systemd
+            else (f"  swiftlite-init all start -d {swift_dir}", f"  swiftlite-init all status -d {swift_dir}")
+        ),
     ]
     if "proxy" in node.roles and not answers.users:
         steps.append(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from swiftlite.cli import node_facts
 from swiftlite.cli.node_answers import Answers
 from swiftlite.cli.node_checks import ERROR, NOTE, WARNING, Finding
-from swiftlite.cli.node_plan import ROOT, File, differences, enabled_units
+from swiftlite.cli.node_plan import ROOT, File, differences, enabled_units, has_wrong_owner, says_the_same
 
 NEW, SAME, DIFFERS, REPLACED = "new", "same", "differs", "replaced"
 SYSUSERS = "swiftlite.conf"
@@ -60,14 +60,16 @@ class Site:
                 has = opened.read()
         except FileNotFoundError:
             return Compared(file, NEW)
-        if has == file.text:
+        if has == file.text or (file.path.endswith(".conf") and says_the_same(has, file.text)):
             return Compared(file, SAME)
         return Compared(file, REPLACED if force else DIFFERS, differences(file.path, has, file.text))
 
     def write(self, compared: Iterable[Compared]) -> None:
-        """Write what is new or to be replaced; directories that are there stay as they are. Raises OSError."""
+        """Write what is new or to be replaced, and give the daemons what is theirs to use. Raises OSError."""
         for entry in compared:
             place = self.root + entry.file.path
+            if self._is_closed(entry.file):
+                self._give(place, entry.file)
             if entry.file.text is None:
                 if entry.state == NEW:
                     os.makedirs(place, exist_ok=True)
@@ -77,6 +79,24 @@ class Site:
                 if entry.state == REPLACED:
                     shutil.copy2(place, place + ".old")
                 self._replace(place, entry.file)
+
+    def closed(self, files: Iterable[File]) -> Iterable[Finding]:
+        """Tell of what is there, and the daemons' account cannot use."""
+        for file in files:
+            if self._is_closed(file):
+                found = os.stat(self.root + file.path)
+                problem = f"its owner is {found.st_uid}:{found.st_gid} and its mode {found.st_mode & 0o7777:04o}: the daemons' account cannot use it"
+                remedy = f"chown {file.user}:{file.group} {file.path} && chmod {file.mode:o} {file.path}"
+                yield Finding(ERROR, file.path, problem, remedy)
+
+    def _is_closed(self, file: File) -> bool:
+        wanted = (self._user_id(file.user), self._group_id(file.group))
+        try:
+            found = os.stat(self.root + file.path)
+        except FileNotFoundError:
+            return False
+        is_known = wanted != (0, 0) and os.geteuid() == 0
+        return is_known and has_wrong_owner(file, (found.st_uid, found.st_gid, found.st_mode), wanted)
 
     def _replace(self, place: str, file: File) -> None:
         """In one step: no daemon reads half of it, and nobody else a key that it holds."""

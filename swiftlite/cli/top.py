@@ -164,7 +164,9 @@ def servers_to_watch(options: argparse.Namespace) -> list[Server]:
     """
     rings = [ring_facts(options.swiftdir, name, with_builder=False) for name in ring_names(options.swiftdir)]
     if not rings:
-        raise ToolError(f"there is no ring in {options.swiftdir}: name the directory of the rings with --swiftdir")
+        raise ToolError(
+            f"there is no ring in {options.swiftdir}: name the directory of the rings by --swiftdir (all-in-one: DIR/etc)"
+        )
     for ring in rings:
         if ring.problem:
             raise ToolError(ring.problem)

@@ -57,6 +57,16 @@ class Outline:
         """What a section itself says, by option as it is written."""
         return {found.option: found for found in self.assignments if found.section == section}
 
+    def repeated(self) -> list[tuple[Assignment, Assignment]]:
+        """The lines, first and last, of each option that one section of one file has more than once."""
+        first: dict[tuple[str, str, str], Assignment] = {}
+        last: dict[tuple[str, str, str], Assignment] = {}
+        for found in self.assignments:
+            key = (found.file, found.section, found.option)
+            if first.setdefault(key, found) is not found:
+                last[key] = found
+        return [(first[key], found) for key, found in last.items()]
+
     def find(self, section: str | None, name: str | None) -> Assignment | None:
         """The line that decides an option: the section's, else that of ``[DEFAULT]``."""
         return self.texts(section or DEFAULT).get(name or "")

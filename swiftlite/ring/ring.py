@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from swiftlite.common.permissions import explain
 from swiftlite.core.names import HashPath
 from swiftlite.ring.format import Device, RingData, RingError, load
 
@@ -185,9 +186,8 @@ class Ring:
         try:
             stamp = _stamp(self.path)
         except OSError as error:
-            raise RingError(
-                f"{self.path}: cannot read ring file: {error.strerror}; write it with swiftlite-ring-builder"
-            ) from None
+            problem, remedy = explain(self.path, error, "write it with swiftlite-ring-builder")
+            raise RingError(f"{self.path}: cannot read ring file: {problem}; {remedy}") from None
         data = load(self.path)
         if not data.rows:
             raise RingError(f"{self.path}: the ring has no partitions; rebalance its builder and write it again")

@@ -206,6 +206,8 @@ class ClusterView:
     :ivar taken: when, by this machine's clock
     :ivar missing_rings: names of rings that this machine should have
     :ivar builders: names of the rings whose builders are here
+    :ivar all_in_one: the directory of the swiftlite-aio that this is; empty: it is none
+    :ivar has_systemd: whether it runs on this machine
     """
 
     taken: float
@@ -219,6 +221,8 @@ class ClusterView:
     unreadable: tuple[UnreadableFacts, ...] = ()
     missing_rings: tuple[str, ...] = ()
     builders: tuple[str, ...] = ()
+    all_in_one: str = ""
+    has_systemd: bool = True
 
     def is_unreadable(self, path: str) -> bool:
         """Whether somebody may not read one of this machine's files: then that is told, and not what follows of it."""

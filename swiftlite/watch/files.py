@@ -103,6 +103,12 @@ def _builder_facts(path: str, ring: format.RingData) -> BuilderFacts | None:
         return BuilderFacts(path, problem=str(error))
 
 
+def all_in_one(swift_dir: str) -> str:
+    """The directory of the swiftlite-aio whose confs these are; empty: they are a node's."""
+    directory, name = os.path.split(os.path.realpath(swift_dir))
+    return directory if name == "etc" and os.path.exists(os.path.join(directory, "run", "lock")) else ""
+
+
 # --- swift.conf ---
 
 

@@ -18,8 +18,8 @@ from swiftlite.watch.findings import (
     on,
     once,
     restart,
+    show_log,
     span,
-    unit,
 )
 
 RECLAIM_AGE = 7 * DAY
@@ -125,7 +125,7 @@ def _pass_of(view: ClusterView, limits: Limits, asked: Asked, daemon: Pass) -> I
     if daemon.check[0] not in asked.answers:
         return
     last, subject = last_pass(asked, daemon.check), f"{daemon.program} {asked.server.ip}"
-    fix = restart(asked.server, daemon.program, asked.conf)
+    fix = restart(view, asked.server, daemon.program, asked.conf)
     if last is None:
         # A server that has just been started says nothing of its daemons yet.
         started = asked.figure("facts", "started")
@@ -151,7 +151,7 @@ def expirer(view: ClusterView, limits: Limits) -> Iterator[Finding]:
     if view.taken - told[asked] >= limits.stale:
         what = f"no expirer has made a pass for {span(view.taken - told[asked])}"
         why = "expired objects are hidden, and still listed and take up space"
-        fix = restart(asked.server, "object-expirer")
+        fix = restart(view, asked.server, "object-expirer")
         yield Finding("pass-stale", WARNING, f"object-expirer {asked.server.ip}", what, why, fix)
 
 
@@ -170,7 +170,7 @@ def failures(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             peers = ", ".join(sorted(nodes)[:5]) if isinstance(nodes, dict) else ""
             what = f"{failed:.0f} failures in its last pass" + (f", with {peers}" if peers else "")
             why = "replicas that should be alike stay different, and a node more to fail can lose the newest"
-            fix = on(asked.server, "journalctl", "-u", unit(f"{kind}-replicator", asked.conf), "-p", "warning")
+            fix = show_log(view, asked.server, f"{kind}-replicator", asked.conf, "-p", "warning")
             yield Finding("replication-failures", WARNING, f"{kind}-replicator {asked.server.ip}", what, why, fix)
 
 
@@ -180,7 +180,9 @@ def handoffs(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         left = asked.figure("facts", "passes", "handoffs_left")
         if left:
             what = f"after its last pass it still held {left:.0f} partitions for other nodes"
-            why = "they have fewer replicas where they belong than they should; wait with the next rebalance"
+            why = (
+                "these partitions have fewer replicas where they belong than they should; wait with the next rebalance"
+            )
             fix = once(asked, "object-replicator")
             yield Finding("handoffs-left", WARNING, f"object-replicator {asked.server.ip}", what, why, fix)
 

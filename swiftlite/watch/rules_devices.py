@@ -68,7 +68,9 @@ def missing(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             found.add((asked.server.ip, path))
             what = "the rings name it, and its node has no such directory"
             why = f"its replicas are missing until it is back; if it is gone for good: {_drain(view, asked, device)}"
-            fix = shell_on(asked.server, f"mkdir -p {quote(path)} && mount {quote(path)}")
+            checks_mounts = asked.get("facts", "settings", "mount_check") is not False
+            mount = f" && mount {quote(path)}" if checks_mounts else ""
+            fix = shell_on(asked.server, f"mkdir -p {quote(path)}{mount}")
             yield Finding("device-missing", CRITICAL, f"{asked.server.ip}:{path}", what, why, fix)
 
 

@@ -17,7 +17,9 @@ from swiftlite.watch.findings import (
     on,
     restart,
     shell_on,
+    show_log,
     span,
+    start_all,
     unit,
 )
 from swiftlite.watch.gathering import METRICS
@@ -38,11 +40,13 @@ def unreachable(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         if len(silent) == len(servers) > 1:
             what = f"none of its {len(servers)} servers answers: {silent[0].problem}"
             why = "requests go to fewer replicas, and what is written has to wait on handoffs"
-            yield Finding("host-unreachable", CRITICAL, ip, what, why, f"ping -c 3 {ip}")
+            server = servers[0].server
+            fix = start_all(view, server) if server.is_local else f"ping -c 3 {ip}"
+            yield Finding("host-unreachable", CRITICAL, ip, what, why, fix)
             continue
         for asked in silent:
             why = "requests for its devices go to others, and what is written has to wait on handoffs"
-            fix = restart(asked.server, f"{asked.server.kind}-server")
+            fix = restart(view, asked.server, f"{asked.server.kind}-server")
             yield Finding("server-unreachable", CRITICAL, asked.server.name, asked.problem, why, fix)
 
 
@@ -58,7 +62,7 @@ def without_recon(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         elif unanswered:
             told = ", ".join(f"{check} ({problem})" for check, problem in list(unanswered.items())[:3])
             why = "a check that does not answer may wait for a dying disk"
-            fix = on(asked.server, "journalctl", "-u", unit(f"{kind}-server", asked.conf), "-g", "recon")
+            fix = show_log(view, asked.server, f"{kind}-server", asked.conf, "-g", "recon")
             yield Finding("recon-fails", WARNING, asked.server.name, f"it does not tell {told}", why, fix)
 
 
@@ -175,8 +179,9 @@ def error_limited(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         server = next((asked.server for asked in view.servers if asked.server.address == address), None)
         what = f"{', '.join(proxies[:5])} passes over it for its errors"
         why = "what belongs there goes to handoffs, and where too many are passed over requests fail with 503"
-        command = ("journalctl", "-u", f"swiftlite-{server.kind if server else 'object'}-server", "-p", "warning")
-        fix = on(server, *command) if server else "swiftlite-recon --all"
+        fix = "swiftlite-recon --all"
+        if server:
+            fix = show_log(view, server, f"{server.kind}-server", "", "-p", "warning")
         yield Finding("error-limited", WARNING, node, what, why, fix)
 
 

@@ -12,6 +12,10 @@ FATAL |= {"CommandError": 0, "CannotLook": 0, "ConfigError": 3, "BadOption": 1}
 """Exceptions whose text is a program's last word, and which of their arguments says what is wrong."""
 _FINDING = 3
 """The argument of ``report.add``, by which ``--check`` tells what it finds, that says what is wrong."""
+_ELSEWHERE = 2
+"""The same of ``report.add_elsewhere`` and ``report.add_line``."""
+UNAVAILABLE = {"HTTPServiceUnavailable": 0}
+"""Answers that an operator is asked about."""
 LEVELS = {"warning", "error", "exception", "critical"}
 LOGGERS = {"log", "_log", "logger", "_logger", "_LOGGER", "LOGGER", "get_logger", "getLogger"}
 GAP = "…"
@@ -28,7 +32,7 @@ def messages(package: Path) -> dict[str, set[str]]:
         module = path.relative_to(package.parent).as_posix()
         for text in _of_module(ast.parse(path.read_text())):
             if re.search(r"[A-Za-z]{3}", text):
-                found.setdefault(text, set()).add(module)
+                found.setdefault(text.strip(), set()).add(module)
     return found
 
 
@@ -38,19 +42,26 @@ def _of_module(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and (place := _place(node)) is not None and len(node.args) > place:
             yield from _texts(node.args[place], scope.get(id(node)))
+    for function in functions:
+        if function.name == "problem" and any(ast.unparse(name) == "property" for name in function.decorator_list):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Return) and node.value is not None:
+                    yield from _texts(node.value, function)
 
 
 def _place(call: ast.Call) -> int | None:
     """Which argument of a call is a message."""
     function = call.func
     if isinstance(function, ast.Name):
-        return FATAL.get(function.id)
+        return {**FATAL, **UNAVAILABLE}.get(function.id)
     if isinstance(function, ast.Attribute) and function.attr in (*LEVELS, "log"):
         owner = function.value.func if isinstance(function.value, ast.Call) else function.value
         name = owner.attr if isinstance(owner, ast.Attribute) else owner.id if isinstance(owner, ast.Name) else ""
         return int(function.attr == "log") if name in LOGGERS else None
     if isinstance(function, ast.Attribute) and function.attr == "add" and ast.unparse(function.value) == "report":
         return _FINDING
+    if isinstance(function, ast.Attribute) and function.attr in ("add_elsewhere", "add_line"):
+        return _ELSEWHERE if ast.unparse(function.value) in ("report", "theirs") else None
     return None
 
 

@@ -41,6 +41,7 @@ SYSTEM = {
         "sudo",
         "sysctl",
         "systemctl",
+        "tail",
         "umount",
     ),
 }

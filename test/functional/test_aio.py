@@ -96,6 +96,9 @@ def test_status_and_stop(store: Store) -> None:
     assert status.returncode == 0
     for name in ("proxy", "object", "container", "account"):
         assert f"{name}-server" in status.stdout
+    command = [sys.executable, str(PROGRAMS / "swiftlite-init"), "all", "status", "-d", str(store.directory / "etc")]
+    asked = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+    assert f"run under swiftlite-aio; ask it: swiftlite-aio status --dir {store.directory}\n" in asked.stdout
     assert store.run("stop").returncode == 0
     assert not store.processes()
     assert store.run("status").returncode == 3

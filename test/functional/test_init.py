@@ -78,6 +78,7 @@ def test_a_whole_node(node: Node) -> None:
     states = node.states("all")
     assert set(states) == DAEMONS
     assert all(words[0] == "running" and words[2] == "since" for words in states.values())
+    assert "runs already" in node.init("object-updater", "once", status=1)[0]
     assert states["object-updater"][-1] == str(node.cluster.servers["object-updater"].process.conf)
     assert {name: int(words[1]) for name, words in states.items()} == {name: node.pid(name) for name in DAEMONS}
 

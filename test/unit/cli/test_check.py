@@ -91,6 +91,12 @@ def test_an_option_that_is_wrong_is_told_once() -> None:
     assert len(judged(text, "object-server")) == 1
 
 
+def test_an_option_that_stands_twice() -> None:
+    text = SERVER.replace("6200", "6200\nworkers = 1\nworkers = 2")
+    problem = "conf:4: [DEFAULT] workers: line 3 has it, too, with '1'; the last one counts: take one of them out"
+    assert judged(text, "object-server") == [("warning", problem)]
+
+
 def test_a_daemon_without_a_section() -> None:
     assert judged(SERVER, "object-updater") == [
         (

@@ -199,3 +199,8 @@ def test_wrong_command_lines(words: list[str]) -> None:
     with pytest.raises(SystemExit) as raised:
         init.main(words)
     assert raised.value.code == 2
+
+
+def test_without_any_conf_the_directory_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert init.main(["all", "status", "-d", str(tmp_path)]) == 1
+    assert f"there is no conf of any of them in {tmp_path}: name its directory by -d" in capsys.readouterr().out

@@ -240,6 +240,39 @@ class TestChecks:
         assert finding.level == ERROR and "home directory" in finding.problem
         (finding,) = node_checks.judge_programs(ANSWERS, ["swiftlite-object-server"], "/usr/bin/python3.11")
         assert "has no swiftlite-object-server" in finding.problem
+        (finding,) = node_checks.judge_programs(ANSWERS, ["swiftlite-object-server"], "", "/image")
+        assert finding.about == "/image/opt/swiftlite/bin"
+
+    @pytest.mark.parametrize(
+        "file, found, is_wrong",
+        [
+            (("/etc/swift", None, 0o750, "root", "swift"), (0, 0, 0o750), True),
+            (("/etc/swift", None, 0o750, "root", "swift"), (0, 42, 0o750), False),
+            (("/etc/swift", None, 0o750, "root", "swift"), (0, 0, 0o755), False),
+            (("/etc/swift/swift.conf", "", 0o640, "root", "swift"), (0, 0, 0o640), True),
+            (("/etc/swift/swift.conf", "", 0o640, "root", "swift"), (0, 42, 0o600), True),
+            (("/var/cache/swift", None, 0o755, "swift", "swift"), (0, 0, 0o755), True),
+            (("/var/cache/swift", None, 0o755, "swift", "swift"), (42, 0, 0o755), False),
+            (("/srv/node", None, 0o755, "root", "root"), (7, 7, 0o700), False),
+        ],
+    )
+    def test_owners(self, file: tuple, found: tuple[int, int, int], is_wrong: bool) -> None:
+        assert node_plan.has_wrong_owner(node_plan.File(*file), found, (42, 42)) is is_wrong
+
+    def test_other_words_for_the_same(self) -> None:
+        assert node_plan.says_the_same("# x\n[swift-hash]\na=1\n", "[swift-hash]\na = 1\n[swift-tls]\n")
+        assert not node_plan.says_the_same("[swift-hash]\na = 2\n", "[swift-hash]\na = 1\n")
+        assert not node_plan.says_the_same("no conf", "[swift-hash]\na = 1\n")
+
+    def test_next_steps(self) -> None:
+        steps = node_plan.next_steps(ANSWERS)
+        create = steps.index("  swiftlite-ring-builder object.builder create 10 3 1")
+        assert create < next(n for n, step in enumerate(steps) if "object.builder add" in step)
+        assert "  systemctl start swiftlite.target" in steps
+        without = node_plan.next_steps(ANSWERS, has_systemd=False)
+        assert "  swiftlite-init all start -d /etc/swift" in without and not any(
+            "systemctl" in step for step in without
+        )
 
     def test_the_rest_has_remedies(self) -> None:
         found = [
@@ -323,6 +356,28 @@ class TestInit:
         _, again = init("--root", str(root))
         assert {file["state"] for file in again["files"]} == {"same"}
         assert self.files(root) == made
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+    def test_owners_are_told_of_and_corrected(self, init: Callable[..., tuple[int, dict]], tmp_path: Path) -> None:
+        root = tmp_path / "node"
+        (root / "etc").mkdir(parents=True)
+        (root / "etc/passwd").write_text("swift:x:4242:4242::/:/bin/false\n")
+        (root / "etc/group").write_text("swift:x:4242:\n")
+        init("--root", str(root))
+        places = {"/etc/swift": (0, 4242), "/etc/swift/swift.conf": (0, 4242), "/var/cache/swift": (4242, 4242)}
+        for place in places:
+            os.chown(f"{root}{place}", 0, 0)
+        status, told = init("--root", str(root), "--check-only")
+        assert status == 1
+        errors = {one["about"]: one["remedy"] for one in told["findings"] if "owner" in one["problem"]}
+        assert errors.keys() == places.keys() and errors["/etc/swift"].startswith(
+            "chown root:swift /etc/swift && chmod"
+        )
+        _, told = init("--root", str(root))
+        assert not [one for one in told["findings"] if "owner" in one["problem"]]
+        for place, owner in places.items():
+            found = os.stat(f"{root}{place}")
+            assert (found.st_uid, found.st_gid) == owner
 
     def test_keeps_what_differs_unless_forced(self, init: Callable[..., tuple[int, dict]], tmp_path: Path) -> None:
         root = tmp_path / "node"

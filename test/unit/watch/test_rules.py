@@ -17,7 +17,7 @@ from functional.remedies import commands, problem
 from swiftlite.cli import doctor, ring_builder
 from swiftlite.core.metrics_text import Sample
 from swiftlite.ring.builder import RingBuilder
-from swiftlite.watch import judging, rules_hosts
+from swiftlite.watch import files, judging, rules_hosts
 from swiftlite.watch.facts import (
     Asked,
     BuilderFacts,
@@ -541,6 +541,55 @@ def test_what_this_machine_may_not_read_is_told_of_once(check, file):
     assert [finding.code for finding in judging.findings(view, Limits())] == ["file-unreadable"]
 
 
+def silent(view):
+    """None of its servers answers, and they are this machine's."""
+    servers = [
+        Asked(replace(one.server, is_local=True), problem="Connection refused")
+        for one in view.servers
+        if one.server.ip == "10.0.0.1"
+    ]
+    return replace(view, servers=tuple(servers))
+
+
+@pytest.mark.parametrize(
+    "here, remedy",
+    [
+        ({}, "systemctl start swiftlite.target"),
+        ({"has_systemd": False}, "swiftlite-init all start --swift-dir /etc/swift"),
+        ({"has_systemd": False, "all_in_one": "/srv/aio"}, "swiftlite-aio start --dir /srv/aio --detach"),
+    ],
+)
+def test_when_nobody_answers_here_all_is_started(here, remedy):
+    [finding] = judging.findings(replace(silent(healthy()), **here), Limits())
+    assert (finding.code, finding.severity, finding.fix) == ("host-unreachable", "critical", remedy)
+    assert not problem(finding.fix)
+
+
+ALL_IN_ONE = {"has_systemd": False, "all_in_one": "/srv/aio"}
+
+
+def all_here(view):
+    servers = tuple(replace(one, server=replace(one.server, is_local=True)) for one in view.servers)
+    return replace(view, servers=servers, **ALL_IN_ONE)
+
+
+def test_remedies_on_an_all_in_one_work_there():
+    fixes = set()
+    for change, *_ in CASES:
+        fixes |= {finding.fix for finding in judging.findings(all_here(change(healthy())), Limits())}
+    assert [fix for fix in sorted(fixes) if "journalctl" in fix or problem(fix)] == []
+    assert "tail -n 50 /srv/aio/log/object-replicator.log" in fixes
+    assert "swiftlite-aio stop --dir /srv/aio && swiftlite-aio start --dir /srv/aio --detach" in fixes
+
+
+@pytest.mark.parametrize("mount_check, remedy", [(True, "mkdir -p /srv/node/sda && mount "), (False, "mkdir -p ")])
+def test_a_missing_device_is_mounted_where_devices_are(mount_check, remedy):
+    view = told(1, "*", "devices", {"/srv/node": []})(all_here(healthy()))
+    view = told(1, "*", "facts", "settings", "mount_check", mount_check)(view)
+    [finding] = [one for one in judging.findings(view, Limits()) if one.code == "device-missing"]
+    assert finding.fix == f"{remedy}/srv/node/sda"
+
+
 def test_nothing_is_copied_onto_itself():
     view = healthy()
     view = replace(view, servers=tuple(replace(one, server=replace(one.server, is_local=True)) for one in view.servers))
@@ -770,3 +819,12 @@ def test_what_is_asked_is_what_is_judged():
     """A rule that reads a check which nobody asks for would be silent for ever."""
     for kind in KINDS:
         assert set(CHECKS[kind]) - {"expirer/object", "updater/object", "updater/container"} <= set(answers_of(kind))
+
+
+def test_which_rings_a_machine_should_have(tmp_path):
+    (tmp_path / "swift.conf").write_text("[storage-policy:0]\nname = a\ndefault = yes\n[storage-policy:2]\nname = b\n")
+    for file in ("account.ring.gz", "object-1.builder", "other.builder"):
+        (tmp_path / file).write_text("")
+    assert files.missing_rings(str(tmp_path)) == ["container", "object", "object-1", "object-2"]
+    (tmp_path / "swift.conf").unlink()
+    assert files.missing_rings(str(tmp_path)) == ["container", "object", "object-1"]
