@@ -218,7 +218,7 @@ def test_an_address_is_refused_aloud_but_once(tmp_path: Path, caplog: pytest.Log
     write_ring(tmp_path / "etc", "container", ("127.0.0.9", 9))
     hosts = UpdateHosts(str(tmp_path / "etc"), "container", AllowedHosts(), logging.getLogger("test.hosts"))
     assert [hosts.allows(("127.0.0.1", port)) for port in (1, 1, 2, 1)] == [False] * 4
-    assert [record.args[:2] for record in caplog.records] == [("127.0.0.1", 1), ("127.0.0.1", 2)]  # type: ignore[index]
+    assert [record.args[0] for record in caplog.records] == ["127.0.0.1:1", "127.0.0.1:2"]  # type: ignore[index]
     assert hosts.allows(("127.0.0.9", 9))
 
 
