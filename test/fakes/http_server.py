@@ -54,6 +54,13 @@ class EchoApp:
         return [seen["PATH_INFO"] for seen in self.requests]
 
 
+class _NoPoll:
+    """Stands in for the poll object of an event loop that is over."""
+
+    def unregister(self, descriptor):
+        """There is nobody to tell."""
+
+
 class ServerThread:
     """Serves ``app`` on a free port, or several, until ``stop``, ``drain`` or ``retire``; a context manager."""
 
@@ -89,6 +96,7 @@ class ServerThread:
             control.close()
             get_hub().abort(wait=True)  # It has a descriptor, and a test run starts many servers.
             get_hub().poll.close()
+            get_hub().poll = _NoPoll()  # connections that are collected later take their leave of it
 
         self._thread = threading.Thread(target=run, daemon=True)
         self._thread.start()
