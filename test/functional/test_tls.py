@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
+import re
 import shutil
 import signal
 import socket
@@ -260,6 +261,30 @@ def test_a_certificate_of_no_use_changes_nothing(cluster: SecureCluster, connect
         assert connection.get_object("c", "small")[1] == b"x"
     finally:
         path.write_bytes(good)
+
+
+def test_certificates_made_as_the_documentation_says(tmp_path: Path) -> None:
+    """Its openssl commands, and its curl command, as they stand there."""
+    text = (PROGRAMS.parent / "doc" / "tls.md").read_text()
+    for script in re.findall(r"<!-- openssl: [a-z]+ -->\n```sh\n(.*?)```", text, re.DOTALL):
+        variables = {**os.environ, "NODE": "node", "IP": "127.0.0.1"}
+        subprocess.run(["bash", "-euc", script], cwd=tmp_path, env=variables, check=True, timeout=60)
+    assert [path.name for path in tmp_path.glob("*.key") if path.stat().st_mode & 0o077] == []
+    files = {name: str(tmp_path / file) for name, file in (("ca", "ca.pem"), ("cert", "node.pem"), ("key", "node.key"))}
+    secure = {"backend_tls": "yes", **{f"backend_{name}_file": path for name, path in files.items()}}
+    context = ssl.create_default_context(cafile=files["ca"])
+    context.verify_flags |= ssl.VERIFY_X509_STRICT  # as Python 3.13 does
+    context.load_cert_chain(files["cert"], files["key"])
+    made = Cluster(tmp_path / "cluster", swift_conf={"swift-tls": secure}, backend_tls=context)
+    server = made.server("object-server")
+    try:
+        server.start()
+        (curl,) = re.findall(r"`(curl --cacert .*?healthcheck)`", text)
+        words = curl.replace("10.0.0.1:6200", f"127.0.0.1:{server.address[1]}").split()
+        said = subprocess.run([*words, "-sSf"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert said.stdout.strip() == "OK", said.stderr
+    finally:
+        made.remove()
 
 
 @pytest.fixture(scope="module")
