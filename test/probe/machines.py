@@ -32,8 +32,8 @@ _AS_ON_A_REAL_ONE = {
 SETTINGS = {kind: {"DEFAULT": {**_AS_ON_A_REAL_ONE, "devices": "/srv/node"}} for kind in STORAGE_KINDS}
 # Daemons run, but what has to be done at once is done by the passes that the guide makes by hand.
 for _kind in STORAGE_KINDS:
-    SETTINGS[_kind][f"{_kind}-replicator"] = {"interval": "60"}
-SETTINGS["container"]["container-updater"] = {"interval": "60"}
+    SETTINGS[_kind][f"{_kind}-replicator"] = {"interval": "15"}
+SETTINGS["container"]["container-updater"] = {"interval": "15"}
 SETTINGS["proxy"] = {"DEFAULT": {"user": "swift", "swift_dir": "/etc/swift", "recon_cache_path": "/var/cache/swift"}}
 _ONE_WORKER = {"DEFAULT": {"workers": "1"}, "app:proxy-server": {"account_autocreate": "true"}}
 USER, USER_ID = "swift", 64999
