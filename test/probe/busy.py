@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from functional.cluster import wait_until
@@ -18,12 +18,19 @@ class Busy:
     """A client of each proxy that changes objects of its own without end, and looks each time for the last change.
 
     It also looks at one of those objects that were there before, and that nobody changes. `think_time` are the seconds
-    that a client rests after each change, so that it leaves something of the machine to the cluster.
+    that a client rests after each change, so that it leaves something of the machine to the cluster. `methods` are those
+    that change what is there.
     """
 
     def __init__(
-        self, cluster: ProbeCluster, book: Book, proxies: Collection[int] = (1, 4), think_time: float = 0.0
+        self,
+        cluster: ProbeCluster,
+        book: Book,
+        proxies: Collection[int] = (1, 4),
+        think_time: float = 0.0,
+        methods: Sequence[str] = ("PUT", "POST", "DELETE"),
     ) -> None:
+        self.methods = methods
         self.writers = {number: cluster.writer(number, book) for number in proxies}
         self.book = book
         self.unchanged = [name for name in book.names() if not name[1].startswith("busy-")]
@@ -67,7 +74,7 @@ class Busy:
 
     def _change(self, writer: Writer, name: Name, dice: random.Random) -> None:
         is_there = self.book.outcomes(name)[0].content is not None
-        method = dice.choice(["PUT", "POST", "DELETE"] if is_there else ["PUT"])
+        method = dice.choice(self.methods if is_there else ["PUT"])
         if method == "PUT":
             status = writer.put(name, Content(dice.randrange(10**9), dice.choice([10, 1000, 70_000])))
         elif method == "POST":

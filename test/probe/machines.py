@@ -47,6 +47,8 @@ mount --bind {home}/etc /etc/swift
 mount -t tmpfs tmpfs /srv
 mkdir /srv/node
 mount --bind {home}/log /var/log
+mkdir -p {home}/backups
+mount --bind {home}/backups /var/backups
 mount -t tmpfs tmpfs /var/cache
 mount -t tmpfs tmpfs /run
 mkdir -p {home}/opt/python {home}/opt/libraries {home}/opt/checkout

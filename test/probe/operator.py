@@ -66,9 +66,12 @@ class Operator:
         self.verify()
 
     @contextmanager
-    def clients_at_work(self) -> Iterator[None]:
-        """A client of each proxy that must see nothing of what happens in the block."""
-        busy = Busy(self.site, self.book, self.proxies, THINK_TIME)
+    def clients_at_work(self, *methods: str) -> Iterator[None]:
+        """A client of each proxy that must see nothing of what happens in the block.
+
+        :param methods: by which it changes what is there; all when none is named
+        """
+        busy = Busy(self.site, self.book, self.proxies, THINK_TIME, methods or ("PUT", "POST", "DELETE"))
         with busy.running():
             busy.work_a_while()
             yield
