@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from functional.cluster import wait_until
@@ -17,16 +17,27 @@ from probe.cluster import ProbeCluster
 class Busy:
     """A client of each proxy that changes objects of its own without end, and looks each time for the last change.
 
-    It also looks at one of those objects that were there before, and that nobody changes.
+    It also looks at one of those objects that were there before, and that nobody changes. `think_time` are the seconds
+    that a client rests after each change, so that it leaves something of the machine to the cluster. `methods` are those
+    that change what is there.
     """
 
-    def __init__(self, cluster: ProbeCluster, book: Book, proxies: Collection[int] = (1, 4)) -> None:
+    def __init__(
+        self,
+        cluster: ProbeCluster,
+        book: Book,
+        proxies: Collection[int] = (1, 4),
+        think_time: float = 0.0,
+        methods: Sequence[str] = ("PUT", "POST", "DELETE"),
+    ) -> None:
+        self.methods = methods
         self.writers = {number: cluster.writer(number, book) for number in proxies}
         self.book = book
         self.unchanged = [name for name in book.names() if not name[1].startswith("busy-")]
         self.problems: list[str] = []
         self.done = dict.fromkeys(self.writers, 0)
-        self.is_over = False
+        self.think_time = think_time
+        self.is_over = threading.Event()
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -37,7 +48,7 @@ class Busy:
         try:
             yield
         finally:
-            self.is_over = True
+            self.is_over.set()
             for thread in threads:
                 thread.join()
         assert not self.problems, self.problems
@@ -51,18 +62,19 @@ class Busy:
     def _work(self, number: int, writer: Writer) -> None:
         dice = random.Random(number)
         try:
-            while not (self.is_over or self.problems):
+            while not (self.is_over.is_set() or self.problems):
                 name = ("c", f"busy-{number}-{dice.randrange(20)}")
                 self._change(writer, name, dice)
                 self._look(writer, name)
                 self._look(writer, dice.choice(self.unchanged))
                 self.done[number] += 1
+                self.is_over.wait(self.think_time)
         except Exception as error:  # a thread's failure is the test's
             self.problems.append(f"client of host{number}: {type(error).__name__}: {error}")
 
     def _change(self, writer: Writer, name: Name, dice: random.Random) -> None:
         is_there = self.book.outcomes(name)[0].content is not None
-        method = dice.choice(["PUT", "POST", "DELETE"] if is_there else ["PUT"])
+        method = dice.choice(self.methods if is_there else ["PUT"])
         if method == "PUT":
             status = writer.put(name, Content(dice.randrange(10**9), dice.choice([10, 1000, 70_000])))
         elif method == "POST":

@@ -23,15 +23,22 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 SHIMS = Path(__file__).with_name("shims")
 RELEASE = "swiftlite-1"
 STORAGE, PROXY = "swiftlite-storage.target", "swiftlite-proxy.target"
-_AS_ON_A_REAL_ONE = {"swift_dir": "/etc/swift", "recon_cache_path": "/var/cache/swift", "mount_check": "true"}
+_AS_ON_A_REAL_ONE = {
+    "user": "swift",
+    "swift_dir": "/etc/swift",
+    "recon_cache_path": "/var/cache/swift",
+    "mount_check": "true",
+}
 SETTINGS = {kind: {"DEFAULT": {**_AS_ON_A_REAL_ONE, "devices": "/srv/node"}} for kind in STORAGE_KINDS}
 # Daemons run, but what has to be done at once is done by the passes that the guide makes by hand.
 for _kind in STORAGE_KINDS:
     SETTINGS[_kind][f"{_kind}-replicator"] = {"interval": "15"}
 SETTINGS["container"]["container-updater"] = {"interval": "15"}
-SETTINGS["proxy"] = {"DEFAULT": {"swift_dir": "/etc/swift", "recon_cache_path": "/var/cache/swift"}}
+SETTINGS["proxy"] = {"DEFAULT": {"user": "swift", "swift_dir": "/etc/swift", "recon_cache_path": "/var/cache/swift"}}
 _ONE_WORKER = {"DEFAULT": {"workers": "1"}, "app:proxy-server": {"account_autocreate": "true"}}
-_NO_OTHER_USER = {"user": "root", "log_to": "stderr"}
+USER, USER_ID = "swift", 64999
+"""The daemons' account, as on a real machine: what only root can read is of no use to them."""
+_TO_ITS_LOG = {"user": USER, "log_to": "stderr"}
 # What makes a machine out of namespaces: its own /etc/swift, /srv/node with a mount for each disk, /opt, logs and /run.
 _SET_UP = """\
 mount --make-rprivate /
@@ -40,10 +47,14 @@ mount --bind {home}/etc /etc/swift
 mount -t tmpfs tmpfs /srv
 mkdir /srv/node
 mount --bind {home}/log /var/log
+mkdir -p {home}/backups
+mount --bind {home}/backups /var/backups
 mount -t tmpfs tmpfs /var/cache
 mount -t tmpfs tmpfs /run
-mkdir -p {home}/opt/python
+mkdir -p {home}/opt/python {home}/opt/libraries {home}/opt/checkout
 mount --bind {python} {home}/opt/python
+mount --bind {libraries} {home}/opt/libraries
+mount --bind {checkout} {home}/opt/checkout
 for other in /opt/*; do
     [ -d "$other" ] && mkdir -p "{home}$other" && mount --rbind "$other" "{home}$other"
 done
@@ -53,6 +64,7 @@ for disk in {home}/devices/*; do
     mount --bind "$disk" /srv/node/"${{disk##*/}}"
 done
 """
+_SOURCES = {"python": sys.base_prefix, "libraries": Path(sys.prefix) / "lib", "checkout": CHECKOUT}
 _INIT = "while :; do sleep 1000 & wait; done"
 """Process 1 of a machine: a shell that reaps those whose parents are gone."""
 
@@ -80,7 +92,7 @@ class Machine(Host):
         """Let it come up, with nothing of ours started."""
         for directory in ("log", "opt"):
             (self.home / directory).mkdir(exist_ok=True)
-        set_up = _SET_UP.format(etc=self.site.etc, home=self.home, python=sys.base_prefix)
+        set_up = _SET_UP.format(etc=self.site.etc, home=self.home, **_SOURCES)
         ready = self.home / "ready"
         ready.unlink(missing_ok=True)
         command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -151,8 +163,11 @@ class Machine(Host):
         home = self.home / "opt" / release
         programs = home / "bin"
         programs.mkdir(parents=True)
-        (home / "lib").symlink_to(Path(sys.prefix) / "lib")
-        (home / "tree").symlink_to(tree)
+        (home / "lib").symlink_to("/opt/libraries")
+        if tree == CHECKOUT:
+            (home / "tree").symlink_to("/opt/checkout")
+        else:  # where the daemons' account can read it
+            shutil.copytree(tree, home / "tree")
         (home / "pyvenv.cfg").write_text("home = /opt/python/bin\ninclude-system-site-packages = false\n")
         (programs / "python").symlink_to(f"/opt/python/bin/python{sys.version_info[0]}.{sys.version_info[1]}")
         for path in (tree / "bin").glob("swiftlite-*"):
@@ -165,14 +180,22 @@ class Machine(Host):
             (self.home / "opt" / "swiftlite").symlink_to(release)
 
     def hurry(self) -> None:
-        """Set the options of tests in its confs, which a procedure wrote: short timeouts, and no other user."""
+        """Set the options of tests in its confs, which a procedure wrote: short timeouts, and logs that stay."""
         for kind, sections in _merged(AT_FULL_SPEED, SETTINGS_OF_HOSTS, SETTINGS, {"proxy": _ONE_WORKER}).items():
             path = self.swift_dir / f"{kind}-server.conf"
             text = path.read_text() if path.exists() else ""
-            for section, options in _merged({kind: sections}, {kind: {"DEFAULT": _NO_OTHER_USER}})[kind].items():
+            for section, options in _merged({kind: sections}, {kind: {"DEFAULT": _TO_ITS_LOG}})[kind].items():
                 text = layout.set_options(text, section, options)
             if path.exists():
-                layout.write_private(path, text)
+                path.write_text(text)  # it stays whose it is
+
+    def give_to_user(self) -> None:
+        """Do what swiftlite-node does for one that it set up: the daemons' account has the disks, and reads the confs."""
+        for disk in self.root.iterdir():
+            os.chown(disk, USER_ID, USER_ID)
+        for path in (self.swift_dir, *self.swift_dir.iterdir()):
+            os.chown(path, 0, USER_ID)
+            path.chmod(0o750 if path.is_dir() else 0o640)
 
 
 class Site(ProbeCluster):
@@ -185,9 +208,9 @@ class Site(ProbeCluster):
         for name in ("swift", "swift-cluster"):
             (self.etc / name).mkdir(exist_ok=True)
         with open(self.etc / "passwd", "a") as users:
-            users.write("swift:x:64999:64999::/:/bin/false\n")
+            users.write(f"{USER}:x:{USER_ID}:{USER_ID}::/:/bin/false\n")
         with open(self.etc / "group", "a") as groups:
-            groups.write("swift:x:64999:\n")
+            groups.write(f"{USER}:x:{USER_ID}:\n")
         self.machines_up = directory / "up"
         self.machines_up.mkdir()
         path = f"{SHIMS}:/opt/swiftlite/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -205,6 +228,7 @@ class Site(ProbeCluster):
         plan = make_layout(self.directory / f"host{number}", number, self.network.ip(number), place, settings)
         machine = self.hosts[number] = Machine(number, place, self.network.hosts[number], plan, site=self)
         machine.write(self.swift_conf)
+        machine.give_to_user()
         machine.install(RELEASE)
         with open(self.etc / "hosts", "a") as names:
             names.write(f"{machine.ip} {machine.name}\n")
@@ -236,7 +260,11 @@ class Site(ProbeCluster):
         home = next(iter(self.hosts.values())).home
         mounts = (
             f"mount --make-rprivate /; mount --bind {self.etc} /etc; mount --bind {self.rings} /etc/swift-cluster; "
-            f"mkdir -p {home}/opt/python; mount --bind {sys.base_prefix} {home}/opt/python; mount --rbind {home}/opt /opt"
+            + "".join(
+                f"mkdir -p {home}/opt/{name}; mount --bind {source} {home}/opt/{name}; "
+                for name, source in _SOURCES.items()
+            )
+            + f"mount --rbind {home}/opt /opt"
         )
         with tempfile.NamedTemporaryFile("w", dir=self.directory, suffix=".sh") as file:
             file.write(script)

@@ -15,6 +15,8 @@ from probe.verify import problems, reading_problems, settle
 
 CHECKS = 3
 """How often a check is tried, as the guide says."""
+THINK_TIME = 0.05
+"""Of a client, in seconds: the machine's two cores are for the cluster."""
 
 
 @cache
@@ -64,9 +66,12 @@ class Operator:
         self.verify()
 
     @contextmanager
-    def clients_at_work(self) -> Iterator[None]:
-        """A client of each proxy that must see nothing of what happens in the block."""
-        busy = Busy(self.site, self.book, self.proxies)
+    def clients_at_work(self, *methods: str) -> Iterator[None]:
+        """A client of each proxy that must see nothing of what happens in the block.
+
+        :param methods: by which it changes what is there; all when none is named
+        """
+        busy = Busy(self.site, self.book, self.proxies, THINK_TIME, methods or ("PUT", "POST", "DELETE"))
         with busy.running():
             busy.work_a_while()
             yield
@@ -83,14 +88,15 @@ class Operator:
         """Until partitions may move again."""
         self.site.let_move_again()
 
-    def rebalances_until_there_is_no_need(self, rounds: int = 6) -> int:
-        """Rebalance again and again, hours apart; return how often something moved."""
-        for number in range(rounds):
-            self.hours_pass()
-            with self.clients_at_work():
+    def rebalances_until_there_is_no_need(self, rounds: int = 6) -> None:
+        """Rebalance again and again, hours apart, until nothing moves; clients work all the time."""
+        with self.clients_at_work():
+            for _ in range(rounds):
+                self.hours_pass()
                 said = self.types("procedure", "rebalance-again")
                 if not re.search(r"^Reassigned", said, re.MULTILINE):
-                    return number
+                    break
                 self.types("check", "rebalance-again")
-            self.verify()
-        raise AssertionError(f"still not balanced after {rounds} rounds:\n{said}")
+            else:
+                raise AssertionError(f"still not balanced after {rounds} rounds:\n{said}")
+        self.verify()

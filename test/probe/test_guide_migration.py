@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,10 +22,13 @@ DAEMONS = (
     *("object-replicator", "container-updater", "object-updater"),
 )
 PIPELINE = "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth copy slo dlo proxy-logging proxy-server"
+AS_ROOT = {"DEFAULT": {"user": "root"}}  # as their rsync daemon of tests does
 SETTINGS = {
-    "proxy": {"pipeline:main": {"pipeline": PIPELINE}},
+    "account": AS_ROOT,
+    "container": AS_ROOT,
+    "proxy": {**AS_ROOT, "pipeline:main": {"pipeline": PIPELINE}},
     # Theirs reads this as the pause between passes.
-    "object": {"object-replicator": {"run_pause": "15"}},
+    "object": {**AS_ROOT, "object-replicator": {"run_pause": "15"}},
 }
 
 
@@ -37,7 +41,8 @@ def site(namespaces: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     try:
         for machine in site.hosts.values():
             for conf in machine.swift_dir.glob("*-server.conf"):
-                conf.write_text(conf.read_text().replace("egg:swiftlite#", "egg:swift#"))
+                text = conf.read_text().replace("egg:swiftlite#", "egg:swift#")
+                conf.write_text(re.sub(r"(?m)^(pipeline = .*)\bmetrics ", r"\1", text))  # which they do not have
             machine.boot()
             machine.sh("rsync --daemon --config=/etc/swift/rsyncd.conf")
             machine.sh(f"swift-init {' '.join(DAEMONS)} {'proxy-server' if machine.place.proxy else ''} start")

@@ -162,8 +162,13 @@ def test_a_node_was_away_for_too_long(operator: Operator, site: Site) -> None:
     for name in operator.book.names():
         if operator.book.outcomes(name)[0].content is None:
             del operator.book.writes[name]  # soon no disk knows of it any more
+    # None of the two may bring the other one's tombstones back meanwhile.
+    for number in (1, 2):
+        site.hosts[number].sh("systemctl stop swiftlite-object-replicator")
     for number in (1, 2):
         weeks_pass(site.hosts[number])
+    for number in (1, 2):
+        site.hosts[number].sh("systemctl start swiftlite-object-replicator")
     machine.boot()
     operator.follows("away-too-long", machine)
     assert not [name for name in gone if writer.get(name).status != 404]
@@ -190,7 +195,9 @@ def test_nodes_get_another_release_one_by_one(operator: Operator, site: Site, tm
     releases = {"RELEASE": NEXT, "OLD_RELEASE": RELEASE.partition("-")[2]}
     for machine in site.hosts.values():
         machine.install(f"swiftlite-{NEXT}", tmp_path)
-    with operator.clients_at_work():
+    # An object that was put while one node restarted, and another was shunned for that, is on one of its three: a POST or
+    # DELETE a second later may be answered 404, as the guide says.
+    with operator.clients_at_work("PUT"):
         for machine in site.hosts.values():
             operator.types("procedure", "upgrade-storage", machine, **releases)
             operator.types("check", "upgrade-storage", machine, **releases)

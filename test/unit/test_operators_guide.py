@@ -49,6 +49,15 @@ def test_every_block_is_run_by_a_test(block: guide.Block) -> None:
     assert any(re.search(calls, path.read_text()) for path in RUNNERS), f"no test runs {block.kind} {block.name}"
 
 
+def test_a_release_is_installed_as_the_readme_says() -> None:
+    """An upgrade moves the link that both make; in place of a directory it could not."""
+    readme = (guide.GUIDE.parents[1] / "README.md").read_text()
+    for command in (r"python3 -m venv /opt/.*? install \.", r"ln -s \S+ /opt/swiftlite\b"):
+        (line,) = re.findall(command, readme)
+        assert line in TEXT
+    assert re.findall(r"ln -sf?n? \S+ /opt/swiftlite &&", TEXT) == [], "-T: never into a directory of that name"
+
+
 def test_commands_without_a_name_are_refused() -> None:
     with pytest.raises(ValueError, match="without a name"):
         guide.blocks("```sh\nls\n```\n")
