@@ -156,13 +156,14 @@ def test_a_host_that_is_off_is_not_there_and_comes_back(cluster: ProbeCluster, b
 
 
 def test_a_disk_that_was_taken_away_is_answered_with_507(cluster: ProbeCluster, book: Book) -> None:
-    host = cluster.hosts[1]
+    node = cluster.ring().get_nodes(ACCOUNT, *NAMES[0])[1][0]  # of a disk that holds something
+    host = next(host for host in cluster.hosts.values() if host.ip == node.ip)
     address = host.servers["object-server"].address
-    host.unmount("d1")
-    assert children.request(address, "HEAD", "/d1/0/a/c/o")[0] == 507
+    host.unmount(node.device)
+    assert children.request(address, "HEAD", f"/{node.device}/0/a/c/o")[0] == 507
     assert any("missing" in problem for problem in problems(cluster, book))
-    host.mount("d1")
-    assert children.request(address, "HEAD", "/d1/0/a/c/o")[0] == 404
+    host.mount(node.device)
+    assert children.request(address, "HEAD", f"/{node.device}/0/a/c/o")[0] == 404
     assert problems(cluster, book) == []
 
 
