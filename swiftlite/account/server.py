@@ -8,7 +8,6 @@ from swiftlite.account.backend import AccountBroker, is_deleted, is_marked_delet
 from swiftlite.common import web
 from swiftlite.common.config import read_options
 from swiftlite.common.log import get_logger
-from swiftlite.common.statsd import announce, make_statsd
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.web import Answer
 from swiftlite.core.constraints import is_auto_create
@@ -192,6 +191,5 @@ def app_factory(global_conf: dict[str, str], **local_conf: str) -> AccountServer
     file, section = conf.get("__file__", "account-server.conf"), "app:account-server"
     options = read_options(DatabaseServerOptions, conf, file, section)
     server = AccountServer(options, SwiftConf.load(options.swift_dir), get_logger(conf, "account-server"))
-    server.request_log.statsd = make_statsd(conf, "account-server", server.logger, file, section)
-    announce(server.request_log.statsd)
+    server.request_log.tell_statsd(conf, "account-server", file, section)
     return server

@@ -12,7 +12,7 @@ from typing import Any
 
 from swiftlite.common.log import log_line, writes_json
 from swiftlite.common.metrics import KNOWN_METHODS
-from swiftlite.common.statsd import Statsd
+from swiftlite.common.statsd import Statsd, announce, make_statsd
 
 
 class RequestLog:
@@ -29,6 +29,15 @@ class RequestLog:
         self.is_json = writes_json(logger)
         self.statsd: Statsd | None = None
         """Gets timings; None: nobody does."""
+
+    def tell_statsd(self, conf: Mapping[str, str], name: str, file: str, section: str) -> None:
+        """Tell the statsd that a server's section names, if it does, of requests and of what else happens in the process.
+
+        :param name: of the server: ``object-server``
+        :raises ConfigError: when an option does not fit
+        """
+        self.statsd = make_statsd(conf, name, self.logger, file, section)
+        announce(self.statsd)
 
     def note(self, environ: Mapping[str, Any], status: int, length: str, started: float, ended: float) -> None:
         """Tell of a request that has been answered.

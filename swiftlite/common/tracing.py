@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,7 +24,7 @@ class Tracing:
         self.propagator = propagator
 
     def start(self) -> None:
-        """From now on :func:`span` and :func:`traced` make spans."""
+        """From now on :func:`traced` makes spans."""
         global _tracing
         _tracing = self
 
@@ -46,20 +45,6 @@ def stop() -> None:
     """Make no more spans."""
     global _tracing
     _tracing = None
-
-
-@contextmanager
-def span(name: str, **attributes: Any) -> Iterator[None]:
-    """A step that a trace shows; whatever is raised in it is noted there.
-
-    :param attributes: what to say of it, by name with underscores for dots
-    """
-    if _tracing is None:
-        yield
-        return
-    told = {key.replace("_", "."): value for key, value in attributes.items()}
-    with _tracing.tracer.start_as_current_span(name, attributes=told):
-        yield
 
 
 def traced(name: str) -> Callable[[F], F]:

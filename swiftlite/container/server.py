@@ -11,7 +11,6 @@ from swiftlite.common.concurrency import Semaphore
 from swiftlite.common.config import is_true, option, read_options
 from swiftlite.common.log import get_logger
 from swiftlite.common.policies import StoragePolicies
-from swiftlite.common.statsd import announce, make_statsd
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.sync_realms import SyncRealms
 from swiftlite.container import catch_up
@@ -451,6 +450,5 @@ def app_factory(global_conf: dict[str, str], **local_conf: str) -> ContainerServ
     file, section = conf.get("__file__", "container-server.conf"), "app:container-server"
     options = read_options(ContainerOptions, conf, file, section)
     server = ContainerServer(options, SwiftConf.load(options.swift_dir), get_logger(conf, "container-server"))
-    server.request_log.statsd = make_statsd(conf, "container-server", server.logger, file, section)
-    announce(server.request_log.statsd)
+    server.request_log.tell_statsd(conf, "container-server", file, section)
     return server

@@ -14,7 +14,6 @@ from swiftlite.common.fs import FileSystem
 from swiftlite.common.log import get_logger, transaction_id
 from swiftlite.common.policies import StoragePolicy
 from swiftlite.common.request_log import RequestLog
-from swiftlite.common.statsd import announce, make_statsd
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.tracing import traced
 from swiftlite.common.web import Answer
@@ -454,6 +453,5 @@ def app_factory(global_conf: dict[str, str], **local_conf: str) -> ObjectServer:
     file, section = conf.get("__file__", "object-server.conf"), conf.get("__section__", "app:object-server")
     options = read_options(ObjectOptions, conf, file, section)
     server = ObjectServer(options, SwiftConf.load(options.swift_dir), get_logger(conf, "object-server"))
-    server.request_log.statsd = make_statsd(conf, "object-server", server.logger, file, section)
-    announce(server.request_log.statsd)
+    server.request_log.tell_statsd(conf, "object-server", file, section)
     return server

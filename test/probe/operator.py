@@ -10,6 +10,7 @@ from functools import cache
 from probe import guide
 from probe.book import Book
 from probe.busy import Busy
+from probe.client import fill
 from probe.machines import Machine, Site
 from probe.verify import problems, reading_problems, settle
 
@@ -35,6 +36,17 @@ class Operator:
         self.site = site
         self.book = book
         self.proxies = proxies
+
+    @classmethod
+    def at(cls, site: Site, prefix: str, count: int) -> Operator:
+        """One whose machine is set up, and whose cluster holds `count` objects whose names begin with `prefix`."""
+        operator = cls(site, Book(), proxies=(1, 2))
+        operator.types("procedure", "admin-host")
+        writer = site.writer(1, operator.book)
+        writer.put_container("c")
+        fill(writer, "c", prefix, count)
+        settle(site, operator.book)
+        return operator
 
     def types(self, kind: str, name: str, machine: Machine | None = None, **variables: str) -> str:
         """Run a block; return what it prints. It must succeed, and use no variable that the test does not set."""

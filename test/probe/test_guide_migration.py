@@ -9,12 +9,9 @@ from contextlib import contextmanager
 import pytest
 
 from interop import peer
-from probe.book import Book
-from probe.client import fill
 from probe.hosts import Place
 from probe.machines import Site
 from probe.operator import Operator
-from probe.verify import settle
 
 PLACES = (Place(1, 1, proxy=True), Place(1, 2, proxy=True), Place(1, 3))
 DAEMONS = (
@@ -56,13 +53,7 @@ def site(namespaces: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(scope="module")
 def operator(site: Site) -> Operator:
     """Who types at its admin's machine; OpenStack Swift has stored something."""
-    operator = Operator(site, Book(), proxies=(1, 2))
-    operator.types("procedure", "admin-host")
-    writer = site.writer(1, operator.book)
-    writer.put_container("c")
-    fill(writer, "c", "theirs", 16)
-    settle(site, operator.book)
-    return operator
+    return Operator.at(site, "theirs", 16)
 
 
 def theirs(site: Site) -> int:

@@ -38,13 +38,7 @@ def site(namespaces: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(scope="module")
 def operator(site: Site) -> Operator:
     """Who types at its admin's machine; the cluster holds something."""
-    operator = Operator(site, Book(), proxies=(1, 2))
-    operator.types("procedure", "admin-host")
-    writer = site.writer(1, operator.book)
-    writer.put_container("c")
-    fill(writer, "c", "first", 30)
-    settle(site, operator.book)
-    return operator
+    return Operator.at(site, "first", 30)
 
 
 def container_node(site: Site) -> tuple[Machine, Node, Path]:

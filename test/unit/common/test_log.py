@@ -9,32 +9,7 @@ import sys
 
 import pytest
 
-from swiftlite.common import log, log_targets
-
-
-@pytest.fixture
-def fresh_name(request: pytest.FixtureRequest):
-    """A logger's name that nobody else uses."""
-    name = f"test-{request.node.name}"
-    yield name
-    logging.getLogger(name).handlers.clear()
-
-
-@pytest.fixture
-def syslog(tmp_path):
-    """A syslog daemon's socket."""
-    daemon = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    daemon.bind(str(tmp_path / "log"))
-    daemon.settimeout(10)
-    yield daemon
-    daemon.close()
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a program that is no server's worker, whatever other tests have started."""
-    monkeypatch.setattr(log_targets, "_gathering", False)
-    log.transaction_id.set("")
+from swiftlite.common import log
 
 
 @pytest.fixture

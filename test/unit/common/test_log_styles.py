@@ -15,26 +15,6 @@ from swiftlite.common.log_styles import LineFormatter, one_line
 from swiftlite.common.request_log import RequestLog
 
 
-@pytest.fixture
-def fresh_name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
-    """A logger's name that nobody else uses."""
-    monkeypatch.setattr(log_targets, "_gathering", False)
-    log.transaction_id.set("")
-    name = f"test-{request.node.name}"
-    yield name
-    logging.getLogger(name).handlers.clear()
-
-
-@pytest.fixture
-def daemon(tmp_path):
-    """Whom datagrams on a socket go to."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    listener.bind(str(tmp_path / "socket"))
-    listener.settimeout(10)
-    yield listener
-    listener.close()
-
-
 @pytest.mark.parametrize("target", ["stdout", "stderr"])
 def test_json_lines_have_all_fields(capsys: pytest.CaptureFixture[str], fresh_name: str, target: str) -> None:
     logger = log.get_logger({"log_to": target, "log_style": "json"}, fresh_name)
@@ -75,9 +55,9 @@ def test_an_odd_name_costs_no_lines(monkeypatch: pytest.MonkeyPatch, fresh_name:
 
 
 @pytest.mark.parametrize("target", ["syslog", "journal"])
-def test_an_odd_name_ends_no_request(daemon: socket.socket, fresh_name: str, target: str) -> None:
-    log.get_logger({"log_to": target, "log_address": daemon.getsockname()}, fresh_name).warning("%s", ODD)
-    assert rb"half of a pair \ud800" in daemon.recv(1000)
+def test_an_odd_name_ends_no_request(syslog: socket.socket, fresh_name: str, target: str) -> None:
+    log.get_logger({"log_to": target, "log_address": syslog.getsockname()}, fresh_name).warning("%s", ODD)
+    assert rb"half of a pair \ud800" in syslog.recv(1000)
 
 
 def test_a_traceback_is_in_the_json_too(capsys: pytest.CaptureFixture[str], fresh_name: str) -> None:
@@ -90,25 +70,25 @@ def test_a_traceback_is_in_the_json_too(capsys: pytest.CaptureFixture[str], fres
     assert "failed Traceback" in line["message"] and "transaction" not in line
 
 
-def test_syslog_carries_json(daemon: socket.socket, fresh_name: str) -> None:
-    logger = log.get_logger({"log_address": daemon.getsockname(), "log_style": "json"}, fresh_name)
+def test_syslog_carries_json(syslog: socket.socket, fresh_name: str) -> None:
+    logger = log.get_logger({"log_address": syslog.getsockname(), "log_style": "json"}, fresh_name)
     logger.info("fine")
-    assert json.loads(daemon.recv(1000).partition(b">")[2].rstrip(b"\0"))["message"] == "fine"
+    assert json.loads(syslog.recv(1000).partition(b">")[2].rstrip(b"\0"))["message"] == "fine"
 
 
-def test_the_journal_gets_fields(daemon: socket.socket, fresh_name: str) -> None:
-    logger = log.get_logger({"log_to": "journal", "log_address": daemon.getsockname()}, fresh_name)
+def test_the_journal_gets_fields(syslog: socket.socket, fresh_name: str) -> None:
+    logger = log.get_logger({"log_to": "journal", "log_address": syslog.getsockname()}, fresh_name)
     log.transaction_id.set("tx7")
     logger.error("first\nsecond")
     log.log_line(logger, "access")
-    fields = dict(line.split("=", 1) for line in daemon.recv(1000).decode().splitlines())
+    fields = dict(line.split("=", 1) for line in syslog.recv(1000).decode().splitlines())
     assert fields == {
         "PRIORITY": "3",
         "SYSLOG_IDENTIFIER": fresh_name,
         "SWIFT_TRANSACTION": "tx7",
         "MESSAGE": "first#012second",
     }
-    assert b"PRIORITY=6\n" in daemon.recv(1000)
+    assert b"PRIORITY=6\n" in syslog.recv(1000)
 
 
 def test_syslog_over_udp(fresh_name: str) -> None:
