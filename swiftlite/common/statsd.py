@@ -10,9 +10,6 @@ from typing import Any
 
 from swiftlite.common.config import ServerOptions, read_options
 
-HTTP_METHODS = "GET,HEAD,POST,PUT,DELETE,COPY,OPTIONS,UPDATE"
-
-
 _of_process: Statsd | None = None
 """What :func:`note` tells; None: nobody."""
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+from swiftlite.core.constraints import API_VERSIONS
 from swiftlite.core.hosts import Host
 from swiftlite.core.query import spellings
 
@@ -186,6 +187,15 @@ def client_address(environ: Mapping[str, Any]) -> str | None:
     if not client and "HTTP_X_FORWARDED_FOR" in environ:
         client = environ["HTTP_X_FORWARDED_FOR"].partition(",")[0].strip()
     return client or environ.get("REMOTE_ADDR")
+
+
+def resource_type(environ: Mapping[str, Any]) -> str:
+    """What kind of thing a request is for: ``object``, ``container``, ``account``; else the filter that made it."""
+    parts = environ.get("PATH_INFO", "").split("/", 4)
+    known = [kind for kind, part in zip(("account", "container", "object"), parts[2:]) if part]
+    if known and not parts[0] and parts[1] in API_VERSIONS:
+        return known[-1]
+    return environ.get("swift.source") or "UNKNOWN"
 
 
 def _field(name: str, fields: Mapping[str, Field], style: Style) -> Field:

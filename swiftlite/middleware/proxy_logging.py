@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from swiftlite.common.concurrency import Timeout
 from swiftlite.common.config import ConfigError, option
 from swiftlite.common.log import Logger, get_logger, log_line, writes_json
 from swiftlite.common.pipeline import WSGIApp, factory_options, factory_place
-from swiftlite.common.statsd import HTTP_METHODS, Statsd, access_texts, make_statsd
+from swiftlite.common.statsd import Statsd, access_texts, make_statsd
 from swiftlite.core.access_log import (
     DEFAULT_TEMPLATE,
     Entry,
@@ -22,6 +21,7 @@ from swiftlite.core.access_log import (
     anonymize,
     compile_json,
     compile_template,
+    resource_type,
 )
 from swiftlite.core.names import quote_wsgi
 
@@ -31,7 +31,6 @@ LOGGED = "swift.proxy_access_log_made"
 COMPILERS = {"text": compile_template, "json": compile_json}
 """What makes lines, by the option log_format."""
 
-_VERSION = re.compile(r"v1(\.0)?").fullmatch
 POLICY_HEADER = "x-backend-storage-policy-index"
 
 
@@ -129,16 +128,6 @@ class RequestMetrics:
                 self.statsd.timing(f"{start}.GET.{entry.wire_status}.first-byte.timing", first_byte)
 
 
-def resource_type(environ: Mapping[str, Any]) -> str:
-    """What kind of thing a request is for: ``object``, ``container``, ``account``; else the filter that made it."""
-    path = environ.get("swift.backend_path") or environ.get("PATH_INFO", "")
-    parts = path.split("/", 4)
-    if len(parts) < 2 or parts[0] or not _VERSION(parts[1]):
-        return environ.get("swift.source") or "UNKNOWN"
-    known = [kind for kind, part in zip(("account", "container", "object"), parts[2:]) if part]
-    return known[-1] if known else environ.get("swift.source") or "UNKNOWN"
-
-
 class _LoggedBody:
     """Passes a body on, counting."""
 
@@ -229,7 +218,8 @@ class ProxyLoggingOptions:
     )
     reveal_sensitive_prefix: int = option(16, "characters of a token or signature that a line shows")
     log_statsd_valid_http_methods: tuple[str, ...] = option(
-        tuple(HTTP_METHODS.split(",")), "methods that statsd is told by name; others are BAD_METHOD"
+        ("GET", "HEAD", "POST", "PUT", "DELETE", "COPY", "OPTIONS", "UPDATE"),
+        "methods that statsd is told by name; others are BAD_METHOD",
     )
     log_anonymization_method: str = option("md5", "hash for fields that the template names with .anonymized")
     log_anonymization_salt: str = option("", "what is hashed before such a field")

@@ -11,8 +11,8 @@ import pytest
 from swiftlite.common import statsd as statsd_module
 from swiftlite.common.request_log import RequestLog
 from swiftlite.common.statsd import Statsd, announce, make_statsd, note, tell_pass
-from swiftlite.core.access_log import Entry
-from swiftlite.middleware.proxy_logging import RequestMetrics, resource_type
+from swiftlite.core.access_log import Entry, resource_type
+from swiftlite.middleware.proxy_logging import RequestMetrics
 
 LOG = logging.getLogger("test-statsd")
 
