@@ -13,11 +13,15 @@ RESET = struct.pack("ii", 1, 0)
 
 
 class CuttingProxy:
-    """Forwards connections to `target`; a context manager. `sent`: bytes that clients have sent through it."""
+    """Forwards connections to `target`; a context manager.
+
+    `sent`, `received`: bytes that clients have sent and received through it; it cuts all once, when they have received `cut_at`.
+    """
 
     def __init__(self, target: tuple[str, int]) -> None:
         self.target = target
-        self.sent = 0
+        self.sent = self.received = 0
+        self.cut_at: int | None = None
         self.refuses = False
         self.lock = threading.Lock()
         self.connections: set[socket.socket] = set()
@@ -45,6 +49,11 @@ class CuttingProxy:
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
 
+    def _cut_if_due(self) -> None:
+        if self.cut_at is not None and self.received >= self.cut_at:
+            self.cut_at = None
+            self.cut()
+
     def _accept(self) -> None:
         while True:
             try:
@@ -66,6 +75,9 @@ class CuttingProxy:
             while data := source.recv(CHUNK):
                 if is_upload:
                     self.sent += len(data)
+                else:
+                    self.received += len(data)
+                    self._cut_if_due()
                 target.sendall(data)
         for end in (source, target):
             with contextlib.suppress(OSError):

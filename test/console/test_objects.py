@@ -1,7 +1,9 @@
 """What can be done to containers and objects, each step seen from outside as well."""
 
 import datetime
+import hashlib
 import json
+import random
 import subprocess
 from urllib.parse import quote
 
@@ -9,6 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from console.desk import Desk
+from console.tcp_proxy import CuttingProxy
 
 ODD_NAMES = [
     *("../up", "a/../b", "./here", "..", "end/", "two//slashes", "100%", "%2F%2e", "q?a=b&c#d", "line\nbreak", "tab\t"),
@@ -201,6 +204,45 @@ def test_downloads(desk: Desk, cluster):
         assert download.value.path().read_bytes() == b"report" * 1000
         cluster.connection().post_container("loads", {"X-Container-Meta-Temp-Url-Key": "secret"})
     assert "temp_url_sig" in download.value.url
+
+
+PICK = """() => {
+    window.showSaveFilePicker = async () => {
+        const folder = await navigator.storage.getDirectory();
+        return (window.picked = await folder.getFileHandle("picked", {create: true}));
+    };
+}"""
+READ_PICKED = """async () => {
+    const digest = await crypto.subtle.digest("SHA-256", await (await window.picked.getFile()).arrayBuffer());
+    return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}"""
+
+
+def test_downloads_that_are_too_large_for_memory(context, cluster):
+    connection = put(cluster, "huge", segment=random.Random(3).randbytes(13 << 20))
+    manifest = json.dumps([{"path": "/huge/segment"}] * 5)
+    connection.put_object("huge", "film.mkv", manifest, query_string="multipart-manifest=put")
+    wanted = hashlib.sha256(connection.get_object("huge", "segment")[1] * 5).hexdigest()
+    with CuttingProxy(cluster.proxy_address) as proxy:
+        desk = Desk(cluster, context.new_page(), proxy.url).log_in(route="huge")
+        desk.evaluate(PICK)  # a real file, but for the system's own dialog
+        desk.select("film.mkv")
+        proxy.cut_at = proxy.received + (30 << 20)
+        with desk.page.expect_request(lambda request: "range" in request.headers):
+            desk.page.get_by_role("button", name="Download").click()
+        desk.wait_done()
+        assert desk.evaluate(READ_PICKED) == wanted
+        assert proxy.received < 75 << 20, "what was there has not come a second time"
+
+        desk.evaluate("() => { delete window.showSaveFilePicker; window.showSaveFilePicker = undefined; }")
+        desk.page.get_by_role("button", name="Download").click()
+        expect(desk.dialog).to_contain_text("in memory")
+        with desk.page.expect_download() as download:
+            desk.dialog.get_by_role("button", name="Download").click()
+        assert "temp_url_sig" in download.value.url
+        download.value.cancel()
+        assert len(connection.head_container("huge")["x-container-meta-temp-url-key"]) == 64
+        desk.check()
 
 
 def test_versions_are_seen_restored_and_deleted(desk: Desk, cluster, shoot):

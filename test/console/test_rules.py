@@ -111,6 +111,34 @@ def test_plans_of_segments(page, size, wanted, info, plan):
     assert ranges[0][0] == 0 and ranges[-1][1] == size and ranges[-1][0] < size
 
 
+@pytest.mark.parametrize(
+    ("segment", "is_own"),
+    [
+        ("a/b/slo/1700000000.123000/65/64/00000001", True),
+        ("a/b/1700000000/65/64/00000001", True),
+        ("a/b/slo/1700000000.123000-2/65/64/00000001", True),
+        ("a/slo/1700000000.123000/65/64/00000001", False),
+        ("a/b/c/slo/1700000000.123000/65/64/00000001", False),
+        ("a/b/slo/1700000000.123000/65/64/00000001/x", False),
+        ("a/b/part-1", False),
+    ],
+)
+def test_which_segments_were_made_for_an_object(page, segment, is_own):
+    about = {"container": "c", "name": "a/b"}
+    assert js(page, "segments", "isOwnSegment", about, {"container": "c_segments", "name": segment}) is is_own
+    assert js(page, "segments", "isOwnSegment", about, {"container": "c", "name": segment}) is False
+
+
+def test_another_generation_has_other_segments_none_inside_those_of_the_first(page):
+    file = {"container": "c", "name": "a", "size": 130, "modified": 1700000000123}
+    first, second = (js(page, "segments", "planSegments", file, 64, {"slo": {}}, generation) for generation in (0, 1))
+    assert not second["prefix"].startswith(first["prefix"])
+    names = [js(page, "segments", "segmentName", first, number) for number in range(3)]
+    assert js(page, "segments", "isComplete", first, names) is True
+    assert js(page, "segments", "isComplete", first, names[1:]) is False
+    assert js(page, "segments", "isComplete", second, names) is False
+
+
 def test_a_file_too_large_for_the_store_is_refused(page):
     file = {"container": "c", "name": "n", "size": 10**15, "modified": 0}
     for info in ({}, {"slo": {"max_manifest_segments": 10}}):

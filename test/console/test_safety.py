@@ -43,6 +43,7 @@ def stored(cluster):
         ("page.xhtml", PAGE, "application/xhtml+xml"),
         ("picture.svg", PICTURE, "image/svg+xml"),
         ("page.png", PAGE, "image/png"),
+        ("page.pdf", PAGE, "application/pdf"),
         ("data.json", b'"</pre><script>window.hit=1</script>"', "application/json"),
     ):
         connection.put_object("xss", name, body, content_type=kind)
@@ -115,6 +116,7 @@ def test_addresses_are_no_code(xss: Desk):
         ("data.json", "pre.preview"),
         ("picture.svg", "img.preview"),
         ("page.png", "img.preview"),
+        ("page.pdf", "iframe.preview"),
     ],
 )
 def test_contents_are_looked_at_without_running(xss: Desk, shoot, name, element):
@@ -126,6 +128,11 @@ def test_contents_are_looked_at_without_running(xss: Desk, shoot, name, element)
         xss.page.wait_for_function("() => document.querySelector('img.preview').complete")
         assert xss.evaluate(width) == 40
         shoot(xss.page, "hostile-picture")
+    if name == "page.pdf":
+        frame = xss.page.locator(element).element_handle().content_frame()
+        frame.wait_for_load_state()
+        assert frame.evaluate("() => window.hit") is None and frame.locator("b").count() == 0
+        xss.close_dialog()
     if element == "pre.preview":
         expect(xss.page.locator(element)).to_contain_text("<script>")
 

@@ -149,19 +149,64 @@ def md5_of_download(cluster, path: str) -> str:
     return digest.hexdigest()
 
 
-def test_where_there_are_no_static_large_objects_it_is_a_dynamic_one(desk: Desk, cluster, tmp_path):
+def test_where_there_are_no_static_large_objects_it_is_a_dynamic_one_which_goes_with_its_segments(
+    desk: Desk, cluster, tmp_path
+):
+    connection = cluster.connection()
     file = tmp_path / "dynamic.bin"
     wanted = make_large_file(file, 20)
     with urllib.request.urlopen(f"{cluster.url}/info") as answer:
         info = json.load(answer)
     del info["slo"]
     desk.page.route("**/info", lambda route: route.fulfill(json=info))
-    desk.log_in(route="large")
+    connection.put_container("dynamic")
+    desk.log_in(route="dynamic")
     desk.page.get_by_label("Upload files").set_input_files(file)
     desk.wait_done(60)
-    manifest = cluster.connection().head_object("large", "dynamic.bin")["x-object-manifest"]
-    assert unquote(manifest).startswith("large_segments/dynamic.bin/")
-    assert md5_of_download(cluster, "large/dynamic.bin") == wanted
+    manifest = connection.head_object("dynamic", "dynamic.bin")["x-object-manifest"]
+    assert unquote(manifest).startswith("dynamic_segments/dynamic.bin/")
+    assert md5_of_download(cluster, "dynamic/dynamic.bin") == wanted
+    desk.select("dynamic.bin")
+    desk.page.get_by_role("button", name="Delete").click()
+    expect(desk.dialog.get_by_label("With the segments")).to_be_checked()
+    desk.dialog.get_by_role("button", name="Delete").click()
+    expect(desk.row("dynamic.bin")).to_have_count(0)
+    assert connection.get_container("dynamic")[1] == []
+    assert connection.get_container("dynamic_segments")[1] == []
+
+
+def test_a_replaced_large_object_goes_with_its_own_segments_alone(desk: Desk, cluster, tmp_path):
+    file = tmp_path / "film.bin"
+    wanted = make_large_file(file, 9)
+    connection = cluster.connection()
+    connection.put_container("replaced")
+    desk.log_in(route="replaced")
+    desk.page.get_by_label("Upload files").set_input_files(file)
+    desk.wait_done()
+    source, as_it_is = {"X-Copy-From": "/replaced/film.bin"}, "multipart-manifest=get"
+    connection.put_object("replaced", "moved.bin", b"", headers=source, query_string=as_it_is)
+    connection.delete_object("replaced", "film.bin")
+    desk.page.get_by_label("Upload files").set_input_files(file)
+    wait_until(lambda: names(connection, "replaced") == ["film.bin", "moved.bin"], "it is there again")
+    desk.wait_done()
+    count = len(names(connection, "replaced_segments"))
+    assert count == 4, "it has segments of its own, and the moved one keeps those it had"
+
+    desk.evaluate(DROP, [[["film.bin", "short"]]])
+    expect(desk.dialog.get_by_label("Delete the segments of what is replaced")).to_be_checked()
+    desk.dialog.get_by_role("button", name="Replace").click()
+    wait_until(lambda: len(names(connection, "replaced_segments")) == 2, "the replaced one's segments are removed")
+    assert connection.get_object("replaced", "film.bin")[1] == b"short"
+    assert md5_of_download(cluster, "replaced/moved.bin") == wanted
+
+    connection.post_container("replaced", {"X-Versions-Enabled": "true"})
+    desk.evaluate(DROP, [[["moved.bin", "short"]]])
+    expect(desk.dialog).to_contain_text("moved.bin")
+    expect(desk.dialog.get_by_role("checkbox")).to_have_count(0)  # the version needs them
+
+
+def names(connection, container: str) -> list[str]:
+    return [row["name"] for row in connection.get_container(container)[1]]
 
 
 def test_an_upload_is_cancelled(context, cluster, tmp_path):

@@ -26,7 +26,7 @@ SECURITY_HEADERS = (
 
 
 def content_security_policy(origins: Iterable[str]) -> str:
-    """The policy of every answer: scripts and styles from our files alone, blobs as pictures and media alone.
+    """The policy of every answer: scripts and styles from our files alone, blobs as pictures, media and PDF alone.
 
     :param origins: others that the page may send requests to: storage and Keystone
     """
@@ -39,6 +39,7 @@ def content_security_policy(origins: Iterable[str]) -> str:
         "connect-src": ("'self'", *others),
         "img-src": ("'self'", "blob:"),
         "media-src": ("blob:",),
+        "frame-src": ("blob:",),  # PDF, in the browser's own viewer; a blob of ours inherits this policy
         "frame-ancestors": ("'none'",),
         "base-uri": ("'none'",),
         "form-action": ("'none'",),

@@ -7,15 +7,15 @@ const BY_ENDING = {
   png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg", gif: "image/gif", webp: "image/webp", avif: "image/avif",
   svg: "image/svg+xml", mp3: "audio/mpeg", ogg: "audio/ogg", wav: "audio/wav", mp4: "video/mp4", webm: "video/webm",
   txt: "text/plain", md: "text/plain", log: "text/plain", csv: "text/csv", json: "application/json", xml: "text/xml",
-  yaml: "text/plain", yml: "text/plain", py: "text/plain", js: "text/plain", css: "text/css", html: "text/html",
+  pdf: "application/pdf", yaml: "text/plain", yml: "text/plain", py: "text/plain", js: "text/plain", css: "text/css", html: "text/html",
 };
 export const TEXT_BYTES = 256 * 1024;
 export const MOST_IMAGE_BYTES = 32 * 1024 * 1024;
 export const MOST_MEDIA_BYTES = 256 * 1024 * 1024;
 
 /**
- * @typedef {{kind: "image"|"audio"|"video"|"text"|"none", type: string, most: number}} Preview
- *   `most`: bytes that are fetched; `type`: what the browser is told, never a type that is a page
+ * @typedef {{kind: "image"|"audio"|"video"|"text"|"pdf"|"none", type: string, most: number}} Preview
+ *   `most`: bytes that are fetched; `type`: what the browser is told, never a type that can run as a page
  */
 
 /** @param {string} contentType @param {string} name @returns {Preview} */
@@ -29,6 +29,7 @@ export function previewOf(contentType, name) {
   if (SOUNDS.test(type)) {
     return { kind: type.startsWith("audio") ? "audio" : "video", type, most: MOST_MEDIA_BYTES };
   }
+  if (type === "application/pdf") return { kind: "pdf", type, most: MOST_IMAGE_BYTES };
   if (TEXTS.test(type)) return { kind: "text", type: "text/plain", most: TEXT_BYTES };
   return { kind: "none", type: "", most: 0 };
 }

@@ -15,10 +15,11 @@
  * @param {{container: string, name: string, size: number, modified: number}} file  `modified`: milliseconds
  * @param {number} wanted  bytes a segment
  * @param {Record<string, any>} info  what /info says
+ * @param {number} [generation]  another one has segments of other names
  * @returns {Plan|null} null: it is uploaded whole
  * @throws {RangeError} when the store can hold no such file
  */
-export function planSegments(file, wanted, info) {
+export function planSegments(file, wanted, info, generation = 0) {
   const most = info.swift?.max_file_size ?? 5368709122;
   // Every proxy knows dynamic large objects, though /info says nothing of them.
   const isDynamic = !info.slo;
@@ -29,7 +30,7 @@ export function planSegments(file, wanted, info) {
   const count = Math.ceil(file.size / segmentSize);
   if (count > mostSegments) throw new RangeError("The file is too large for this store.");
   const kind = isDynamic ? "" : "slo/";
-  const mtime = (file.modified / 1000).toFixed(6);
+  const mtime = (file.modified / 1000).toFixed(6) + (generation ? `-${generation}` : "");
   const prefix = `${file.name}/${kind}${mtime}/${file.size}/${segmentSize}/`;
   return { segmentSize, count, isDynamic, container: `${file.container}_segments`, prefix };
 }
@@ -43,6 +44,27 @@ function roundedUp(bytes) {
 /** @param {Plan} plan @param {number} index */
 export function segmentName(plan, index) {
   return plan.prefix + String(index).padStart(8, "0");
+}
+
+/**
+ * Whether all segments of a plan are there.
+ * @param {Plan} plan
+ * @param {Iterable<string>} names
+ */
+export function isComplete(plan, names) {
+  const there = new Set(names);
+  return Array.from({ length: plan.count }, (_, index) => segmentName(plan, index)).every((name) => there.has(name));
+}
+
+/**
+ * Whether a segment was made for an object, by us or by python-swiftclient: names say so, whatever its manifest says.
+ * @param {{container: string, name: string}} object
+ * @param {{container: string, name: string}} segment
+ */
+export function isOwnSegment(object, segment) {
+  const start = `${object.name}/`;
+  if (segment.container !== `${object.container}_segments` || !segment.name.startsWith(start)) return false;
+  return /^(slo\/)?\d+(\.\d+)?(-\d+)?\/\d+\/\d+\/\d{8}$/.test(segment.name.slice(start.length));
 }
 
 /** First byte and the one behind the last. @param {Plan} plan @param {number} index @param {number} size */

@@ -1,9 +1,8 @@
 /** What can be done to objects and containers, a request or a few each. */
 import { Failure } from "./session.js";
-import { pagesOf } from "./listings.js";
+import { newKey } from "../rules/temp_url.js";
 
 /** @typedef {import("./session.js").Session} Session */
-/** @typedef {import("../rules/rows.js").Row} Row */
 /** @typedef {{container: string, name: string}} Place */
 
 /** @param {Session} session @param {string} container @param {Record<string, string>} [headers] */
@@ -71,8 +70,8 @@ function check(answer) {
   }
 }
 
-/** @param {Promise<unknown>} work */
-function ignoringMissing(work) {
+/** Wait for work, to which it makes no difference when what it is about is gone. @param {Promise<unknown>} work */
+export function ignoringMissing(work) {
   return work.catch(orNothing(404));
 }
 
@@ -84,35 +83,11 @@ export function orNothing(status) {
   };
 }
 
-/**
- * Delete all below a prefix; page after page, until nothing is left.
- * @param {Session} session
- * @param {{container: string, prefix?: string, versions?: boolean, withSegments: boolean}} what
- * @param {AbortSignal} signal
- * @param {(count: number) => void} deleted
- */
-export async function deleteAll(session, { container, prefix = "", versions = false, withSegments }, signal, deleted) {
-  const fetchPage = pagesOf(session, { container, prefix, versions });
-  for (let before = ""; ; ) {
-    const rows = await fetchPage({ marker: "", isReverse: false, limit: 1000 });
-    if (!rows.length) return;
-    const now = rows.map((/** @type {Row} */ row) => `${row.name} ${row.version}`).join("\n");
-    if (now === before) throw new Failure(409, "The listing stays as it is though its objects are deleted.");
-    before = now;
-    await deleteRows(session, container, rows, withSegments, signal);
-    deleted(rows.length);
-  }
-}
-
-/** @param {Session} session @param {string} container @param {Row[]} rows @param {boolean} withSegments @param {AbortSignal} signal */
-export async function deleteRows(session, container, rows, withSegments, signal) {
-  const isSingle = (/** @type {Row} */ row) => Boolean(row.version) || (row.isLarge && withSegments);
-  for (const row of rows.filter(isSingle)) {
-    const isLarge = Boolean(row.isLarge && withSegments && !row.version);
-    await ignoringMissing(deleteObject(session, { container, name: row.name, version: row.version, isLarge }, signal));
-  }
-  const names = rows.filter((row) => !isSingle(row)).map((row) => row.name);
-  if (names.length) await deleteNames(session, container, names, signal);
+/** Give a container a key for temporary URLs; who has links of an old one cannot use them any more. @param {Session} session @param {string} container */
+export async function makeTemporaryKey(session, container) {
+  const key = newKey();
+  await session.ask({ method: "POST", container, headers: { "X-Container-Meta-Temp-Url-Key": key } });
+  return key;
 }
 
 /** The keys that temporary URLs of a container may be signed with: its own before the account's. @param {Session} session @param {string} container */

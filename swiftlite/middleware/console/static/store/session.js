@@ -132,6 +132,6 @@ async function reasonOf(response) {
   }
   const text = response.body && type.startsWith("text/") ? (await response.text()).slice(0, 2000) : "";
   const plain = text.replace(/<[^>]*>/g, " ").replace(/\s+/g, " ").trim();
-  const known = { 401: "You are not logged in any more.", 403: "You may not do this here.", 404: "It is not there." };
+  const known = { 401: "You are not logged in any more.", 403: "You may not do this here.", 404: "It is not there.", 412: "It has been changed meanwhile." };
   return known[/** @type {401} */ (response.status)] ?? (fromHeader(plain) || `The server answers ${response.status}.`);
 }

@@ -2,8 +2,10 @@
 import { html, nothing } from "../../lib/lit-html.js";
 import { isUnspeakable, relativeName, visible } from "../../rules/names.js";
 import { countText } from "../../rules/sizes.js";
+import { deleteAll, deleteRows } from "../../store/deletion.js";
+import { dynamicSegments, isLargeObject, keepsVersions, ownSegmentsOf, removeReplaced } from "../../store/large_objects.js";
 import { allRows } from "../../store/listings.js";
-import { copyObject, deleteAll, deleteObject, deleteRows, makeContainer, orNothing } from "../../store/objects.js";
+import { copyObject, deleteObject, makeContainer, orNothing } from "../../store/objects.js";
 import { announce } from "../../ui/announce.js";
 import { ask } from "../../ui/dialog.js";
 import { Upload, nameProblem } from "./upload.js";
@@ -73,28 +75,52 @@ export async function askForFolder() {
  * @param {any} session
  * @param {string} container
  * @param {string[]} names
- * @param {Set<string>} listed
+ * @param {Row[]} listed
+ * @returns {Promise<{name: string, isLarge: boolean}[]>}
  */
 async function takenNames(session, container, names, listed) {
-  if (names.length > MOST_ASKED_FOR) return names.filter((name) => listed.has(name));
-  const isThere = async (/** @type {string} */ name) => {
-    try {
-      await session.ask({ method: "HEAD", container, name });
-      return true;
-    } catch (error) {
-      if (/** @type {import("../../store/session.js").Failure} */ (error).status === 404) return false;
-      throw error;
-    }
+  if (names.length > MOST_ASKED_FOR) {
+    const wanted = new Set(names);
+    return listed.filter(({ kind, name }) => kind === "object" && wanted.has(name)).map(({ name, isLarge }) => ({ name, isLarge: Boolean(isLarge) }));
+  }
+  const look = async (/** @type {string} */ name) => {
+    const answer = await session.ask({ method: "HEAD", container, name }).catch(orNothing(404));
+    return answer ? [{ name, isLarge: isLargeObject(answer.headers) }] : [];
   };
-  const answers = await Promise.all(names.map(isThere));
-  return names.filter((_, index) => answers[index]);
+  return (await Promise.all(names.map(look))).flat();
+}
+
+/**
+ * Ask before anything is replaced.
+ * @param {any} session
+ * @param {string} container
+ * @param {{name: string, isLarge: boolean}[]} taken
+ * @param {(name: string) => string} label
+ * @returns {Promise<{withSegments: boolean}|null>} null: never mind
+ */
+async function askToReplace(session, container, taken, label) {
+  if (!taken.length) return { withSegments: false };
+  const isLarge = taken.some((object) => object.isLarge) && !(await keepsVersions(session, container));
+  const data = await ask({
+    title: `Replace ${countText(taken.length, "object")}?`,
+    body: html`${nameList(taken.map(({ name }) => label(name)))}
+      ${isLarge ? segmentsChoice("Delete the segments of what is replaced, afterwards") : nothing}`,
+    action: "Replace",
+    isDangerous: true,
+  });
+  return data && { withSegments: data.get("segments") !== null };
+}
+
+/** @param {string} label */
+function segmentsChoice(label) {
+  return html`<label class="check"><input type="checkbox" name="segments" checked />${label}</label>`;
 }
 
 /**
  * @param {Context} context
  * @param {Place} place
  * @param {import("./drop.js").Found[]} found
- * @param {Set<string>} listed  names that the page shows
+ * @param {Row[]} listed  what the page shows
  * @param {() => void} ended
  */
 export async function uploadFiles(context, place, found, listed, ended) {
@@ -102,13 +128,10 @@ export async function uploadFiles(context, place, found, listed, ended) {
   const bad = files.find(({ name }) => nameProblem(name, context.session.info));
   if (bad) throw new Error(`${visible(bad.name)}: ${nameProblem(bad.name, context.session.info)}`);
   const names = files.map(({ name }) => name);
-  const replaced = await takenNames(context.session, place.container, names, listed);
-  if (replaced.length) {
-    const body = nameList(replaced.map((name) => relativeName(name, place.prefix)));
-    const title = `Replace ${countText(replaced.length, "object")}?`;
-    if (!(await ask({ title, body, action: "Replace", isDangerous: true }))) return;
-  }
-  const settings = { segmentSize: context.config.segment_size, slots: context.slots };
+  const taken = await takenNames(context.session, place.container, names, listed);
+  const how = await askToReplace(context.session, place.container, taken, (name) => relativeName(name, place.prefix));
+  if (!how) return;
+  const settings = { segmentSize: context.config.segment_size, slots: context.slots, started: new Set(), ...how };
   for (const { name, file } of files) {
     const what = { container: place.container, name, file };
     const run = (/** @type {import("../../ui/jobs.js").Job} */ job) => new Upload(context.session, settings, what).run(job);
@@ -134,14 +157,13 @@ function nameList(names) {
 export async function deleteSelected(context, place, rows, ended) {
   const names = rows.map((row) => relativeName(row.name, place.prefix));
   const isDeep = rows.some((row) => row.kind === "folder" || row.kind === "container");
+  const hasSegments = await mayTakeSegments(context.session, place, rows, isDeep);
   const title = names.length === 1 ? `Delete ${names[0]}?` : `Delete ${names.length} things?`;
   const data = await ask({
     title,
     body: html`${nameList(names)}
       ${isDeep ? html`<p class="problem">All that is in them is deleted, too.</p>` : nothing}
-      ${isDeep || rows.some((row) => row.isLarge)
-        ? html`<label class="check"><input type="checkbox" name="segments" checked />With the segments of large objects</label>`
-        : nothing}`,
+      ${hasSegments ? segmentsChoice("With the segments of large objects") : nothing}`,
     action: "Delete",
     isDangerous: true,
   });
@@ -150,6 +172,14 @@ export async function deleteSelected(context, place, rows, ended) {
   const { session } = context;
   context.jobs.add(title.replace("?", ""), (job) => deleteThem(session, place, rows, withSegments, job), ended);
   return true;
+}
+
+/** Whether what is deleted may have segments that nothing needs afterwards. @param {any} session @param {Place} place @param {Row[]} rows @param {boolean} isDeep */
+async function mayTakeSegments(session, place, rows, isDeep) {
+  if (rows.some(({ kind }) => kind === "container")) return true;
+  const isLarge = isDeep || rows.length > MOST_ASKED_FOR || rows.some((row) => row.isLarge);
+  const may = isLarge || (await dynamicSegments(session, place.container, rows)).length > 0;
+  return may && !(await keepsVersions(session, place.container));
 }
 
 /** @param {any} session @param {Place} place @param {Row[]} rows @param {boolean} withSegments @param {import("../../ui/jobs.js").Job} job */
@@ -207,13 +237,12 @@ export async function copySelected(context, place, rows, ended) {
   const isMove = data.get("how") === "move";
   const newName = (/** @type {string} */ old) => (single ? name : folderName(name) + old.slice(place.prefix.length));
   const names = rows.filter(({ kind }) => kind === "object").map((row) => newName(row.name));
-  const replaced = await takenNames(context.session, container, names, new Set());
-  if (replaced.length) {
-    const question = `Replace ${countText(replaced.length, "object")}?`;
-    if (!(await ask({ title: question, body: nameList(replaced.map(visible)), action: "Replace", isDangerous: true }))) return false;
-  }
+  const taken = await takenNames(context.session, container, names, []);
+  const how = await askToReplace(context.session, container, taken, visible);
+  if (!how) return false;
+  const replaced = new Set(how.withSegments ? taken.map((object) => object.name) : []);
   const title = `${isMove ? "Move" : "Copy"} ${single ? relativeName(single.name, place.prefix) : countText(rows.length, "thing")}`;
-  context.jobs.add(title, (job) => copyThem(context.session, place, rows, { container, newName, isMove }, job), ended);
+  context.jobs.add(title, (job) => copyThem(context.session, place, rows, { container, newName, isMove, replaced }, job), ended);
   return true;
 }
 
@@ -242,10 +271,11 @@ function targetProblem(place, rows, to, isSingle, info) {
  * @param {any} session
  * @param {Place} place
  * @param {Row[]} rows
- * @param {{container: string, newName: (old: string) => string, isMove: boolean}} to
+ * @param {{container: string, newName: (old: string) => string, isMove: boolean, replaced: Set<string>}} to
+ *   `replaced`: names whose objects go with their segments
  * @param {import("../../ui/jobs.js").Job} job
  */
-async function copyThem(session, place, rows, { container, newName, isMove }, job) {
+async function copyThem(session, place, rows, { container, newName, isMove, replaced }, job) {
   // Who may write to a container of others may not make one, and need not.
   if (container !== place.container) await makeContainer(session, container).catch(orNothing(403));
   let count = 0;
@@ -255,8 +285,11 @@ async function copyThem(session, place, rows, { container, newName, isMove }, jo
     // What is moved goes as it is, segments stay where they are; a copy has bytes of its own.
     // A listing does not tell which objects are dynamic large ones; to all others it makes no difference.
     const how = { isLink: isMove && Boolean(row.linkTo), isManifest: isMove, signal: job.signal };
-    await copyObject(session, from, { container, name: newName(row.name) }, how);
+    const object = { container, name: newName(row.name) };
+    const old = replaced.has(object.name) ? await ownSegmentsOf(session, object, job.signal) : [];
+    await copyObject(session, from, object, how);
     if (isMove) await deleteObject(session, from, job.signal);
+    await removeReplaced(session, object, old, job.signal);
     job.tell(`${countText((count += 1), "object")} ${isMove ? "moved" : "copied"}`);
   }
 }

@@ -266,8 +266,7 @@ export class Browser {
 
   /** @param {import("./drop.js").Found[]} found */
   upload(found) {
-    const listed = new Set(this.window.rows.map((row) => row.name));
-    return this.run(() => uploadFiles(this.context, this.place, found, listed, this.refreshSoon));
+    return this.run(() => uploadFiles(this.context, this.place, found, this.window.rows, this.refreshSoon));
   }
 
   dragOver = (/** @type {DragEvent} */ event) => {

@@ -4,8 +4,8 @@ import { readAccess } from "../../rules/acl.js";
 import { fromHeader } from "../../rules/headers.js";
 import { fileName } from "../../rules/names.js";
 import { dateText } from "../../rules/sizes.js";
-import { newKey, temporaryPath } from "../../rules/temp_url.js";
-import { temporaryKeys } from "../../store/objects.js";
+import { temporaryPath } from "../../rules/temp_url.js";
+import { makeTemporaryKey, temporaryKeys } from "../../store/objects.js";
 import { announce, complain } from "../../ui/announce.js";
 import { icon } from "../../ui/icons.js";
 
@@ -37,7 +37,7 @@ export async function linkTab(root, subject) {
     announce("The link is ready");
   };
   const makeKey = async () => {
-    await session.ask({ method: "POST", container, headers: { "X-Container-Meta-Temp-Url-Key": newKey() } }).then(subject.reload, complain);
+    await makeTemporaryKey(session, container).then(subject.reload, complain);
   };
 
   const draw = () =>

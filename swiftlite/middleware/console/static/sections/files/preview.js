@@ -1,4 +1,4 @@
-/** A look at an object: pictures, sound and films as blobs, texts as text. Nothing of it can run. */
+/** A look at an object: pictures, sound, films and PDF as blobs, texts as text. Nothing of it can run in this page. */
 import { html, render } from "../../lib/lit-html.js";
 import { previewOf } from "../../rules/preview.js";
 import { sizeText } from "../../rules/sizes.js";
@@ -9,6 +9,7 @@ export async function preview(root, subject) {
   const size = Number(headers.get("Content-Length"));
   const { kind, type, most } = previewOf(headers.get("Content-Type") ?? "", name);
   if (kind === "none") return say(root, "There is no preview of this kind of file.");
+  if (kind === "pdf" && !navigator.pdfViewerEnabled) return say(root, "This browser shows no PDF in a page; download it.");
   if (kind !== "text" && size > most) return say(root, `${sizeText(size)} are too much for a preview.`);
   if (size === 0) return say(root, "It is empty.");
   say(root, "Loading…");
@@ -37,6 +38,8 @@ function element(kind, url, name) {
   // An <img> runs no script of an SVG, and loads nothing for it.
   if (kind === "image") return html`<img class="preview" src=${url} alt="Preview of ${name}" />`;
   if (kind === "audio") return html`<audio class="preview" controls src=${url} aria-label="Preview of ${name}"></audio>`;
+  // The browser's own viewer, which is of another origin; a blob of this type is never taken for a page of ours.
+  if (kind === "pdf") return html`<iframe class="preview" src=${url} title="Preview of ${name}"></iframe>`;
   return html`<video class="preview" controls src=${url} aria-label="Preview of ${name}"></video>`;
 }
 

@@ -1,10 +1,12 @@
 /** The upload of one file: whole, or in segments, of which those that are there already are not sent again. */
-import { manifestOf, planSegments, segmentName, segmentRange } from "../../rules/segments.js";
+import { isComplete, manifestOf, planSegments, segmentName, segmentRange } from "../../rules/segments.js";
 import { sizeText } from "../../rules/sizes.js";
 import { allRows } from "../../store/listings.js";
 import { md5Of } from "../../store/md5.js";
-import { makeContainer } from "../../store/objects.js";
+import { ownSegmentsOf, removeReplaced, segmentsOf } from "../../store/large_objects.js";
+import { makeContainer, orNothing } from "../../store/objects.js";
 import { persist, put } from "../../store/transfer.js";
+import { complain } from "../../ui/announce.js";
 
 /** @typedef {import("../../rules/segments.js").Plan} Plan */
 
@@ -35,7 +37,8 @@ export class Slots {
 export class Upload {
   /**
    * @param {import("../../store/session.js").Session} session
-   * @param {{segmentSize: number, slots: Slots}} settings
+   * @param {{segmentSize: number, slots: Slots, started: Set<string>, withSegments: boolean}} settings
+   *   `started`: prefixes of segments that this page has begun to send; `withSegments`: remove those of what is replaced
    * @param {{container: string, name: string, file: File}} what
    */
   constructor(session, settings, { container, name, file }) {
@@ -55,11 +58,22 @@ export class Upload {
   async run(job) {
     this.job = job;
     this.signal = job.signal;
+    const { container, name, session, signal } = this;
+    const object = { container, name };
+    const old = this.settings.withSegments ? await this.persist(() => ownSegmentsOf(session, object, signal)) : [];
+    if (this.planOf(0)) await this.sendSegments();
+    else await this.settings.slots.during(() => this.sendWhole());
+    // Only now: what was there before may be gone.
+    await removeReplaced(session, object, old, signal).catch((error) => {
+      if (!signal.aborted) complain(new Error(`The old segments of ${name} are still there: ${error.message}`));
+    });
+  }
+
+  /** @param {number} generation */
+  planOf(generation) {
     const { container, name, file } = this;
     const what = { container, name, size: file.size, modified: file.lastModified };
-    const plan = planSegments(what, this.settings.segmentSize, this.session.info);
-    if (plan) await this.sendSegments(plan);
-    else await this.settings.slots.during(() => this.sendWhole());
+    return planSegments(what, this.settings.segmentSize, this.session.info, generation);
   }
 
   /** What every object of this file says of itself. */
@@ -103,10 +117,11 @@ export class Upload {
     await this.send({ container, name, body: file, headers }, 0);
   }
 
-  /** @param {Plan} plan */
-  async sendSegments(plan) {
-    await this.persist(() => makeContainer(this.session, plan.container));
-    const there = await this.persist(() => this.segmentsThere(plan));
+  async sendSegments() {
+    const segmentContainer = /** @type {Plan} */ (this.planOf(0)).container;
+    await this.persist(() => makeContainer(this.session, segmentContainer));
+    const { plan, there } = await this.persist(() => this.choosePlan());
+    this.settings.started.add(plan.prefix);
     const segments = Array.from({ length: plan.count }, (_, index) =>
       this.settings.slots.during(() => this.sendSegment(plan, index, there)),
     );
@@ -117,6 +132,21 @@ export class Upload {
       this.job?.abort.abort(error);
       await Promise.allSettled(segments);
       throw error;
+    }
+  }
+
+  /**
+   * Go on with what an earlier try has left. But where all is there, and is not this object's, it may be needed by another:
+   * by one that had this name, and has been moved. No two objects of ours share segments, so that each can go with its own.
+   */
+  async choosePlan() {
+    const { container, name, session, signal } = this;
+    for (let generation = 0; ; generation += 1) {
+      const plan = /** @type {Plan} */ (this.planOf(generation));
+      const there = await this.segmentsThere(plan);
+      if (this.settings.started.has(plan.prefix) || !isComplete(plan, there.keys())) return { plan, there };
+      const ours = (await segmentsOf(session, { container, name }, signal).catch(orNothing(403))) ?? [];
+      if (ours.some((segment) => there.has(segment.name) && segment.container === plan.container)) return { plan, there };
     }
   }
 
