@@ -220,7 +220,7 @@ def test_metadata_that_cannot_be_sent_is_refused(page, item, problem):
         ("video/mp4", "x", "video"),
         ('video/mp4"><script>', "x", "none"),
         ("image/tiff", "x", "none"),
-        ("application/pdf", "x.pdf", "none"),
+        ("application/pdf", "x.pdf", "pdf"),
     ],
 )
 def test_previews(page, kind, name, shown):

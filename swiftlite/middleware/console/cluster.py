@@ -15,7 +15,7 @@ from swiftlite.common.concurrency import ThreadPool
 from swiftlite.common.metrics import process_name
 from swiftlite.core import metrics_text
 from swiftlite.middleware.console.cluster_document import cluster_document, requests_document
-from swiftlite.middleware.console.kept import Kept
+from swiftlite.middleware.console.kept import KeptByAll
 from swiftlite.middleware.console.options import ConsoleOptions
 from swiftlite.watch.facts import Asked, ClusterView, RingFacts, Server
 from swiftlite.watch.files import ring_facts, ring_names, swift_conf_facts
@@ -37,8 +37,8 @@ class ClusterWatch:
         self.bind = bind
         self.rings = RingFiles(options.swift_dir)
         self.documents = {
-            "cluster.json": Kept(self._cluster, options.cluster_age),
-            "requests.json": Kept(self._requests, options.requests_age),
+            "cluster.json": KeptByAll(self._cluster, options.cluster_age),
+            "requests.json": KeptByAll(self._requests, options.requests_age),
         }
         # Reading rings and judging a large cluster take their time, in which the event loop must go on.
         self._threads = ThreadPool(1)

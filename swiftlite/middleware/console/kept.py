@@ -6,7 +6,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Generic, TypeVar
 
-from swiftlite.common.concurrency import GreenThread, Timeout, spawn
+from swiftlite.common.concurrency import GreenThread, Timeout, sleep, spawn
+from swiftlite.middleware.console.shared import SharedBytes
 
 V = TypeVar("V")
 
@@ -16,6 +17,8 @@ LONGEST = 60.0
 """Seconds that somebody waits where there is nothing yet."""
 SHARE = 4
 """Finding out takes up no more than a fourth of the time."""
+POLL = 0.05
+"""Seconds between looks whether another worker has found it out."""
 
 
 class Kept(Generic[V]):
@@ -48,12 +51,42 @@ class Kept(Generic[V]):
         return self._value
 
     def _find(self) -> None:
-        begun = self.clock()
         try:
-            self._value, self._problem = self.find(), None
-            now = self.clock()
-            self._until = now + max(self.age, (SHARE - 1) * (now - begun))
+            (self._value, self._until), self._problem = self._look(), None
         except Exception as error:  # of those who wait for it
             self._problem = error
         finally:
             self._finding = None
+
+    def _look(self) -> tuple[V, float]:
+        """The value, and until when it is good."""
+        begun = self.clock()
+        value = self.find()
+        now = self.clock()
+        return value, now + max(self.age, (SHARE - 1) * (now - begun))
+
+
+class KeptByAll(Kept[bytes]):
+    """A value of all workers of a server: one of them finds it out, the others take it from there.
+
+    To be made before they are forked. Where finding out fails, each tries for itself, one after the other.
+    """
+
+    def __init__(self, find: Callable[[], bytes], age: float) -> None:
+        super().__init__(find, age, monotonic)
+        self._shared = SharedBytes()
+
+    def _look(self) -> tuple[bytes, float]:
+        while not self._shared.take_turn():
+            sleep(POLL)
+            found = self._shared.read(self.clock())
+            if found:
+                return found
+        try:
+            found = self._shared.read(self.clock())  # perhaps another was quicker
+            if not found:
+                found = super()._look()
+                self._shared.write(*found)
+            return found
+        finally:
+            self._shared.end_turn()

@@ -123,7 +123,9 @@ class ConsoleOptions:
         (), "ip:port of the cluster's other proxies, comma-separated, to be asked for /metrics", parse_proxies
     )
     cluster_age: float = option(
-        10.0, "seconds for which what the nodes told is good; each worker asks them when an admin looks", parse_seconds
+        10.0,
+        "seconds for which what the nodes told is good; one worker asks them, for all, when an admin looks",
+        parse_seconds,
     )
     requests_age: float = option(4.0, "the same for the numbers of requests, from the servers' /metrics", parse_seconds)
     cluster_timeout: float = option(2.0, "seconds to wait for each answer of a node", parse_seconds)

@@ -1,16 +1,19 @@
 """The documents of administrators: who gets them, what is answered when nobody can look, and how long a look is good."""
 
 import json
+import os
+import signal
 
 import pytest
 
 from fakes.wsgi_calls import request
-from swiftlite.common.concurrency import Event, sleep, spawn
+from swiftlite.common.concurrency import Event, reset_after_fork, sleep, spawn
 from swiftlite.common.config import StartError
 from swiftlite.common.log import get_logger
 from swiftlite.middleware import console
 from swiftlite.middleware.console.admin import AdminDocuments
-from swiftlite.middleware.console.kept import Kept
+from swiftlite.middleware.console.kept import Kept, KeptByAll
+from swiftlite.middleware.console.shared import HEAD, SharedBytes
 
 ADMIN, USER, BAD = "admin", "user", "bad"
 NAMES = ("cluster.json", "requests.json")
@@ -180,3 +183,71 @@ def test_after_a_failure_it_is_tried_again():
         with pytest.raises(OSError, match=text):
             kept.get()
     assert kept.get() == "well"
+
+
+# --- several workers ---
+
+
+def fork_worker(work):
+    """A process that does something and says by its exit status whether it came to an end; returns its id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        reset_after_fork()
+        work()
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+
+def test_workers_look_once_for_all(tmp_path):
+    looks = tmp_path / "looks"
+
+    def find():
+        with looks.open("a") as file:
+            file.write("look\n")
+        sleep(0.2)  # while the others ask
+        return b"found by %d" % os.getpid()
+
+    kept = KeptByAll(find, 60)
+
+    def work():
+        (tmp_path / str(os.getpid())).write_bytes(kept.get())
+
+    workers = [fork_worker(work) for _ in range(3)]
+    assert [os.waitpid(pid, 0)[1] for pid in workers] == [0, 0, 0]
+    told = {kept.get(), *((tmp_path / str(pid)).read_bytes() for pid in workers)}
+    assert told in [{b"found by %d" % pid} for pid in workers]
+    assert looks.read_text() == "look\n"
+
+
+def test_a_worker_that_dies_looking_keeps_nobody_waiting(tmp_path):
+    begun, gone = os.pipe()
+
+    def find():
+        if os.getpid() != ours:
+            os.write(gone, b"x")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return b"found"
+
+    ours = os.getpid()
+    kept = KeptByAll(find, 60)
+    pid = fork_worker(kept.get)
+    assert os.read(begun, 1) == b"x"
+    assert kept.get() == b"found"
+    assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGKILL
+    os.close(begun)
+    os.close(gone)
+
+
+def test_what_is_shared_is_whole_or_not_there():
+    shared = SharedBytes()
+    assert shared.read(0.0) is None
+    for value in (b"long" * 100_000, b"short", b""):
+        shared.write(value, 60.0)
+        assert shared.read(59.0) == (value, 60.0)
+        assert shared.read(60.0) is None
+    shared.write(b"whole", 60.0)
+    os.pwrite(shared._file, b"H", HEAD.size + 4)  # as another process that has begun to write
+    assert shared.read(0.0) is None
