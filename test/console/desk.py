@@ -70,6 +70,10 @@ class Desk:
         """Click on a name of the listing."""
         self.row(label).get_by_role("button").click()
 
+    def go(self, route: str) -> None:
+        """To a place, by the address: of a long listing only what is in sight can be clicked on."""
+        self.evaluate("(hash) => { location.hash = hash; }", f"#/files/{route}")
+
     def select(self, *labels: str) -> None:
         """Tick rows."""
         for label in labels:
@@ -96,8 +100,11 @@ class Desk:
         expect(self.page.get_by_role("dialog")).to_have_count(0)
 
     def hears(self, text: str) -> None:
-        """Wait until the live region for good news says something."""
-        expect(self.page.locator("#messages [role=status]")).to_contain_text(text)
+        """Wait until the live region for good news says something, where it can be seen and heard: above all dialogs."""
+        said = self.page.locator(".messages [role=status] .message").filter(has_text=text).last
+        expect(said).to_be_visible()
+        front = "(message) => document.elementFromPoint(...((box) => [box.left + 20, box.top + 20])(message.getBoundingClientRect()))"
+        assert said.evaluate(f"(message) => message.contains(({front})(message))"), "something lies upon it"
 
     def wait_done(self, timeout: float = 30.0) -> None:
         """Return when no transfer is open, and none has failed."""

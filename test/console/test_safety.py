@@ -73,7 +73,7 @@ def test_names_of_containers_and_objects_are_names(xss: Desk, shoot):
     assert xss.page.get_by_label("Value 1").input_value() == container
     xss.close_dialog()
     xss.page.get_by_role("link", name="AUTH_test").click()
-    xss.open("xss")
+    xss.go("xss")
     expect(xss.row("page.html")).to_be_visible()
     shoot(xss.page, "hostile-names")
     for name in (HOSTILE[0], HOSTILE[2], HOSTILE[4]):  # those without a slash are objects beside their folders
@@ -104,7 +104,7 @@ def test_addresses_are_no_code(xss: Desk):
         "xss/%00",
         "__proto__",
     ):
-        xss.evaluate("(hash) => { location.hash = hash; }", f"#/files/{route}")
+        xss.go(route)
         xss.wait_loaded()
 
 
@@ -120,7 +120,7 @@ def test_addresses_are_no_code(xss: Desk):
     ],
 )
 def test_contents_are_looked_at_without_running(xss: Desk, shoot, name, element):
-    xss.open("xss")
+    xss.go("xss")
     xss.open(name)
     expect(xss.page.locator(element)).to_be_attached()
     if name == "picture.svg":

@@ -54,7 +54,7 @@ export class Frame {
         <main id="main" tabindex="-1"></main>
         <dialog id="renewal" aria-labelledby="login-title" @cancel=${(/** @type {Event} */ event) => event.preventDefault()}></dialog>
         <div id="jobs"></div>
-        <div id="messages"></div>`,
+        <div id="messages" class="messages"></div>`,
       this.root,
     );
   }

@@ -154,7 +154,7 @@ export class Browser {
   /** @param {Row} row */
   cells(row) {
     const label = relativeName(row.name, this.prefix);
-    const size = row.kind === "container" ? countText(row.count ?? 0, "object") : sizeText(row.bytes);
+    const size = row.kind === "container" ? `${countText(row.count ?? 0, "object")}, ${sizeText(row.bytes)}` : sizeText(row.bytes);
     return html`<span role="gridcell" class="cell name">${icon(row.linkTo ? "link" : row.kind)}
         <button type="button" tabindex="-1" class="plain" title=${label} @click=${() => this.open(row)}>${label}</button>
         ${row.isLatest ? html`<span class="tag">current</span>` : nothing}

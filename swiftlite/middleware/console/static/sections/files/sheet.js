@@ -1,7 +1,7 @@
 /** A sheet at the page's side with all about one object or container, in tabs. */
 import { html, nothing, render } from "../../lib/lit-html.js";
 import { relativeName, visible } from "../../rules/names.js";
-import { complain } from "../../ui/announce.js";
+import { announceIn, complain } from "../../ui/announce.js";
 import { icon } from "../../ui/icons.js";
 import { accessTab } from "./access.js";
 import { download } from "./download.js";
@@ -75,6 +75,7 @@ class Sheet {
       return;
     }
     document.body.append(this.dialog);
+    announceIn(this.dialog);
     this.dialog.addEventListener("close", () => {
       this.clean();
       this.dialog.remove();
@@ -122,7 +123,7 @@ class Sheet {
     render(
       html`<header>
           <h2 id="sheet-title">${name ? relativeName(name, "") : visible(container)}</h2>
-          ${name ? html`<button type="button" @click=${() => download(this.context, this.about)}>${icon("download")}Download</button>` : nothing}
+          ${name ? html`<button type="button" @click=${() => download(this.context, this.about).catch(complain)}>${icon("download")}Download</button>` : nothing}
           <button type="button" class="quiet" aria-label="Close" @click=${() => this.dialog.close()}>${icon("close")}</button>
         </header>
         ${version ? html`<p class="hint">Version ${version}</p>` : nothing}
