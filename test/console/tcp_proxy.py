@@ -15,13 +15,14 @@ RESET = struct.pack("ii", 1, 0)
 class CuttingProxy:
     """Forwards connections to `target`; a context manager.
 
-    `sent`, `received`: bytes that clients have sent and received through it; it cuts all once, when they have received `cut_at`.
+    `sent`, `received`: bytes that clients have sent and received through it; at `hold_at` received it stops until `go_on` is set.
     """
 
     def __init__(self, target: tuple[str, int]) -> None:
         self.target = target
         self.sent = self.received = 0
-        self.cut_at: int | None = None
+        self.hold_at: int | None = None
+        self.go_on = threading.Event()
         self.refuses = False
         self.lock = threading.Lock()
         self.connections: set[socket.socket] = set()
@@ -33,6 +34,7 @@ class CuttingProxy:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.go_on.set()
         # Only a shutdown wakes a thread that waits in accept().
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
@@ -48,11 +50,6 @@ class CuttingProxy:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
-
-    def _cut_if_due(self) -> None:
-        if self.cut_at is not None and self.received >= self.cut_at:
-            self.cut_at = None
-            self.cut()
 
     def _accept(self) -> None:
         while True:
@@ -77,7 +74,8 @@ class CuttingProxy:
                     self.sent += len(data)
                 else:
                     self.received += len(data)
-                    self._cut_if_due()
+                    if self.hold_at is not None and self.received >= self.hold_at:
+                        self.go_on.wait()
                 target.sendall(data)
         for end in (source, target):
             with contextlib.suppress(OSError):

@@ -154,7 +154,7 @@ def test_where_there_are_no_static_large_objects_it_is_a_dynamic_one_which_goes_
 ):
     connection = cluster.connection()
     file = tmp_path / "dynamic.bin"
-    wanted = make_large_file(file, 20)
+    wanted = make_large_file(file, 9)
     with urllib.request.urlopen(f"{cluster.url}/info") as answer:
         info = json.load(answer)
     del info["slo"]
@@ -192,6 +192,16 @@ def test_a_replaced_large_object_goes_with_its_own_segments_alone(desk: Desk, cl
     count = len(names(connection, "replaced_segments"))
     assert count == 4, "it has segments of its own, and the moved one keeps those it had"
 
+    with desk.page.expect_response(
+        lambda answer: "multipart-manifest=get" in answer.url
+    ):  # the last look at what it needs
+        desk.page.get_by_label("Upload files").set_input_files(file)
+        desk.dialog.get_by_role("button", name="Replace").click()
+        desk.page.wait_for_event("response", lambda answer: "multipart-manifest=put" in answer.url)
+    desk.wait_done()
+    assert len(names(connection, "replaced_segments")) == 4
+    assert md5_of_download(cluster, "replaced/film.bin") == wanted
+
     desk.evaluate(DROP, [[["film.bin", "short"]]])
     expect(desk.dialog.get_by_label("Delete the segments of what is replaced")).to_be_checked()
     desk.dialog.get_by_role("button", name="Replace").click()
@@ -203,6 +213,11 @@ def test_a_replaced_large_object_goes_with_its_own_segments_alone(desk: Desk, cl
     desk.evaluate(DROP, [[["moved.bin", "short"]]])
     expect(desk.dialog).to_contain_text("moved.bin")
     expect(desk.dialog.get_by_role("checkbox")).to_have_count(0)  # the version needs them
+    desk.close_dialog()
+    desk.select("moved.bin")
+    desk.page.get_by_role("button", name="Delete").click()
+    expect(desk.dialog).to_contain_text("moved.bin")
+    expect(desk.dialog.get_by_role("checkbox")).to_have_count(0)
 
 
 def names(connection, container: str) -> list[str]:
