@@ -26,8 +26,8 @@ export function accessTab(root, subject) {
     } catch (error) {
       return draw(/** @type {Error} */ (error).message);
     }
+    await subject.reload();
     announce("Saved");
-    return subject.reload();
   };
   const draw = (/** @type {string} */ problem) =>
     render(

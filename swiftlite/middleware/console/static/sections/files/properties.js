@@ -73,9 +73,9 @@ class MetadataForm {
     if (this.problem) return;
     try {
       await this.parts.save(data, items);
-      announce("Saved");
       this.subject.changed();
       await this.subject.reload();
+      announce("Saved"); // once what is shown is what is stored, and can be changed again
     } catch (error) {
       this.problem = /** @type {Error} */ (error).message;
       this.draw();
