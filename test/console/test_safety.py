@@ -132,7 +132,8 @@ def test_contents_are_looked_at_without_running(xss: Desk, shoot, name, element)
         frame = xss.page.locator(element).element_handle().content_frame()
         frame.wait_for_load_state()
         assert frame.evaluate("() => window.hit") is None and frame.locator("b").count() == 0
-        xss.close_dialog()
+        xss.dialog.get_by_role("button", name="Close").click()  # the viewer's own complaint may take the keys
+        expect(xss.page.locator("iframe")).to_have_count(0)
     if element == "pre.preview":
         expect(xss.page.locator(element)).to_contain_text("<script>")
 
