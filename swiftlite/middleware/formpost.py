@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from swiftlite.common import swift_info
+from swiftlite.common import statsd, swift_info
 from swiftlite.common.config import option
 from swiftlite.common.log import get_logger
 from swiftlite.common.pipeline import WSGIApp, factory_options
@@ -27,6 +27,7 @@ from swiftlite.core.form_post import (
 from swiftlite.core.header_parameters import read_parameters
 from swiftlite.core.multipart import CHUNK, MultipartError, MultipartReader
 from swiftlite.core.names import str_to_wsgi, wsgi_to_str
+from swiftlite.core.signature import read_signature
 from swiftlite.http.errors import BadBody
 from swiftlite.middleware.client_body import read_some
 from swiftlite.middleware.signing import ALL_DIGESTS, digests_info, keys_for
@@ -147,6 +148,7 @@ class _Upload:
         form.check_expiry(time.time())
         if not form.is_signed(wsgi_to_str(self.path), self.keys, self.digests):
             raise FormUnauthorized("invalid signature")
+        statsd.note(f"formpost.digests.{read_signature(form.get('signature'))[0]}")
         content = _FileContent(self.reader, limit)
         headers = [(name, str_to_wsgi(value)) for name, value in file.headers.items()]
         path = object_path(self.path, file.name)

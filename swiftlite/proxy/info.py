@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from swiftlite.common import statsd
 from swiftlite.common.policies import StoragePolicy
 from swiftlite.common.web import HTTPServiceUnavailable
 from swiftlite.core.constraints import is_auto_create
@@ -107,16 +108,20 @@ class InfoCache:
         known = environ.get("swift.infocache")
         if known is None:
             known = environ["swift.infocache"] = {}
+        kind = key.partition("/")[0]
         info = known.get(key)
         if info is not None:
+            statsd.note(f"{kind}.info.infocache.hit")
             return info
         cache = environ.get("swift.cache")
         info = None if cache is None else cache.get(key)
         if info is not None:
+            statsd.note(f"{kind}.info.cache.hit")
             known[key] = info
             return info
         token = self.begin(environ, key)
         info = fetch()
+        statsd.note(f"{kind}.info.cache.{'disabled' if cache is None else 'miss'}.{info['status']}")
         self.remember(environ, key, info, token)
         return info
 
