@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from swiftlite.common.config import ConfigError, ServerOptions, read_options
-from swiftlite.core.statsd_labels import DISABLED, SPELLINGS, BadLabel, Spelling, labeled_line, user_labels
+from swiftlite.core.statsd_labels import DISABLED, SPELLINGS, BadOption, Spelling, labeled_line, user_labels
 
 _of_process: Statsd | None = None
 """What :func:`note` tells; None: nobody."""
@@ -129,7 +129,7 @@ def make_labeled_statsd(
     options = read_options(ServerOptions, conf, file, section)
     try:
         labels = user_labels(conf)
-    except BadLabel as error:
+    except BadOption as error:
         raise ConfigError(file, section, error.option, str(error), "correct it") from None
     datagrams = _datagrams(options, logger) if options.statsd_label_mode != DISABLED else None
     return LabeledStatsd(datagrams, SPELLINGS[options.statsd_label_mode], labels) if datagrams else None

@@ -14,7 +14,7 @@ _NAME = re.compile(r"[0-9a-zA-Z_]*")
 _VALUE = re.compile(r"[0-9a-zA-Z_.]*")
 
 
-class BadLabel(ValueError):
+class BadOption(ValueError):
     """An option is no label; the text says why.
 
     :ivar option: its name
@@ -72,7 +72,7 @@ def user_labels(conf: Mapping[str, str]) -> dict[str, str]:
     """The labels that an operator adds.
 
     :param conf: the section's texts
-    :raises BadLabel: when a name or a value has characters that receivers may not take
+    :raises BadOption: when a name or a value has characters that receivers may not take
     """
     found = {}
     for option, value in conf.items():
@@ -80,8 +80,8 @@ def user_labels(conf: Mapping[str, str]) -> dict[str, str]:
             continue
         name = option.removeprefix(USER_LABEL)
         if not _NAME.fullmatch(name):
-            raise BadLabel(option, "a label's name has letters, digits and _ only")
+            raise BadOption(option, "a label's name has letters, digits and _ only")
         if not _VALUE.fullmatch(value):
-            raise BadLabel(option, f"{value!r} is not of letters, digits, _ and . only")
+            raise BadOption(option, f"{value!r} is not of letters, digits, _ and . only")
         found[f"user_{name}"] = value
     return found

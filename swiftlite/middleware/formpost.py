@@ -27,7 +27,6 @@ from swiftlite.core.form_post import (
 from swiftlite.core.header_parameters import read_parameters
 from swiftlite.core.multipart import CHUNK, MultipartError, MultipartReader
 from swiftlite.core.names import str_to_wsgi, wsgi_to_str
-from swiftlite.core.signature import read_signature
 from swiftlite.http.errors import BadBody
 from swiftlite.middleware.client_body import read_some
 from swiftlite.middleware.signing import ALL_DIGESTS, digests_info, keys_for
@@ -148,7 +147,7 @@ class _Upload:
         form.check_expiry(time.time())
         if not form.is_signed(wsgi_to_str(self.path), self.keys, self.digests):
             raise FormUnauthorized("invalid signature")
-        statsd.note(f"formpost.digests.{read_signature(form.get('signature'))[0]}")
+        statsd.note(f"formpost.digests.{form.digest}")
         content = _FileContent(self.reader, limit)
         headers = [(name, str_to_wsgi(value)) for name, value in file.headers.items()]
         path = object_path(self.path, file.name)
