@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from swiftlite.common import statsd
 from swiftlite.core.names import quote_path
 from swiftlite.http.client import Client
 from swiftlite.http.errors import Address, BackendError
@@ -82,6 +83,7 @@ class Asker:
             self._note(error)
             return NO_ANSWER
         self.codes[f"{answer.status // 100}xx"] += 1
+        statsd.note(f"return_codes.{answer.status // 100}")
         return answer
 
     def _note(self, error: BackendError) -> None:

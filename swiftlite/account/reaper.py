@@ -15,7 +15,7 @@ from typing import Any
 from swiftlite.account.asking import Asker
 from swiftlite.account.backend import AccountBroker
 from swiftlite.account.removal import Doomed, Removal
-from swiftlite.common import daemon, recon
+from swiftlite.common import daemon, recon, statsd
 from swiftlite.common.addresses import is_own, own_addresses
 from swiftlite.common.concurrency import GreenPool
 from swiftlite.common.config import option
@@ -219,14 +219,15 @@ class AccountReaper(daemon.Daemon):
                 results = [call.wait() for call in calls]
                 for result in results:
                     counts.update(result)
+                    self.counts.update(result)
                 if any(result["spared"] for result in results):
                     word = "Incomplete"
                     break
         except Exception:
             word = "Incomplete"
-            counts["failures"] += 1
+            self.counts["failures"] += 1
             self.logger.exception("%s: cannot list account %s", self.section, case.account)
-        self.counts.update(counts)
+        statsd.took("timing", time.monotonic() - started)
         text = reaping.summary(counts + case.asker.codes)
         self.logger.info("%s pass on account %s, %s, %.2fs", word, case.account, text, time.monotonic() - started)
         self._warn_if_late(case, counts)

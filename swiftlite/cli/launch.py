@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 
 from swiftlite.cli.transport import server_transport
-from swiftlite.common import command_line, limits
+from swiftlite.common import command_line, limits, tracing
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, StartError, read_options
 from swiftlite.common.life import logger_of
 from swiftlite.common.log import gather_lines
@@ -96,8 +96,8 @@ def _hooks(options: ServerOptions, path: str, pid_file: PidFile | None) -> prefo
         gather_lines()
 
     if pid_file is None:
-        return prefork.Hooks(worker=set_up_worker)
-    return prefork.Hooks(pid_file.write, set_up_worker, pid_file.hand_on)
+        return prefork.Hooks(worker=set_up_worker, served=tracing.flush)
+    return prefork.Hooks(pid_file.write, set_up_worker, pid_file.hand_on, tracing.flush)
 
 
 def _http_options(options: ServerOptions, swift: SwiftConf, transport: Transport) -> HTTPOptions:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from swiftlite.common.permissions import explain
+from swiftlite.core.statsd_labels import parse_label_mode
 from swiftlite.core.transaction import debug_endings
 
 TRUE_WORDS = frozenset({"true", "1", "yes", "on", "t", "y"})
@@ -216,13 +217,18 @@ class ServerOptions:
     log_udp_host: str = option("", "host of a syslog daemon that is sent to over UDP, instead of log_address")
     log_udp_port: int = option(514, "its port", parse_port)
     log_max_line_length: int = option(0, "characters of a line, of whose middle the rest is left out; 0: all")
-    log_statsd_host: str = option(
-        "", "host of a statsd that is sent timings and counters (a daemon's at the end of each pass); none: nowhere"
-    )
+    log_statsd_host: str = option("", "host of a statsd that is sent timings and counters; none: nowhere")
     log_statsd_port: int = option(8125, "its UDP port", parse_port)
     log_statsd_default_sample_rate: float = option(1.0, "share of the events that it is told")
     log_statsd_sample_rate_factor: float = option(1.0, "what that share is multiplied by")
     log_statsd_metric_prefix: str = option("", "what stands before each of its names, before that of the server")
+    statsd_emit_legacy: bool = option(True, "send it the metrics whose names say all")
+    statsd_label_mode: str = option(
+        "disabled",
+        "dogstatsd, graphite, influxdb or librato: send it metrics with labels, too, as these spell them; "
+        "statsd_user_label_<name> = <value> adds one to each",
+        parse_label_mode,
+    )
     metrics: bool = option(True, "count requests and much else for the filter metrics, or for a daemon's metrics_port")
     debug_trans_id_extra: tuple[str, ...] = option(
         (),

@@ -20,7 +20,7 @@ from swiftlite.common.log import get_logger
 from swiftlite.common.notify import notify
 from swiftlite.common.privileges import drop_privileges
 from swiftlite.common.restart import is_trial
-from swiftlite.common.statsd import announce, make_statsd, tell_pass
+from swiftlite.common.statsd import PassCounts, announce, job_over, make_statsd, pass_over
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.unknown_options import warn_of_unknown_options
 from swiftlite.common.watchdog import watchdog
@@ -76,7 +76,7 @@ class Daemon:
         self.options = options
         self.swift = swift
         self.logger = logger
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = PassCounts()
 
     def jobs(self) -> Iterable[Any]:
         """What this pass has to do; may be endless neither in number nor in time."""
@@ -91,7 +91,7 @@ class Daemon:
 
         :returns: how many jobs were worked on and failed, and what :meth:`work` counted in ``self.counts``
         """
-        self.counts = Counter()
+        self.counts = PassCounts.of(self.section)
         started = time.monotonic()
         pool = GreenPool(max(1, self.options.concurrency))
         reported = started
@@ -111,7 +111,7 @@ class Daemon:
         level = logging.WARNING if self.counts["failures"] else logging.INFO if self.counts else logging.DEBUG
         self._report(level, f"pass of {time.monotonic() - started:.2f}s")
         metrics.count_pass(self.counts, time.monotonic() - started, time.time())
-        tell_pass(self.section, self.counts, time.monotonic() - started)
+        pass_over(self.section, time.monotonic() - started)
         return self.counts
 
     def _report(self, level: int, what: str) -> None:
@@ -120,11 +120,14 @@ class Daemon:
     def _work_safely(self, job: Any) -> None:
         self.counts["jobs"] += 1
         watchdog.beat()
+        started = time.monotonic()
         try:
             self.work(job)
         except Exception:
             self.counts["failures"] += 1
             self.logger.exception("%s: %r failed", self.section, job)
+        else:
+            job_over(self.section, time.monotonic() - started)
 
     def pass_over(self, error: OSError) -> None:
         """Count and log a directory that cannot be read: the walk goes on with the next one."""

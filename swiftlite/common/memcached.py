@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from swiftlite.common import metrics
+from swiftlite.common import metrics, statsd
 from swiftlite.common.cache import CacheUnreachable
 from swiftlite.common.concurrency import Semaphore, Timeout, socket
 from swiftlite.common.config import ConfFile, ConfigError, option, read_options
@@ -68,6 +68,10 @@ def parse_server(server: str) -> tuple[str, int]:
         return host, int(rest[1:]) if rest else 11211
     host, _, port = server.partition(":")
     return host, int(port) if port else 11211
+
+
+TOLD_SHARES = {"get": 0.01, "set": 0.1, "delete": 0.1, "incr": 0.001, "decr": 0.001}
+"""Of so many operations that went well statsd is told; there are very many."""
 
 
 class _Serde:
@@ -193,16 +197,16 @@ class MemcachedStore:
 
     def get(self, key: str) -> Any:
         """The value of a key, or None. Raises CacheUnreachable."""
-        return self._call(key, lambda client, hashed: client.get(hashed))
+        return self._call("get", key, lambda client, hashed: client.get(hashed))
 
     def set(self, key: str, value: Any, ttl: float) -> None:
         """Keep a value that JSON can spell for so many seconds. Raises CacheUnreachable."""
         expires = expiry(ttl)
-        self._call(key, lambda client, hashed: client.set(hashed, value, expire=expires, noreply=False))
+        self._call("set", key, lambda client, hashed: client.set(hashed, value, expire=expires, noreply=False))
 
     def delete(self, key: str) -> None:
         """Forget a value. Raises CacheUnreachable."""
-        self._call(key, lambda client, hashed: client.delete(hashed, noreply=False))
+        self._call("delete", key, lambda client, hashed: client.delete(hashed, noreply=False))
 
     def incr(self, key: str, delta: int, ttl: float) -> int:
         """Add to a counter, which starts at 0 and never goes below. Raises CacheUnreachable."""
@@ -217,17 +221,21 @@ class MemcachedStore:
                 value = change(hashed, abs(delta), noreply=False)  # another one was quicker
             return int(value or 0)
 
-        return self._call(key, add)
+        return self._call("incr" if delta >= 0 else "decr", key, add)
 
-    def _call(self, key: str, operation: Callable[[Any, str], T]) -> T:
-        hashed = hash_key(key)
+    def _call(self, method: str, key: str, operation: Callable[[Any, str], T]) -> T:
+        hashed, started = hash_key(key), time.monotonic()
         for name in self.servers_for(hashed):
             server = self._servers[name]
             if server.is_avoided:
                 continue
             try:
-                return server.call(lambda client: operation(client, hashed))
+                answer = server.call(lambda client: operation(client, hashed))
+                statsd.took(f"memcached.{method}.timing", time.monotonic() - started, TOLD_SHARES[method])
+                return answer
             except OSError as error:
+                how = "timeout" if isinstance(error, TimeoutError) else "conn_err" if error.errno else "errors"
+                statsd.took(f"memcached.{method}.{how}.timing", time.monotonic() - started)
                 metrics.MEMCACHE_ERRORS.add(1, name)
                 self._log.error("memcached %s: %s", name, error)
                 if server.note_failure():

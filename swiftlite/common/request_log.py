@@ -12,7 +12,10 @@ from typing import Any
 
 from swiftlite.common.log import log_line, writes_json
 from swiftlite.common.metrics import KNOWN_METHODS
-from swiftlite.common.statsd import Statsd, announce, make_statsd
+from swiftlite.common.statsd import LabeledStatsd, Statsd, announce, make_labeled_statsd, make_statsd
+from swiftlite.core.names import quote_wsgi
+
+OBJECT_TIMING = "swift_object_server_request_timing"
 
 
 class RequestLog:
@@ -29,6 +32,8 @@ class RequestLog:
         self.is_json = writes_json(logger)
         self.statsd: Statsd | None = None
         """Gets timings; None: nobody does."""
+        self.labeled: LabeledStatsd | None = None
+        """The same with labels; object servers have such."""
 
     def tell_statsd(self, conf: Mapping[str, str], name: str, file: str, section: str) -> None:
         """Tell the statsd that a server's section names, if it does, of requests and of what else happens in the process.
@@ -38,6 +43,8 @@ class RequestLog:
         """
         self.statsd = make_statsd(conf, name, self.logger, file, section)
         announce(self.statsd)
+        if name == "object-server":
+            self.labeled = make_labeled_statsd(conf, self.logger, file, section)
 
     def note(self, environ: Mapping[str, Any], status: int, length: str, started: float, ended: float) -> None:
         """Tell of a request that has been answered.
@@ -50,6 +57,8 @@ class RequestLog:
             method = environ["REQUEST_METHOD"]
             name = method if method in KNOWN_METHODS else "BAD_METHOD"  # clients can make up any word
             self.statsd.timing(f"{name}.{kind}", ended - started)
+        if self.labeled is not None:
+            self.labeled.timing(OBJECT_TIMING, object_labels(environ, status), ended - started)
         if not self.enabled:
             return
         line = (storage_json if self.is_json else storage_line)(environ, status, length, started, ended)
@@ -57,6 +66,22 @@ class RequestLog:
             log_line(self.logger, line, self.is_json, logging.DEBUG)
         else:
             log_line(self.logger, line, self.is_json)
+
+
+def object_labels(environ: Mapping[str, Any], status: int) -> dict[str, object]:
+    """What tells the requests of an object server apart: what it was for, as far as its path says, and how it ended."""
+    method, policy = environ["REQUEST_METHOD"], environ.get("HTTP_X_BACKEND_STORAGE_POLICY_INDEX", "")
+    labels: dict[str, object] = {
+        "method": method if method in KNOWN_METHODS else "BAD_METHOD",
+        "status": status,
+        "policy": policy if policy.isdigit() else "0",
+    }
+    parts = environ.get("PATH_INFO", "").split("/", 5)
+    if method == "REPLICATE":
+        labels["skip_rehash"] = bool("".join(parts[3:]))
+    elif len(parts) == 6:
+        labels |= {"account": quote_wsgi(parts[3]), "container": quote_wsgi(parts[4])}
+    return labels
 
 
 def storage_line(environ: Mapping[str, Any], status: int, length: str, started: float, ended: float) -> str:

@@ -5,56 +5,111 @@ from __future__ import annotations
 import logging
 import random
 import socket
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from swiftlite.common.config import ServerOptions, read_options
+from swiftlite.common.config import ConfigError, ServerOptions, read_options
+from swiftlite.core.statsd_labels import DISABLED, SPELLINGS, BadOption, Spelling, labeled_line, user_labels
 
 _of_process: Statsd | None = None
 """What :func:`note` tells; None: nobody."""
 
 
-class Statsd:
-    """Sends to one statsd; a datagram that gets lost is no harm.
+class Datagrams:
+    """Sends lines to one statsd; one that gets lost is no harm.
 
     :param address: host and port
-    :param prefix: before each name, with its dot
-    :param rate: share of the events that are sent; the receiver is told, and multiplies
+    :param rate: share of the events that are sent, where nothing else is said; the receiver is told, and multiplies
+    :param factor: what that share, or another, is multiplied by
     :param logger: hears once of a host that cannot be sent to
+    :raises OSError: when the host's name is not known
     """
 
-    def __init__(self, address: tuple[str, int], prefix: str, rate: float, logger: logging.Logger) -> None:
+    def __init__(self, address: tuple[str, int], rate: float, factor: float, logger: logging.Logger) -> None:
         # Resolved now and here: later it would hold up an event loop. A name that changes wants a reload.
         family, _, _, _, self._address = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM)[0]
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
-        self._prefix = prefix
         self._rate = rate
-        self._suffix = f"|@{rate:g}" if rate < 1 else ""
+        self._factor = factor
         self._logger = logger
         self._has_failed = False
 
-    def increment(self, name: str, by: int = 1) -> None:
-        """Count something."""
-        self._send(f"{name}:{by}|c")
+    def suffix(self, rate: float | None) -> str | None:
+        """What an event's line ends with; None: this one is not among those that are sent.
 
-    def timing(self, name: str, seconds: float) -> None:
-        """Tell how long something took; statsd wants milliseconds."""
-        self._send(f"{name}:{seconds * 1000:.3f}|ms")
+        :param rate: share of such events that are sent; None: the usual one
+        """
+        share = (self._rate if rate is None else rate) * self._factor
+        if share >= 1:
+            return ""
+        return f"|@{share}" if random.random() < share else None
 
-    def _send(self, text: str) -> None:
-        if self._suffix and random.random() >= self._rate:
-            return
+    def send(self, line: str) -> None:
+        """Send a line."""
         try:
-            self._socket.sendto(f"{self._prefix}{text}{self._suffix}".encode(), self._address)
+            self._socket.sendto(line.encode("utf-8", "surrogateescape"), self._address)
         except OSError as error:
             if not self._has_failed:
                 self._has_failed = True
                 self._logger.warning("cannot send to statsd at %s port %s: %s", *self._address[:2], error)
 
 
+class Statsd:
+    """Tells a statsd of events whose names say all there is to say.
+
+    :param prefix: before each name, with its dot
+    """
+
+    def __init__(self, datagrams: Datagrams, prefix: str) -> None:
+        self._datagrams = datagrams
+        self._prefix = prefix
+
+    def increment(self, name: str, by: int = 1) -> None:
+        """Count something."""
+        self._send(f"{name}:{by}|c", None)
+
+    def timing(self, name: str, seconds: float, rate: float | None = None) -> None:
+        """Tell how long something took; statsd wants milliseconds.
+
+        :param rate: share of such events that are told; None: the conf's
+        """
+        self._send(f"{name}:{round(seconds * 1000, 4)}|ms", rate)
+
+    def _send(self, text: str, rate: float | None) -> None:
+        suffix = self._datagrams.suffix(rate)
+        if suffix is not None:
+            self._datagrams.send(f"{self._prefix}{text}{suffix}")
+
+
+class LabeledStatsd:
+    """Tells a statsd of events that labels tell apart.
+
+    :param labels: of every event
+    """
+
+    def __init__(self, datagrams: Datagrams, spelling: Spelling, labels: Mapping[str, str]) -> None:
+        self._datagrams = datagrams
+        self._spelling = spelling
+        self._labels = labels
+
+    def increment(self, name: str, labels: Mapping[str, object], by: int = 1) -> None:
+        """Count something."""
+        self._send(name, f"{by}|c", labels)
+
+    def timing(self, name: str, labels: Mapping[str, object], seconds: float) -> None:
+        """Tell how long something took."""
+        self._send(name, f"{round(seconds * 1000, 4)}|ms", labels)
+
+    def _send(self, name: str, value: str, labels: Mapping[str, object]) -> None:
+        suffix = self._datagrams.suffix(None)
+        if suffix is not None:
+            self._datagrams.send(labeled_line(self._spelling, name, value + suffix, {**self._labels, **labels}))
+
+
 def make_statsd(conf: Mapping[str, str], name: str, logger: logging.Logger, file: str, section: str) -> Statsd | None:
-    """The statsd of a section, if it names one.
+    """The statsd of a section, if it names one and wants it told without labels.
 
     :param conf: the section's texts
     :param name: of the server or daemon, which stands before each of its metrics: ``object-server``
@@ -62,12 +117,30 @@ def make_statsd(conf: Mapping[str, str], name: str, logger: logging.Logger, file
     :raises ConfigError: when an option does not fit
     """
     options = read_options(ServerOptions, conf, file, section)
+    datagrams = _datagrams(options, logger) if options.statsd_emit_legacy else None
+    prefix = ".".join(part for part in (options.log_statsd_metric_prefix.strip("."), name) if part) + "."
+    return Statsd(datagrams, prefix) if datagrams else None
+
+
+def make_labeled_statsd(
+    conf: Mapping[str, str], logger: logging.Logger, file: str, section: str
+) -> LabeledStatsd | None:
+    """The same, if it is to be told with labels. Raises ConfigError."""
+    options = read_options(ServerOptions, conf, file, section)
+    try:
+        labels = user_labels(conf)
+    except BadOption as error:
+        raise ConfigError(file, section, error.option, str(error), "correct it") from None
+    datagrams = _datagrams(options, logger) if options.statsd_label_mode != DISABLED else None
+    return LabeledStatsd(datagrams, SPELLINGS[options.statsd_label_mode], labels) if datagrams else None
+
+
+def _datagrams(options: ServerOptions, logger: logging.Logger) -> Datagrams | None:
     if not options.log_statsd_host:
         return None
-    rate = options.log_statsd_default_sample_rate * options.log_statsd_sample_rate_factor
-    prefix = ".".join(part for part in (options.log_statsd_metric_prefix.strip("."), name) if part) + "."
+    rate, factor = options.log_statsd_default_sample_rate, options.log_statsd_sample_rate_factor
     try:
-        return Statsd((options.log_statsd_host, options.log_statsd_port), prefix, rate, logger)
+        return Datagrams((options.log_statsd_host, options.log_statsd_port), rate, factor, logger)
     except OSError as error:
         logger.warning("cannot find the statsd host %s: %s", options.log_statsd_host, error)
         return None
@@ -84,34 +157,46 @@ def announce(statsd: Statsd | None) -> None:
     _of_process = statsd
 
 
-def note(name: str) -> None:
-    """Count something that is rare."""
+def note(name: str, by: int = 1) -> None:
+    """Count something."""
     if _of_process is not None:
-        _of_process.increment(name)
+        _of_process.increment(name, by)
+
+
+def took(name: str, seconds: float, rate: float | None = None) -> None:
+    """Tell how long something took; arguments as for :meth:`Statsd.timing`."""
+    if _of_process is not None:
+        _of_process.timing(name, seconds, rate)
 
 
 DATABASE_REPLICATOR = {
     "attempted": "attempts",
     "diff": "diffs",
     "diff_capped": "diff_caps",
-    "failure": "failures",
+    "failure": "",
     "hashmatch": "hashmatches",
     "no_change": "no_changes",
     "remote_merge": "remote_merges",
-    "remove": "removes",
+    "remove": "",
     "rsync": "rsyncs",
     "success": "successes",
 }
-DATABASE_AUDITOR = {"passed": "passes", "failures": "failures"}
+DATABASE_AUDITOR = {"passed": "passes"}
 PASS_NAMES: dict[str, dict[str, str]] = {
     "account-replicator": DATABASE_REPLICATOR,
     "container-replicator": DATABASE_REPLICATOR,
     "account-auditor": DATABASE_AUDITOR,
     "container-auditor": DATABASE_AUDITOR,
     "account-reaper": {"failures": "errors"},
-    "container-updater": {"updated": "successes", "incomplete": "failures", "failures": "errors"},
-    "container-sync": {"skipped": "skips", "failures": "failures", "synced": "syncs"},
-    "object-expirer": {"expired": "objects", "errors": "errors"},
+    "container-updater": {"updated": "successes", "incomplete": "failures"},
+    "container-sync": {"skipped": "skips", "synced": "syncs", "puts": "", "deletes": ""},
+    "object-expirer": {
+        "expired": "objects",
+        "unreadable": "tasks.parse_errors",
+        "of_others": "tasks.skipped",
+        "delayed": "tasks.delayed",
+        "jobs": "tasks.assigned",
+    },
     "object-updater": {
         "delivered": "successes",
         "deferred": "deferrals",
@@ -121,17 +206,57 @@ PASS_NAMES: dict[str, dict[str, str]] = {
         "failures": "errors",
         "quarantined": "quarantines",
     },
-    "object-replicator": {"suffix_sync": "suffix.syncs", "suffix_count": "suffix.hashes", "failures": "failures"},
+    "object-replicator": {
+        "suffix_sync": "suffix.syncs",
+        "suffix_hash": "suffix.hashes",
+        "suffix_count": "",
+        "failure": "",
+    },
 }
-"""What daemons count, by section, and what OpenStack Swift's statsd metrics call it; other counts keep their names."""
+"""What daemons count, by section, and what OpenStack Swift's statsd metrics call it; empty: they have no such, or it is
+told where more is known of it. Other counts keep their names, but for ``jobs``, which only the log tells."""
 
 
-def tell_pass(section: str, counts: Mapping[str, int], seconds: float) -> None:
-    """Tell the process's statsd of a pass that is over: how long it took, and what was counted in it."""
-    if _of_process is None:
-        return
-    _of_process.timing("timing", seconds)
-    names = PASS_NAMES.get(section, {})
-    for name, count in counts.items():
-        if count > 0 and name != "jobs":
-            _of_process.increment(names.get(name, name), count)
+class PassCounts(Counter[str]):
+    """What a daemon counts in a pass. The process's statsd hears of it at once, for a pass may last hours."""
+
+    names: Mapping[str, str] = {"jobs": ""}
+
+    @classmethod
+    def of(cls, section: str) -> PassCounts:
+        """Those of a daemon, all zero."""
+        counts = cls()
+        counts.names = {"jobs": "", **PASS_NAMES.get(section, {})}
+        return counts
+
+    def __setitem__(self, name: str, count: int) -> None:
+        if _of_process is not None and (more := count - self[name]) > 0 and (told := self.names.get(name, name)):
+            _of_process.increment(told, more)
+        super().__setitem__(name, count)
+
+    def update(self, counts: Any = None, /, **more: int) -> None:
+        """Add counts; Counter's own would set those of an empty one behind our back."""
+        added = counts if isinstance(counts, Mapping) else Counter(counts or ())
+        for source in (added, more):
+            for name, count in source.items():
+                self[name] += count
+
+
+JOB_TIMES = frozenset(
+    ("account-auditor", "account-replicator", "container-auditor", "container-replicator", "object-expirer")
+)
+"""Daemons whose metric ``timing`` is of each job; of those that tell it by themselves, and others, of each pass."""
+OWN_TIMES = frozenset(("account-reaper", "container-updater"))
+"""Those that tell it by themselves: not every job of theirs is worth one."""
+
+
+def job_over(section: str, seconds: float) -> None:
+    """Tell the process's statsd of a job that is over, if it wants to know that of this daemon."""
+    if section in JOB_TIMES:
+        took("timing", seconds)
+
+
+def pass_over(section: str, seconds: float) -> None:
+    """The same of a pass."""
+    if section not in JOB_TIMES and section not in OWN_TIMES:
+        took("timing", seconds)

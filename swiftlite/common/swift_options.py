@@ -12,7 +12,7 @@ EVERYWHERE = _names(
     auto_create_account_prefix bind_timeout daemonize db_preallocation db_query_logging disable_fallocate eventlet_debug
     expiring_objects_account_name expiring_objects_container_divisor
     fallocate_reserve ionice_class ionice_priority keep_idle log_custom_handlers nice_priority ring_check_interval
-    ring_ip servers_per_port stale_worker_timeout statsd_emit_legacy statsd_label_mode
+    ring_ip servers_per_port stale_worker_timeout
     """
 )
 """Those of ``[DEFAULT]``, which any section may repeat."""
@@ -34,7 +34,7 @@ FILTERS: dict[str, str] = {
         access_log_statsd_default_sample_rate access_log_statsd_host access_log_statsd_metric_prefix
         access_log_statsd_port access_log_statsd_sample_rate_factor access_log_statsd_valid_http_methods
         access_log_udp_host access_log_udp_port access_set_log_address log_headers log_headers_only
-        log_statsd_valid_http_methods statsd_emit_buffer_xfer_bytes_seconds storage_domain
+        log_statsd_valid_http_methods storage_domain
         """,
     "tempauth": "log_headers reseller_prefixes",
     "tempurl": "deprecated_digests",

@@ -25,6 +25,8 @@ PATTERNS: dict[str, Patterns] = {
     "drive-audit": (r"regex_pattern_.+",),
 }
 """Options whose names the operator makes."""
+EVERYWHERE: Patterns = (r"statsd_user_label_.+",)
+"""The same in any section."""
 MORE: dict[str, frozenset[str]] = {
     "filter:proxy_logging": frozenset(f"access_log_{name}" for name in ("name", "facility", "level", "address")),
     "pipeline": frozenset({"pipeline"}),
@@ -95,7 +97,7 @@ class Known:
 
     def has(self, name: str) -> bool:
         """Whether we read an option."""
-        return name in self.names or any(re.fullmatch(pattern, name) for pattern in self.patterns)
+        return name in self.names or any(re.fullmatch(pattern, name) for pattern in (*EVERYWHERE, *self.patterns))
 
 
 def section_kind(section: str, use: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from swiftlite.common import daemon
+from swiftlite.common import daemon, statsd
 from swiftlite.common.addresses import is_own, own_addresses
 from swiftlite.common.concurrency import Timeout, in_order
 from swiftlite.common.config import ConfFile, ConfigError, option
@@ -234,8 +234,13 @@ class ContainerSync(daemon.Daemon):
 
     def _send(self, task: Task, row: Row) -> bool:
         """Send one row; whatever goes wrong is logged and counted, for the row comes again."""
+        started = time.monotonic()
         try:
-            task.counts[self.sender.send(task.link, row)] += 1
+            outcome = self.sender.send(task.link, row)
+            task.counts[outcome] += 1
+            if outcome in ("puts", "deletes"):
+                statsd.note(outcome)
+                statsd.took(f"{outcome}.timing", time.monotonic() - started)
             return True
         except (ConnectFailed, ConnectTimeout) as error:
             self._stop(task, str(error))

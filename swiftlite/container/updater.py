@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
-from swiftlite.common import daemon, forks, recon
+from swiftlite.common import daemon, forks, recon, statsd
 from swiftlite.common.addresses import is_own, own_addresses
 from swiftlite.common.config import option
 from swiftlite.common.swift_conf import SwiftConf
@@ -123,6 +123,7 @@ class ContainerUpdater(daemon.Daemon):
             self.logger.info("%s: passing over %s: %s", self.section, path, error)
             return
         if info is None or all(info[key] == info[f"reported_{key}"] for key in _REPORTED):
+            statsd.note("no_changes")
             return
         if self._is_on_handoff(path):
             self.counts["on_handoff"] += 1
@@ -130,7 +131,9 @@ class ContainerUpdater(daemon.Daemon):
         if self._suppressed.get(info["account"], 0) > time.monotonic():
             self.counts["postponed"] += 1
             return
+        started = time.monotonic()
         statuses = self._tell(info)
+        statsd.took("timing", time.monotonic() - started)
         taken = sum(200 <= status < 300 for status in statuses)
         if taken == len(statuses):
             broker.set_reported(*(info[key] for key in _REPORTED))

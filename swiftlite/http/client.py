@@ -95,16 +95,21 @@ class Client:
         node_timeout: float | None = None,
     ) -> Exchange:
         """Send a request whose whole body is at hand, and do not wait for its response; as ``request`` otherwise."""
-        parts = [format_request(address, method, path, headers, len(body))]
-        if body:
-            parts = [parts[0] + body] if len(body) <= JOIN_BELOW else [parts[0], body]
         timeout = self.node_timeout if node_timeout is None else node_timeout
         self._note(address, method, path)
+        asked = Asked(address, method, path)
 
         def connect() -> Connection:
             return self.connect(address)
 
-        return Exchange(self.take(address) or connect(), connect, Asked(method, path), parts, timeout)
+        try:
+            parts = [format_request(address, asked, headers, len(body))]
+            if body:
+                parts = [parts[0] + body] if len(body) <= JOIN_BELOW else [parts[0], body]
+            return Exchange(self.take(address) or connect(), connect, asked, parts, timeout)
+        except BaseException as error:
+            asked.ended(error)
+            raise
 
     def open(
         self,
@@ -121,13 +126,18 @@ class Client:
         Arguments and errors as for ``request``.
         """
         timeout = self.node_timeout if node_timeout is None else node_timeout
-        head = format_request(address, method, path, headers, None)
         self._note(address, method, path)
+        asked = Asked(address, method, path)
 
         def connect() -> Connection:
             return self.connect(address)
 
-        return Upload(self.take(address) or connect(), connect, Asked(method, path), head, timeout, _length(headers))
+        try:
+            head = format_request(address, asked, headers, None)
+            return Upload(self.take(address) or connect(), connect, asked, head, timeout, _length(headers))
+        except BaseException as error:
+            asked.ended(error)
+            raise
 
     def _note(self, address: Address, method: str, path: str) -> None:
         if self.log is not None:

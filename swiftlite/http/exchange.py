@@ -40,7 +40,8 @@ class Exchange:
                 if not connection.is_replaceable:
                     raise
                 self._replace()
-        except BaseException:
+        except BaseException as error:
+            asked.ended(error)
             self.close()
             raise
 
@@ -71,7 +72,8 @@ class Exchange:
                 answer = self._connection.read_head(self._timeout)
             while answer.status < 200:
                 answer = self._connection.read_head(self._timeout)
-        except BaseException:
+        except BaseException as error:
+            self._asked.ended(error)
             self.close()
             raise
         return self._connection.respond(self._asked, answer, self._timeout)
@@ -79,6 +81,7 @@ class Exchange:
     def close(self) -> None:
         """Give up the response and the connection; not needed after ``response``."""
         self._connection.stream.close()
+        self._asked.ended()
 
 
 def wait_any(exchanges: Sequence[Exchange], timeout: float) -> list[int]:

@@ -52,6 +52,8 @@ class Hooks:
     """In each worker before it serves, say to drop privileges."""
     reload: Callable[[], None] = _nothing
     """In the master, before it starts anew."""
+    served: Callable[[], None] = _nothing
+    """In each worker that has served its last request."""
 
 
 def serve(
@@ -98,7 +100,9 @@ def serve(
         hooks.worker()
         if workers:
             die_with_parent(master.pid)  # Again: the kernel forgets it when a process changes its user.
-        return work_until_signal(HTTPServer(share, app, http_options, log), ends)
+        last = work_until_signal(HTTPServer(share, app, http_options, log), ends)
+        hooks.served()
+        return last
 
     master = Master(listeners, workers, work, hooks, http_options.drain_grace, log)
     master.retire(old_workers)

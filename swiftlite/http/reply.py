@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from swiftlite.core.hosts import spell_address
 from swiftlite.http.body import Body, ChunkedBody, FixedBody, UntilCloseBody
@@ -29,8 +29,25 @@ MAX_RESPONSE_HEAD = 256 * 1024
 
 HeaderPairs = Mapping[str, str] | Iterable[tuple[str, str]]
 
-ambient_headers: Callable[[], Iterable[tuple[str, str]]] | None = None
-"""Gives what every request to another server says besides, where a process has such: whose trace it is part of."""
+
+class Followed(Protocol):
+    """One request to another server, in the eyes of somebody who follows what becomes of it."""
+
+    headers: Iterable[tuple[str, str]]
+    """What the request says besides."""
+
+    def answered(self, status: int) -> None:
+        """The head of the answer has come."""
+
+    def ended(self, error: BaseException | None = None) -> None:
+        """The answer has been read, or given up; only the first time counts.
+
+        :param error: why it, or the rest of it, does not come
+        """
+
+
+follow: Callable[[Address, str, str], Followed | None] | None = None
+"""Is told address, method and path of every request to another server, where a process has tracing on."""
 
 
 class Response:
@@ -39,9 +56,10 @@ class Response:
     Read it to the end (or ``drain`` it) to give the connection back to the pool; ``close`` gives it up.
     """
 
-    __slots__ = ("_body", "_connection", "address", "headers", "reason", "status")
+    __slots__ = ("_asked", "_body", "_connection", "address", "headers", "reason", "status")
 
-    def __init__(self, head: ResponseHead, connection: Connection, body: Body | None) -> None:
+    def __init__(self, head: ResponseHead, connection: Connection, body: Body | None, asked: Asked) -> None:
+        self._asked = asked
         self.status = head.status
         self.reason = head.reason
         self.headers: Headers = head.headers
@@ -117,17 +135,22 @@ class Response:
 
     def close(self) -> None:
         """Give up what was not read; harmless when repeated."""
+        self._give_up(None)
+
+    def _give_up(self, error: Exception | None) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.stream.close()
+            self._asked.ended(error)
 
     def _finish(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.release()
+            self._asked.ended()
 
     def _fail(self, error: Exception) -> NoReturn:
-        self.close()
+        self._give_up(error)
         if isinstance(error, StreamTimeout):
             raise NodeTimeout(self.address, "timed out while sending a response body") from None
         if isinstance(error, StreamClosed):
@@ -138,12 +161,18 @@ class Response:
 class Asked:
     """What was asked, and when; remembered until the answer comes."""
 
-    __slots__ = ("at", "method", "path")
+    __slots__ = ("at", "followed", "method", "path")
 
-    def __init__(self, method: str, path: str) -> None:
+    def __init__(self, address: Address, method: str, path: str) -> None:
         self.method = method
         self.path = path
         self.at = monotonic()
+        self.followed = None if follow is None else follow(address, method, path)
+
+    def ended(self, error: BaseException | None = None) -> None:
+        """Tell whoever follows it."""
+        if self.followed is not None:
+            self.followed.ended(error)
 
 
 class Connection:
@@ -227,7 +256,9 @@ class Connection:
             self.client.log.debug("%s answered %d to a %s", spell_address(*self.address), head.status, method)
         if self.client.observer is not None:
             self.client.observer(method, asked.path, head.status, monotonic() - asked.at)
-        return Response(head, self, body)
+        if asked.followed is not None:
+            asked.followed.answered(head.status)
+        return Response(head, self, body, asked)
 
     def release(self) -> None:
         """Back to the pool, or closed if it cannot carry another request."""
@@ -237,12 +268,12 @@ class Connection:
             self.stream.close()
 
 
-def format_request(address: Address, method: str, path: str, headers: HeaderPairs, length: int | None) -> bytes:
+def format_request(address: Address, asked: Asked, headers: HeaderPairs, length: int | None) -> bytes:
     """Return a request head.
 
     Args:
         address: for the Host header where none is given.
-        method, path: the request line.
+        asked: method and path, and who follows it.
         headers: names and latin-1 values.
         length: of the body; None: chunked, unless ``headers`` has a Content-Length.
 
@@ -250,9 +281,10 @@ def format_request(address: Address, method: str, path: str, headers: HeaderPair
         ValueError: a line end where it would change the meaning of the request.
     """
     pairs = headers.items() if isinstance(headers, Mapping) else headers
+    method, path = asked.method, asked.path
     lines = [f"{method} {path} HTTP/1.1\r\n", *[f"{name}: {value}\r\n" for name, value in pairs]]
-    if ambient_headers is not None:
-        lines += [f"{name}: {value}\r\n" for name, value in ambient_headers()]
+    if asked.followed is not None:
+        lines += [f"{name}: {value}\r\n" for name, value in asked.followed.headers]
     given = "".join(lines).lower()
     if "\nhost:" not in given:
         lines.append(f"Host: {spell_address(*address)}\r\n")

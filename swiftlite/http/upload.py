@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable
 
-from swiftlite.http.errors import PeerClosed
+from swiftlite.http.errors import BackendError, PeerClosed
 from swiftlite.http.head import Headers, ResponseHead
 from swiftlite.http.reply import Asked, Connection, Response
 from swiftlite.http.stream import Piece
@@ -102,6 +102,13 @@ class Upload:
     def _first_answer(self, parts: list[Piece]) -> ResponseHead:
         """Send the first bytes of the request and wait for what the server says to it."""
         try:
+            return self._asked_first(parts)
+        except BackendError as error:
+            self._asked.ended(error)
+            raise
+
+    def _asked_first(self, parts: list[Piece]) -> ResponseHead:
+        try:
             if parts:
                 self._connection.send(parts, self._timeout)
             return self._connection.read_head(self._timeout)
@@ -159,7 +166,11 @@ class Upload:
 
     def send_now(self, pieces: list[Piece]) -> list[Piece]:
         """Send framed pieces as far as there is room, without waiting; return the rest. Raises PeerClosed."""
-        return self._connection.send_now(pieces)
+        try:
+            return self._connection.send_now(pieces)
+        except BackendError as error:
+            self._asked.ended(error)
+            raise
 
     def send_all(self, pieces: list[Piece]) -> None:
         """Send framed pieces, waiting for room. Raises as ``send``."""
@@ -173,7 +184,11 @@ class Upload:
         if self._head:
             parts.insert(0, self._head)
             self._head = b""
-        self._connection.send(parts, self._timeout)
+        try:
+            self._connection.send(parts, self._timeout)
+        except BackendError as error:
+            self._asked.ended(error)
+            raise
 
     def response(self, node_timeout: float | None = None) -> Response:
         """Return the final response, waiting up to ``node_timeout`` (default: the upload's) seconds for it.
@@ -189,10 +204,13 @@ class Upload:
             self._send([])
         if self._left != 0:
             self._connection.reusable = False
-        while True:
-            answer = self._connection.read_head(timeout)
-            if answer.status >= 200:
-                return self._connection.respond(self._asked, answer, timeout)
+        try:
+            while (answer := self._connection.read_head(timeout)).status < 200:
+                pass
+        except BackendError as error:
+            self._asked.ended(error)
+            raise
+        return self._connection.respond(self._asked, answer, timeout)
 
     def hang_up(self) -> None:
         """Make another green thread that is sending stop; it sees a PeerClosed."""
@@ -202,6 +220,7 @@ class Upload:
     def close(self) -> None:
         """Break the upload off; the server sees a disconnect. Not needed after ``response``."""
         self._connection.stream.close()
+        self._asked.ended()
 
 
 def _whole_chunk(data: Piece) -> list[Piece]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from swiftlite.common import statsd
 from swiftlite.common.config import ConfFile, ConfigError, option, read_options
 from swiftlite.common.log import Logger, get_logger
 from swiftlite.common.pipeline import WSGIApp, factory_options
@@ -90,6 +91,7 @@ class BackendRateLimit:
         if self.rates and environ["REQUEST_METHOD"] in METHODS:
             device, _, rest = environ["PATH_INFO"][1:].partition("/")
             if rest.partition("/")[0].isdecimal() and not self._is_allowed(device, environ["REQUEST_METHOD"]):
+                statsd.note("backend.ratelimit")
                 return Answer(529)(environ, start_response)
         return self.app(environ, start_response)
 

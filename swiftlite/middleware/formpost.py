@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from swiftlite.common import swift_info
+from swiftlite.common import statsd, swift_info
 from swiftlite.common.config import option
 from swiftlite.common.log import get_logger
 from swiftlite.common.pipeline import WSGIApp, factory_options
@@ -147,6 +147,7 @@ class _Upload:
         form.check_expiry(time.time())
         if not form.is_signed(wsgi_to_str(self.path), self.keys, self.digests):
             raise FormUnauthorized("invalid signature")
+        statsd.note(f"formpost.digests.{form.digest}")
         content = _FileContent(self.reader, limit)
         headers = [(name, str_to_wsgi(value)) for name, value in file.headers.items()]
         path = object_path(self.path, file.name)

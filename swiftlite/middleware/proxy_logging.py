@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from swiftlite.common.concurrency import Timeout
 from swiftlite.common.config import ConfigError, option
 from swiftlite.common.log import Logger, get_logger, log_line, writes_json
 from swiftlite.common.pipeline import WSGIApp, factory_options, factory_place
-from swiftlite.common.statsd import Statsd, access_texts, make_statsd
+from swiftlite.common.statsd import access_texts, make_labeled_statsd, make_statsd
 from swiftlite.core.access_log import (
     DEFAULT_TEMPLATE,
     Entry,
@@ -21,9 +21,9 @@ from swiftlite.core.access_log import (
     anonymize,
     compile_json,
     compile_template,
-    resource_type,
 )
 from swiftlite.core.names import quote_wsgi
+from swiftlite.middleware.request_metrics import Meter, RequestMetrics
 
 LOGGED = "swift.proxy_access_log_made"
 """Set by the first of the pipeline's loggers; the others then log only requests that filters make themselves."""
@@ -40,17 +40,18 @@ class ProxyLogging:
     :param line: makes a line of an entry
     :param log: gets the lines
     :param is_json: they are JSON objects
-    :param told: what else is told of each entry, once it is complete
+    :param metrics: what else is told of each entry, once it is complete
     """
 
     def __init__(
-        self, app: WSGIApp, line: Formatter, log: Logger, is_json: bool, told: Callable[[Entry], None] | None
+        self, app: WSGIApp, line: Formatter, log: Logger, is_json: bool, metrics: RequestMetrics | None
     ) -> None:
         self.app = app
         self.line = line
         self.log = log
         self.is_json = is_json
-        self.told = told
+        self.metrics = metrics
+        self.follows = metrics if metrics is not None and metrics.follows_bodies else None
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if LOGGED in environ:
@@ -58,7 +59,8 @@ class ProxyLogging:
         environ[LOGGED] = True
         entry = Entry(environ, requested_path(environ), time.time())
         if environ.get("CONTENT_LENGTH") not in (None, "", "0") or "HTTP_TRANSFER_ENCODING" in environ:
-            environ["wsgi.input"] = _CountedInput(environ["wsgi.input"], entry)
+            meter = self.follows.meter(entry, of_answer=False) if self.follows else None
+            environ["wsgi.input"] = _CountedInput(environ["wsgi.input"], entry, meter)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             entry.wire_status = int(status[:3])
@@ -77,6 +79,8 @@ class ProxyLogging:
             return _LoggedBody(self, entry, body)
         if environ["REQUEST_METHOD"] != "HEAD":
             entry.sent = sum(map(len, body))
+            if self.follows:
+                self.follows.meter(entry, of_answer=True)(entry.sent, True)
         self.finish(entry)  # all of it is at hand: no need to watch it pass
         return body
 
@@ -91,8 +95,8 @@ class ProxyLogging:
         entry.end = time.time()
         entry.pid = os.getpid()
         log_line(self.log, self.line(entry), self.is_json)
-        if self.told is not None:
-            self.told(entry)
+        if self.metrics is not None:
+            self.metrics.tell(entry)
 
 
 def requested_path(environ: Mapping[str, Any]) -> str:
@@ -102,36 +106,10 @@ def requested_path(environ: Mapping[str, Any]) -> str:
     return f"{path}?{query}" if query else path
 
 
-class RequestMetrics:
-    """Tells a statsd of each request: how long it took and until its first byte, and how much was transferred.
-
-    :param methods: told by name
-    """
-
-    def __init__(self, statsd: Statsd, methods: Collection[str]) -> None:
-        self.statsd = statsd
-        self.methods = frozenset(methods)
-
-    def tell(self, entry: Entry) -> None:
-        """Tell of a complete entry."""
-        method = entry.environ.get("swift.orig_req_method", entry.environ["REQUEST_METHOD"])
-        name = method if method in self.methods else "BAD_METHOD"
-        resource = resource_type(entry.environ)
-        starts = [resource]
-        if resource == "object" and (entry.policy_index or "").isdigit():
-            starts.append(f"object.policy.{entry.policy_index}")
-        for start in starts:
-            self.statsd.timing(f"{start}.{name}.{entry.status}.timing", entry.end - entry.start)
-            self.statsd.increment(f"{start}.{name}.{entry.status}.xfer", entry.received + entry.sent)
-            if method == "GET" and entry.first_byte is not None:
-                first_byte = entry.first_byte - entry.start
-                self.statsd.timing(f"{start}.GET.{entry.wire_status}.first-byte.timing", first_byte)
-
-
 class _LoggedBody:
     """Passes a body on, counting."""
 
-    __slots__ = ("_body", "_chunks", "_done", "_entry", "_logging")
+    __slots__ = ("_body", "_chunks", "_done", "_entry", "_logging", "_meter")
 
     def __init__(self, logging: ProxyLogging, entry: Entry, body: Iterable[bytes]) -> None:
         self._logging = logging
@@ -139,6 +117,7 @@ class _LoggedBody:
         self._body = body
         self._chunks = iter(body)
         self._done = False
+        self._meter: Meter | None = logging.follows.meter(entry, of_answer=True) if logging.follows else None
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -153,6 +132,8 @@ class _LoggedBody:
             self._finish(500)
             raise
         self._entry.sent += len(chunk)
+        if self._meter is not None:
+            self._meter(len(chunk), False)
         return chunk
 
     def close(self) -> None:
@@ -165,6 +146,8 @@ class _LoggedBody:
         if self._done:
             return
         self._done = True
+        if self._meter is not None:
+            self._meter(0, True)
         if self._entry.environ["REQUEST_METHOD"] == "HEAD":
             self._entry.sent = 0
         self._logging.finish(self._entry, status)
@@ -173,30 +156,36 @@ class _LoggedBody:
 class _CountedInput:
     """A request's body, counting what is read of it."""
 
-    __slots__ = ("_entry", "_input")
+    __slots__ = ("_entry", "_input", "_meter")
 
-    def __init__(self, wrapped: Any, entry: Entry) -> None:
+    def __init__(self, wrapped: Any, entry: Entry, meter: Meter | None) -> None:
         self._input = wrapped
         self._entry = entry
+        self._meter = meter
+
+    def _count(self, size: int) -> None:
+        self._entry.received += size
+        if self._meter is not None:
+            self._meter(size, size == 0)
 
     def read(self, *size: int) -> bytes:
         data: bytes = self._input.read(*size)
-        self._entry.received += len(data)
+        self._count(len(data))
         return data
 
     def read1(self, *size: int) -> bytes:
         data: bytes = self._input.read1(*size)
-        self._entry.received += len(data)
+        self._count(len(data))
         return data
 
     def readinto(self, buffer: Any) -> int:
         count: int = self._input.readinto(buffer)
-        self._entry.received += count
+        self._count(count)
         return count
 
     def readline(self, *size: int) -> bytes:
         data: bytes = self._input.readline(*size)
-        self._entry.received += len(data)
+        self._count(len(data))
         return data
 
     def __iter__(self) -> Iterator[bytes]:
@@ -220,6 +209,11 @@ class ProxyLoggingOptions:
     log_statsd_valid_http_methods: tuple[str, ...] = option(
         ("GET", "HEAD", "POST", "PUT", "DELETE", "COPY", "OPTIONS", "UPDATE"),
         "methods that statsd is told by name; others are BAD_METHOD",
+    )
+    statsd_emit_buffer_xfer_bytes_seconds: float = option(
+        -1.0,
+        "seconds between two words to statsd on a body that is under way, where statsd_label_mode is set; negative: none",
+        float,
     )
     log_anonymization_method: str = option("md5", "hash for fields that the template names with .anonymized")
     log_anonymization_salt: str = option("", "what is hashed before such a field")
@@ -258,5 +252,9 @@ def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[
     except ValueError as error:
         raise ConfigError(file, section, None, str(error), "correct it") from None
     statsd = make_statsd(conf, "proxy-server", log, file, section)
-    told = RequestMetrics(statsd, options.log_statsd_valid_http_methods).tell if statsd else None
+    labeled = make_labeled_statsd(conf, log, file, section)
+    seconds = options.statsd_emit_buffer_xfer_bytes_seconds
+    told = (
+        RequestMetrics(statsd, options.log_statsd_valid_http_methods, labeled, seconds) if statsd or labeled else None
+    )
     return lambda app: ProxyLogging(app, line, log, log_format == "json", told)

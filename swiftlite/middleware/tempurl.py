@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from swiftlite.common import swift_info
+from swiftlite.common import statsd, swift_info
 from swiftlite.common.config import option
 from swiftlite.common.log import get_logger
 from swiftlite.common.pipeline import WSGIApp, factory_options
@@ -136,7 +136,10 @@ class TempURLFilter:
             )
             for keys in keys_for(environ, self.app, SOURCE)  # all of them, whichever matches
         ]
-        return Grant(url, place, expires, signature, matches[0]) if any(matches) else None
+        if not any(matches):
+            return None
+        statsd.note(f"tempurl.digests.{digest}")
+        return Grant(url, place, expires, signature, matches[0])
 
     def _place(self, environ: Environ, url: TempURL) -> tuple[str, str, str] | None:
         """What a temporary URL may lead to: an object; for static web sites also a container's root."""

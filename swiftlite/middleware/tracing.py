@@ -15,7 +15,7 @@ from swiftlite.core.names import quote_wsgi
 from swiftlite.http import reply
 
 EXPORT_MILLISECONDS = 1000
-"""How often spans leave the process; those of its last moment may be lost."""
+"""How often spans leave the process; the last ones leave when it ends (``common.tracing.flush``)."""
 
 
 @dataclass(frozen=True)
@@ -141,10 +141,11 @@ def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[
     provider = TracerProvider(
         sampler=ParentBased(TraceIdRatioBased(options.sample_ratio)),
         resource=Resource.create({"service.name": options.service_name or default_name(file)}),
+        shutdown_on_exit=False,  # It waits for ever so long where the collector is away.
     )
     exporter = OTLPSpanExporter(endpoint=options.endpoint)
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=EXPORT_MILLISECONDS))
-    tracing = Tracing(provider.get_tracer("swiftlite"), TraceContextTextMapPropagator())
+    tracing = Tracing(provider.get_tracer("swiftlite"), TraceContextTextMapPropagator(), provider.force_flush)
     tracing.start()
-    reply.ambient_headers = tracing.headers
+    reply.follow = tracing.follow
     return lambda app: TracingFilter(app, tracing, options.trust_parent, SpanKind.SERVER)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from swiftlite.common import metrics, recon
+from swiftlite.common import metrics, recon, statsd
 from swiftlite.common.concurrency import sleep as green_sleep
 from swiftlite.common.fs import FileSystem
 from swiftlite.common.policies import StoragePolicy
@@ -148,6 +148,8 @@ class AuditPass:
     def _count(self, name: str, amount: int = 1) -> None:
         self.total[name] += amount
         metrics.WORK.add(amount, f"{self.kind} {name}")
+        if name == "errors":
+            statsd.note(name, amount)
         self.since[name] += amount
 
     # One hash directory -----------------------------------------------------------------------------------------------
@@ -163,6 +165,7 @@ class AuditPass:
             expected = isinstance(error, (OSError, DiskFileLocked))
             self._failed("%s: %s", place.path, error if expected else repr(error), exc_info=not expected)
         self._auditing += self.clock() - started - self._waited
+        statsd.took("timing", self.clock() - started)
 
     def _inspect(self, place: HashDirectory, trusts_hash: bool) -> Finding:
         spend = self._spend if self.kind == ALL else None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple
 
-from swiftlite.common import web
+from swiftlite.common import statsd, web
 from swiftlite.core import metadata as rules
 from swiftlite.core.rows import split_swift_bytes
 from swiftlite.core.timestamp import Timestamp, normal_delete_at
@@ -83,26 +83,30 @@ def new_delete_at(request: Request, timestamp: Timestamp) -> int:
     return delete_at
 
 
-def receive(request: Request, writer: DiskFileWriter, size: int | None, limit: int, max_time: float) -> None:
+def receive(request: Request, writer: DiskFileWriter, size: int | None, limit: int, max_time: float) -> float:
     """Take a body from the client and hold it against its length.
 
     :param size: bytes that were promised, None when nothing was
     :param limit: bytes that are allowed
     :param max_time: seconds that it may take, however steadily it comes
+    :returns: seconds that writing took
     :raises Answer: 408, 413, and 499 for a body of another length than promised
     """
     readinto, deadline = request.environ["wsgi.input"].readinto, monotonic() + max_time
     # One more than promised: the end of the body shows without another round. The writer keeps nothing of a full piece.
     buffer = memoryview(bytearray(CHUNK if size is None else min(CHUNK, size + 1)))
-    filled = len(buffer)
+    filled, seconds = len(buffer), 0.0
     while filled == len(buffer) and (size is None or writer.size <= size):
         filled = _fill(buffer, readinto, deadline)
         if writer.size + filled > limit:
             raise web.HTTPRequestEntityTooLarge("Your request is too large.", content_type="text/plain")
         if filled:
+            started = monotonic()
             writer.write(buffer[:filled])
+            seconds += monotonic() - started
     if size is not None and writer.size != size:
         raise web.HTTPClientDisconnect()
+    return seconds
 
 
 def _fill(buffer: memoryview, readinto: Callable[[memoryview], int], deadline: float) -> int:
@@ -111,6 +115,7 @@ def _fill(buffer: memoryview, readinto: Callable[[memoryview], int], deadline: f
     while filled < len(buffer) and (count := readinto(buffer[filled:])):
         filled += count
         if monotonic() > deadline:
+            statsd.note("PUT.timeouts")
             raise web.HTTPRequestTimeout()
     return filled
 

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from swiftlite.common import statsd
 from swiftlite.common.fs import LockTimeout
 from swiftlite.common.policies import StoragePolicy
 from swiftlite.core import replicas
@@ -57,17 +58,19 @@ class PartitionPush:
         self.encoded = b""
         """All hashes, as a peer that has the same would spell them."""
 
-    def run(self) -> None:
+    def run(self) -> str:
         """Bring the other primaries level, or all of them if this is a handoff, which is then emptied.
 
+        :returns: what that was, ``update`` or ``delete``
         :raises ValueError: when the ring has no such partition
         """
         primaries = self.job.ring.primaries(self.job.partition)
         place = place_among(primaries, self.job.node)
         if place is not None:
             self._level(replicas.in_turn(primaries, place))
-        else:
-            self._send_home(primaries)
+            return "update"
+        self._send_home(primaries)
+        return "delete"
 
     # A primary --------------------------------------------------------------------------------------------------------
 
@@ -148,6 +151,7 @@ class PartitionPush:
             return  # gone meanwhile
         except LockTimeout:
             self.counts["handoffs_left"] += 1
+            statsd.note("partition.lock-failure.count")
 
     def _empty(self, primaries: Sequence[Node], suffixes: Sequence[str]) -> None:
         held: list[Sent] = []

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from swiftlite.common import daemon, forks, recon
+from swiftlite.common import daemon, forks, recon, statsd
 from swiftlite.common.concurrency import ThreadPool, sleep
 from swiftlite.common.config import ConfFile, option
 from swiftlite.common.fs import FileSystem
@@ -129,6 +129,8 @@ class ObjectReplicator(daemon.Daemon):
         """Counts passes: each lists some other partitions anew."""
         self.failures: dict[str, Counter[str]] = {}
         """By address and device how often a peer failed in this pass."""
+        self._hashed = 0
+        """Suffixes that were counted as hashed."""
         self.silences = Silences()
         self.local: list[tuple[StoragePolicy, Node]] = []
         """The devices of this pass, in each policy's ring."""
@@ -244,13 +246,12 @@ class ObjectReplicator(daemon.Daemon):
 
         :param device: the one that it is about, where there are processes for others
         """
-        started, hashed = time.time(), self.files.suffixes_hashed
+        started = time.time()
         self.failures, self.silences, self.local = {}, Silences(), local
         if self.options.handoffs_first:
             counts = self._handoffs_then_primaries()
         else:
             counts = super().run_once()
-        counts["suffix_hash"] = self.files.suffixes_hashed - hashed
         if not self.options.is_partial:
             self._tell_of_pass(device, counts, time.time() - started)
         return counts
@@ -359,8 +360,11 @@ class ObjectReplicator(daemon.Daemon):
         if job.ring.next_part_power is not None:
             return
         self.counts["attempted"] += 1
+        started = time.monotonic()
         try:
-            PartitionPush(self, job).run()
+            work = PartitionPush(self, job).run()
+            statsd.note(f"partition.{work}.count.{job.node.device}")
+            statsd.took(f"partition.{work}.timing", time.monotonic() - started)
         except NotADirectoryError:
             if self.fs.is_directory(job.directory):
                 raise  # It is something in it.
@@ -368,6 +372,10 @@ class ObjectReplicator(daemon.Daemon):
         except ValueError as error:
             self.counts["failures"] += 1
             self.logger.error("%s: leaving %s alone: %s", self.section, job.directory, error)
+        finally:
+            more = self.files.suffixes_hashed - self._hashed
+            self._hashed += more
+            self.counts["suffix_hash"] += more
 
     def _put_aside(self, job: Job) -> None:
         """Something that is no directory stands in a partition's place."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from logging import Logger
 from typing import Any
 
 from swiftlite import __version__
-from swiftlite.common import web
+from swiftlite.common import statsd, web
 from swiftlite.common.config import read_options
 from swiftlite.common.fs import FileSystem
 from swiftlite.common.log import get_logger, transaction_id
@@ -117,7 +118,12 @@ class ObjectServer:
             refuse_put(request, change.timestamp, stored)
         agreed = incoming.accept_offers(request)
         with disk_file.writer(size, makes_etag=not agreed.digest) as writer:
-            incoming.receive(request, writer, size, self.swift.constraints.max_file_size, self.options.max_upload_time)
+            limits = self.swift.constraints.max_file_size, self.options.max_upload_time
+            seconds = incoming.receive(request, writer, size, *limits)
+            if writer.size:
+                statsd.took(
+                    f"PUT.{os.path.basename(change.place.device_root)}.timing", seconds / writer.size * 1000
+                )  # of each kB
             etag = incoming.checked_etag(request, writer)
             metadata = incoming.put_metadata(request, change, writer.size, etag, delete_at, self.allowed_headers)
             stored = self._commit(change, writer, metadata, None if agreed.vote else stored)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from swiftlite.common import daemon, forks, recon
+from swiftlite.common import daemon, forks, recon, statsd
 from swiftlite.common.concurrency import GreenPool, sleep
 from swiftlite.common.config import is_true, option
 from swiftlite.common.fs import FileSystem
@@ -165,12 +165,15 @@ class ObjectUpdater(daemon.Daemon):
         for job in found:
             if limit.admits(hash(job[1].destination), job, time.monotonic()):
                 yield job
+            else:
+                self.counts["deferred"], self.counts["skipped"] = limit.deferred, limit.skipped
         while (moment := limit.next_time()) is not None and moment < self.deadline:
             sleep(max(0.0, moment - time.monotonic()))
+            statsd.note("drains")
             yield limit.take(time.monotonic())
         limit.give_up()
         if limit.deferred:
-            self.counts.update(deferred=limit.deferred, skipped=limit.skipped)
+            self.counts["deferred"], self.counts["skipped"] = limit.deferred, limit.skipped
 
     def _updates(self) -> Iterator[tuple[SpoolFile, RowUpdate]]:
         root = f"{self.options.devices}/{self.device}"
@@ -234,6 +237,7 @@ class ObjectUpdater(daemon.Daemon):
         if self._deliver(file, update):
             self.spool.remove(file)
             self.counts["delivered"] += 1
+            statsd.note("unlinks")
         else:
             self.oldest.add(*update.destination, float(file.timestamp))
             self.counts["left"] += 1
@@ -278,11 +282,13 @@ class ObjectUpdater(daemon.Daemon):
         return {device_id: call.wait() for device_id, call in calls}
 
     def _send(self, node: Node, partition: int, update: RowUpdate, headers: Mapping[str, str]) -> bool | Redirect:
+        started, status = time.monotonic(), 200
         try:
             send_row(
                 self.client, node.replication_address, node.device, partition, update.path, update.operation, headers
             )
         except RowRefused as refusal:
+            status = refusal.status
             if refusal.status == 301:
                 try:
                     return read_redirect(refusal.headers)
@@ -292,8 +298,11 @@ class ObjectUpdater(daemon.Daemon):
             self.logger.warning("%s: %s, will try again", self.section, refusal)
             return False
         except RowUnsent as error:
+            status = 500
             self.logger.warning("%s: %s, will try again", self.section, error)
             return False
+        finally:
+            statsd.took(f"updater.timing.status.{status}", time.monotonic() - started)
         return True
 
 

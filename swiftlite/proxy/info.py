@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from swiftlite.common import statsd
 from swiftlite.common.policies import StoragePolicy
 from swiftlite.common.web import HTTPServiceUnavailable
 from swiftlite.core.constraints import is_auto_create
@@ -104,19 +105,12 @@ class InfoCache:
             cache.delete(key)
 
     def _get(self, environ: Environ, key: str, fetch: Callable[[], Info]) -> Info:
-        known = environ.get("swift.infocache")
-        if known is None:
-            known = environ["swift.infocache"] = {}
-        info = known.get(key)
+        info = _known(environ, key)
         if info is not None:
-            return info
-        cache = environ.get("swift.cache")
-        info = None if cache is None else cache.get(key)
-        if info is not None:
-            known[key] = info
             return info
         token = self.begin(environ, key)
         info = fetch()
+        _note_miss(environ, key, info["status"])
         self.remember(environ, key, info, token)
         return info
 
@@ -254,16 +248,38 @@ def _names(environ: Environ) -> tuple[str, str, str]:
 
 
 def _from_app(environ: Environ, app: Callable[..., Any], key: str, path: str, source: str) -> Info:
-    known = environ.setdefault("swift.infocache", {})
-    cache = environ.get("swift.cache")
-    info = known.get(key) or (cache.get(key) if cache is not None else None)
+    info = _known(environ, key)
     if info is None:
         status, headers = _head_app(environ, app, path, source)
+        _note_miss(environ, key, status)
         make = account_info if key.startswith("account/") else container_info
         # The proxy at the end of the pipeline has put into the cache what it found.
-        info = known.get(key) or make(headers, status)
-    known[key] = info
+        known = environ["swift.infocache"]
+        info = known[key] = known.get(key) or make(headers, status)
     return info
+
+
+def _known(environ: Environ, key: str) -> Info | None:
+    """What the request or a cache knows already; statsd hears which of them."""
+    known = environ.get("swift.infocache")
+    if known is None:
+        known = environ["swift.infocache"] = {}
+    info: Info | None = known.get(key)
+    if info is not None:
+        statsd.note(f"{key.partition('/')[0]}.info.infocache.hit")
+        return info
+    cache = environ.get("swift.cache")
+    info = None if cache is None else cache.get(key)
+    if info is not None:
+        statsd.note(f"{key.partition('/')[0]}.info.cache.hit")
+        known[key] = info
+    return info
+
+
+def _note_miss(environ: Environ, key: str, status: int) -> None:
+    """Tell statsd that storage servers had to be asked, and what became of that."""
+    state = "disabled" if environ.get("swift.cache") is None else "miss"
+    statsd.note(f"{key.partition('/')[0]}.info.cache.{state}.{status}")
 
 
 def _head_app(environ: Environ, app: Callable[..., Any], path: str, source: str) -> tuple[int, Mapping[str, str]]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from swiftlite.common import metrics
+from swiftlite.common import metrics, statsd
 from swiftlite.common.web import Answer, HTTPServiceUnavailable
 from swiftlite.proxy.ordering import Order
 from swiftlite.ring.ring import Node, Ring
@@ -49,6 +49,8 @@ class ErrorLimits:
         if count > self.limit:
             metrics.NODE_LIMITED.set(self._clock() + self.interval, _label(node))
         self._log.error("ERROR with server %s:%s/%s: %s", node.ip, node.port, node.device, problem)
+        if count > self.limit:
+            statsd.note("error_limiter.incremented_limit")
         if count == self.limit + 1:
             self._log.error("Node error limited: %s:%s/%s", node.ip, node.port, node.device)
 
@@ -56,6 +58,7 @@ class ErrorLimits:
         """Leave the node alone from now on: its device is full, dead or not mounted (507)."""
         self._errors[node.ip, node.port, node.device] = (OUT_OF_SERVICE, self._clock())
         metrics.NODE_ERRORS.add(1, _label(node), "507")
+        statsd.note("error_limiter.forced_limit")
         metrics.NODE_LIMITED.set(self._clock() + self.interval, _label(node))
         self._log.error("Node error limited: %s:%s/%s: %s", node.ip, node.port, node.device, problem)
 
@@ -105,6 +108,8 @@ class NodeIter:
         self.primaries = ring.primaries(partition)
         self._ring = ring
         self._left = count
+        self._handoffs_tried = 0
+        self._handoffs_expected = count - len(self.primaries)
         first = list(self.primaries if sequence is None else islice(sequence, len(self.primaries)))
         order(first)
         self._first = iter(first)
@@ -145,11 +150,23 @@ class NodeIter:
             if not self.limits.is_limited(node):
                 self._left -= 1
                 if node.handoff_index is not None:
-                    metrics.HANDOFFS.add(1, self._ring.name)
+                    self._note_handoff()
                 return node
+            statsd.note("error_limiter.is_limited")
             if len(self._passed_over) < len(self.primaries):
                 self._passed_over.append(node)
         return None
+
+    def _note_handoff(self) -> None:
+        """Count a handoff. Statsd hears of those beyond what is tried where no primary is passed over."""
+        metrics.HANDOFFS.add(1, self._ring.name)
+        self._handoffs_tried += 1
+        unexpected = self._handoffs_tried - self._handoffs_expected
+        if unexpected > 0:
+            kind = self._ring.name.partition("-")[0]
+            statsd.note(f"{kind}.handoff_count")
+            if unexpected == len(self.primaries):
+                statsd.note(f"{kind}.handoff_all_count")
 
     def worked(self, node: Node) -> None:
         """The node answered: what it did wrong before is forgotten."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from swiftlite import __version__
-from swiftlite.common import metrics, swift_info
+from swiftlite.common import metrics, statsd, swift_info
 from swiftlite.common.config import is_true, read_options
 from swiftlite.common.log import get_logger
 from swiftlite.common.swift_conf import SwiftConf
@@ -85,8 +85,12 @@ class Application:
 
         :raises Answer, Violation, Denied: when it cannot be done
         """
-        self._check_head(environ)
-        controller = self.route(environ)
+        try:
+            self._check_head(environ)
+            controller = self.route(environ)
+        except (Answer, Violation):
+            statsd.note("errors")
+            raise
         environ.setdefault("swift.orig_req_method", environ["REQUEST_METHOD"])
         if "swift.trans_id" not in environ:
             environ["swift.trans_id"] = new_transaction_id(self.options.trans_id_suffix, environ)
@@ -186,6 +190,7 @@ def app_factory(global_conf: dict[str, str], **local_conf: str) -> Application:
     own_options = read_policy_options(conf, file, section, swift.policies) if file else {}
     mimetypes.init([*mimetypes.knownfiles, os.path.join(options.swift_dir, "mime.types")])
     register_info(options, swift)
+    statsd.announce(statsd.make_statsd(conf, "proxy-server", log, file or "proxy-server.conf", section))
     return Application(Cluster(options, swift, log, policy_options=own_options), log)
 
 

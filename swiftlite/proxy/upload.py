@@ -10,6 +10,7 @@ from typing import Any
 
 import xxhash
 
+from swiftlite.common import statsd
 from swiftlite.common.concurrency import Queue, QueueEmpty, spawn
 from swiftlite.common.tracing import traced
 from swiftlite.common.web import (
@@ -63,13 +64,16 @@ class ClientBody:
         try:
             data = read(size)
         except ClientTimeout:
+            statsd.note("object.client_timeouts")
             raise HTTPRequestTimeout() from None
         except ClientDisconnected:
+            statsd.note("object.client_disconnects")
             raise HTTPClientDisconnect() from None
         except BadBody as error:
             raise HTTPBadRequest(str(error)) from None
         self.received += len(data)
         if self.length is not None and self.received < self.length and not data:
+            statsd.note("object.client_disconnects")
             raise HTTPClientDisconnect()
         if self.received > self.limit:
             raise HTTPRequestEntityTooLarge("Your request is too large.")

@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Any
 
 from swiftlite.common.permissions import explain
+from swiftlite.core.hosts import HandoffAddress
 from swiftlite.core.names import HashPath
 from swiftlite.ring.format import Device, RingData, RingError, load
 
@@ -40,7 +41,8 @@ class Node:
 
     def __post_init__(self) -> None:
         # Made once: the address is wanted at every backend request.
-        object.__setattr__(self, "address", (self.ip, self.port))
+        address = (self.ip, self.port)
+        object.__setattr__(self, "address", address if self.handoff_index is None else HandoffAddress(address))
         object.__setattr__(self, "replication_address", (self.replication_ip, self.replication_port))
 
     def __hash__(self) -> int:

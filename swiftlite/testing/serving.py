@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from swiftlite.common import swift_info
+from swiftlite.common import swift_info, tracing
 from swiftlite.common.concurrency import spawn, trampoline
 from swiftlite.common.log import get_logger
 from swiftlite.common.pipeline import load_app
@@ -42,3 +42,4 @@ def serve(directory: Path, listeners: Mapping[str, socket.socket], ender: Any, o
         server.drain()
         thread.wait()
     close_idle()
+    tracing.flush()

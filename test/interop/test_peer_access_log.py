@@ -1,4 +1,7 @@
-"""The access log's lines are OpenStack Swift's, field by field: the same requests to both, what their proxies log compared."""
+"""The access log's lines are OpenStack Swift's, field by field: the same requests to both, what their proxies log compared.
+
+So is what both tell a statsd of these requests, by names and with labels.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ import hashlib
 import hmac
 import http.client
 import json
+import logging
+import random
 import re
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -17,7 +23,10 @@ import pytest
 
 from functional.cluster import Cluster, wait_until
 from functional.filter_cases.settings import SETTINGS, SWIFT_CONF
+from interop import peer
 from interop.side_by_side import two_clusters
+from swiftlite.common.statsd import Datagrams, make_labeled_statsd, make_statsd
+from swiftlite.core.statsd_labels import SPELLINGS
 
 FIELDS = (
     *("client_ip", "remote_addr", "datetime", "method", "path", "protocol", "status_int", "referer", "user_agent"),
@@ -180,23 +189,40 @@ def ask(cluster: Cluster, asked: Asked, token: str) -> str:
 Lines = list[list[dict[str, str]]]
 
 
+class Heard(NamedTuple):
+    """What was heard of one side: the access log's lines of every request, and a statsd's of all of them."""
+
+    logged: Lines
+    told: list[str]
+
+
 @pytest.fixture(scope="module")
-def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Lines]]:
-    """By side: the lines of every request."""
+def heard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Heard]]:
+    """By side."""
     directory = tmp_path_factory.mktemp("log")
-    syslog = Syslog(socket.AF_INET, ("127.0.0.1", 0))
-    host, port = syslog.address
-    default = {"log_udp_host": host, "log_udp_port": str(port)}
-    with two_clusters(directory, {"proxy": {**SETTINGS["proxy"], "DEFAULT": default}}, SWIFT_CONF) as clusters:
+    syslog, statsd = (Syslog(socket.AF_INET, ("127.0.0.1", 0)) for _ in range(2))
+    told = {"log_statsd_host": statsd.address[0], "log_statsd_port": str(statsd.address[1])}
+    told |= {"statsd_label_mode": "dogstatsd", "statsd_user_label_rack": "r1.b"}
+    default = {"log_udp_host": syslog.address[0], "log_udp_port": str(syslog.address[1]), **told}
+    settings = {"proxy": {**SETTINGS["proxy"], "DEFAULT": default}, "object": {"DEFAULT": told}}
+    with two_clusters(directory, settings, SWIFT_CONF) as clusters:
         found = {}
         for side, cluster in clusters.items():
-            heard, token = syslog.access_lines, cluster.token()
+            lines, token = syslog.access_lines, cluster.token()
+            statsd.lines.clear()
             made = [ask(cluster, asked, token) for asked in REQUESTS]
             last = ask(cluster, Asked("last", "HEAD", A), token)
-            wait_until(lambda heard=heard, last=last: heard(last), "the last request is logged")  # type: ignore[misc]
-            found[side] = [heard(one) for one in made]
+            wait_until(lambda lines=lines, last=last: lines(last), "the last request is logged")  # type: ignore[misc]
+            found[side] = Heard([lines(one) for one in made], list(statsd.lines))
         yield found
     syslog.stop()
+    statsd.stop()
+
+
+@pytest.fixture(scope="module")
+def logged(heard: dict[str, Heard]) -> dict[str, Lines]:
+    """By side: the lines of every request."""
+    return {side: found.logged for side, found in heard.items()}
 
 
 LISTING = re.compile(r"%3F.*states%3Dlisting|%3Fformat%3Djson$")
@@ -278,3 +304,85 @@ def test_no_secret_is_logged_whole(logged: dict[str, Lines]) -> None:
     secret = SIGNED.partition("&")[0]
     shown = [line["path"] for lines in logged["ours"] for line in lines if secret[:16] in line["path"]]
     assert shown and not [path for path in shown if secret[:17] in path]
+
+
+# What a statsd is told ------------------------------------------------------------------------------------------------
+
+UNLIKE = (
+    # What filters ask of containers and accounts, theirs ask through their logger, with the client's container for a label.
+    r".*(\.|method:|,)HEAD[.,].*",
+    r".*\.info\.cache\..*",
+    r".*\.memcached\..*",  # their cluster has one
+    # Ours names the policy of the container that OPTIONS looks at.
+    r".*OPTIONS.*",
+    # Nobody reads those bodies to their end.
+    r".*DELETE\.499\..*",
+)
+"""What one side tells alone, on purpose."""
+
+
+def metrics_told(lines: list[str], start: str) -> set[str]:
+    """Names, types and labels of what a statsd was told; numbers are each side's own."""
+    found = (re.sub(r":[0-9.e-]+\|", "|", re.sub(r"\|@[0-9.]+", "", line), count=1) for line in lines)
+    return {line for line in found if line.startswith(start)}
+
+
+@pytest.mark.parametrize(
+    "start", ["swift_proxy_server", "swift_object_server", "proxy-server.", "object-server.", "tempauth.AUTH_."]
+)
+def test_a_statsd_is_told_the_same(heard: dict[str, Heard], start: str) -> None:
+    ours, theirs = (metrics_told(heard[side].told, start) for side in ("ours", "theirs"))
+    assert len(ours & theirs) >= 3
+    assert not [line for line in ours ^ theirs if not any(re.fullmatch(one, line) for one in UNLIKE)]
+
+
+def test_both_tell_of_caches(heard: dict[str, Heard]) -> None:
+    names = {f"proxy-server.container.info.cache.{end}|c" for end in ("hit", "miss.204")}
+    for side in ("ours", "theirs"):
+        assert names <= metrics_told(heard[side].told, "proxy-server.")
+
+
+CLIENT = """
+from swift.common.statsd_client import get_labeled_statsd_client, get_statsd_client
+answer = []
+for conf, labels in argument:
+    client, plain = get_labeled_statsd_client(conf), get_statsd_client(conf, "object-server")
+    for made in (client, plain):
+        made.random = lambda: 0.0
+        made._send_line = answer.append
+    client.timing("t", 1234.56789, labels=labels)
+    client.update_stats("n", 3, labels=labels)
+    plain.timing("t", 0.04)
+    plain.increment("n")
+"""
+
+
+def test_lines_are_spelled_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every mode, with labels and without, sampled and not."""
+    monkeypatch.setattr(random, "random", lambda: 0.0)
+    sent: list[str] = []
+    monkeypatch.setattr(Datagrams, "send", lambda self, line: sent.append(line))
+    rates = ({}, {"log_statsd_default_sample_rate": "0.3", "log_statsd_sample_rate_factor": "0.1"})
+    asked = [
+        ({"log_statsd_host": "127.0.0.1", "statsd_label_mode": mode, **rate, **more}, labels)
+        for mode in (*SPELLINGS, "DogStatsD", "disabled")
+        for rate in rates
+        for more in (
+            {},
+            {"statsd_user_label_b": "x.y"},
+            {"log_statsd_metric_prefix": "p.q"},
+            {"statsd_emit_legacy": "no"},
+        )
+        for labels in ({}, {"z": 1, "account": None, "a": True})
+    ]
+    for conf, labels in asked:
+        labeled = make_labeled_statsd(conf, logging.getLogger("test"), "file", "section")
+        plain = make_statsd(conf, "object-server", logging.getLogger("test"), "file", "section")
+        if labeled:
+            labeled.timing("t", labels, 1.23456789)
+            labeled.increment("n", labels, 3)
+        if plain:
+            plain.timing("t", 0.00004)
+            plain.increment("n")
+    (tmp_path / "swift.conf").write_text("[swift-hash]\nswift_hash_path_suffix = x\n")
+    assert sent == peer.evaluate(tmp_path, CLIENT, asked)

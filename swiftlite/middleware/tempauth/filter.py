@@ -46,9 +46,10 @@ class TempAuth:
             if groups:
                 self._admit(environ, groups)
             elif self.prefix:
+                self.login.note("unauthorized")
                 return unauthorized(path)(environ, start_response)
             else:
-                environ.setdefault("swift.authorize", denial)
+                environ.setdefault("swift.authorize", self._deny)
         elif self._decides_about(path):
             environ["swift.authorize"] = self.authorize
             environ["swift.clean_acl"] = clean_acl
@@ -57,7 +58,7 @@ class TempAuth:
                 environ["swift.authorize"] = self.authorize
                 environ["swift.clean_acl"] = clean_acl
         else:
-            environ.setdefault("swift.authorize", denial)
+            environ.setdefault("swift.authorize", self._deny)
         return self.app(environ, start_response)
 
     def _groups(self, environ: dict[str, Any], token: str) -> str | None:
@@ -95,10 +96,11 @@ class TempAuth:
         try:
             _version, account, container, name = split_path(environ["PATH_INFO"], 1, 4, rest_with_last=True)
         except ValueError:
+            self.login.note("errors")
             return HTTPNotFound(request=request)
         prefix = prefix_of(account, self.prefixes) if account else None
         if account is None or prefix is None:
-            return denial(request)
+            return self._deny(request)
         problem = _take_account_acl(environ)
         if problem:
             return problem
@@ -123,6 +125,10 @@ class TempAuth:
             return None
         if groups and self._account_acl_allows(environ, groups, reads, container):
             return None
+        return self._deny(request)
+
+    def _deny(self, request: Request) -> Answer:
+        self.login.note("forbidden" if request.environ.get("REMOTE_USER") else "unauthorized")
         return denial(request)
 
     def _administers(self, groups: list[str], target: tuple[str, str], method: str, container: str | None) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from swiftlite.common.passwords import Passwords
+from swiftlite.common.statsd import Statsd
 from swiftlite.common.web import Answer, HTTPBadRequest, HTTPMethodNotAllowed, HTTPNotFound, HTTPOk, HTTPUnauthorized
 from swiftlite.core.names import quote_wsgi, split_path, str_to_wsgi, wsgi_to_str
 from swiftlite.middleware.tempauth.tokens import Tokens
@@ -17,18 +18,33 @@ WRONG_KEY = "The user or the key is wrong: X-Auth-User says account:user, X-Auth
 
 
 class Login:
-    """Answers ``GET /auth/v1.0``, ``/auth/auth`` and ``/auth/v1/<account>/auth``."""
+    """Answers ``GET /auth/v1.0``, ``/auth/auth`` and ``/auth/v1/<account>/auth``.
 
-    def __init__(self, conf: TempAuthConf, tokens: Tokens, passwords: Passwords) -> None:
+    :param statsd: hears of those who are turned away; None: nobody does
+    """
+
+    statsd: Statsd | None = None
+
+    def __init__(self, conf: TempAuthConf, tokens: Tokens, passwords: Passwords, statsd: Statsd | None = None) -> None:
         self.conf = conf
         self.tokens = tokens
         self.passwords = passwords
+        self.statsd = statsd
+
+    def note(self, name: str) -> None:
+        """Count something."""
+        if self.statsd is not None:
+            self.statsd.increment(name)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         try:
             answer = self._answer(environ)
         except Answer as refusal:
             answer = refusal
+        if answer.status_code == 401:
+            self.note("token_denied")
+        elif answer.status_code >= 400:
+            self.note("errors")
         body: Iterable[bytes] = answer(environ, start_response)
         return body
 

@@ -1,5 +1,8 @@
 """What a server is called in traces; spans cost nothing while nobody wants them."""
 
+import socket
+import threading
+
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -8,8 +11,14 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from swiftlite.common import tracing
+from swiftlite.core.hosts import HandoffAddress
 from swiftlite.http import reply
+from swiftlite.http.client import Client
+from swiftlite.http.errors import BackendError
 from swiftlite.middleware.tracing import TracingFilter, default_name
+
+ADDRESS = ("127.0.0.1", 1)
+"""Nobody listens there."""
 
 
 @pytest.mark.parametrize(
@@ -26,7 +35,7 @@ def test_a_server_is_called_as_its_conf_file(conf, name):
 
 
 def test_nothing_is_traced_until_it_is_on(monkeypatch):
-    monkeypatch.setattr(reply, "ambient_headers", None)  # another test may have loaded the filter
+    monkeypatch.setattr(reply, "follow", None)  # another test may have loaded the filter
     tracing.stop()
 
     @tracing.traced("step")
@@ -35,7 +44,143 @@ def test_nothing_is_traced_until_it_is_on(monkeypatch):
 
     assert step(1) == 2
     assert step.__name__ == "step"
-    assert b"traceparent" not in reply.format_request(("127.0.0.1", 1), "GET", "/", [], None)
+    asked = reply.Asked(ADDRESS, "GET", "/")
+    assert asked.followed is None
+    assert b"traceparent" not in reply.format_request(ADDRESS, asked, [], None)
+
+
+@pytest.fixture
+def spans(monkeypatch):
+    """Those that have ended; requests to other servers are followed."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    made = tracing.Tracing(provider.get_tracer("test"), TraceContextTextMapPropagator(), provider.force_flush)
+    monkeypatch.setattr(reply, "follow", made.follow)
+    exporter.tracer = made.tracer
+    return exporter
+
+
+class Answering(threading.Thread):
+    """A server that gives one answer to each connection, and keeps what it was asked."""
+
+    def __init__(self, *answers):
+        super().__init__(daemon=True)
+        self.answers, self.asked = answers, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = self.listener.getsockname()
+        self.start()
+
+    def run(self):
+        for answer in self.answers:
+            connection, _ = self.listener.accept()
+            with connection:
+                self.asked.append(connection.recv(65536))
+                connection.sendall(answer)
+        self.listener.close()
+
+
+TARGET = "/sdb1/77/AUTH_a/c/o?x=1"
+FACTS = {
+    "http.request.method": "GET",
+    "url.path": "/sdb1/77/AUTH_a/c/o",
+    "swift.device": "sdb1",
+    "swift.partition": "77",
+}
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@pytest.mark.parametrize("is_handoff", [False, True])
+def test_a_request_to_a_server_is_a_span_until_its_answer_is_read(spans, is_handoff):
+    server = Answering(OK)
+    address = HandoffAddress(server.address) if is_handoff else server.address
+    with spans.tracer.start_as_current_span("step") as step:
+        response = Client().request(address, "GET", TARGET, {"X-A": "1"})
+        assert not spans.get_finished_spans()
+        assert response.read() == b"ok"
+        (span,) = spans.get_finished_spans()
+    place = {"server.address": server.address[0], "server.port": server.address[1], "swift.handoff": is_handoff}
+    assert span.name == "backend GET" and span.kind is trace.SpanKind.CLIENT
+    assert dict(span.attributes) == {**FACTS, **place, "http.response.status_code": 200}
+    assert span.parent.span_id == step.get_span_context().span_id
+    sent = f"traceparent: 00-{span.context.trace_id:032x}-{span.context.span_id:016x}-".encode()
+    assert server.asked[0].count(b"traceparent") == 1 and sent in server.asked[0]
+    assert span.status.status_code is trace.StatusCode.UNSET
+
+
+def closed_early(address):
+    response = Client().request(address, "GET", TARGET, {})
+    response.close()
+    response.close()
+
+
+def drained(address):
+    Client().request(address, "GET", TARGET, {}).drain()
+
+
+def given_up(address):
+    Client().start(address, "GET", TARGET, {}).close()
+
+
+def uploaded(address):
+    upload = Client().open(address, "GET", TARGET, {})
+    upload.finish_chunks()
+    drained = upload.response()
+    drained.drain()
+
+
+def broken_off(address):
+    Client().open(address, "GET", TARGET, {}).close()
+
+
+def refused_line_end(address):
+    Client().start(address, "GET", TARGET, {"X-A": "1\n2"})
+
+
+ERROR, FINE = trace.StatusCode.ERROR, trace.StatusCode.UNSET
+
+
+@pytest.mark.parametrize(
+    ("act", "answer", "code", "says"),
+    [
+        (drained, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", FINE, None),
+        (drained, b"HTTP/1.1 507 Full\r\nContent-Length: 0\r\n\r\n", ERROR, None),
+        (drained, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", ERROR, "4 bytes are missing"),
+        (drained, b"", ERROR, "before a response"),
+        (drained, b"nonsense\r\n\r\n", ERROR, ""),
+        (closed_early, OK, FINE, None),
+        (given_up, OK, ERROR, "not waited for"),
+        (uploaded, OK, FINE, None),
+        (uploaded, b"", ERROR, "before a response"),
+        (broken_off, OK, ERROR, "not waited for"),
+        (refused_line_end, OK, ERROR, "line end"),
+    ],
+)
+def test_however_a_request_ends_so_does_its_span(spans, act, answer, code, says):
+    server = Answering(answer)
+    with spans.tracer.start_as_current_span("step"):
+        try:
+            act(server.address)
+        except (BackendError, ValueError):
+            assert code is ERROR
+        (span,) = spans.get_finished_spans()
+    assert span.status.status_code is code
+    assert says is None or says in span.status.description
+
+
+def test_a_server_that_is_not_there_ends_the_span_too(spans):
+    with spans.tracer.start_as_current_span("step"):
+        with pytest.raises(BackendError):
+            Client().start(ADDRESS, "GET", TARGET, {})
+        with pytest.raises(BackendError):
+            Client().open(ADDRESS, "GET", TARGET, {})
+        found = spans.get_finished_spans()
+    assert [span.status.status_code for span in found] == [ERROR] * 2
+    assert all("cannot connect" in span.status.description for span in found)
+
+
+def test_a_request_that_belongs_to_no_trace_begins_none(spans):
+    assert reply.Asked(ADDRESS, "GET", TARGET).followed is None
 
 
 class Body:

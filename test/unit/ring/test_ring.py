@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from swiftlite.core.hosts import HandoffAddress
 from swiftlite.core.names import HashPath
 from swiftlite.ring.format import RingData, RingError, dump_v1
 from swiftlite.ring.ring import Node, Ring
@@ -69,6 +70,10 @@ def test_nodes_and_handoffs_of_the_golden_rings(golden, name):
         handoffs = list(ring.handoffs(part))
         assert [node.id for node in handoffs] == handoff_ids(ring._data, part)
         assert [node.handoff_index for node in handoffs] == list(range(len(handoffs)))
+        assert all(
+            isinstance(node.address, HandoffAddress) and node.address == (node.ip, node.port) for node in handoffs
+        )
+        assert not any(isinstance(node.address, HandoffAddress) for node in ring.primaries(part))
         assert sorted(ids + [node.id for node in handoffs]) == [d["id"] for d in ring.devices]
 
 
