@@ -17,6 +17,7 @@ import pytest
 from fakes.http_server import RawConnection, wait_until
 from fakes.ports import free_port
 from swiftlite.http import prefork
+from swiftlite.http.listeners import Listeners
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 PROGRAM = CHECKOUT / "test" / "fakes" / "prefork_program.py"
@@ -38,6 +39,9 @@ class Program:
         self.workers = workers
         self.set_conf("hello")
         self.process = None
+
+    def set_ip(self, ip):
+        (self.directory / "ip").write_text(ip)
 
     def set_conf(self, text):
         (self.directory / "conf").write_text(text)
@@ -63,11 +67,11 @@ class Program:
             return self.ask("/") != ""
         return False
 
-    def connect(self):
-        return RawConnection(("127.0.0.1", self.port))
+    def connect(self, ip="127.0.0.1"):
+        return RawConnection((ip, self.port))
 
-    def ask(self, path):
-        with self.connect() as wire:
+    def ask(self, path, ip="127.0.0.1"):
+        with self.connect(ip) as wire:
             wire.send(f"GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
             return wire.read_response().body.decode()
 
@@ -244,29 +248,6 @@ class TestWorkers:
             assert wire.is_closed()
         assert server.wait() == 0
 
-    def test_nothing_is_refused_during_reloads(self, program):
-        server = program(2).start()
-        failures, answers, stop = [], [], threading.Event()
-
-        def ask():
-            while not stop.is_set():
-                try:
-                    answers.append(server.ask("/"))
-                except Exception as error:
-                    failures.append(repr(error))
-
-        threads = [threading.Thread(target=ask) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        for number in range(3):
-            server.set_conf(f"version {number}")
-            server.reload()
-        wait_until(lambda: answers[-1] == "version 2", "the last version")
-        stop.set()
-        for thread in threads:
-            thread.join()
-        assert failures == []
-
     def test_requests_in_progress_survive_a_reload(self, program):
         server = program(1).start()
         with server.connect() as wire:
@@ -278,6 +259,66 @@ class TestWorkers:
             (server.directory / "gate").touch()
             assert wire.read_response().body == b"hello"
         wait_until(lambda: len(server.children()) == 1, "the old worker to end")
+
+
+class Clients:
+    """Threads that ask a server without a pause, on a new connection each time."""
+
+    def __init__(self, server, count=3):
+        self.server, self.answers, self.failures = server, [], []
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
+
+    def _ask(self):
+        while not self._stop.is_set():
+            try:
+                self.answers.append(self.server.ask("/"))
+            except Exception as error:
+                self.failures.append(repr(error))
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+class TestReloadsWithoutAGap:
+    def test_nothing_is_refused(self, program, workers):
+        server = program(workers).start()
+        with Clients(server) as clients:
+            for number in range(2):
+                server.set_conf(f"version {number}")
+                server.reload()
+                wait_until(lambda wanted=f"version {number}": clients.answers[-1:] == [wanted], "the new version")
+        assert clients.failures == []
+
+    def test_nothing_is_refused_while_the_address_changes(self, program, workers):
+        """From one address to all, of IPv4 and then of IPv6, and back: who asks at that one does not notice."""
+        server = program(workers).start()
+        with Clients(server) as clients:
+            for number, ip in enumerate(("0.0.0.0", "::", "127.0.0.1")):
+                server.set_ip(ip)
+                server.set_conf(f"version {number}")
+                server.reload()
+                wait_until(lambda wanted=f"version {number}": clients.answers[-1:] == [wanted], f"the server at {ip}")
+                if ip != "127.0.0.1":
+                    assert server.ask("/", "127.0.0.2") == f"version {number}"
+            wait_until(lambda: self.is_refused(server, "127.0.0.2"), "the other addresses to be left")
+        assert clients.failures == []
+
+    @staticmethod
+    def is_refused(server, ip):
+        try:
+            server.connect(ip).close()
+        except ConnectionRefusedError:
+            return True
+        return False
 
 
 def test_systemd_is_told(program, tmp_path, monkeypatch):
@@ -328,7 +369,7 @@ def test_a_system_without_room_for_processes_ends_no_master(monkeypatch, caplog)
         raise BlockingIOError(errno.EAGAIN, "no room")
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        master = prefork.Master([listener], 2, no_room, prefork.Hooks(), 1.0, logging.getLogger("prefork"))
+        master = prefork.Master(Listeners([listener]), 2, no_room, prefork.Hooks(), 1.0, logging.getLogger("prefork"))
         monkeypatch.setattr(os, "fork", no_room)
         monkeypatch.setattr(os, "posix_spawn", no_room)
         before = time.monotonic()
