@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from swiftlite.cli import check_node, pipeline_order
+from swiftlite.cli.check_certificates import check_certificates
 from swiftlite.cli.findings import ERROR, WARNING, Finding, Report, in_order
 from swiftlite.common import option_tables, swift_options
 from swiftlite.common.conf_lines import DEFAULT, PASTE, Outline, read_outline
@@ -201,6 +202,7 @@ def _check_node(report: Report, program: str, sections: Iterable[str]) -> None:
     check_node.check_readable(report, account, (os.path.join(options.swift_dir, "swift.conf"), report.outline.path))
     swift = check_swift_conf(report, options.swift_dir)
     kind = program.partition("-")[0]
+    rings = {}
     if swift:
         paths = [path for _, path in check_node.ring_paths(program, options.swift_dir, swift)]
         check_node.check_readable(report, account, paths)
@@ -211,7 +213,7 @@ def _check_node(report: Report, program: str, sections: Iterable[str]) -> None:
         if not options.bind_port:
             report.add(ERROR, DEFAULT, "bind_port", "is not set", "set it to the TCP port to listen on")
         check_node.check_ports(report, options.swift_dir, options)
-        check_node.check_certificates(report, program, options, swift)
+        check_certificates(report, program, options, swift.backend_tls if swift else None, rings)
     for section in sections:
         if "recon_cache_path" in option_tables.names_of(table_of(section, report.outline.value(section, "use"))):
             path = report.outline.value(section, "recon_cache_path", "/var/cache/swift").strip()

@@ -10,9 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from swiftlite.cli.conf_places import find_confs
 from swiftlite.cli.findings import ERROR, WARNING, Report
 from swiftlite.cli.launch import check_xattrs
-from swiftlite.cli.transport import server_transport
 from swiftlite.common import addresses
-from swiftlite.common.backend_tls import PLAIN
 from swiftlite.common.conf_lines import DEFAULT, Outline, read_outline
 from swiftlite.common.config import ConfigError, ServerOptions
 from swiftlite.common.option_tables import DAEMONS
@@ -37,14 +35,6 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "account-reaper": ALL,
 }
 """The rings that a program cannot do without."""
-
-
-def check_certificates(report: Report, program: str, options: ServerOptions, swift: SwiftConf | None) -> None:
-    """Read the certificates that a server shows and believes."""
-    try:
-        server_transport(program, options, swift.backend_tls if swift else PLAIN, report.outline.path)
-    except ConfigError as error:
-        report.add_error(error)
 
 
 def check_rings(report: Report, program: str, swift_dir: str, swift: SwiftConf) -> dict[str, RingData]:
