@@ -172,6 +172,15 @@ def test_a_figure_is_the_same_in_a_table_and_in_json(clusters: dict[str, Cluster
     assert re.search(r"^  replication_failure +0 +0 +0 +0 +1 +0$", ours(etc, "-r"), re.MULTILINE)
 
 
+def test_plain_directories_are_unmounted_only_to_those_who_read_their_lines(clusters: dict[str, Cluster]) -> None:
+    """OpenStack Swift's tool calls them so, whatever mount_check says; its servers do not tell what it says."""
+    for name, told_of in (("ours", False), ("theirs", True)):
+        etc = clusters[name].layout.etc
+        assert ("Not mounted: " in ours(etc, "-u")) is told_of
+        assert "Not mounted: " in ours(etc, "-u", "--lines")
+        assert "recon/facts" not in ours(etc, "-u")
+
+
 def test_every_option_of_theirs_is_known(clusters: dict[str, Cluster]) -> None:
     etc = clusters["ours"].layout.etc
     names = r"(?:^  |, )(--?[a-zA-Z][a-z0-9-]*)"
