@@ -49,7 +49,12 @@ def check_main(program: str, conf: str) -> int:
     :param conf: path of its conf file, or of a directory of such
     :returns: 0 nothing is wrong, or only what is warned of; 1 there are errors
     """
-    findings = in_order(check(program, conf))
+    return tell(program, conf, check(program, conf))
+
+
+def tell(program: str, conf: str, found: Iterable[Finding]) -> int:
+    """Print findings, and how many there are; returns as :func:`check_main`."""
+    findings = in_order(found)
     for finding in findings:
         print(finding.text)
     errors = sum(finding.level == ERROR for finding in findings)
