@@ -70,5 +70,5 @@ def _check_node(report: Report, audit: DriveAudit) -> None:
     if options.unmount_failed_device and shutil.which("umount") is None:
         report.add(ERROR, SECTION, "unmount_failed_device", "there is no program umount", "install it (util-linux)")
     elif options.unmount_failed_device and os.geteuid() != 0:
-        problem, remedy = "only root may unmount devices", "run it as root, as its unit does"
-        report.add(WARNING, SECTION, "unmount_failed_device", problem, remedy)
+        problem = "only root may unmount devices"
+        report.add(WARNING, SECTION, "unmount_failed_device", problem, "run it as root, as its unit does")
