@@ -559,6 +559,7 @@ def managed(number, **manager):
 
 STALE = told(1, "object", "auditor/object", "object_auditor_stats_ALL", "start_time", NOW - 2 * DAY)
 INIT = {"name": "swiftlite-init", "run_dir": "/run/s", "log_dir": "/log"}
+AUDITOR = "swiftlite-init object-auditor restart --swift-dir /etc/swift"
 DIRECTORIES = "--swift-dir /etc/swift --run-dir /run/s --log-dir /log"
 
 
@@ -575,8 +576,7 @@ DIRECTORIES = "--swift-dir /etc/swift --run-dir /run/s --log-dir /log"
         (managed(1), "ssh 10.0.0.1 'systemctl restart swiftlite-object-auditor'"),
         (
             together(managed(1), managed(2, **INIT)),
-            "ssh 10.0.0.1 'systemctl restart swiftlite-object-auditor  # without systemd: "
-            "swiftlite-init object-auditor restart --swift-dir /etc/swift'",
+            f"ssh 10.0.0.1 'systemctl restart swiftlite-object-auditor  # without systemd: {AUDITOR}'",
         ),
         # What a node says is no command, whatever it says.
         (
