@@ -130,11 +130,25 @@ def check_devices(report: Report, kind: str, options: ServerOptions, rings: Mapp
         elif options.mount_check and not os.path.ismount(path):
             remedy = f"mount {path}, or set mount_check = false where devices are mere directories"
             report.add_elsewhere(ERROR, path, "is not mounted", remedy)
+        else:
+            _check_writes(report, path)
     if kind == "object":
         try:
             check_xattrs(options.devices, report.outline.path)
         except ConfigError as error:
             report.add_error(error)
+
+
+def _check_writes(report: Report, path: str) -> None:
+    """See that a device takes writes: Linux mounts a damaged filesystem read-only."""
+    try:
+        is_read_only = os.statvfs(path).f_flag & os.ST_RDONLY
+    except OSError as error:
+        report.add_elsewhere(ERROR, path, f"nobody can look at it: {error.strerror}", "see dmesg, and replace its disk")
+        return
+    if is_read_only:
+        remedy = f"see dmesg, then: umount {path} && fsck -y $(findmnt -nso SOURCE {path}) && mount {path}"
+        report.add_elsewhere(ERROR, path, "is mounted read-only", remedy)
 
 
 def check_account(report: Report, user: str) -> pwd.struct_passwd | None:
