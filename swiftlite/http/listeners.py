@@ -15,7 +15,10 @@ from swiftlite.common.restart import place_of_parent
 
 LISTENERS = "SWIFTLITE_LISTENERS"
 """Environment variable through which a reload hands on the sockets: ``pid:fd,fd,…;old worker pid,…``."""
+FIRST_GIVEN = 3
+"""The first descriptor that systemd gives."""
 FREE = "choose a free port and an address of this machine"
+SAME = "let ListenStream of its .socket unit name the same address and port"
 RESTART = "take the address of before back, or restart the server: while it listens there, the new one cannot be had"
 
 
@@ -77,19 +80,42 @@ class Listeners:
         os.environ[LISTENERS] = f"{os.getpid()}:{numbers};{','.join(map(str, old))}"
 
 
-def inherited() -> tuple[list[socket.socket], list[int]]:
-    """Return the sockets and the pids of old workers that a reload has left us."""
+@dataclass(frozen=True)
+class Inheritance:
+    """What a program finds when it starts.
+
+    :ivar sockets: they listen
+    :ivar old_workers: pids of those that accept there still
+    :ivar is_from_systemd: a ``.socket`` unit has given them, no reload
+    """
+
+    sockets: list[socket.socket] = field(default_factory=list)
+    old_workers: list[int] = field(default_factory=list)
+    is_from_systemd: bool = False
+
+
+def inherited() -> Inheritance:
+    """Return what a reload has left us, or systemd has given us."""
     owner, _, rest = os.environ.pop(LISTENERS, "").partition(":")
+    given = _given_by_systemd()
     if owner != str(os.getpid()):
-        return [], []
+        return Inheritance(given, is_from_systemd=bool(given))
     numbers, _, old = rest.partition(";")
     listeners = [socket.socket(fileno=int(number)) for number in numbers.split(",")]
     for listener in listeners:
         listener.set_inheritable(False)
-    return listeners, [int(pid) for pid in old.split(",") if pid]
+    return Inheritance(listeners, [int(pid) for pid in old.split(",") if pid])
 
 
-def listen(ip: str, port: int, count: int, backlog: int, left: list[socket.socket]) -> Listeners:
+def _given_by_systemd() -> list[socket.socket]:
+    """Those of a ``.socket`` unit: it listens while we do not run, so that whoever connects then waits (sd_listen_fds(3))."""
+    owner, count = os.environ.pop("LISTEN_PID", ""), os.environ.pop("LISTEN_FDS", "")
+    if owner != str(os.getpid()) or not count.isdecimal():
+        return []
+    return [socket.socket(fileno=number) for number in range(FIRST_GIVEN, FIRST_GIVEN + int(count))]
+
+
+def listen(ip: str, port: int, count: int, backlog: int, found: Inheritance) -> Listeners:
     """Return sockets that listen on an address; raise ListenError if it is taken.
 
     There are ``count``, or more where more were left: one that were closed would reset who waits in its backlog. For that
@@ -98,22 +124,28 @@ def listen(ip: str, port: int, count: int, backlog: int, left: list[socket.socke
     :param ip: empty: all
     :param count: how many processes will share them
     :param backlog: connections that may wait to be accepted, each
-    :param left: those that a reload has left, which listen
+    :param found: what listens already
     """
     with _told_as_listen_error(ip, port):
         family, address = _resolve(ip, port)
-        places = [_place(listener) for listener in left]
+        places = [_place(listener) for listener in found.sockets]
         if not any(overlap(place, address[:2]) for place in places):
             _check_free(family, address)
         kept = {address[:2]: (family, address)}
-        kept |= {place: (one.family, one.getsockname()) for one, place in zip(left, places) if covers(address, place)}
-        found = Listeners([], [one for one, place in zip(left, places) if place not in kept])
+        for listener, place in zip(found.sockets, places):
+            if covers(address, place):
+                kept[place] = (listener.family, listener.getsockname())
+            elif found.is_from_systemd:
+                raise ListenError(f"systemd listens on {_spell(place)} for it, not on {_spell(address)}", SAME)
+        made = Listeners([], [one for one, place in zip(found.sockets, places) if place not in kept])
         for place, (of_family, whole) in kept.items():
-            old = [one for one, its_place in zip(left, places) if its_place == place]
-            found.kept += old + [_bound(of_family, whole) for _ in range(count - len(old))]
-        for listener in found.kept:
+            old = [one for one, its_place in zip(found.sockets, places) if its_place == place]
+            made.kept += old
+            for _ in range(count - len(old)):
+                made.kept.append(old[0].dup() if old and not _shares(old[0]) else _bound(of_family, whole))
+        for listener in made.kept:
             listener.listen(backlog)
-        return found
+        return made
 
 
 def check_address(ip: str, port: int) -> None:
@@ -199,6 +231,11 @@ def _bound(family: int, address: Any) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def _shares(listener: socket.socket) -> bool:
+    """Whether others may listen on its address beside it; if not, all processes have to accept at this one."""
+    return bool(listener.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT))
 
 
 def _check_free(family: int, address: Any) -> None:

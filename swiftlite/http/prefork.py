@@ -83,9 +83,9 @@ def serve(
     Raises:
         ListenError: the port cannot be bound.
     """
-    left, old_workers = inherited()
+    found = inherited()
     app = load_app()
-    listeners = listen(*address, max(1, workers), backlog, left)
+    listeners = listen(*address, max(1, workers), backlog, found)
     hooks.listening()
     watchdog.start()
     gc.collect()
@@ -101,7 +101,7 @@ def serve(
         return work_until_signal(server, ends)
 
     master = Master(listeners, workers, work, hooks, http_options.drain_grace, log)
-    master.retire(old_workers)
+    master.retire(found.old_workers)
     if workers == 0:
         return master.serve_alone()
     return master.run()

@@ -8,7 +8,7 @@ import pytest
 from fakes.ports import free_port
 from swiftlite.common.restart import TRIAL
 from swiftlite.http import listeners
-from swiftlite.http.listeners import FREE, RESTART, ListenError, check_address, covers, listen, overlap
+from swiftlite.http.listeners import FREE, RESTART, Inheritance, ListenError, check_address, covers, listen, overlap
 
 
 @pytest.mark.parametrize(
@@ -81,30 +81,42 @@ def places(sockets):
 class TestListen:
     def test_old_ones_are_kept_where_the_new_address_covers_theirs(self):
         number = free_port()
-        first = listen("127.0.0.1", number, 1, 8, [])
-        second = listen("0.0.0.0", number, 2, 8, first.kept)
+        first = listen("127.0.0.1", number, 1, 8, Inheritance())
+        second = listen("0.0.0.0", number, 2, 8, Inheritance(first.kept))
         # As many of each, so that all processes have their share of what the kernel sends to the narrower address.
         assert places(second.kept) == ["0.0.0.0", "0.0.0.0", "127.0.0.1", "127.0.0.1"] and second.leaving == []
         assert [places(second.share(slot, 2).kept) for slot in (0, 1)] == [["0.0.0.0", "127.0.0.1"]] * 2
-        third = listen("127.0.0.1", number, 1, 8, second.kept)
+        third = listen("127.0.0.1", number, 1, 8, Inheritance(second.kept))
         assert places(third.kept) == ["127.0.0.1"] * 2 and places(third.leaving) == ["0.0.0.0"] * 2
         third.close()
         assert all(one.fileno() == -1 for one in [*third.kept, *third.leaving])
 
     def test_a_port_of_before_is_left(self):
-        first = listen("127.0.0.1", free_port(), 1, 8, [])
-        second = listen("127.0.0.1", free_port(), 1, 8, first.kept)
+        first = listen("127.0.0.1", free_port(), 1, 8, Inheritance())
+        second = listen("127.0.0.1", free_port(), 1, 8, Inheritance(first.kept))
         assert second.leaving == first.kept and len(second.kept) == 1
         second.close()
 
     def test_they_are_handed_on(self, monkeypatch):
-        first = listen("127.0.0.1", free_port(), 2, 8, [])
+        first = listen("127.0.0.1", free_port(), 2, 8, Inheritance())
         monkeypatch.setenv(listeners.LISTENERS, "")
         first.hand_on([11, 12])
         assert all(one.get_inheritable() for one in first.kept)
-        found, old = listeners.inherited()
-        assert places(found) == ["127.0.0.1"] * 2 and old == [11, 12]
-        assert listeners.LISTENERS not in os.environ and listeners.inherited() == ([], [])
-        for one in found:
+        found = listeners.inherited()
+        assert places(found.sockets) == ["127.0.0.1"] * 2 and found.old_workers == [11, 12]
+        assert listeners.LISTENERS not in os.environ and listeners.inherited() == Inheritance()
+        for one in found.sockets:
             one.detach()
         first.close()
+
+    def test_what_systemd_gives_is_shared_and_has_to_be_the_address_of_the_conf(self):
+        number = free_port()
+        with listener("127.0.0.1", number, shares=False) as given:
+            made = listen("127.0.0.1", number, 3, 8, Inheritance([given], is_from_systemd=True))
+            assert places(made.kept) == ["127.0.0.1"] * 3
+            with pytest.raises(
+                ListenError, match=f"systemd listens on 127.0.0.1 port {number} for it, not on"
+            ) as caught:
+                listen("127.0.0.3", number, 1, 8, Inheritance([given], is_from_systemd=True))
+            assert "ListenStream" in caught.value.remedy
+            made.close()

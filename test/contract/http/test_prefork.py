@@ -23,6 +23,14 @@ CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 PROGRAM = CHECKOUT / "test" / "fakes" / "prefork_program.py"
 
 
+AS_SYSTEMD = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.set_inheritable(3, True)
+os.execve(sys.argv[2], sys.argv[2:], {**os.environ, "LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"})
+"""
+
+
 def is_alive(pid):
     with contextlib.suppress(OSError):
         state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -46,19 +54,24 @@ class Program:
     def set_conf(self, text):
         (self.directory / "conf").write_text(text)
 
-    def launch(self):
-        environ = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    def launch(self, given=None):
+        """Start it; a socket that is given it gets as from systemd."""
+        command = [sys.executable, str(PROGRAM), str(self.port), str(self.workers), str(self.directory)]
+        if given is not None:
+            command = [sys.executable, "-c", AS_SYSTEMD, str(given.fileno()), *command]
         self.process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(self.port), str(self.workers), str(self.directory)],
-            env=environ,
+            command,
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
             stderr=subprocess.PIPE,
             text=True,
+            pass_fds=[given.fileno()] if given else (),
         )
         return self
 
     def start(self):
         self.launch()
         wait_until(self.answers, "the server to answer")
+        wait_until(lambda: len(self.children()) == self.workers, "the last worker")  # the first may have answered
         return self
 
     def answers(self):
@@ -165,15 +178,6 @@ class TestLife:
         server.set_conf("broken")
         assert server.launch().wait() == 1
         assert server.process.stderr.read() == "conf: it is broken\n"
-
-    def test_reload_reads_the_conf_again_in_the_same_process(self, program, workers):
-        server = program(workers).start()
-        server.set_conf("changed")
-        server.reload()
-        wait_until(lambda: server.ask("/") == "changed", "the new configuration")
-        assert all(server.ask("/") == "changed" for _ in range(10))
-        server.signal(signal.SIGTERM)
-        assert server.wait() == 0
 
     def test_broken_conf_at_reload_changes_nothing(self, program, workers):
         server = program(workers).start()
@@ -303,6 +307,8 @@ class TestReloadsWithoutAGap:
                 is_open = ip != "127.0.0.1"
                 wait_until(lambda wanted=is_open: self.accepts(server, "127.0.0.2") is wanted, "other addresses")
         assert clients.failures == []
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
 
     @staticmethod
     def accepts(server, ip):
@@ -311,6 +317,26 @@ class TestReloadsWithoutAGap:
         except ConnectionRefusedError:
             return False
         return True
+
+
+def test_nothing_is_refused_between_stop_and_start(program):
+    """Where systemd holds the socket: whoever connects meanwhile waits."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as given:
+        server = program(2, given.getsockname()[1])
+        server.launch(given)
+        with Clients(server) as clients:
+            wait_until(lambda: clients.answers, "the first answer")
+            server.set_conf("reloaded")
+            server.reload()
+            wait_until(lambda: clients.answers[-1] == "reloaded", "the new version")
+            server.signal(signal.SIGTERM)
+            assert server.wait() == 0
+            server.process.stderr.close()
+            server.set_conf("started again")
+            server.launch(given)
+            wait_until(lambda: clients.answers[-1] == "started again", "it has started again")
+            assert len(server.children()) == 2
+        assert clients.failures == []
 
 
 def test_systemd_is_told(program, tmp_path, monkeypatch):
