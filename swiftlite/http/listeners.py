@@ -135,7 +135,7 @@ def listen(ip: str, port: int, count: int, backlog: int, found: Inheritance) -> 
         for listener, place in zip(found.sockets, places):
             if covers(address, place):
                 kept[place] = (listener.family, listener.getsockname())
-            elif found.is_from_systemd:
+            if found.is_from_systemd and place != address[:2]:  # systemd would go on to listen, and nobody to accept
                 raise ListenError(f"systemd listens on {_spell(place)} for it, not on {_spell(address)}", SAME)
         made = Listeners([], [one for one, place in zip(found.sockets, places) if place not in kept])
         for place, (of_family, whole) in kept.items():
