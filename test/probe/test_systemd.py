@@ -62,9 +62,10 @@ class Node(Booted):
         return int(self.show(unit, "MainPID"))
 
     def pids(self, unit: str) -> list[int]:
-        """All of a unit's processes, as the machine counts them."""
+        """All of a unit's processes, as the machine counts them; the group may be gone as soon as it was named."""
         group = self.show(unit, "ControlGroup")
-        return [int(pid) for pid in self.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs").split()] if group else []
+        listed = self.call("cat", f"/sys/fs/cgroup{group}/cgroup.procs").stdout if group else ""
+        return [int(pid) for pid in listed.split()]
 
     def is_active(self, unit: str) -> bool:
         """Whether it is started and ready."""
@@ -250,6 +251,7 @@ def test_one_of_several_has_its_own_instance(node: Node) -> None:
     node.run("systemctl", "reload", f"{unit}.service")
     node.run("systemctl", "restart", f"{unit}.service")
     assert node.run(*CURL, f"http://{IP}:6301/healthcheck") == "OK"
+    node.run("systemctl", "stop", f"{unit}.socket")
 
 
 def test_a_disk_that_comes_and_goes_is_seen_inside_the_sandbox(node: Node) -> None:
