@@ -266,7 +266,7 @@ class TestWorkers:
 
 
 class Clients:
-    """Threads that ask a server without a pause, on a new connection each time."""
+    """Threads that ask a server all the time, on a new connection each time; each keeps a port of the machine for a minute."""
 
     def __init__(self, server, count=3):
         self.server, self.answers, self.failures = server, [], []
@@ -274,7 +274,7 @@ class Clients:
         self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
 
     def _ask(self):
-        while not self._stop.is_set():
+        while not self._stop.wait(0.01):
             try:
                 self.answers.append(self.server.ask("/"))
             except Exception as error:
