@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from swiftlite.cli import check_node, pipeline_order
+from swiftlite.cli.check_certificates import check_certificates
 from swiftlite.cli.findings import ERROR, WARNING, Finding, Report, in_order
 from swiftlite.common import option_tables, swift_options
 from swiftlite.common.conf_lines import DEFAULT, PASTE, Outline, read_outline
@@ -48,7 +49,12 @@ def check_main(program: str, conf: str) -> int:
     :param conf: path of its conf file, or of a directory of such
     :returns: 0 nothing is wrong, or only what is warned of; 1 there are errors
     """
-    findings = in_order(check(program, conf))
+    return tell(program, conf, check(program, conf))
+
+
+def tell(program: str, conf: str, found: Iterable[Finding]) -> int:
+    """Print findings, and how many there are; returns as :func:`check_main`."""
+    findings = in_order(found)
     for finding in findings:
         print(finding.text)
     errors = sum(finding.level == ERROR for finding in findings)
@@ -201,6 +207,7 @@ def _check_node(report: Report, program: str, sections: Iterable[str]) -> None:
     check_node.check_readable(report, account, (os.path.join(options.swift_dir, "swift.conf"), report.outline.path))
     swift = check_swift_conf(report, options.swift_dir)
     kind = program.partition("-")[0]
+    rings = {}
     if swift:
         paths = [path for _, path in check_node.ring_paths(program, options.swift_dir, swift)]
         check_node.check_readable(report, account, paths)
@@ -211,7 +218,7 @@ def _check_node(report: Report, program: str, sections: Iterable[str]) -> None:
         if not options.bind_port:
             report.add(ERROR, DEFAULT, "bind_port", "is not set", "set it to the TCP port to listen on")
         check_node.check_ports(report, options.swift_dir, options)
-        check_node.check_certificates(report, program, options, swift)
+        check_certificates(report, program, options, swift.backend_tls if swift else None, rings)
     for section in sections:
         if "recon_cache_path" in option_tables.names_of(table_of(section, report.outline.value(section, "use"))):
             path = report.outline.value(section, "recon_cache_path", "/var/cache/swift").strip()

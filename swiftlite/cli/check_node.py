@@ -10,9 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from swiftlite.cli.conf_places import find_confs
 from swiftlite.cli.findings import ERROR, WARNING, Report
 from swiftlite.cli.launch import check_xattrs
-from swiftlite.cli.transport import server_transport
 from swiftlite.common import addresses
-from swiftlite.common.backend_tls import PLAIN
 from swiftlite.common.conf_lines import DEFAULT, Outline, read_outline
 from swiftlite.common.config import ConfigError, ServerOptions
 from swiftlite.common.option_tables import DAEMONS
@@ -37,14 +35,6 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "account-reaper": ALL,
 }
 """The rings that a program cannot do without."""
-
-
-def check_certificates(report: Report, program: str, options: ServerOptions, swift: SwiftConf | None) -> None:
-    """Read the certificates that a server shows and believes."""
-    try:
-        server_transport(program, options, swift.backend_tls if swift else PLAIN, report.outline.path)
-    except ConfigError as error:
-        report.add_error(error)
 
 
 def check_rings(report: Report, program: str, swift_dir: str, swift: SwiftConf) -> dict[str, RingData]:
@@ -140,11 +130,25 @@ def check_devices(report: Report, kind: str, options: ServerOptions, rings: Mapp
         elif options.mount_check and not os.path.ismount(path):
             remedy = f"mount {path}, or set mount_check = false where devices are mere directories"
             report.add_elsewhere(ERROR, path, "is not mounted", remedy)
+        else:
+            _check_writes(report, path)
     if kind == "object":
         try:
             check_xattrs(options.devices, report.outline.path)
         except ConfigError as error:
             report.add_error(error)
+
+
+def _check_writes(report: Report, path: str) -> None:
+    """See that a device takes writes: Linux mounts a damaged filesystem read-only."""
+    try:
+        is_read_only = os.statvfs(path).f_flag & os.ST_RDONLY
+    except OSError as error:
+        report.add_elsewhere(ERROR, path, f"nobody can look at it: {error.strerror}", "see dmesg, and replace its disk")
+        return
+    if is_read_only:
+        remedy = f"see dmesg, then: umount {path} && fsck -y $(findmnt -nso SOURCE {path}) && mount {path}"
+        report.add_elsewhere(ERROR, path, "is mounted read-only", remedy)
 
 
 def check_account(report: Report, user: str) -> pwd.struct_passwd | None:

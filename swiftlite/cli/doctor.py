@@ -20,6 +20,7 @@ from swiftlite.cli.cluster_files import (
     memcached_servers,
     unreadable_files,
 )
+from swiftlite.cli.node_facts import systemd_runs
 from swiftlite.cli.tool import printable, tool
 from swiftlite.common.config import StartError
 from swiftlite.common.memcached import parse_server
@@ -101,7 +102,7 @@ def look(options: argparse.Namespace) -> ClusterView:
         missing_rings=tuple(missing_rings(swift_dir)),
         builders=tuple(builder_names(swift_dir)),
         all_in_one=all_in_one(swift_dir),
-        has_systemd=os.path.isdir("/run/systemd/system"),
+        has_systemd=systemd_runs(),
     )
 
 

@@ -245,11 +245,17 @@ def load(path: str) -> tuple[DriveAuditOptions, list[re.Pattern[str]], logging.L
 def main(argv: Sequence[str]) -> int:
     """Run the tool.
 
-    :returns: 0 done, 1 bad input, or a device that could not be unmounted
+    :returns: 0 done, or no error found, 1 bad input, a device that could not be unmounted, or errors found
     """
-    arguments = parser("swiftlite-drive-audit", "CONF_FILE", DESCRIPTION)
+    arguments = parser("swiftlite-drive-audit", "CONF_FILE [--check]", DESCRIPTION)
     arguments.add_argument("conf_file", nargs="?", help=argparse.SUPPRESS)
-    conf_file = arguments.parse_args(argv).conf_file
-    if conf_file is None:
+    reason = "look for errors in the conf, and for what it needs; unmount nothing"
+    arguments.add_argument("--check", action="store_true", help=reason)
+    options = arguments.parse_args(argv)
+    if options.conf_file is None:
         raise ToolError("Usage: swiftlite-drive-audit CONF_FILE")
-    return DriveAudit(*load(conf_file), Machine()).run()
+    if options.check:
+        from swiftlite.cli.check_drive_audit import check_main  # here: cron need not load what knows all options
+
+        return check_main(options.conf_file, Machine())
+    return DriveAudit(*load(options.conf_file), Machine()).run()

@@ -21,7 +21,7 @@ from swiftlite.common.privileges import check_user, drop_privileges
 from swiftlite.common.restart import is_trial
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.unknown_options import warn_of_unknown_options
-from swiftlite.http import prefork
+from swiftlite.http import listeners, prefork
 from swiftlite.http.greeting import Transport
 from swiftlite.http.server import HTTPOptions
 
@@ -69,7 +69,7 @@ def _serve(name: str, path: str, verbose: bool) -> int:
         if is_trial():  # all that could go wrong later does so here
             PidFile.check(options.pid_file, name, path)
             load_app(path)
-            prefork.check_address(options.bind_ip, options.bind_port)
+            listeners.check_address(options.bind_ip, options.bind_port)
             return command_line.DONE
         pid_file = PidFile.claim(options.pid_file, name, path)
         try:
@@ -85,9 +85,8 @@ def _serve(name: str, path: str, verbose: bool) -> int:
         finally:
             if pid_file:
                 pid_file.remove()
-    except prefork.ListenError as error:
-        remedy = "choose a free port and an address of this machine"
-        raise ConfigError(path, "DEFAULT", "bind_ip, bind_port", str(error), remedy) from None
+    except listeners.ListenError as error:
+        raise ConfigError(path, "DEFAULT", "bind_ip, bind_port", str(error), error.remedy) from None
 
 
 def _hooks(options: ServerOptions, path: str, pid_file: PidFile | None) -> prefork.Hooks:

@@ -37,6 +37,7 @@ class Question:
     :ivar asks: what servers are asked; ``{kind}`` is their kind
     :ivar kinds: the kinds that can be asked
     :ivar refusal: said where others are
+    :ivar hints: asked, too; a server that cannot tell (one of OpenStack Swift) is not told of
     """
 
     option: str
@@ -44,6 +45,7 @@ class Question:
     check: Check
     kinds: tuple[str, ...] = KINDS
     refusal: str = ""
+    hints: tuple[str, ...] = ()
 
 
 OBJECTS, DATABASES = ("object",), ("container", "account")
@@ -65,9 +67,9 @@ QUESTIONS = (
         "Can't check reconstruction stats on non object servers.",
     ),
     Question("replication", ("replication/{kind}",), checks.replication),
-    Question("unmounted", ("unmounted",), checks.unmounted),
+    Question("unmounted", ("unmounted",), checks.unmounted, hints=("facts",)),
     Question("loadstats", ("load",), checks.load),
-    Question("diskusage", ("diskusage",), checks.disk_usage),
+    Question("diskusage", ("diskusage",), checks.disk_usage, hints=("facts",)),
     Question("md5", ("ringmd5",), checks.ring_sums),
     Question("md5", ("swiftconfmd5",), checks.swift_conf_sums),
     Question("quarantined", ("quarantined",), checks.quarantined),
@@ -147,8 +149,14 @@ def report(kind: str, options: argparse.Namespace) -> Report:
     wanted = [question for question in QUESTIONS if getattr(options, question.option) or options.all]
     questions = [question for question in wanted if kind in question.kinds]
     names = list(dict.fromkeys(name.format(kind=kind) for question in questions for name in question.asks))
+    hinting = () if options.lines else questions  # swift-recon's lines say what its users know
+    hints = dict.fromkeys(name for question in hinting for name in question.hints if name not in names)
     asked = Gatherer(options.timeout, options.concurrency, new_client=clients_of_nodes(options.swiftdir)).ask_all(
-        servers, {kind: names}
+        servers, {kind: [*names, *hints]}
+    )
+    asked = tuple(
+        replace(one, problems={check: said for check, said in one.problems.items() if check not in hints})
+        for one in asked
     )
     context = Context(
         *(kind, own_sums(kind, options.swiftdir), time.time()),

@@ -267,12 +267,19 @@ def _known(values: Iterable[float | None]) -> list[float]:
 # --- devices ---
 
 
+def _mounts_devices(one: Asked) -> bool:
+    """Whether a node's devices must be mounted; so it is where it does not tell (``mount_check``)."""
+    return one.get("facts", "settings", "mount_check") is not False
+
+
 def unmounted(asked: Sequence[Asked], context: Context) -> Section:
-    """Devices that are not mounted."""
+    """Devices that are not mounted, though they should be."""
     lines, facts = [], []
     for one in _telling(asked, "unmounted"):
         for row in one.rows("unmounted"):
             is_broken = not isinstance(row.get("mounted"), bool)
+            if not is_broken and not _mounts_devices(one):
+                continue
             words = "Device errors" if is_broken else "Not mounted"
             lines.append(f"{words}: {row.get('device')} on {one.server.address}")
             facts.append({"host": one.server.address, "device": row.get("device"), "mounted": row.get("mounted")})
@@ -294,8 +301,10 @@ def disk_usage(asked: Sequence[Asked], context: Context) -> Section:
             elif row["mounted"] and size and taken is not None and free is not None:
                 used, available = used + taken, available + free
                 percents.append((100.0 * taken / size, one.server.ip, str(row.get("device"))))
-        if len(percents) == found:
+        if len(percents) == found and _mounts_devices(one):
             lines.append(f"-> {one.server.address}: Error. No drive info available.")
+        elif len(percents) == found:
+            lines.append(f"-> {one.server.address}: plain directories do for devices (mount_check = false), ask df")
     if not percents:
         return Section("Disk usage", lines=lines)
     shares = [round(percent, 2) for percent, *_ in percents]

@@ -14,6 +14,7 @@ from swiftlite.cli import pid_files
 from swiftlite.cli.children import environment, last_line
 from swiftlite.cli.hearing import Channel
 from swiftlite.cli.init_names import Instance
+from swiftlite.common.manager import started_by_init
 from swiftlite.common.notify import CANNOT_RELOAD, SOCKET
 
 PROGRAMS = Path(sys.argv[0]).resolve().parent
@@ -63,7 +64,7 @@ def start(instance: Instance, run_dir: str, log_dir: str, arguments: Sequence[st
                 stdout=output,
                 stderr=output,
                 cwd="/",
-                env={**environment(), SOCKET: channel.name},
+                env={**environment(), **started_by_init(run_dir, log_dir), SOCKET: channel.name},
                 start_new_session=True,
             )
         try:

@@ -21,12 +21,9 @@ def is_trial() -> bool:
     return TRIAL in os.environ
 
 
-def is_place_of_parent(place: str) -> bool:
-    """Whether, in a trial, the process that made it listens there.
-
-    :param place: as it was given to the trial
-    """
-    return os.environ.get(TRIAL) == place
+def place_of_parent() -> str:
+    """Where the process listens that makes this trial, as it was given to the trial; empty if it does not, or in no trial."""
+    return os.environ.get(TRIAL, "")
 
 
 class Trial:

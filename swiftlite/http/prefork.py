@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, NoReturn
@@ -17,25 +17,22 @@ from typing import Any, NoReturn
 from swiftlite.common.concurrency import reset_after_fork, sleep, spawn, trampoline
 from swiftlite.common.forks import describe_exit, die_with_parent
 from swiftlite.common.notify import be_silent, cannot_reload, notify, reloading
-from swiftlite.common.restart import Trial, is_place_of_parent, start_anew
+from swiftlite.common.restart import Trial, start_anew
 from swiftlite.common.watchdog import watchdog
+from swiftlite.http.listeners import Listeners, inherited, listen
 from swiftlite.http.response import WSGIApp
 from swiftlite.http.server import HTTPOptions, HTTPServer
 
 STOPS, RELOADS, RETIRE = (signal.SIGTERM, signal.SIGINT), (signal.SIGHUP, signal.SIGUSR1), signal.SIGUSR2
 """What ends a server, what starts it anew, and what tells a worker that a reload has brought others."""
 SIGNALS = {*STOPS, *RELOADS, RETIRE, signal.SIGCHLD}
-LISTENERS = "SWIFTLITE_LISTENERS"
-"""Environment variable through which a reload hands on the sockets: ``pid:fd,fd,…;old worker pid,…``."""
 QUICK_DEATH = 2.0
 """A worker that lived no longer than so many seconds is started again with growing delay."""
 MAX_DELAY = 10.0
+SETTLE = 1.0
+"""Seconds for which an address is served still that a reload has left: connections may be on their way."""
 KILL_AFTER = 5.0
 """Seconds beyond the drain grace after which workers are killed."""
-
-
-class ListenError(Exception):
-    """The address cannot be listened on; the text says which and why."""
 
 
 def _nothing(*_: Any) -> None:
@@ -70,7 +67,8 @@ def serve(
 
     SIGTERM and SIGINT: requests in progress finish, then exit status 0 (a second one: at once). SIGHUP and SIGUSR1: start anew
     on the same sockets, with the conf, rings and code of that moment, with no connection refused and none closed that
-    might be in use; if a trial shows that the program could not start, all stays as it is.
+    might be in use (but idle ones without workers); where the conf names another address, whoever has connected to the old one
+    is served still. If a trial shows that the program could not start, all stays as it is.
 
     Args:
         load_app: makes the WSGI application; called once, before any fork. Its errors go to the caller.
@@ -87,98 +85,36 @@ def serve(
     Raises:
         ListenError: the port cannot be bound.
     """
-    inherited, old_workers = _inherited()
+    found = inherited()
     app = load_app()
-    with _told_as_listen_error(*address):
-        listeners = bind(*address, max(1, workers), backlog, inherited)
+    listeners = listen(*address, max(1, workers), backlog, found)
     hooks.listening()
     watchdog.start()
     gc.collect()
     gc.freeze()  # Workers share these pages as long as no collection touches them.
 
-    def work(share: list[socket.socket], ends: Callable[[int], bool]) -> int:
+    def work(share: Listeners, ends: Callable[[int], bool]) -> int:
         hooks.worker()
         if workers:
             die_with_parent(master.pid)  # Again: the kernel forgets it when a process changes its user.
-        last = work_until_signal(HTTPServer(share, app, http_options, log), ends)
+        server = HTTPServer([*share.kept, *share.leaving], app, http_options, log)
+        if share.leaving:
+            spawn(leave_later, server, share.leaving)
+        last = work_until_signal(server, ends)
         hooks.served()
         return last
 
     master = Master(listeners, workers, work, hooks, http_options.drain_grace, log)
-    master.retire(old_workers)
+    master.retire(found.old_workers)
     if workers == 0:
         return master.serve_alone()
     return master.run()
 
 
-def bind(ip: str, port: int, count: int, backlog: int, inherited: list[socket.socket]) -> list[socket.socket]:
-    """Return sockets listening on one address, inherited ones first; raise OSError if it is taken.
-
-    There are ``count``, or more where more were inherited: one that were closed would reset who waits in its backlog.
-    """
-    family, address = _resolve(ip, port)
-    kept: list[socket.socket] = []
-    for listener in inherited:
-        if listener.family == family and listener.getsockname()[:2] == address[:2]:
-            kept.append(listener)
-        else:
-            listener.close()
-    if not kept:
-        _check_free(family, address)
-    listeners = kept
-    while len(listeners) < count:
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        serve_both(listener)
-        listener.bind(listeners[0].getsockname() if listeners else address)
-        listeners.append(listener)
-    for listener in listeners:
-        listener.listen(backlog)
-    return listeners
-
-
-def check_address(ip: str, port: int) -> None:
-    """In a trial, raise ListenError where an address cannot be listened on, if it is another than now."""
-    with _told_as_listen_error(ip, port):
-        family, address = _resolve(ip, port)
-        if not is_place_of_parent(_spell(address)):
-            _check_free(family, address)
-
-
-@contextlib.contextmanager
-def _told_as_listen_error(ip: str, port: int) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ListenError(f"cannot listen on {ip} port {port}: {error.strerror or error}") from None
-
-
-def _resolve(ip: str, port: int) -> tuple[int, Any]:
-    """Family and address of the socket module."""
-    family, _, _, _, address = socket.getaddrinfo(
-        ip.strip("[]") or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICHOST
-    )[0]
-    return family, address
-
-
-def _spell(address: tuple[Any, ...]) -> str:
-    """An address for :class:`Trial` and for people."""
-    return f"{address[0]} port {address[1]}"
-
-
-def _check_free(family: int, address: Any) -> None:
-    """Raise OSError if an address is taken: SO_REUSEPORT would let two servers share a port by mistake."""
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        serve_both(probe)
-        probe.bind(address)
-
-
-def serve_both(listener: socket.socket) -> None:
-    """Let a socket that is about to be bound to ``::`` serve IPv4 as well, whatever the system's default is."""
-    if listener.family == socket.AF_INET6:
-        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+def leave_later(server: HTTPServer, listeners: list[socket.socket]) -> None:
+    """Give up sockets of a server once nobody is sent there any more."""
+    sleep(SETTLE)
+    server.leave(listeners)
 
 
 def work_until_signal(server: HTTPServer, ends: Callable[[int], bool]) -> int:
@@ -221,9 +157,9 @@ class Master:
     """Keeps the workers alive, each with its share of the listening sockets.
 
     Args:
-        listeners: all of one address.
+        listeners: of the server.
         workers: how many processes.
-        work: serves some listeners until a signal that its second argument says ends it, and returns that; runs in the worker.
+        work: serves a share of them until a signal that its second argument says ends it, and returns that; runs in the worker.
         hooks: of these, ``reload``.
         grace: seconds that workers have to finish requests.
         log: gets what happens to workers.
@@ -231,9 +167,9 @@ class Master:
 
     def __init__(
         self,
-        listeners: list[socket.socket],
+        listeners: Listeners,
         workers: int,
-        work: Callable[[list[socket.socket], Callable[[int], bool]], int],
+        work: Callable[[Listeners, Callable[[int], bool]], int],
         hooks: Hooks,
         grace: float,
         log: Any,
@@ -284,7 +220,8 @@ class Master:
         notify("READY=1", "STATUS=serving in one process")
         watchdog.keep_beating()
         # Copies, because draining closes them: what connects during a reload waits in the backlog of the sockets.
-        last = self.work([listener.dup() for listener in self.listeners], self._ends_serving_alone)
+        copies = Listeners([listener.dup() for listener in self.listeners.kept], self.listeners.leaving)
+        last = self.work(copies, self._ends_serving_alone)
         if last in RELOADS:
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
             self._reload()
@@ -293,8 +230,7 @@ class Master:
     def _ends_serving_alone(self, number: int) -> bool:
         if number in STOPS:
             notify("STOPPING=1")
-            for listener in self.listeners:
-                listener.close()
+            self.listeners.close()
             return True
         if number not in RELOADS:
             return False
@@ -333,8 +269,9 @@ class Master:
             if pid == 0:
                 self._become_worker(slot, cell)
             self.workers[pid] = slot
-        if not self.due:
-            self._dismiss_retired()  # Only now: somebody accepts on every socket.
+        if not self.due:  # Only now: somebody accepts on every socket.
+            self._dismiss_retired()
+            self.listeners.leave()
 
     def _dismiss_retired(self) -> None:
         while self.untold:
@@ -344,10 +281,8 @@ class Master:
         status = 1
         try:
             die_with_parent(self.pid)
-            share = self.listeners[slot :: len(self.started)]
-            for listener in self.listeners:
-                if listener not in share:
-                    listener.close()
+            share = self.listeners.share(slot, len(self.started))
+            self.listeners.close_but(share)
             be_silent()
             reset_after_fork()
             watchdog.become(cell)
@@ -389,7 +324,7 @@ class Master:
 
     def _status(self) -> str:
         """What systemd shows of us."""
-        status = f"{len(self.workers)} of {len(self.started)} workers serve {self._place()}"
+        status = f"{len(self.workers)} of {len(self.started)} workers serve {self.listeners.place}"
         if self.retired:
             status += f"; {len(self.retired)} from before a reload finish their requests"
         return "STATUS=" + status
@@ -403,8 +338,7 @@ class Master:
     def _stop(self) -> int:
         """Let the workers drain; kill those that take too long, or all on a second signal."""
         notify("STOPPING=1")
-        for listener in self.listeners:
-            listener.close()
+        self.listeners.close()
         self.due.clear()
         living = {*self.workers, *self.retired}
         if self.trial is not None:
@@ -441,14 +375,10 @@ class Master:
 
     def _make_trial(self) -> Trial | None:
         try:
-            return Trial(self._place())
+            return Trial(self.listeners.place)
         except OSError as error:  # too many processes, no memory, or an interpreter that is being replaced
             self._stay(f"a trial cannot be made: {error.strerror}")
             return None
-
-    def _place(self) -> str:
-        """Where we listen, as a trial wants to know."""
-        return _spell(self.listeners[0].getsockname())
 
     def _end_trial(self, trial: Trial, status: int) -> None:
         self.trial = None
@@ -473,25 +403,9 @@ class Master:
     def _reload(self) -> NoReturn:
         """Start the program anew in this very process, handing on the sockets."""
         self.log.info("reloading")
-        for listener in self.listeners:
-            listener.set_inheritable(True)
-        numbers = ",".join(str(listener.fileno()) for listener in self.listeners)
-        old = ",".join(str(pid) for pid in [*self.workers, *self.retired])
-        os.environ[LISTENERS] = f"{self.pid}:{numbers};{old}"
+        self.listeners.hand_on([*self.workers, *self.retired])
         self.hooks.reload()
         start_anew()
-
-
-def _inherited() -> tuple[list[socket.socket], list[int]]:
-    """Return the sockets and the pids of old workers that a reload has left us."""
-    owner, _, rest = os.environ.pop(LISTENERS, "").partition(":")
-    if owner != str(os.getpid()):
-        return [], []
-    numbers, _, old = rest.partition(";")
-    listeners = [socket.socket(fileno=int(number)) for number in numbers.split(",")]
-    for listener in listeners:
-        listener.set_inheritable(False)
-    return listeners, [int(pid) for pid in old.split(",") if pid]
 
 
 def _kill(pid: int, number: int) -> None:

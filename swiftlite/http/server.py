@@ -110,7 +110,8 @@ class HTTPServer:
         self.idle: dict[Connection, None] = {}
         """Connections that wait for a request, longest wait first."""
         self._slots = Semaphore(options.max_clients)
-        self._acceptors: list[Any] = []
+        self._acceptors: dict[socket.socket, Any] = {}
+        """Socket that is listened on -> green thread that accepts there."""
         self._told_to_end = Event()
         self._end = 0.0
         """When whatever is left is cut off, by the monotonic clock."""
@@ -120,7 +121,7 @@ class HTTPServer:
     def serve(self) -> None:
         """Accept and serve until ``drain`` or ``retire`` has been called and all has ended."""
         if not self.draining:
-            self._acceptors = [spawn(self._accept_forever, listener) for listener in self.listeners]
+            self._acceptors = {listener: spawn(self._accept_forever, listener) for listener in self.listeners}
             if self.observer is not None:
                 spawn(self._measure_lag, self.observer)
         self._told_to_end.wait()
@@ -150,16 +151,21 @@ class HTTPServer:
             self._end = monotonic() + self.options.stale_worker_timeout
             self._stop_accepting()
 
+    def leave(self, listeners: Sequence[socket.socket]) -> None:
+        """Close some of the sockets; whoever has connected by then gets an answer."""
+        for listener in listeners:
+            if acceptor := self._acceptors.pop(listener, None):
+                acceptor.kill()
+        for listener in listeners:
+            with contextlib.suppress(OSError):
+                self._accept_ready(listener)
+            listener.close()
+
     def _stop_accepting(self) -> None:
         if self.draining:
             return
         self.draining = True
-        for acceptor in self._acceptors:
-            acceptor.kill()
-        for listener in self.listeners:
-            with contextlib.suppress(OSError):
-                self._accept_ready(listener)  # Whoever has connected by now gets an answer.
-            listener.close()
+        self.leave(self.listeners)
         self._told_to_end.send()
 
     def _finish(self) -> None:

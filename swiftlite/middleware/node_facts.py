@@ -13,6 +13,7 @@ from typing import Any
 
 from swiftlite.common import recon
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, read_options
+from swiftlite.common.manager import manager_of_this
 from swiftlite.core.timestamp import Timestamp
 
 MOST_COUNTED = 100_000
@@ -61,6 +62,7 @@ class NodeFacts:
             "conf": self.conf_path,
             "kind": kind,
             "started": self.started,
+            "manager": manager_of_this(),
             "cores": os.cpu_count() or 1,
             "limits": {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[0]},
             "hash_path": {name: bool(value) for name, value in secret.items()},

@@ -81,42 +81,6 @@ def shell_on(server: Server, line: str) -> str:
     return line if server.is_local else shlex.join(("ssh", server.ip, line))
 
 
-def unit(program: str, conf: str = "") -> str:
-    """The unit of a daemon, say ``object-replicator``: that of its conf file, where several have a directory."""
-    directory, _, file = conf.rpartition("/")
-    instance = file.removesuffix(".conf")
-    return f"swiftlite-{program}@{instance}" if directory.endswith("-server") else f"swiftlite-{program}"
-
-
-def restart(view: ClusterView, server: Server, program: str, conf: str = "") -> str:
-    """Start a daemon anew.
-
-    :param conf: its server's conf file, if that is known
-    """
-    if server.is_local and view.all_in_one:
-        return f"{shlex.join(('swiftlite-aio', 'stop', '--dir', view.all_in_one))} && {start_all(view, server)}"
-    return on(server, "systemctl", "restart", unit(program, conf))
-
-
-def start_all(view: ClusterView, server: Server) -> str:
-    """Start all of a server's machine."""
-    if server.is_local and view.all_in_one:
-        return shlex.join(("swiftlite-aio", "start", "--dir", view.all_in_one, "--detach"))
-    if server.is_local and not view.has_systemd:
-        return shlex.join(("swiftlite-init", "all", "start", "--swift-dir", view.swift_dir))
-    return on(server, "systemctl", "start", "swiftlite.target")
-
-
-def show_log(view: ClusterView, server: Server, program: str, conf: str, *choice: str) -> str:
-    """Show what a daemon has logged.
-
-    :param choice: journalctl's options that leave out the rest
-    """
-    if server.is_local and view.all_in_one:
-        return shlex.join(("tail", "-n", "50", f"{view.all_in_one}/log/{program}.log"))
-    return on(server, "journalctl", "-u", unit(program, conf), *choice)
-
-
 def copy_to(server: Server, source: str, target: str) -> str:
     """Put one of our files in its place on a server's machine; rsync replaces it in one step."""
     if server.is_local:

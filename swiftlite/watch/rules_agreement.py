@@ -24,6 +24,7 @@ from swiftlite.watch.findings import (
     shell_on,
     span,
 )
+from swiftlite.watch.starting import restart_all_line
 
 V = TypeVar("V", bound=Hashable)
 
@@ -157,7 +158,7 @@ def swift_conf(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         if md5 == ours.md5 or (asked.server.is_local and view.is_unreadable(path)):
             continue
         what = "swift.conf is not that of this machine" if md5 else "it is missing, or its server may not read it"
-        then = "systemctl restart 'swiftlite-*'"
+        then = restart_all_line(view, asked.server)
         fix = shell_on(asked.server, then) if md5 else open_to_daemons(asked.server, path, then)
         if not _is_same(asked, ours.path, path):
             fix = f"{copy_to(asked.server, ours.path, path)} && {fix}"

@@ -17,10 +17,9 @@ from swiftlite.watch.findings import (
     Rule,
     on,
     once,
-    restart,
-    show_log,
     span,
 )
+from swiftlite.watch.starting import restart, show_log
 
 RECLAIM_AGE = 7 * DAY
 FAILED_SHARE = 0.1

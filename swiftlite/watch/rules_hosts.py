@@ -15,14 +15,11 @@ from swiftlite.watch.findings import (
     Limits,
     Rule,
     on,
-    restart,
     shell_on,
-    show_log,
     span,
-    start_all,
-    unit,
 )
 from swiftlite.watch.gathering import METRICS
+from swiftlite.watch.starting import reload_proxy, restart, restart_line, show_log, start_all
 
 SPARE_FILES = 256
 """Open files that a server needs besides those of its clients."""
@@ -58,7 +55,7 @@ def without_recon(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         if not asked.answers:
             what = f"it does not answer /recon: {next(iter(asked.problems.values()), 'nothing was asked')}"
             why = "nobody can tell how its disks and daemons are"
-            yield Finding("recon-missing", WARNING, asked.server.name, what, why, _add_recon(asked, kind))
+            yield Finding("recon-missing", WARNING, asked.server.name, what, why, _add_recon(view, asked, kind))
         elif unanswered:
             told = ", ".join(f"{check} ({problem})" for check, problem in list(unanswered.items())[:3])
             why = "a check that does not answer may wait for a dying disk"
@@ -66,12 +63,12 @@ def without_recon(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             yield Finding("recon-fails", WARNING, asked.server.name, f"it does not tell {told}", why, fix)
 
 
-def _add_recon(asked: Asked, kind: str) -> str:
+def _add_recon(view: ClusterView, asked: Asked, kind: str) -> str:
     """Put the filter into a pipeline that lacks it, and its section where there is none; restart only what would start."""
     conf, program = quote(asked.conf), f"{kind}-server"
     line = rf"sed -i '/[= ]recon /!s/^\(pipeline *=.*\) \({program}\)$/\1 recon \2/' {conf} && "
     line += rf"{{ grep -q '^\[filter:recon\]' {conf} || printf '\n[filter:recon]\nuse = egg:swiftlite#recon\n' >> {conf}; }} && "
-    line += f"swiftlite-{program} {conf} --check && systemctl restart {unit(program, asked.conf)}"
+    line += f"swiftlite-{program} {conf} --check && {restart_line(view, asked.server, program, asked.conf)}"
     return shell_on(asked.server, line)
 
 
@@ -86,7 +83,7 @@ def open_files(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         line = (
             f"sed -i '/^rlimit_nofile/d; s/^\\[DEFAULT\\]/&\\nrlimit_nofile = {RAISED_FILES}/' {quote(asked.conf)} && "
         )
-        line += f"systemctl restart {unit(f'{asked.server.kind}-server', asked.conf)}"
+        line += restart_line(view, asked.server, f"{asked.server.kind}-server", asked.conf)
         yield Finding("open-files", WARNING, asked.server.name, what, why, shell_on(asked.server, line))
 
 
@@ -133,8 +130,9 @@ def certificates(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             if left <= 0:
                 what = f"its certificate expired {span(-left)} ago"
             why = "from then on clients refuse to talk to it"
-            renew = "certbot renew && systemctl reload swiftlite-proxy-server"
-            yield Finding("certificate-expires", severity, facts.place, what, why, renew)
+            yield Finding(
+                "certificate-expires", severity, facts.place, what, why, f"certbot renew && {reload_proxy(view)}"
+            )
 
 
 def memcached(view: ClusterView, limits: Limits) -> Iterator[Finding]:

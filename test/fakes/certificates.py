@@ -21,9 +21,14 @@ class Authority:
         self.ca_file = str(directory / "ca.pem")
         self._authority.cert_pem.write_to_path(self.ca_file)
 
-    def issue(self, name: str, *identities: str, expired: bool = False) -> str:
-        """Write a certificate and its key into one file of this name, in one step; return its path."""
+    def issue(self, name: str, *identities: str, expired: bool = False, days: int | None = None) -> str:
+        """Write a certificate and its key into one file of this name, in one step; return its path.
+
+        :param days: for how many it is good; None: for long
+        """
         until = LONG_AGO if expired else None
+        if days is not None:
+            until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days, hours=1)
         issued = self._authority.issue_cert(*identities, not_after=until, not_before=LONG_AGO if expired else None)
         path = self.directory / name
         path.with_suffix(".new").write_bytes(

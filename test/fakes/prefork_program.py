@@ -1,4 +1,5 @@
-"""A server under prefork for tests: ``PORT WORKERS DIRECTORY``; ``DIRECTORY/conf`` says what it answers.
+"""A server under prefork for tests: ``PORT WORKERS DIRECTORY``; ``DIRECTORY/conf`` says what it answers,
+``DIRECTORY/ip`` where it listens, if it is there.
 
 ``/pid`` answers the worker's pid, ``/die`` kills it, ``/hang`` stops its event loop,
 ``/slow`` answers once ``DIRECTORY/gate`` exists.
@@ -12,7 +13,7 @@ import time
 
 from swiftlite.common.concurrency import sleep
 from swiftlite.common.restart import is_trial
-from swiftlite.http import prefork
+from swiftlite.http import listeners, prefork
 from swiftlite.http.server import HTTPOptions
 
 PORT, WORKERS, DIRECTORY = int(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.argv[3])
@@ -47,15 +48,21 @@ def setup_worker():
         os.setuid(65534)
 
 
+place = DIRECTORY / "ip"
+ADDRESS = (place.read_text() if place.exists() else "127.0.0.1", PORT)
 if is_trial():
     load_app()
+    try:
+        listeners.check_address(*ADDRESS)
+    except listeners.ListenError as error:
+        sys.exit(str(error))
     sys.exit()
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 try:
     sys.exit(
         prefork.serve(
             load_app,
-            address=("127.0.0.1", PORT),
+            address=ADDRESS,
             workers=WORKERS,
             backlog=64,
             http_options=HTTPOptions(drain_grace=10),
@@ -63,5 +70,5 @@ try:
             hooks=prefork.Hooks(worker=setup_worker),
         )
     )
-except prefork.ListenError as error:
+except listeners.ListenError as error:
     sys.exit(str(error))

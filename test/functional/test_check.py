@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.certificates import Authority
 from functional.cluster import PROGRAMS, Cluster
 from interop.lab import Lab
 from swiftlite.cli import check, layout
@@ -76,6 +77,18 @@ def text_of_swift_conf(more: str) -> Fault:
     def plant(cluster: Cluster) -> None:
         path = cluster.layout.etc / "swift.conf"
         path.write_text(path.read_text() + more)
+
+    return plant
+
+
+def certificate(*identities: str, days: int | None = None) -> Fault:
+    """Let nodes speak TLS with each other, and this one show a certificate."""
+
+    def plant(cluster: Cluster) -> None:
+        authority = Authority(cluster.directory / "tls")
+        path = authority.issue("node.pem", *identities, days=days)
+        text = f"backend_tls = yes\nbackend_ca_file = {authority.ca_file}\nbackend_cert_file = {path}\n"
+        text_of_swift_conf(f"[swift-tls]\n{text}")(cluster)
 
     return plant
 
@@ -180,6 +193,12 @@ PLANTED = {
     "nodes without a certificate": Planted(
         text_of_swift_conf("[swift-tls]\nbackend_tls = yes\nbackend_ca_file = /nowhere.pem\n"), "object-server",
         ("[swift-tls] backend_cert_file: is not set",),
+    ),
+    "certificate of another node": Planted(
+        certificate("127.0.0.9"), "object-server", ("node.pem: the certificate does not name 127.0.0.1",)
+    ),
+    "certificate that ends soon": Planted(
+        certificate("127.0.0.1", days=3), "object-server", ("warning: ", "node.pem: the certificate expires in 3 days"), 0
     ),
     "slip in what nodes need for TLS": Planted(
         text_of_swift_conf("[swift-tls]\nbackend_tls = yes\nbackend_ca_fil = /nowhere.pem\n"), "object-server",

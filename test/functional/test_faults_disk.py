@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import random
 import shutil
@@ -23,6 +24,7 @@ import swiftclient
 from fakes.object_server import ObjectNode
 from functional.cluster import Cluster, wait_until
 from functional.open_files import processes
+from swiftlite.cli import check, doctor
 from swiftlite.common.fs import FileSystem
 from swiftlite.common.kernel_queue import KernelQueue, QueueUnsupported
 from swiftlite.obj.disk_threads import DiskThreads
@@ -138,12 +140,23 @@ def get(cluster: Cluster, name: str) -> bytes | int:
         return error.http_status
 
 
+def examined(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """What the doctor finds about devices: the code by the device's path."""
+    capsys.readouterr()
+    doctor.main(["--swiftdir", str(cluster.layout.etc), "--json"])
+    found = json.loads(capsys.readouterr().out)["findings"]
+    return {one["subject"].partition(":")[2]: one["code"] for one in found if one["code"].startswith("device-")}
+
+
 @pytest.mark.parametrize("leave", [0, RESERVE // 2], ids=["full", "reserve"])
-def test_a_full_device_is_passed_over(small_devices: Cluster, full: Callable[..., Path], leave: int) -> None:
+def test_a_full_device_is_passed_over(
+    small_devices: Cluster, full: Callable[..., Path], leave: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     cluster = small_devices
     assert put(cluster, "before") == 200
     device = min(data_files(cluster)).parents[4]
     full(device, leave)
+    assert examined(cluster, capsys) == {str(device): "device-full"}
     before = data_files(cluster)
     for number in range(8):
         assert put(cluster, f"while{leave}-{number}") == 200
@@ -157,6 +170,36 @@ def test_a_full_device_is_passed_over(small_devices: Cluster, full: Callable[...
         cluster.connection().delete_object(CONTAINER, name)
         assert get(cluster, name) == 404
     assert names_on_disk(cluster) <= {len(BODY), len(OTHER)}, "what is left on handoffs is whole"
+
+
+@contextlib.contextmanager
+def read_only(device: Path) -> Iterator[None]:
+    """Let a device take no writes any more; the servers that use it are not asked."""
+    subprocess.run(["mount", "--bind", device, device], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", device], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", device], check=True)
+
+
+def test_a_device_that_is_read_only_is_passed_over(small_devices: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster = small_devices
+    assert put(cluster, "before") == 200
+    device = min(data_files(cluster)).parents[4]
+    with read_only(device):
+        before = data_files(cluster)
+        for number in range(4):
+            assert put(cluster, f"ro-{number}") == 200
+            assert get(cluster, f"ro-{number}") == get(cluster, "before") == BODY
+        # A server that hears of it only when it has the body answers 507 too late for a handoff; two replicas are a quorum.
+        assert len(data_files(cluster) - before) >= 2 * 4
+        assert examined(cluster, capsys) == {str(device): "device-read-only"}
+        conf = cluster.server("object-server", int(device.parent.name)).process.conf
+        assert check.check_main("object-server", str(conf)) == 1
+        assert f"error: {device}: is mounted read-only; see dmesg, then: umount " in capsys.readouterr().out
+    for name in ("before", *(f"ro-{number}" for number in range(4))):
+        cluster.connection().delete_object(CONTAINER, name)
 
 
 def test_a_full_device_still_gives_and_deletes(small_devices: Cluster, full: Callable[..., Path]) -> None:

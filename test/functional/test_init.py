@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -41,6 +42,19 @@ class Node:
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         assert done.returncode == status, done.stdout + done.stderr
         return (done.stdout + done.stderr).splitlines()
+
+    def repair(self, code: str) -> None:
+        """Do what the doctor says, who hears from the servers that swiftlite-init has started them."""
+        command = [
+            sys.executable,
+            str(PROGRAMS / "swiftlite-doctor"),
+            "--json",
+            f"--swiftdir={self.cluster.layout.etc}",
+        ]
+        found = json.loads(subprocess.run(command, capture_output=True, text=True, timeout=60).stdout)["findings"]
+        (fix,) = (finding["fix"] for finding in found if finding["code"] == code)
+        path = f"{PROGRAMS}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        subprocess.run(["sh", "-c", fix], env={**os.environ, "PATH": path}, check=True, timeout=60)
 
     def states(self, *words: str, status: int = 0) -> dict[str, list[str]]:
         """The words of each line of ``status``, by daemon."""
@@ -111,7 +125,7 @@ def test_a_whole_node(node: Node) -> None:
     wait_until(lambda: read_process(victim) is None, "it is dead")
     assert node.states("object", status=1)["object-server"][0] == "dead"
     wait_until(lambda: not children.is_taken(node.cluster.servers["object-server"].address), "its workers are gone")
-    node.init("object-server", "start")
+    node.repair("server-unreachable")
     assert node.states("main")["object-server"][0] == "running"
     assert node.cluster.connection().get_object("c", "o")[1] == b"body"
 

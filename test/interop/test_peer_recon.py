@@ -172,6 +172,14 @@ def test_a_figure_is_the_same_in_a_table_and_in_json(clusters: dict[str, Cluster
     assert re.search(r"^  replication_failure +0 +0 +0 +0 +1 +0$", ours(etc, "-r"), re.MULTILINE)
 
 
+def test_plain_directories_are_unmounted_only_to_theirs(clusters: dict[str, Cluster]) -> None:
+    """Whatever mount_check says, which their servers do not tell; and --lines says what their tool does (see above)."""
+    for name, told_of in (("ours", False), ("theirs", True)):
+        text = ours(clusters[name].layout.etc, "-u")
+        assert ("Not mounted: " in text) is told_of
+        assert "recon/facts" not in text
+
+
 def test_every_option_of_theirs_is_known(clusters: dict[str, Cluster]) -> None:
     etc = clusters["ours"].layout.etc
     names = r"(?:^  |, )(--?[a-zA-Z][a-z0-9-]*)"

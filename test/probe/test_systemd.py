@@ -62,9 +62,10 @@ class Node(Booted):
         return int(self.show(unit, "MainPID"))
 
     def pids(self, unit: str) -> list[int]:
-        """All of a unit's processes, as the machine counts them."""
+        """All of a unit's processes, as the machine counts them; the group may be gone as soon as it was named."""
         group = self.show(unit, "ControlGroup")
-        return [int(pid) for pid in self.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs").split()] if group else []
+        listed = self.call("cat", f"/sys/fs/cgroup{group}/cgroup.procs").stdout if group else ""
+        return [int(pid) for pid in listed.split()]
 
     def is_active(self, unit: str) -> bool:
         """Whether it is started and ready."""
@@ -174,6 +175,8 @@ def test_recon_tells_of_the_machine_from_inside_the_sandbox(node: Node) -> None:
     for what in ("mem", "load", "mounted", "unmounted", "diskusage", "sockstat"):
         answer = json.loads(node.run(*CURL, f"http://{IP}:6200/recon/{what}"))
         assert what == "unmounted" or answer, what
+    # By which the doctor's remedies go.
+    assert json.loads(node.run(*CURL, f"http://{IP}:6200/recon/facts"))["manager"] == {"name": "systemd"}
 
 
 def test_reload_keeps_the_process_and_renews_its_workers(node: Node) -> None:
@@ -236,6 +239,19 @@ def test_one_of_several_has_its_own_instance(node: Node) -> None:
     node.write("/etc/swift/container-server/2.conf", conf.replace("bind_port = 6201", "bind_port = 6301"))
     node.run("systemctl", "start", "swiftlite-container-server@2.service", "swiftlite-container-auditor@2.service")
     assert node.run(*CURL, f"http://{IP}:6301/healthcheck") == "OK"
+    # Where systemd holds its port, it may even be stopped: who asks waits until it is back.
+    unit = "swiftlite-container-server@2"
+    ip = re.search(r"^bind_ip = (.+)$", conf, re.MULTILINE)
+    node.write(f"/etc/systemd/system/{unit}.socket", f"[Socket]\nListenStream={ip[1] if ip else '0.0.0.0'}:6301\n")
+    node.run("systemctl", "daemon-reload")
+    node.run("systemctl", "stop", f"{unit}.service")
+    node.run("systemctl", "start", f"{unit}.socket")
+    assert not node.is_active(f"{unit}.service")
+    assert node.run(*CURL, f"http://{IP}:6301/healthcheck") == "OK"
+    node.run("systemctl", "reload", f"{unit}.service")
+    node.run("systemctl", "restart", f"{unit}.service")
+    assert node.run(*CURL, f"http://{IP}:6301/healthcheck") == "OK"
+    node.run("systemctl", "stop", f"{unit}.socket")
 
 
 def test_a_disk_that_comes_and_goes_is_seen_inside_the_sandbox(node: Node) -> None:

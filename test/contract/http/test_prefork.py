@@ -17,9 +17,18 @@ import pytest
 from fakes.http_server import RawConnection, wait_until
 from fakes.ports import free_port
 from swiftlite.http import prefork
+from swiftlite.http.listeners import Listeners
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 PROGRAM = CHECKOUT / "test" / "fakes" / "prefork_program.py"
+
+
+AS_SYSTEMD = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.set_inheritable(3, True)
+os.execve(sys.argv[2], sys.argv[2:], {**os.environ, "LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"})
+"""
 
 
 def is_alive(pid):
@@ -39,22 +48,30 @@ class Program:
         self.set_conf("hello")
         self.process = None
 
+    def set_ip(self, ip):
+        (self.directory / "ip").write_text(ip)
+
     def set_conf(self, text):
         (self.directory / "conf").write_text(text)
 
-    def launch(self):
-        environ = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    def launch(self, given=None):
+        """Start it; a socket that is given it gets as from systemd."""
+        command = [sys.executable, str(PROGRAM), str(self.port), str(self.workers), str(self.directory)]
+        if given is not None:
+            command = [sys.executable, "-c", AS_SYSTEMD, str(given.fileno()), *command]
         self.process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(self.port), str(self.workers), str(self.directory)],
-            env=environ,
+            command,
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
             stderr=subprocess.PIPE,
             text=True,
+            pass_fds=[given.fileno()] if given else (),
         )
         return self
 
     def start(self):
         self.launch()
         wait_until(self.answers, "the server to answer")
+        wait_until(lambda: len(self.children()) == self.workers, "the last worker")  # the first may have answered
         return self
 
     def answers(self):
@@ -63,11 +80,11 @@ class Program:
             return self.ask("/") != ""
         return False
 
-    def connect(self):
-        return RawConnection(("127.0.0.1", self.port))
+    def connect(self, ip="127.0.0.1"):
+        return RawConnection((ip, self.port))
 
-    def ask(self, path):
-        with self.connect() as wire:
+    def ask(self, path, ip="127.0.0.1"):
+        with self.connect(ip) as wire:
             wire.send(f"GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
             return wire.read_response().body.decode()
 
@@ -162,15 +179,6 @@ class TestLife:
         assert server.launch().wait() == 1
         assert server.process.stderr.read() == "conf: it is broken\n"
 
-    def test_reload_reads_the_conf_again_in_the_same_process(self, program, workers):
-        server = program(workers).start()
-        server.set_conf("changed")
-        server.reload()
-        wait_until(lambda: server.ask("/") == "changed", "the new configuration")
-        assert all(server.ask("/") == "changed" for _ in range(10))
-        server.signal(signal.SIGTERM)
-        assert server.wait() == 0
-
     def test_broken_conf_at_reload_changes_nothing(self, program, workers):
         server = program(workers).start()
         old = server.children()
@@ -244,29 +252,6 @@ class TestWorkers:
             assert wire.is_closed()
         assert server.wait() == 0
 
-    def test_nothing_is_refused_during_reloads(self, program):
-        server = program(2).start()
-        failures, answers, stop = [], [], threading.Event()
-
-        def ask():
-            while not stop.is_set():
-                try:
-                    answers.append(server.ask("/"))
-                except Exception as error:
-                    failures.append(repr(error))
-
-        threads = [threading.Thread(target=ask) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        for number in range(3):
-            server.set_conf(f"version {number}")
-            server.reload()
-        wait_until(lambda: answers[-1] == "version 2", "the last version")
-        stop.set()
-        for thread in threads:
-            thread.join()
-        assert failures == []
-
     def test_requests_in_progress_survive_a_reload(self, program):
         server = program(1).start()
         with server.connect() as wire:
@@ -278,6 +263,80 @@ class TestWorkers:
             (server.directory / "gate").touch()
             assert wire.read_response().body == b"hello"
         wait_until(lambda: len(server.children()) == 1, "the old worker to end")
+
+
+class Clients:
+    """Threads that ask a server all the time, on a new connection each time; each keeps a port of the machine for a minute."""
+
+    def __init__(self, server, count=3):
+        self.server, self.answers, self.failures = server, [], []
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
+
+    def _ask(self):
+        while not self._stop.wait(0.01):
+            try:
+                self.answers.append(self.server.ask("/"))
+            except Exception as error:
+                self.failures.append(repr(error))
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+class TestReloadsWithoutAGap:
+    def test_nothing_is_refused_whatever_the_address_becomes(self, program, workers):
+        """The same one, one instead of all, and all of IPv6 as well: who asks at that one notices nothing."""
+        server = program(workers)
+        server.set_ip("0.0.0.0")
+        server.start()
+        with Clients(server) as clients:
+            for number, ip in enumerate(("0.0.0.0", "127.0.0.1", "::")):
+                server.set_ip(ip)
+                server.set_conf(f"version {number}")
+                server.reload()
+                wait_until(lambda wanted=f"version {number}": clients.answers[-1:] == [wanted], f"the server at {ip}")
+                is_open = ip != "127.0.0.1"
+                wait_until(lambda wanted=is_open: self.accepts(server, "127.0.0.2") is wanted, "other addresses")
+        assert clients.failures == []
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+
+    @staticmethod
+    def accepts(server, ip):
+        try:
+            server.connect(ip).close()
+        except ConnectionRefusedError:
+            return False
+        return True
+
+
+def test_nothing_is_refused_between_stop_and_start(program):
+    """Where systemd holds the socket: whoever connects meanwhile waits."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as given:
+        server = program(2, given.getsockname()[1])
+        server.launch(given)
+        with Clients(server) as clients:
+            wait_until(lambda: clients.answers, "the first answer")
+            server.set_conf("reloaded")
+            server.reload()
+            wait_until(lambda: clients.answers[-1] == "reloaded", "the new version")
+            server.signal(signal.SIGTERM)
+            assert server.wait() == 0
+            server.process.stderr.close()
+            server.set_conf("started again")
+            server.launch(given)
+            wait_until(lambda: clients.answers[-1] == "started again", "it has started again")
+            assert len(server.children()) == 2
+        assert clients.failures == []
 
 
 def test_systemd_is_told(program, tmp_path, monkeypatch):
@@ -328,7 +387,7 @@ def test_a_system_without_room_for_processes_ends_no_master(monkeypatch, caplog)
         raise BlockingIOError(errno.EAGAIN, "no room")
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        master = prefork.Master([listener], 2, no_room, prefork.Hooks(), 1.0, logging.getLogger("prefork"))
+        master = prefork.Master(Listeners([listener]), 2, no_room, prefork.Hooks(), 1.0, logging.getLogger("prefork"))
         monkeypatch.setattr(os, "fork", no_room)
         monkeypatch.setattr(os, "posix_spawn", no_room)
         before = time.monotonic()

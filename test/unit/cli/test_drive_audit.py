@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swiftlite.cli import drive_audit, kernel_log
+from swiftlite.cli.check_drive_audit import check_main
 from swiftlite.cli.drive_audit import DriveAudit, Machine, comment_out, load, main
 from swiftlite.cli.kernel_log import BadPattern, backward, count_errors, error_patterns, line_time
 from swiftlite.cli.mounts import Mount, commented_out, parse_block_links, parse_mounts, parse_partitions
@@ -169,13 +170,25 @@ class Bench:
         return subprocess.CompletedProcess(command, self.status, "", "umount: not permitted\n")
 
     def audit(self, **options):
+        return DriveAudit(*load(self.write(options)), self.machine).run()
+
+    def check(self, **options):
+        """What --check finds on a machine whose devices are mounted in a directory that is there."""
+        (self.directory / "node").mkdir()
+        (self.directory / "proc/mounts").write_text(f"/dev/sdb1 {self.directory}/node/d1 xfs rw 0 0\n")
+        return check_main(self.write({"device_dir": self.directory / "node", **options}), self.machine)
+
+    def write(self, options):
         conf = {"recon_cache_path": self.directory / "recon", "log_file_pattern": self.directory / "log/kern.*"}
         conf |= {"user": "root", "log_name": f"audit-{self.directory.name}", "log_address": "/nonexistent", **options}
         path = self.directory / "drive-audit.conf"
         path.write_text("[drive-audit]\n" + "".join(f"{name} = {value}\n" for name, value in conf.items()))
+        return str(path)
+
+    @property
+    def machine(self):
         d = self.directory
-        machine = Machine(f"{d}/proc", f"{d}/block", f"{d}/fstab", f"{d}/run", self.run, lambda: NOW)
-        return DriveAudit(*load(str(path)), machine).run()
+        return Machine(f"{d}/proc", f"{d}/block", f"{d}/fstab", f"{d}/run", self.run, lambda: NOW)
 
     @property
     def fstab(self):
@@ -267,6 +280,56 @@ def test_a_conf_that_cannot_be_used_gets_one_line(tmp_path, capsys, text, said):
     assert main([str(tmp_path / "x.conf")]) == 1
     errors = capsys.readouterr().err
     assert re.search(re.escape(said), errors) and errors.count("\n") == 1
+
+
+# --- --check ---
+
+
+def test_a_good_conf_and_machine(bench, capsys):
+    assert bench.check(unmount_failed_device="no") == 0
+    assert capsys.readouterr().out == f"{bench.directory}/drive-audit.conf: nothing is wrong for drive-audit\n"
+    assert bench.commands == [] and bench.fstab == FSTAB and not (bench.directory / "recon").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        ({"eror_limit": 1}, 1, r"error: .*:\d+: \[drive-audit\] eror_limit: unknown option; did you mean error_limit"),
+        ({"minutes": "soon"}, 1, r"minutes: 'soon' does not fit"),
+        ({"regex_pattern_1": "("}, 1, r"unable to compile regex pattern"),
+        ({"regex_pattern_1": "sd[a-z]1 error"}, 0, r"warning: .* regex_pattern_1: it has no group"),
+        ({"device_dir": "/nowhere"}, 1, r"device_dir: there is no directory /nowhere"),
+        ({"device_dir": "/proc"}, 0, r"warning: .* device_dir: nothing is mounted below /proc"),
+        (
+            {"log_file_pattern": "/nowhere"},
+            1,
+            r"log_file_pattern: no log file matches /nowhere, and there is no journal",
+        ),
+        ({"log_file_pattern": "/proc"}, 1, r"log_file_pattern: /proc cannot be read: Is a directory"),
+        ({"recon_cache_path": "/proc/version"}, 1, r"recon_cache_path: /proc/version is no directory"),
+    ],
+)
+def test_what_is_wrong_is_told(bench, capsys, options, status, said):
+    assert bench.check(unmount_failed_device="no", **options) == status
+    assert re.search(said, capsys.readouterr().out)
+    assert all(command[0] == "journalctl" for command in bench.commands)
+
+
+def test_only_what_it_does_is_asked_for(bench, capsys, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    assert bench.check(recon_cache_path="/tmp") == 0
+    assert "unmount_failed_device: only root may unmount devices; run it as root" in capsys.readouterr().out
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert check_main(str(bench.directory / "drive-audit.conf"), bench.machine) == 1
+    assert "unmount_failed_device: there is no program umount" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("text", "said"), [(None, "No such file"), ("", "[drive-audit]: there is no such section")])
+def test_check_of_a_conf_that_cannot_be_used(tmp_path, capsys, text, said):
+    if text is not None:
+        (tmp_path / "x.conf").write_text(text)
+    assert main([str(tmp_path / "x.conf"), "--check"]) == 1
+    assert said in capsys.readouterr().out
 
 
 def test_without_a_conf_it_says_how_it_is_called(capsys):

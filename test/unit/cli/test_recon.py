@@ -76,6 +76,23 @@ def disk(device, used, **changes):
     return {"device": device, "mounted": True, **space, **changes}
 
 
+def test_plain_directories_are_no_unmounted_devices():
+    """The answer of the server is that of OpenStack Swift, whatever mount_check says; ours tells that, too."""
+    rows = [{"device": "d1", "mounted": False}, {"device": "d2", "mounted": "[Errno 5] Input/output error"}]
+    space = [{"device": "d1", "mounted": False, "size": "", "used": "", "avail": ""}]
+    told = {"unmounted": rows, "diskusage": space}
+    asked = hosts({**told, "facts": {"settings": {"mount_check": False}}}, told)
+    assert recon_checks.unmounted(asked, context()).lines == [
+        "Device errors: d2 on 10.0.0.1:6200",
+        "Not mounted: d1 on 10.0.0.2:6200",
+        "Device errors: d2 on 10.0.0.2:6200",
+    ]
+    assert recon_checks.disk_usage(asked, context()).lines == [
+        "-> 10.0.0.1:6200: plain directories do for devices (mount_check = false), ask df",
+        "-> 10.0.0.2:6200: Error. No drive info available.",
+    ]
+
+
 def test_disks():
     rows = [disk("sda", 5), disk("sdb", 9), disk("sdc", 0, mounted="[Errno 5] Input/output error")]
     none = [{"device": "sda", "mounted": False, "size": "", "used": "", "avail": ""}]

@@ -9,6 +9,7 @@ import pytest
 from fakes.wsgi_calls import request
 from swiftlite.common import recon
 from swiftlite.common.config import ConfFile
+from swiftlite.common.manager import manager_of_this, started_by_init
 from swiftlite.middleware import node_facts
 from swiftlite.middleware.recon import filter_factory
 
@@ -130,3 +131,25 @@ def test_a_proxy_has_no_devices(node):
     (node / "devices" / "sda").rmdir()
     (node / "devices").rmdir()
     assert facts(node)["devices"] == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "cgroup", "told"),
+    [
+        ({}, "0::/user.slice/user-0.slice/session-3.scope\n", {}),
+        ({}, "0::/system.slice/ssh.service\n", {}),
+        (
+            {},
+            "0::/system.slice/system-swiftlite\\x2dobject.slice/swiftlite-object-server@2.service\n",
+            {"name": "systemd"},
+        ),
+        ({}, None, {}),
+        (started_by_init("/run/s", "/log"), "", {"name": "swiftlite-init", "run_dir": "/run/s", "log_dir": "/log"}),
+        ({"SWIFTLITE_MANAGER": "{"}, "", {}),
+    ],
+)
+def test_who_has_started_it(tmp_path, environment, cgroup, told):
+    (tmp_path / "self").mkdir()
+    if cgroup is not None:
+        (tmp_path / "self" / "cgroup").write_text(cgroup)
+    assert manager_of_this(environment, str(tmp_path)) == told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,7 +18,7 @@ from functional.remedies import commands, problem
 from swiftlite.cli import doctor, ring_builder
 from swiftlite.core.metrics_text import Sample
 from swiftlite.ring.builder import RingBuilder
-from swiftlite.watch import files, judging, rules_hosts
+from swiftlite.watch import files, judging, rules_hosts, starting
 from swiftlite.watch.facts import (
     Asked,
     BuilderFacts,
@@ -58,6 +59,7 @@ def facts_of(kind):
         "conf": f"/etc/swift/{kind}-server.conf",
         "kind": kind,
         "started": NOW - 30 * DAY,
+        "manager": {"name": "systemd"},
         "cores": 2,
         "limits": {"nofile": 65536},
         "hash_path": {"prefix": False, "suffix": True},
@@ -551,6 +553,57 @@ def silent(view):
     return replace(view, servers=tuple(servers))
 
 
+def managed(number, **manager):
+    return told(number, "*", "facts", "manager", manager)
+
+
+STALE = told(1, "object", "auditor/object", "object_auditor_stats_ALL", "start_time", NOW - 2 * DAY)
+INIT = {"name": "swiftlite-init", "run_dir": "/run/s", "log_dir": "/log"}
+AUDITOR = "swiftlite-init object-auditor restart --swift-dir /etc/swift"
+DIRECTORIES = "--swift-dir /etc/swift --run-dir /run/s --log-dir /log"
+
+
+@pytest.mark.parametrize(
+    "change, remedy",
+    [
+        (together(), "ssh 10.0.0.1 'systemctl restart swiftlite-object-auditor'"),
+        (managed(1, **INIT), f"ssh 10.0.0.1 'swiftlite-init object-auditor restart {DIRECTORIES}'"),
+        (
+            together(managed(1, **INIT), told(1, "object", "facts", "conf", "/etc/swift/object-server/2.conf")),
+            f"ssh 10.0.0.1 'swiftlite-init object-auditor.2 restart {DIRECTORIES}'",
+        ),
+        # Of this one nobody knows it, and the others are all alike.
+        (managed(1), "ssh 10.0.0.1 'systemctl restart swiftlite-object-auditor'"),
+        (
+            together(managed(1), managed(2, **INIT)),
+            f"ssh 10.0.0.1 'systemctl restart swiftlite-object-auditor  # without systemd: {AUDITOR}'",
+        ),
+        # What a node says is no command, whatever it says.
+        (
+            managed(1, name="swiftlite-init", run_dir="/run; reboot", log_dir=""),
+            shlex.join(
+                (
+                    "ssh",
+                    "10.0.0.1",
+                    "swiftlite-init object-auditor restart --swift-dir /etc/swift --run-dir '/run; reboot'",
+                )
+            ),
+        ),
+    ],
+)
+def test_a_remedy_starts_daemons_as_they_were_started(change, remedy):
+    [finding] = judging.findings(together(change, STALE)(healthy()), Limits())
+    assert (finding.code, finding.fix) == ("pass-stale", remedy)
+    assert not problem(finding.fix)
+
+
+def test_the_log_of_who_was_started_by_swiftlite_init():
+    view = managed(1, **INIT)(healthy())
+    assert starting.show_log(
+        view, view.servers[0].server, "object-server", "/etc/swift/object-server/2.conf", "-p", "3"
+    ) == ("ssh 10.0.0.1 'tail -n 50 /log/object-server.2.log'")
+
+
 @pytest.mark.parametrize(
     "here, remedy",
     [
@@ -720,7 +773,7 @@ def test_the_filter_recon_is_put_into_a_conf_once(tmp_path, before, section):
     local = replace(healthy().servers[0].server, is_local=True)
     # It tells nothing of its conf when it does not answer; here the test says where that is.
     asked = Asked(local, {"facts": None}, problems={"time": "status 404"})
-    line = rules_hosts._add_recon(asked, "object").replace("/etc/swift/object-server.conf", str(conf))
+    line = rules_hosts._add_recon(healthy(), asked, "object").replace("/etc/swift/object-server.conf", str(conf))
     subprocess.run(["bash", "-c", line.partition(" && swiftlite-")[0]], check=True)
     assert conf.read_text().count("[filter:recon]") == 1
     assert "pipeline = healthcheck recon object-server\n" in conf.read_text()
