@@ -12,6 +12,7 @@ from swiftlite.common.config import is_true
 from swiftlite.common.web import Answer
 from swiftlite.core import preconditions
 from swiftlite.core.constraints import Violation
+from swiftlite.core.existence import Found
 from swiftlite.core.metadata import (
     client_content_type,
     is_system_metadata,
@@ -87,8 +88,18 @@ def deletion_headers(error: Exception) -> dict[str, str]:
     return headers
 
 
+def found_before(error: DiskFileNotExist) -> Found | None:
+    """What a change found that found no object: a tombstone, data that have expired, or nothing."""
+    if error.timestamp is None:
+        return None
+    return Found(getattr(error, "data_timestamp", error.timestamp), error.timestamp)
+
+
 def _not_found(error: Exception, request: Request) -> Answer:
-    return web.HTTPNotFound(headers=deletion_headers(error))
+    headers = deletion_headers(error)
+    if request.environ["REQUEST_METHOD"] == "POST" and (found := found_before(error)) is not None:  # type: ignore[arg-type]
+        headers |= found.to_headers()
+    return web.HTTPNotFound(headers=headers)
 
 
 def _insufficient_storage(error: Exception, request: Request) -> Answer:

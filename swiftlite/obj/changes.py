@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from swiftlite.common import web
 from swiftlite.core.compare_and_swap import refuses_change
+from swiftlite.core.existence import Found
 from swiftlite.core.fileset import FileSet
 from swiftlite.core.timestamp import ZERO, Timestamp
 from swiftlite.obj.answers import Request
@@ -29,12 +30,14 @@ class Stored(NamedTuple):
     :ivar metadata: of the object, nothing when it was deleted
     :ivar exists: whether a reader would see it
     :ivar files: by which a writer knows later whether all is still the same
+    :ivar found: what the proxy is told of it
     """
 
     timestamp: Timestamp = ZERO
     metadata: Mapping[str, str] = {}
     exists: bool = False
     files: FileSet = FileSet()
+    found: Found | None = None
 
     @property
     def delete_at(self) -> int:
