@@ -21,7 +21,7 @@ from swiftlite.common.web import Answer
 from swiftlite.core import fileset, preconditions
 from swiftlite.core import metadata as rules
 from swiftlite.core.constraints import check_content_type, check_metadata, check_object_put, check_path_text
-from swiftlite.core.existence import Found
+from swiftlite.core.existence import found_headers
 from swiftlite.core.names import EntityName, reserved_names_problem, wsgi_to_str
 from swiftlite.core.placement import ExpirerQueue
 from swiftlite.core.timestamp import ZERO, Timestamp
@@ -166,10 +166,7 @@ class ObjectServer:
         report = self._list_posted(change, opened, posted)
         content_type = posted.get("Content-Type") or opened.metadata["Content-Type"]
         system = [item for item in opened.metadata.items() if rules.is_system_metadata("object", item[0])]
-        told = [
-            ("X-Backend-Content-Type", content_type),
-            *Found(opened.data_timestamp, opened.timestamp).to_headers().items(),
-        ]
+        told = [("X-Backend-Content-Type", content_type), *found_headers(opened.data_timestamp).items()]
         return _plain(web.HTTPAccepted(headers=[*told, *system, *report]))
 
     def GET(self, request: Request) -> Reply:
@@ -227,10 +224,8 @@ class ObjectServer:
             ("X-Backend-Timestamp", max(stored.timestamp, change.timestamp).internal),
             ("X-Backend-Content-Type", stored.metadata.get("Content-Type", "")),
         ]
-        if (
-            stored.found is not None and stored.timestamp != change.timestamp
-        ):  # not what this request left when it came before
-            headers += stored.found.to_headers().items()
+        if stored.found != change.timestamp:  # else it is what this very request left, which was sent again
+            headers += found_headers(stored.found).items()
         if stored.timestamp < change.timestamp:
             self.container_updates.expiry_changed(change, stored.delete_at, 0, {})
             row = ObjectRowUpdate("DELETE", change.timestamp, change.place.policy.index)
@@ -353,8 +348,8 @@ class ObjectServer:
         """What is there before a write."""
         try:
             with disk_file.open(now) as opened:
-                found = Found(opened.data_timestamp, opened.timestamp)
-                return Stored(opened.data_timestamp, opened.metadata, True, opened.files, found)
+                timestamp = opened.data_timestamp
+                return Stored(timestamp, opened.metadata, True, opened.files, timestamp)
         except DiskFileNotExist as error:
             return Stored(error.timestamp or ZERO, error.metadata, False, error.files, found_before(error))
 

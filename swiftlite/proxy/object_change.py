@@ -59,20 +59,10 @@ class ObjectChange:
         is_refuted = self.tally.count(200) > 0
         return best if is_refuted or self._is_gone else None
 
-    def delete(self, leaves_tombstones: bool = True) -> Reply | None:
-        """Send a DELETE; return the reply that speaks for all, None when they do not agree.
-
-        With a quorum of 204s and 404s the object is deleted, for both come with a tombstone; and it was there if one server
-        had it.
-
-        :param leaves_tombstones: not where the servers are told to delete only what is to be deleted at a certain time
-        """
+    def delete(self) -> Tally:
+        """Send a DELETE; return what has come of it."""
         self._send()
-        best = self.tally.best({404: 204})
-        if best is None or best.status != 404 or not leaves_tombstones:
-            return best
-        tombstones = self.tally.count(200) + len(self._fanout.missing)
-        return (tombstones >= self.tally.quorum and unrefuted(self.tally.replies)) or best
+        return self.tally
 
     @property
     def _is_done(self) -> bool:

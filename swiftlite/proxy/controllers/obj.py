@@ -23,6 +23,7 @@ from swiftlite.core.constraints import (
     check_object_put,
     has_reserved_parameter,
 )
+from swiftlite.core.existence import deletion
 from swiftlite.core.expiry import requested_delete_at
 from swiftlite.core.names import EntityName
 from swiftlite.core.placement import Target, spread_updates
@@ -126,16 +127,16 @@ class ObjectController(Controller):
         timestamp = self._timestamp()
         request = BackendRequest("DELETE", self.partition, self.path)
         headers = write_headers(self.environ)
-        # A 404 comes with a tombstone, but for the expirer's requests.
-        leaves_tombstones = "HTTP_X_IF_DELETE_AT" not in self.environ
         if self._is_conditional:
             voted = self._voted(request, self._replicas(headers, timestamp, None))
             tally, lost, nodes = voted.run(self._no_body()), voted.lost, voted.nodes
-            best = tally.best({404: 204})
         else:
             nodes, count = self.cluster.delete_nodes(self.ring, self.partition)
             change = ObjectChange(self.cluster, nodes, request, self._replicas(headers, timestamp, None, count))
-            best, tally, lost = change.delete(leaves_tombstones), change.tally, change.lost
+            tally, lost = change.delete(), change.lost
+        # A 404 comes with a tombstone, but for the expirer's requests.
+        leaves_tombstones = "HTTP_X_IF_DELETE_AT" not in self.environ
+        best = deletion(tally) if leaves_tombstones else tally.best({404: 204})
         if best is None:
             raise nodes.too_few()
         if best.status // 100 == 2 or (best.status == 404 and leaves_tombstones):

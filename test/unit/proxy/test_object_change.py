@@ -7,7 +7,7 @@ import pytest
 from fakes.backends import Say
 from swiftlite.common.policies import StoragePolicy
 from swiftlite.core.affinity import WriteAffinity
-from swiftlite.core.existence import Found
+from swiftlite.core.existence import found_headers
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.proxy.options import NodeCount
 from swiftlite.proxy.row_quorum import RowQuorum
@@ -40,7 +40,7 @@ def test_delete_counts_404_as_204_for_want_of_a_quorum(stage):
     assert stage.call("DELETE").status == 204
 
 
-OLD, NEW = (Found(Timestamp(second), Timestamp(second)).to_headers() for second in (3, 5))
+OLD, NEW = found_headers(Timestamp(3)), found_headers(Timestamp(5))
 
 
 def test_the_tombstones_of_a_quorum_refute_an_older_replica(stage):
