@@ -388,6 +388,9 @@ class Book:
         failed = reply is None or reply.status >= 499
         self.unacknowledged += failed
         if failed or (call.method == "POST" and reply is not None and reply.status == 404):
+            # A replica that missed what let the object expire may have taken a POST, which then counts, for it is newer.
+            behind = self.unposted.get(call.target, frozenset()) if call.method == "POST" else ()
+            choices += self._choices(behind, call, _moments(*span))
             self.states[call.target] = before | {state for _, state in choices}
 
     def _settle(self, call: Call, states: frozenset[State], moment: float) -> None:
