@@ -12,6 +12,7 @@ from swiftlite.common.config import is_true
 from swiftlite.common.web import Answer
 from swiftlite.core import preconditions
 from swiftlite.core.constraints import Violation
+from swiftlite.core.existence import found_headers
 from swiftlite.core.metadata import (
     client_content_type,
     is_system_metadata,
@@ -20,6 +21,7 @@ from swiftlite.core.metadata import (
 )
 from swiftlite.core.names import str_to_wsgi
 from swiftlite.core.ranges import MultipartFraming, RangeRequest
+from swiftlite.core.timestamp import Timestamp
 from swiftlite.http.errors import BadBody, ClientDisconnected, ClientTimeout
 from swiftlite.http.response import ResponseError
 from swiftlite.obj.diskfile import OpenObject
@@ -87,8 +89,16 @@ def deletion_headers(error: Exception) -> dict[str, str]:
     return headers
 
 
+def found_before(error: DiskFileNotExist) -> Timestamp | None:
+    """When what a change found instead of an object was deleted; when it was put, if it has expired; None for nothing."""
+    return error.data_timestamp if isinstance(error, DiskFileExpired) else error.timestamp
+
+
 def _not_found(error: Exception, request: Request) -> Answer:
-    return web.HTTPNotFound(headers=deletion_headers(error))
+    headers = deletion_headers(error)
+    if request.environ["REQUEST_METHOD"] == "POST" and isinstance(error, DiskFileNotExist):
+        headers |= found_headers(found_before(error))
+    return web.HTTPNotFound(headers=headers)
 
 
 def _insufficient_storage(error: Exception, request: Request) -> Answer:

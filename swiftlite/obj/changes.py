@@ -25,16 +25,18 @@ Result = TypeVar("Result")
 class Stored(NamedTuple):
     """What a writer found in its object's place.
 
-    :ivar timestamp: of the data or the tombstone; zero when nothing is known
+    :ivar timestamp: of the data or the tombstone, of what has expired that of its last POST; zero when nothing is known
     :ivar metadata: of the object, nothing when it was deleted
     :ivar exists: whether a reader would see it
     :ivar files: by which a writer knows later whether all is still the same
+    :ivar found: of the data or the tombstone, whether they have expired or not; None when nothing is known
     """
 
     timestamp: Timestamp = ZERO
     metadata: Mapping[str, str] = {}
     exists: bool = False
     files: FileSet = FileSet()
+    found: Timestamp | None = None
 
     @property
     def delete_at(self) -> int:

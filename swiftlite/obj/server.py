@@ -21,6 +21,7 @@ from swiftlite.common.web import Answer
 from swiftlite.core import fileset, preconditions
 from swiftlite.core import metadata as rules
 from swiftlite.core.constraints import check_content_type, check_metadata, check_object_put, check_path_text
+from swiftlite.core.existence import found_headers
 from swiftlite.core.names import EntityName, reserved_names_problem, wsgi_to_str
 from swiftlite.core.placement import ExpirerQueue
 from swiftlite.core.timestamp import ZERO, Timestamp
@@ -34,6 +35,7 @@ from swiftlite.obj.answers import (
     body_reply,
     deletion_headers,
     evaluate_conditions,
+    found_before,
     object_headers,
     opens_expired,
     unmet_reply,
@@ -164,7 +166,8 @@ class ObjectServer:
         report = self._list_posted(change, opened, posted)
         content_type = posted.get("Content-Type") or opened.metadata["Content-Type"]
         system = [item for item in opened.metadata.items() if rules.is_system_metadata("object", item[0])]
-        return _plain(web.HTTPAccepted(headers=[("X-Backend-Content-Type", content_type), *system, *report]))
+        told = [("X-Backend-Content-Type", content_type), *found_headers(opened.data_timestamp).items()]
+        return _plain(web.HTTPAccepted(headers=[*told, *system, *report]))
 
     def GET(self, request: Request) -> Reply:
         """Send an object, or parts of it: 200, 206, 304, 412, 416."""
@@ -221,6 +224,8 @@ class ObjectServer:
             ("X-Backend-Timestamp", max(stored.timestamp, change.timestamp).internal),
             ("X-Backend-Content-Type", stored.metadata.get("Content-Type", "")),
         ]
+        if stored.found != change.timestamp:  # else it is what this very request left, which was sent again
+            headers += found_headers(stored.found).items()
         if stored.timestamp < change.timestamp:
             self.container_updates.expiry_changed(change, stored.delete_at, 0, {})
             row = ObjectRowUpdate("DELETE", change.timestamp, change.place.policy.index)
@@ -343,9 +348,10 @@ class ObjectServer:
         """What is there before a write."""
         try:
             with disk_file.open(now) as opened:
-                return Stored(opened.data_timestamp, opened.metadata, True, opened.files)
+                timestamp = opened.data_timestamp
+                return Stored(timestamp, opened.metadata, True, opened.files, timestamp)
         except DiskFileNotExist as error:
-            return Stored(error.timestamp or ZERO, error.metadata, False, error.files)
+            return Stored(error.timestamp or ZERO, error.metadata, False, error.files, found_before(error))
 
     def _commit(
         self, change: Change, writer: DiskFileWriter, metadata: Mapping[str, str], stored: Stored | None

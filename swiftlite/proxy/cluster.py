@@ -18,6 +18,7 @@ from swiftlite.core.placement import ExpirerQueue, Target
 from swiftlite.proxy.nodes import ErrorLimits, NodeIter
 from swiftlite.proxy.options import PolicyOptions, ProxyOptions
 from swiftlite.proxy.ordering import Order, Timings, node_order
+from swiftlite.proxy.revival import Revival
 from swiftlite.ring.ring import Node, Ring
 from swiftlite.wire.node_client import node_client
 
@@ -46,6 +47,7 @@ class Cluster:
         self.client = node_client(swift.backend_tls, options.conn_timeout, options.node_timeout, log, debug=True)
         self.client.observer = metrics.BackendCounter() if options.metrics else None
         self.limits = ErrorLimits(options.error_suppression_limit, options.error_suppression_interval, log)
+        self.limits.when_silent = Revival(self.limits, self.client, options.conn_timeout, log).watch
         self.expirer_queue = ExpirerQueue(
             swift.constraints.auto_create_account_prefix + options.expiring_objects_account_name,
             options.expiring_objects_container_divisor,

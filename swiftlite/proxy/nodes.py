@@ -35,6 +35,8 @@ class ErrorLimits:
         self.interval = interval
         self._log = log
         self._clock = clock
+        self.when_silent: Callable[[Node], None] | None = None
+        """Called with a node that is left alone from now on because it did not answer."""
         self._errors: dict[tuple[str, int, str], tuple[int, float]] = {}
 
     def failed(self, node: Node, problem: object, status: int | None = None) -> None:
@@ -53,6 +55,8 @@ class ErrorLimits:
             statsd.note("error_limiter.incremented_limit")
         if count == self.limit + 1:
             self._log.error("Node error limited: %s:%s/%s", node.ip, node.port, node.device)
+            if status is None and self.when_silent is not None:
+                self.when_silent(node)
 
     def out_of_service(self, node: Node, problem: str) -> None:
         """Leave the node alone from now on: its device is full, dead or not mounted (507)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import monotonic
+from typing import NamedTuple
 
 from swiftlite.common.tracing import traced
 from swiftlite.core.quorum import Reply, Tally
@@ -25,6 +26,17 @@ class _Pending:
     node: Node
     exchange: Exchange
     deadline: float
+
+
+class Missing(NamedTuple):
+    """A node that does not have what was to be changed.
+
+    :ivar headers: of its request; they name containers that nobody has told
+    """
+
+    node: Node
+    reply: Reply
+    headers: HeaderList
 
 
 class FanOut:
@@ -49,8 +61,8 @@ class FanOut:
         self.post_quorum_timeout = post_quorum_timeout
         self.lost: list[HeaderList] = []
         """The headers of the replicas that no node took."""
-        self.missing: list[HeaderList] = []
-        """The headers of those that a node answered with 404."""
+        self.missing: list[Missing] = []
+        """The nodes that answered 404."""
         self._pending: list[_Pending] = []
 
     @traced("ask storage servers")
@@ -110,7 +122,7 @@ class FanOut:
             return
         self.nodes.worked(pending.node)
         if reply.status == 404:
-            self.missing.append(pending.headers)
+            self.missing.append(Missing(pending.node, reply, pending.headers))
         self.tally.add(reply)
 
     def _drop_silent(self, request: BackendRequest, body: bytes) -> None:

@@ -64,10 +64,10 @@ class _NoPoll:
 class ServerThread:
     """Serves ``app`` on a free port, or several, until ``stop``, ``drain`` or ``retire``; a context manager."""
 
-    def __init__(self, app, listeners=1, *, ip="127.0.0.1", **options):
+    def __init__(self, app, listeners=1, *, ip="127.0.0.1", port=0, **options):
         family = socket.AF_INET6 if ":" in ip else socket.AF_INET
         listener = [
-            socket.create_server((ip, 0), backlog=256, family=family, dualstack_ipv6=ip == "::")
+            socket.create_server((ip, port), backlog=256, family=family, dualstack_ipv6=ip == "::")
             for _ in range(listeners)
         ]
         self.addresses = [each.getsockname()[:2] for each in listener]

@@ -17,6 +17,7 @@ from itertools import combinations
 
 META = "x-object-meta-"
 POSTED = "x-object-meta-posted"
+_CONDITIONS = frozenset(("if-match", "if-none-match"))
 
 
 @dataclass(frozen=True)
@@ -355,6 +356,16 @@ class Book:
     ) -> None:
         before = self.possible(call.target)
         stale = self.older.get(call.target, frozenset((None,)))
+        if (
+            call.method in ("POST", "DELETE")
+            and not _CONDITIONS & call.headers.keys()
+            and reply
+            and reply.status == 404
+        ):
+            # One server that has it suffices, whoever missed the PUT; a replica that missed a POST may have expired.
+            unposted = self._choices(self.unposted.get(call.target, frozenset()), call, _moments(*span))
+            if not any(answer.status == 404 for answer, _ in [*choices, *unposted]):
+                raise Violation(f"{call}: {reply}: it is there: {before}")
         if call.method == "DELETE" and not call.headers and reply is not None and reply.status in (204, 404):
             # A tombstone was written, whatever replicas found that had slept.
             self.acknowledged += 1
@@ -377,6 +388,9 @@ class Book:
         failed = reply is None or reply.status >= 499
         self.unacknowledged += failed
         if failed or (call.method == "POST" and reply is not None and reply.status == 404):
+            # A replica that missed what let the object expire may have taken a POST, which then counts, for it is newer.
+            behind = self.unposted.get(call.target, frozenset()) if call.method == "POST" else ()
+            choices += self._choices(behind, call, _moments(*span))
             self.states[call.target] = before | {state for _, state in choices}
 
     def _settle(self, call: Call, states: frozenset[State], moment: float) -> None:

@@ -166,6 +166,20 @@ def test_delete_of_what_is_not_there_leaves_word(node: ObjectNode) -> None:
     assert node.files() == [f"{at(6)}.ts"]
 
 
+def test_a_change_tells_what_was_there_before(node: ObjectNode) -> None:
+    assert "x-backend-found" not in post(node, 1).headers
+    assert "x-backend-found" not in delete(node, 2).headers
+    assert delete(node, 3).headers["x-backend-found"] == at(2)
+    assert "x-backend-found" not in delete(node, 3).headers, "that is this very request's, which was sent again"
+    assert post(node, 4).headers["x-backend-found"] == at(3)
+    put(node, 5)
+    assert post(node, 6, X_Delete_At=str(NOW + 8)).headers["x-backend-found"] == at(5)
+    for gone in (post(node, 9), delete(node, 10)):
+        assert (gone.status, gone.headers["x-backend-found"]) == (404, at(5)), "the PUT of what has expired"
+    put(node, 11)
+    assert delete(node, 12).headers["x-backend-found"] == at(11)
+
+
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
 @pytest.mark.parametrize("stamp", [None, "", "soon", "-1", "99999999999", "1_2_3"])
 def test_writes_need_a_timestamp(node: ObjectNode, method: str, stamp: str | None) -> None:

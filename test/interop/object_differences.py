@@ -387,6 +387,24 @@ SUBJECTS: dict[str, tuple[Difference, ...]] = {
             "A slow container server costs each change only once, and the spool empties sooner.",
         ),
         Difference(
+            "A storage server that is back",
+            "A proxy that shuns a server which was down asks it `OPTIONS /` every second, and uses it again once it answers.",
+            "It is shunned for `error_suppression_interval`, a minute, after its last error.",
+            "Until then new objects lie on handoffs in its place, and the next node that restarts may have those.",
+        ),
+        Difference(
+            "A DELETE or POST of what some servers have never got",
+            "A 404 counts only of a server that could know. DELETE is 204 when one server had the object and a quorum has its "
+            "tombstone, unless another knows of a newer deletion. POST asks all other nodes, also those shunned for their "
+            "errors, for replicas before it is 503; it is 503, too, where only handoffs that stand in, and no quorum of "
+            "primaries, say that there is no object, and 404 where a deletion is newer than what some replica still has. Both ask "
+            "shunned primaries before they say 404 for handoffs.",
+            "A quorum of 404s wins over a 204, and over everything where no server says 202, whoever says it; POST asks as "
+            "many handoffs as primaries said 404, and a replica that missed a DELETE makes it 503.",
+            "While storage nodes restart one after the other, clients change and delete what they have put a second ago. Object "
+            "servers tell in `X-Backend-Found` when what they had was put or deleted.",
+        ),
+        Difference(
             "A replica that missed the POST that took an expiry away",
             "Does not hide the object: a newer POST of another replica counts.",
             "Its 404 counts as a tombstone of the time of its last POST.",

@@ -23,6 +23,7 @@ from swiftlite.core.constraints import (
     check_object_put,
     has_reserved_parameter,
 )
+from swiftlite.core.existence import deletion
 from swiftlite.core.expiry import requested_delete_at
 from swiftlite.core.names import EntityName
 from swiftlite.core.placement import Target, spread_updates
@@ -36,13 +37,12 @@ from swiftlite.proxy.download import SMALL, ResumingDownload
 from swiftlite.proxy.headers import HeaderList, read_headers, returned_headers, write_headers
 from swiftlite.proxy.info import Info
 from swiftlite.proxy.nodes import NodeIter
-from swiftlite.proxy.repost import ReplicatedPost
+from swiftlite.proxy.object_change import ObjectChange
 from swiftlite.proxy.row_quorum import KnownRow, RowQuorum
 from swiftlite.proxy.search import Search, Source
 from swiftlite.proxy.upload import ClientBody, ReplicatedUpload
 from swiftlite.proxy.voted_change import VotedChange, VotedCreation
 from swiftlite.wire.backend import BackendRequest
-from swiftlite.wire.fanout import FanOut
 from swiftlite.wire.messages import NEXT_PART_POWER, ROW_REPORT, ObjectOrder, ObjectRowUpdate, UpdateTargets
 
 if TYPE_CHECKING:
@@ -107,14 +107,14 @@ class ObjectController(Controller):
         delete_at = self._delete_at(timestamp, headers)
         request = BackendRequest("POST", self.partition, self.path)
         replicas = self._replicas(headers, timestamp, delete_at)
-        nodes = self.cluster.nodes(self.ring, self.partition)
+        nodes, _ = self.cluster.delete_nodes(self.ring, self.partition)  # local handoffs may have it, too
         if self._is_conditional:
             voted = self._voted(request, replicas)
             tally, nodes = voted.run(self._no_body()), voted.nodes
             reply, replies = tally.best(), tally.replies
         else:
-            post = ReplicatedPost(self.cluster, nodes, request, replicas)
-            reply, replies = post.run(), post.replies
+            change = ObjectChange(self.cluster, nodes, request, replicas)
+            reply, replies = change.post(), change.tally.replies
         if reply is None:
             raise nodes.too_few()
         if reply.status == 202:
@@ -132,13 +132,14 @@ class ObjectController(Controller):
             tally, lost, nodes = voted.run(self._no_body()), voted.lost, voted.nodes
         else:
             nodes, count = self.cluster.delete_nodes(self.ring, self.partition)
-            fanout = self._fan_out(nodes, request, self._replicas(headers, timestamp, None, count))
-            tally, lost = fanout.tally, fanout.lost
-        best = tally.best({404: 204})
+            change = ObjectChange(self.cluster, nodes, request, self._replicas(headers, timestamp, None, count))
+            tally, lost = change.delete(), change.lost
+        # A 404 comes with a tombstone, but for the expirer's requests.
+        leaves_tombstones = "HTTP_X_IF_DELETE_AT" not in self.environ
+        best = deletion(tally) if leaves_tombstones else tally.best({404: 204})
         if best is None:
             raise nodes.too_few()
-        # A 404 comes with a tombstone, but for the expirer's requests.
-        if best.status // 100 == 2 or (best.status == 404 and "HTTP_X_IF_DELETE_AT" not in self.environ):
+        if best.status // 100 == 2 or (best.status == 404 and leaves_tombstones):
             row = ObjectRowUpdate("DELETE", timestamp, self.policy.index)
             self.row_quorum.settle(tally.replies, KnownRow("DELETE", row), lost)
         return self.answer(best)
@@ -206,18 +207,6 @@ class ObjectController(Controller):
     ) -> VotedChange:
         nodes = self.cluster.write_nodes(self.ring, self.partition)
         return kind(self.cluster, nodes, request, replicas, self.ring.primaries(self.partition))
-
-    def _fan_out(self, nodes: NodeIter, request: BackendRequest, replicas: list[HeaderList]) -> FanOut:
-        options, tally = self.options, Tally(len(replicas))
-        fanout = FanOut(
-            self.cluster.client,
-            nodes,
-            tally,
-            node_timeout=options.node_timeout,
-            post_quorum_timeout=options.post_quorum_timeout,
-        )
-        fanout.run(request, replicas)
-        return fanout
 
     def _no_body(self) -> ClientBody:
         return ClientBody(self.environ, 0, 0, 1)

@@ -1,10 +1,18 @@
 """Specifies POST and DELETE of objects."""
 
+from dataclasses import replace
+
 import pytest
 
 from fakes.backends import Say
+from swiftlite.common.policies import StoragePolicy
 from swiftlite.core.affinity import WriteAffinity
+from swiftlite.core.existence import found_headers
+from swiftlite.core.timestamp import Timestamp
+from swiftlite.proxy.options import NodeCount
 from swiftlite.proxy.row_quorum import RowQuorum
+
+GOLD = StoragePolicy(0, "gold")
 
 
 @pytest.mark.parametrize(
@@ -12,7 +20,9 @@ from swiftlite.proxy.row_quorum import RowQuorum
     [
         ((204, 204, 204), 204),
         ((404, 404, 404), 404),
-        ((204, 404, 404), 404),
+        ((204, 404, 404), 204),
+        ((204, 404, 403), 204),
+        ((204, 403, 403), 403),
         ((204, 404, 409), 409),
         ((409, 409, 204), 409),
         ((204, 204, 409), 204),
@@ -28,6 +38,77 @@ def test_delete_counts_404_as_204_for_want_of_a_quorum(stage):
     stage.primaries[0].says(204)
     stage.primaries[1].says(404)
     assert stage.call("DELETE").status == 204
+
+
+OLD, NEW = found_headers(Timestamp(3)), found_headers(Timestamp(5))
+
+
+def test_the_tombstones_of_a_quorum_refute_an_older_replica(stage):
+    stage.primaries_say(Say(204, OLD), Say(404, NEW), Say(404, NEW))
+    assert stage.call("DELETE").status == 404
+    stage.all_say(404)
+    stage.primaries_say(Say(202, OLD), Say(404, NEW), Say(404, NEW))
+    assert stage.call("POST").status == 404
+    assert not stage.handoffs[0].seen, "who knows better need not be looked for"
+
+
+def test_a_404_of_the_expirer_stands_for_there_is_no_tombstone(stage):
+    stage.primaries_say(204, 404, 404)
+    assert stage.call("DELETE", headers={"X-If-Delete-At": "1400000000"}).status == 404
+
+
+@pytest.mark.parametrize(("method", "status"), [("DELETE", 404), ("POST", 404)])
+def test_what_a_quorum_of_primaries_lacks_is_not_looked_for_elsewhere(stage, method, status):
+    stage.all_say(404)
+    stage.primaries[2].says(202)
+    shun(stage, stage.primaries[2])
+    assert stage.call(method).status == status
+    assert len(stage.seen) == 3 and not stage.primaries[2].seen
+
+
+def shun(stage, *backends):
+    for backend in backends:
+        node = next(node for node in stage.cluster.object_ring(GOLD).nodes if node.device == backend.name)
+        stage.cluster.limits.out_of_service(node, "the test says so")
+
+
+@pytest.mark.parametrize(("method", "status"), [("DELETE", 204), ("POST", 202)])
+def test_a_404_of_handoffs_proves_nothing_while_primaries_are_shunned(stage, method, status):
+    stage.all_say(404)
+    stage.primaries_say(status, status, 503)
+    shun(stage, *stage.primaries)
+    assert stage.call(method).status == status
+
+
+@pytest.mark.parametrize(("method", "status"), [("DELETE", 404), ("POST", 503)])
+def test_handoffs_alone_cannot_say_that_there_is_no_object(stage, method, status):
+    stage.all_say(404)
+    stage.primaries_say(404, 503, 503)
+    assert stage.call(method).status == status
+
+
+def test_handoffs_that_know_of_its_deletion_can(stage):
+    stage.all_say(Say(404, NEW))
+    stage.primaries_say(404, 503, 503)
+    assert stage.call("POST").status == 404
+
+
+def test_post_finds_replicas_on_shunned_primaries(stage):
+    stage.all_say(404)
+    stage.handoffs[0].says(202)
+    stage.primaries_say(503, 202, 503)
+    shun(stage, stage.primaries[1], stage.primaries[2])
+    assert stage.call("POST").status == 202
+
+
+def test_post_looks_for_replicas_where_a_write_affinity_has_left_them(staged):
+    stage = staged(write_affinity=WriteAffinity("r2"), request_node_count=NodeCount(4, False))
+    ring = stage.cluster.object_ring(GOLD)
+    ring.nodes[5] = replace(ring.nodes[5], region=2)
+    stage.all_say(404)
+    stage.primaries[0].says(202)
+    stage.handoffs[2].says(202)
+    assert stage.call("POST").status == 202
 
 
 def test_delete_goes_to_handoffs_in_place_of_dead_primaries(stage):
