@@ -31,6 +31,7 @@ SWEEP = 0.5
 want of memory, wakes us when its second part is done."""
 _SETUP, _ENTER, _REGISTER = 425, 426, 427
 _REGISTER_WORKERS = 19
+_WAIT = 1 << 0
 _FSYNC, _WRITE = 3, 23
 _NEXT, _ASYNC = 1 << 3, 1 << 4
 """What follows is begun when this is over, whatever became of it; and not before we have come back from the call."""
@@ -66,20 +67,24 @@ class KernelQueue:
     """
 
     def __init__(self) -> None:
+        self._one = ctypes.c_uint64(1)
+        """What is written to wake us."""
+        self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         parameters = bytearray(struct.pack("<3I", 0, ROOM, _SET_ROOM).ljust(120, b"\0"))
-        self._fd = _call(_SETUP, ENTRIES, _address(parameters))
+        self._fd = -1
         try:
+            self._fd = _call(_SETUP, ENTRIES, _address(parameters))
             self._map(parameters)
-            self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             self._register(_REGISTER_WORKERS, struct.pack("<II", WORKERS, 0), 2)
+            self._try_to_be_woken()
         except BaseException:
-            os.close(self._fd)
+            os.close(self._wakeup)
+            if self._fd >= 0:
+                os.close(self._fd)
             raise
         self._waiting: dict[int, _HandOver] = {}
         self._under_way = 0
         self._number = 0
-        self._one = ctypes.c_uint64(1)
-        """What is written to wake us."""
         self._is_swept = False
         self._hub = hub = get_hub()
         hub.mark_as_reopened(self._wakeup)  # a socket of that number may have been collected without being closed
@@ -116,6 +121,17 @@ class KernelQueue:
     def is_full(self) -> bool:
         """Whether so many syncs are under way that a thread should do the next."""
         return self._under_way > ROOM - ENTRIES
+
+    def _try_to_be_woken(self) -> None:
+        """Hand over nothing but the call that wakes us, and wait for it."""
+        self._hand_over([], 0)
+        while self._indices[self._done_head_at] == self._indices[self._done_tail_at]:
+            _call(_ENTER, self._fd, 0, 1, _WAIT, None, 0)
+        self._indices[self._done_head_at] = self._indices[self._done_tail_at]
+        try:
+            os.eventfd_read(self._wakeup)
+        except BlockingIOError:
+            raise QueueUnsupported("this kernel's io_uring does not wake us") from None
 
     def _hand_over(self, descriptors: Sequence[int], number: int) -> None:
         tail, count = self._indices[self._tail_at], len(descriptors) + 1

@@ -117,8 +117,11 @@ def test_what_nothing_wakes_us_for_is_found_all_the_same(queue: KernelQueue, fil
     assert queue._waiting == {}
 
 
-def test_who_is_killed_by_another_that_waited_is_not_woken_again(queue: KernelQueue, files: list[int]) -> None:
+def test_who_is_killed_by_another_that_waited_is_not_woken_again(
+    queue: KernelQueue, files: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Both are done at the same look; the first ends the second, which waits for something else by then."""
+    monkeypatch.setattr("swiftlite.common.kernel_queue.SWEEP", 60)
     hub = get_hub()
     hub.remove(hub.listeners[hub.READ][queue._wakeup])
     slept: list[bool] = []
@@ -141,8 +144,9 @@ def test_who_is_killed_by_another_that_waited_is_not_woken_again(queue: KernelQu
         while queue._indices[queue._done_tail_at] - queue._indices[queue._done_head_at] < 2 * (len(files) + 1):
             sleep(0.001)
     hub.schedule_call_global(0, queue._take_answers)
-    first_thread.wait()
-    second_thread.wait()
+    with Timeout(5):
+        first_thread.wait()
+        second_thread.wait()
     assert slept == [True]
 
 
@@ -151,3 +155,9 @@ def test_nothing_is_left_to_read_once_all_is_done(queue: KernelQueue, files: lis
     sleep(0)
     assert select.select([queue._wakeup], [], [], 0)[0] == []
     assert queue._waiting == {}
+
+
+def test_a_kernel_that_does_not_wake_us_is_not_relied_on(queue: KernelQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swiftlite.common.kernel_queue._WRITE", 0)  # a call that does nothing
+    with pytest.raises(QueueUnsupported):
+        KernelQueue()
