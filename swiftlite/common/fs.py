@@ -266,8 +266,12 @@ class FileSystem:
         :param timeout: seconds to wait for another holder
         :raises LockTimeout: when that was not enough
         """
-        with self.lock_any([path], timeout):
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            _take_lock([fd], path, timeout)
             yield
+        finally:
+            os.close(fd)
 
     @contextmanager
     def lock_any(self, paths: Sequence[str], timeout: float) -> Iterator[None]:

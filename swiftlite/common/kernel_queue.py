@@ -2,6 +2,7 @@
 
 A thread that syncs gives the interpreter's lock back for every call, and takes it again from a busy event loop: that cost
 more than many a sync itself. Here all are handed over in one call that waits for nothing, and no thread of ours is needed.
+The last thing that is handed over is a write that wakes the event loop, so it wakes once for all of them.
 """
 
 from __future__ import annotations
@@ -15,20 +16,25 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from swiftlite.common.concurrency import Event, get_hub
+from swiftlite.common.concurrency import current_greenlet, get_hub
 
 ENTRIES = 256
-"""Syncs that one hand-over may hold; what was handed over makes room at once."""
+"""Calls that one hand-over may hold, the one that wakes us among them; what was handed over makes room at once."""
 ROOM = 8192
 """Syncs that may be under way: there is a place for the answer of each."""
 WORKERS = 256
 """Most waits at the same time; a device that stalls must not take them all, so who uses this bounds each device's."""
 OUT_OF_MEMORY_PAUSE = 0.001
 """Seconds until a kernel that has no memory for a hand-over is asked again."""
+SWEEP = 0.5
+"""Seconds after which we look at what is done though nothing woke us: a hand-over that the kernel took in two parts, for
+want of memory, wakes us when its second part is done."""
 _SETUP, _ENTER, _REGISTER = 425, 426, 427
-_REGISTER_EVENTFD, _REGISTER_WORKERS = 4, 19
-_FSYNC = 3
-_LINKED, _ASYNC = 1 << 2, 1 << 4
+_REGISTER_WORKERS = 19
+_WAIT = 1 << 0
+_FSYNC, _WRITE = 3, 23
+_NEXT, _ASYNC = 1 << 3, 1 << 4
+"""What follows is begun when this is over, whatever became of it; and not before we have come back from the call."""
 _SINGLE_MMAP, _NEVER_DROPS, _OWN_WORKERS = 1 << 0, 1 << 1, 1 << 9
 _SET_ROOM = 1 << 3
 _CALLS_AT = 0x10000000
@@ -44,12 +50,12 @@ class QueueUnsupported(Exception):
 
 
 class _HandOver:
-    """Syncs that were handed over together, and what the first that failed answered."""
+    """Syncs that were handed over together, who waits for them, and what the first that failed answered."""
 
-    __slots__ = ("done", "left", "result")
+    __slots__ = ("left", "result", "waiter")
 
-    def __init__(self, done: Event, left: int) -> None:
-        self.done = done
+    def __init__(self, waiter: Any, left: int) -> None:
+        self.waiter = waiter
         self.left = left
         self.result = 0
 
@@ -61,86 +67,123 @@ class KernelQueue:
     """
 
     def __init__(self) -> None:
+        self._one = ctypes.c_uint64(1)
+        """What is written to wake us."""
+        self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         parameters = bytearray(struct.pack("<3I", 0, ROOM, _SET_ROOM).ljust(120, b"\0"))
-        self._fd = _call(_SETUP, ENTRIES, _address(parameters))
+        self._fd = -1
         try:
+            self._fd = _call(_SETUP, ENTRIES, _address(parameters))
             self._map(parameters)
-            self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-            self._register(_REGISTER_EVENTFD, struct.pack("<i", self._wakeup), 1)
             self._register(_REGISTER_WORKERS, struct.pack("<II", WORKERS, 0), 2)
+            self._try_to_be_woken()
         except BaseException:
-            os.close(self._fd)
+            os.close(self._wakeup)
+            if self._fd >= 0:
+                os.close(self._fd)
             raise
         self._waiting: dict[int, _HandOver] = {}
         self._under_way = 0
         self._number = 0
-        hub = get_hub()
+        self._is_swept = False
+        self._hub = hub = get_hub()
         hub.mark_as_reopened(self._wakeup)  # a socket of that number may have been collected without being closed
         hub.add(hub.READ, self._wakeup, self._collect, self._collect, self._collect)
 
     def sync(self, descriptors: Sequence[int]) -> None:
-        """Sync open files and directories one after the other, not more than ENTRIES; other green threads run meanwhile.
+        """Sync open files and directories one after the other, fewer than ENTRIES; other green threads run meanwhile.
 
         An exception from outside, a timeout say, is raised once all is over: until then the kernel uses what it was given.
 
         :raises OSError: of the first sync that fails; those behind it may have been made
         """
-        done = Event()
+        handed_over = _HandOver(current_greenlet(), len(descriptors))
         self._number += 1
-        self._waiting[self._number] = _HandOver(done, len(descriptors))
+        self._waiting[self._number] = handed_over
         self._under_way += len(descriptors)
         self._hand_over(descriptors, self._number)
-        try:
-            result = done.wait()
-        except BaseException:
-            while not done.ready():
-                try:
-                    done.wait()
-                except BaseException:  # the first one is raised
-                    pass
-            raise
-        if result < 0:
-            raise OSError(-result, os.strerror(-result))
+        if not self._is_swept:
+            self._is_swept = True
+            self._hub.schedule_call_global(SWEEP, self._sweep)
+        interruption: BaseException | None = None
+        while handed_over.left:
+            try:
+                self._hub.switch()
+            except BaseException as error:
+                interruption = interruption or error
+        handed_over.waiter = None
+        if interruption is not None:
+            raise interruption
+        if handed_over.result < 0:
+            raise OSError(-handed_over.result, os.strerror(-handed_over.result))
 
     @property
     def is_full(self) -> bool:
         """Whether so many syncs are under way that a thread should do the next."""
         return self._under_way > ROOM - ENTRIES
 
+    def _try_to_be_woken(self) -> None:
+        """Hand over nothing but the call that wakes us, and wait for it."""
+        self._hand_over([], 0)
+        while self._indices[self._done_head_at] == self._indices[self._done_tail_at]:
+            _call(_ENTER, self._fd, 0, 1, _WAIT, None, 0)
+        self._indices[self._done_head_at] = self._indices[self._done_tail_at]
+        try:
+            os.eventfd_read(self._wakeup)
+        except BlockingIOError:
+            raise QueueUnsupported("this kernel's io_uring does not wake us") from None
+
     def _hand_over(self, descriptors: Sequence[int], number: int) -> None:
-        tail, last = self._indices[self._tail_at], len(descriptors) - 1
+        tail, count = self._indices[self._tail_at], len(descriptors) + 1
         for place, fd in enumerate(descriptors):
             # Each answers. That none but failures do (CQE_SKIP_SUCCESS) may not be asked for: to the kernel, a sync
             # whose file answers with an error has succeeded.
-            flags = _ASYNC | (_LINKED if place < last else 0)
             slot = (tail + place) & self._mask
-            _CALL.pack_into(self._calls, slot * _CALL.size, _FSYNC, flags, 0, fd, 0, 0, 0, 0, number)
-        self._indices[self._tail_at] = (tail + len(descriptors)) & 0xFFFFFFFF
+            _CALL.pack_into(self._calls, slot * _CALL.size, _FSYNC, _NEXT | _ASYNC, 0, fd, 0, 0, 0, 0, number)
+        slot, one = (tail + count - 1) & self._mask, ctypes.addressof(self._one)
+        _CALL.pack_into(self._calls, slot * _CALL.size, _WRITE, _ASYNC, 0, self._wakeup, 0, one, 8, 0, 0)
+        self._indices[self._tail_at] = (tail + count) & 0xFFFFFFFF
         handed_over = 0
-        while handed_over < len(descriptors):
-            taken = _call(_ENTER, self._fd, len(descriptors) - handed_over, 0, 0, None, 0)
+        while handed_over < count:
+            taken = _call(_ENTER, self._fd, count - handed_over, 0, 0, None, 0)
             if not taken:
                 time.sleep(OUT_OF_MEMORY_PAUSE)  # Of the whole process: the next hand-over must not come in between.
             handed_over += taken
 
     def _collect(self, *_: Any) -> None:
-        """Tell who waits what became of it; runs in the event loop."""
+        """Something is done; runs in the event loop."""
         os.eventfd_read(self._wakeup)
+        self._take_answers()
+
+    def _sweep(self) -> None:
+        """Look at what is done, from time to time while something is under way; runs in the event loop."""
+        self._is_swept = bool(self._waiting)
+        if self._is_swept:
+            self._hub.schedule_call_global(SWEEP, self._sweep)
+            self._take_answers()
+
+    def _take_answers(self) -> None:
+        """Let go on whoever waited for what is done."""
+        over = []
         head = self._indices[self._done_head_at]
         while head != self._indices[self._done_tail_at]:
             number, result, _flags = _DONE.unpack_from(
                 self._ring, self._done_at + (head & self._done_mask) * _DONE.size
             )
             head = (head + 1) & 0xFFFFFFFF
-            self._indices[self._done_head_at] = head
+            if not number:
+                continue  # that we were woken
             self._under_way -= 1
             handed_over = self._waiting[number]
             handed_over.left -= 1
-            if result < 0 and handed_over.result in (0, -errno.ECANCELED):  # which those behind a bad descriptor are
+            if result < 0 and not handed_over.result:
                 handed_over.result = result
             if not handed_over.left:
-                del self._waiting[number]
-                handed_over.done.send(handed_over.result)
+                over.append(self._waiting.pop(number))
+        self._indices[self._done_head_at] = head
+        for handed_over in over:
+            if handed_over.waiter is not None:  # else another of these has ended it
+                handed_over.waiter.switch()
 
     def _map(self, parameters: bytearray) -> None:
         """Map what is shared with the kernel; io_uring_setup(2) has the layout."""

@@ -98,15 +98,13 @@ class DiskFileManager:
         if not layout.is_device_name(device):
             raise DeviceUnavailable(device)
         root = f"{self.options.devices}/{device}"
-        present = self.fs.is_mount(root) if self.options.mount_check else self.fs.is_directory(root)
-        if not present:
+        if not (self.fs.is_mount if self.options.mount_check else self.fs.is_directory)(root):
             raise DeviceUnavailable(device)
         return root
 
     def disk_file(self, device_root: str, partition: str, name: EntityName, policy: StoragePolicy) -> DiskFile:
         """The file of an object, whether there is one or not; takes what a :class:`Place` holds."""
-        name_hash = self.hash_path.hex(name.account, name.container, name.object)
-        directory = layout.hash_directory(device_root, policy, partition, name_hash)
+        directory = layout.hash_directory(device_root, policy, partition, self.hash_path.hex(*name))
         return DiskFile(self, device_root, policy, directory, name.path)
 
     def tidy(self, hash_directory: str, names: list[str] | None = None) -> FileSet:
@@ -213,7 +211,7 @@ class DiskFile:
         is only there is found
     """
 
-    __slots__ = ("device_root", "directory", "fs", "manager", "path", "policy", "twins")
+    __slots__ = ("device_root", "directory", "fs", "is_absent", "manager", "path", "policy", "twins")
 
     def __init__(
         self, manager: DiskFileManager, device_root: str, policy: StoragePolicy, directory: str, path: str
@@ -225,6 +223,7 @@ class DiskFile:
         self.directory = directory
         self.path = path
         self.twins: tuple[growth.Twin, ...] = ()
+        self.is_absent = False
 
     def open(self, now: Timestamp, open_expired: bool = False) -> OpenObject:
         """Read what is there.
@@ -308,6 +307,7 @@ class DiskFile:
         try:
             return fileset.resolve(self.fs.list(self.directory))
         except FileNotFoundError:
+            self.is_absent = True  # So a writer makes it, before it tries in vain to use it.
             return FileSet()
         except NotADirectoryError:
             raise self.quarantine("a file stands where the object's directory should be") from None

@@ -355,6 +355,8 @@ class DiskFileWriter:
         self._unsynced = 0
 
     def _open(self) -> None:
+        if self.disk_file.is_absent:
+            self._made += self.fs.make_directories(self.disk_file.directory)
         if self.manager.anonymous_files:
             try:
                 self._fd = self._in_directory(lambda: self.fs.open_anonymous(self.disk_file.directory))

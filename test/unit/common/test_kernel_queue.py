@@ -7,6 +7,7 @@ import os
 import select
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -85,7 +86,7 @@ def test_who_is_interrupted_waits_until_the_kernel_is_done(queue: KernelQueue, f
         sleep(0.02)  # The timeout has come long before.
         looked.append(True)
         while queue._waiting:  # A busy disk takes its time.
-            queue._collect()
+            hub.schedule_call_global(0, queue._take_answers)
             sleep(0.001)
 
     thread = spawn(look)
@@ -95,8 +96,68 @@ def test_who_is_interrupted_waits_until_the_kernel_is_done(queue: KernelQueue, f
     thread.wait()
 
 
+def test_all_syncs_of_a_hand_over_wake_the_event_loop_once(queue: KernelQueue, files: list[int]) -> None:
+    hub = get_hub()
+    hub.remove(hub.listeners[hub.READ][queue._wakeup])
+    thread = spawn(queue.sync, files * 3)
+    sleep(0)
+    assert select.select([queue._wakeup], [], [], 5)[0]
+    assert os.eventfd_read(queue._wakeup) == 1
+    assert select.select([queue._wakeup], [], [], 0.02)[0] == []
+    hub.schedule_call_global(0, queue._take_answers)
+    thread.wait()
+
+
+def test_what_nothing_wakes_us_for_is_found_all_the_same(queue: KernelQueue, files: list[int]) -> None:
+    """As if the kernel had taken the call that wakes us before the others were done."""
+    hub = get_hub()
+    hub.remove(hub.listeners[hub.READ][queue._wakeup])
+    with Timeout(5):
+        queue.sync(files)
+    assert queue._waiting == {}
+
+
+def test_who_is_killed_by_another_that_waited_is_not_woken_again(
+    queue: KernelQueue, files: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are done at the same look; the first ends the second, which waits for something else by then."""
+    monkeypatch.setattr("swiftlite.common.kernel_queue.SWEEP", 60)
+    hub = get_hub()
+    hub.remove(hub.listeners[hub.READ][queue._wakeup])
+    slept: list[bool] = []
+
+    def first() -> None:
+        queue.sync(files)
+        second_thread.kill(ValueError)
+
+    def second() -> None:
+        with pytest.raises(ValueError):
+            queue.sync(files)
+        began = monotonic()
+        sleep(0.05)
+        slept.append(monotonic() - began >= 0.05)
+
+    first_thread, second_thread = spawn(first), spawn(second)
+    sleep(0)
+    for _ in range(2):
+        assert select.select([queue._wakeup], [], [], 5)[0]
+        while queue._indices[queue._done_tail_at] - queue._indices[queue._done_head_at] < 2 * (len(files) + 1):
+            sleep(0.001)
+    hub.schedule_call_global(0, queue._take_answers)
+    with Timeout(5):
+        first_thread.wait()
+        second_thread.wait()
+    assert slept == [True]
+
+
 def test_nothing_is_left_to_read_once_all_is_done(queue: KernelQueue, files: list[int]) -> None:
     queue.sync(files)
     sleep(0)
     assert select.select([queue._wakeup], [], [], 0)[0] == []
     assert queue._waiting == {}
+
+
+def test_a_kernel_that_does_not_wake_us_is_not_relied_on(queue: KernelQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swiftlite.common.kernel_queue._WRITE", 0)  # a call that does nothing
+    with pytest.raises(QueueUnsupported):
+        KernelQueue()
