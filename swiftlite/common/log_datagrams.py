@@ -47,9 +47,9 @@ class DatagramHandler(Gathering):
         self._has_complained = False
         _handlers.add(self)
 
-    def datagram(self, level: int, line: str) -> bytes:
-        """What is sent for a line."""
-        raise NotImplementedError
+    def datagrams(self, lines: list[Line]) -> list[bytes]:
+        """What is sent for lines."""
+        return [as_bytes(line) for _, line in lines]
 
     def write(self, lines: list[Line]) -> None:
         """Send lines, after those that wait."""
@@ -57,7 +57,7 @@ class DatagramHandler(Gathering):
         if self.lost and len(waiting) <= MOST_WAITING // 2:
             self._tell_of_lost()
         room = 0 if self.lost else max(0, MOST_WAITING - len(waiting))
-        waiting += [self.datagram(level, line) for level, line in lines[:room]]
+        waiting += self.datagrams(lines[:room])
         self._lose(len(lines[room:]), "too many lines wait")
         if not self._is_due:
             self._deliver(PATIENCE if hub() is None and not others_wait else 0.0)
@@ -117,11 +117,10 @@ class DatagramHandler(Gathering):
                 if self._socket is None:
                     is_new = True
                     self.connect()
-                datagram = waiting[0]
-                sent = self._send(datagram)
-                waiting.popleft()
-                if sent < len(datagram):  # of a stream, which some daemons offer instead
-                    waiting.appendleft(datagram[sent:])
+                send = self._send
+                while waiting:
+                    send(waiting[0])
+                    waiting.popleft()
             except OSError as error:
                 if error.errno in FULL:
                     return False
@@ -148,13 +147,22 @@ class DatagramHandler(Gathering):
                 if error.errno != errno.EPROTOTYPE:
                     raise
                 made = _connected(self.address, socket.SOCK_STREAM)
-            self._send = made.send
+            self._send = made.send if made.type == socket.SOCK_DGRAM else self._send_to_stream
         else:
             family, kind, _, _, where = socket.getaddrinfo(*self.address, 0, socket.SOCK_DGRAM)[0]
             made = socket.socket(family, kind)
             made.setblocking(False)
             self._send = lambda datagram: made.sendto(datagram, where)
         self._socket = made
+
+    def _send_to_stream(self, line: bytes) -> int:
+        """Send to a daemon that offers a stream instead, which may take a part of a line."""
+        assert self._socket is not None
+        sent = self._socket.send(line)
+        if sent < len(line):
+            self._waiting[0] = line[sent:]
+            raise BlockingIOError(errno.EAGAIN, "the stream is full")
+        return sent
 
     def _disconnect(self) -> None:
         if self._socket is not None:
@@ -193,17 +201,14 @@ class SyslogHandler(DatagramHandler):
         self._other = f"<{facility << 3 | PRIORITIES[logging.WARNING]}>"
         self.connect()
 
-    def datagram(self, level: int, line: str) -> bytes:
-        """Its priority, and the line."""
-        return as_bytes(f"{self._prefixes.get(level, self._other)}{line}\0")
+    def datagrams(self, lines: list[Line]) -> list[bytes]:
+        """Each line after its priority."""
+        prefixes, other = self._prefixes, self._other
+        return [as_bytes(f"{prefixes.get(level, other)}{line}\0") for level, line in lines]
 
 
 class JournalHandler(DatagramHandler):
     """To systemd's journal, by its native protocol: lines are entries."""
-
-    def datagram(self, level: int, line: str) -> bytes:
-        """The entry."""
-        return as_bytes(line)
 
 
 def as_bytes(line: str) -> bytes:
