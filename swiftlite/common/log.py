@@ -7,8 +7,9 @@ import logging
 import time
 from collections.abc import Mapping
 
+from swiftlite.common.log_gathering import Gathering, gather_lines
 from swiftlite.common.log_styles import JSONFormatter, LineFormatter, transaction_id
-from swiftlite.common.log_targets import Gathering, gather_lines, make_handler
+from swiftlite.common.log_targets import make_handler
 from swiftlite.core.transaction import debug_endings
 
 __all__ = ["Logger", "gather_lines", "get_logger", "log_line", "transaction_id", "writes_json"]
@@ -50,7 +51,9 @@ def get_logger(options: Mapping[str, str], name: str) -> logging.Logger:
     """
     logger = logging.getLogger(options.get("log_name") or name)
     if not logger.handlers:
-        logger.addHandler(make_handler(options))
+        handler = make_handler(options)
+        handler.name = logger.name
+        logger.addHandler(handler)
         logger.propagate = False
     logger.setLevel(options.get("log_level", "INFO").upper())
     if endings := debug_endings(options.get("debug_trans_id_extra", "")):

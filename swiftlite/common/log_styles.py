@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import json
 import logging
-import os
 import time
 from contextvars import ContextVar
+
+from swiftlite.common import process_id
 
 transaction_id: ContextVar[str] = ContextVar("transaction_id", default="")
 """The X-Trans-Id of the request that this green thread works for."""
@@ -80,7 +81,7 @@ class JSONFormatter(LineFormatter):
         """The line of a message; what is JSON itself becomes the object ``request``."""
         second = int(moment)
         stamp = f"{_universal_time(second)}.{int((moment - second) * 1000000):06d}Z"
-        head = f'{{"time": "{stamp}", "level": "{level}", "logger": {json.dumps(name)}, "pid": {os.getpid()}'
+        head = f'{{"time": "{stamp}", "level": "{level}", "logger": {json.dumps(name)}, "pid": {process_id.current}'
         transaction = transaction_id.get()
         if transaction:
             head += f', "transaction": {json.dumps(transaction)}'

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import json
 import logging
-import os
 import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from swiftlite.common import process_id
 from swiftlite.common.log import log_line, writes_json
 from swiftlite.common.metrics import KNOWN_METHODS
 from swiftlite.common.statsd import LabeledStatsd, Statsd, announce, make_labeled_statsd, make_statsd
@@ -96,7 +96,7 @@ def storage_line(environ: Mapping[str, Any], status: int, length: str, started: 
         f"{get('REMOTE_ADDR', '-')} - - [{_log_time(int(ended))}] "
         f'"{environ["REQUEST_METHOD"]} {path}" {status} {length} '
         f'"{get("HTTP_REFERER", "-")}" "{get("HTTP_X_TRANS_ID", "-")}" "{get("HTTP_USER_AGENT", "-")}" '
-        f'{ended - started:.4f} "-" {os.getpid()} {get("HTTP_X_BACKEND_STORAGE_POLICY_INDEX", "-")}'
+        f'{ended - started:.4f} "-" {process_id.current} {get("HTTP_X_BACKEND_STORAGE_POLICY_INDEX", "-")}'
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -81,6 +82,7 @@ def try_out(place: str = "") -> str:
 
 def start_anew() -> NoReturn:
     """Start the program in this very process; what its children, threads and green threads do ends, or is theirs."""
+    logging.shutdown()  # what no log daemon has taken yet
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, _command())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from swiftlite.common import process_id
 from swiftlite.common.concurrency import Timeout
 from swiftlite.common.config import ConfigError, option
 from swiftlite.common.log import Logger, get_logger, log_line, writes_json
@@ -93,7 +93,7 @@ class ProxyLogging:
         entry.status = status or environ.get("swift.proxy_logging_status") or entry.wire_status
         entry.policy_index = entry.policy_index or environ.get("HTTP_X_BACKEND_STORAGE_POLICY_INDEX")
         entry.end = time.time()
-        entry.pid = os.getpid()
+        entry.pid = process_id.current
         log_line(self.log, self.line(entry), self.is_json)
         if self.metrics is not None:
             self.metrics.tell(entry)

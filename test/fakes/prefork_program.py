@@ -2,7 +2,7 @@
 ``DIRECTORY/ip`` where it listens, if it is there.
 
 ``/pid`` answers the worker's pid, ``/die`` kills it, ``/hang`` stops its event loop,
-``/slow`` answers once ``DIRECTORY/gate`` exists.
+``/slow`` answers once ``DIRECTORY/gate`` exists, ``/logged`` writes a line that is held until its process ends.
 """
 
 import logging
@@ -11,12 +11,18 @@ import pathlib
 import sys
 import time
 
+from swiftlite.common import log_gathering
 from swiftlite.common.concurrency import sleep
+from swiftlite.common.log import gather_lines, get_logger, log_line
 from swiftlite.common.restart import is_trial
 from swiftlite.http import listeners, prefork
 from swiftlite.http.server import HTTPOptions
 
 PORT, WORKERS, DIRECTORY = int(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.argv[3])
+
+
+access = get_logger({"log_address": str(DIRECTORY / "log")}, "access")
+log_gathering.GATHERED_SECONDS = 3600
 
 
 def load_app():
@@ -34,6 +40,8 @@ def load_app():
             (DIRECTORY / "waiting").touch()
             while not (DIRECTORY / "gate").exists():
                 sleep(0.002)
+        if path == "/logged":
+            log_line(access, "answered")
         start_response("200 OK", [])
         return [str(os.getpid()).encode() if path == "/pid" else text]
 
@@ -41,6 +49,7 @@ def load_app():
 
 
 def setup_worker():
+    gather_lines()
     if (DIRECTORY / "no-worker").exists():
         raise RuntimeError("a worker cannot start")
     if (DIRECTORY / "other-user").exists():

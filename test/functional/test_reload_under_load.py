@@ -121,6 +121,12 @@ def signal_server(cluster: Cluster, kind: str, number: int) -> None:
     server.send_signal(number)
 
 
+def logged(cluster: Cluster) -> Counter[str]:
+    """The requests of clients that the proxies' workers have logged, by method."""
+    path = r"(?:/(?:busy|slow)/\S+|/busy(?<!PUT /v1/AUTH_test/busy)|%3Fprefix%3Db)"
+    return Counter(re.findall(rf" ([A-Z]+) /v1/AUTH_test{path} ", cluster.servers["proxy-server"].log.read_text()))
+
+
 def test_no_client_hears_of_reloads(cluster: Cluster) -> None:
     def reloads(kind: str) -> int:
         return cluster.servers[kind].log.read_text().count(": reloading\n")
@@ -152,6 +158,7 @@ def test_no_client_hears_of_reloads(cluster: Cluster) -> None:
     counts = sum((client.counts for client in clients), Counter[str]())
     assert min(counts[method] for method in ("GET", "HEAD", "PUT", "POST", "DELETE")) > 5, counts
     assert all(client.reused for client in clients)
+    wait_until(lambda: logged(cluster) == counts, "each request has its line, whichever worker ended after it")
     text = cluster.log_text()
     assert "Traceback" not in text and "cannot reload" not in text and "died with" not in text
     print(requests[1], counts)

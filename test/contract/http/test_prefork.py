@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import pathlib
+import select
 import signal
 import socket
 import subprocess
@@ -401,3 +402,17 @@ def test_a_system_without_room_for_processes_ends_no_master(monkeypatch, caplog)
         "cannot reload, going on as before",
         "cannot reload, going on as before",
     ]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_lines_that_are_held_are_written_when_their_process_ends(program, tmp_path, workers):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(str(tmp_path / "log"))
+        syslog.settimeout(20)
+        server = program(workers).start()
+        for number in (signal.SIGUSR1, signal.SIGHUP, signal.SIGTERM):
+            assert server.ask("/logged") == "hello"
+            assert select.select([syslog], [], [], 0)[0] == []
+            server.signal(number)
+            assert syslog.recv(1000).endswith(b"access: answered\0")
+        assert server.wait() == 0

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from swiftlite.common import log, log_targets
+from swiftlite.common import log, log_gathering
 
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a program that is no server's worker, whatever other tests have started."""
-    monkeypatch.setattr(log_targets, "_gathering", False)
+    monkeypatch.setattr(log_gathering, "_hub", None)
     log.transaction_id.set("")
 
 

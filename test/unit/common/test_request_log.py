@@ -27,3 +27,15 @@ def test_every_field_has_its_place() -> None:
 def test_what_is_unknown_is_a_dash() -> None:
     line = storage_line({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, 404, "0", 0.0, 0.0)
     assert line == f'- - - [01/Jan/1970:00:00:00 +0000] "GET /" 404 0 "-" "-" "-" 0.0000 "-" {os.getpid()} -'
+
+
+def test_a_forked_worker_shows_its_own_process_id() -> None:
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, storage_line({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, 200, "-", 1.0, 2.0).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(read, 1000).decode().split()[-2] == str(child) != str(os.getpid())
+    os.close(read)
+    os.close(write)
