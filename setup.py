@@ -10,10 +10,13 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).resolve().parent
 VERSION = re.search(r'__version__ = "([^"]+)"', (HERE / "swiftlite/__init__.py").read_text(encoding="utf-8")).group(1)
 
+PYTHONS = ["3 :: Only", "3.10", "3.11", "3.12", "3.13"]
+"""Those that the tests were run on; tox.ini has the same."""
+
 DEPENDENCIES = [
     "eventlet>=0.36",  # green threads: one process serves a thousand slow clients
     "greenlet>=3.0",  # what eventlet switches on; named for its wheels on new Pythons
-    "webob>=1.8.7",  # request and response objects that operators' own Paste filters expect
+    "webob>=1.8.9",  # from which on it brings Python 3.13 the module cgi; request and response objects that operators' own Paste filters expect
     "pastedeploy>=3.0",  # the conf files of OpenStack Swift are Paste pipelines
     "xattr>=1.0",  # object metadata lies in extended attributes
     "httptools>=0.6",  # HTTP heads parsed in C: most of the speed of small requests
@@ -126,6 +129,12 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
+    classifiers=[
+        "Environment :: No Input/Output (Daemon)",
+        "Operating System :: POSIX :: Linux",
+        *(f"Programming Language :: Python :: {version}" for version in PYTHONS),
+        "Topic :: System :: Distributed Computing",
+    ],
     packages=find_packages(include=["swiftlite", "swiftlite.*"]),
     package_data={"swiftlite.middleware.console": CONSOLE_FILES},
     options={"build": {"build_base": BUILD.name}},

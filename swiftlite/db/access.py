@@ -39,6 +39,7 @@ _BAD_SCHEMA = (
 )
 _WRITE_VERSION = 18
 """Place in the file's header of the byte that tells who may write: 1 or 2, whoever knows of no more may only read."""
+_NO_TEXT = "malformed database schema, with a text that is no Unicode"
 _READ_ONLY = "attempt to write a readonly database"
 _UNREADABLE = frozenset({"SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_CORRUPTFS", "SQLITE_IOERR_DATA"})
 """Which errors of the disk mean that the file itself is damaged; others come of a quota, or a disk that is full."""
@@ -251,8 +252,8 @@ class DatabaseFile:
         if not is_corrupt or not layout.is_in_place(self.path, self.kind):
             return
         if identity is None or is_at(layout.newest_file(self.path), identity):
-            self.quarantine(error)
-        raise DatabaseQuarantined(self.path, str(error)) from error
+            self.quarantine(str(error) or _NO_TEXT)
+        raise DatabaseQuarantined(self.path, str(error) or _NO_TEXT) from error
 
 
 def _check_moments(info: Mapping[str, Any]) -> None:
@@ -283,7 +284,9 @@ def is_bad_schema(error: sqlite3.Error) -> bool:
 
 
 def _is_corruption(error: sqlite3.DatabaseError | UnicodeDecodeError) -> bool:
-    # What SQLite says of a damaged schema quotes it, and is no Unicode then.
+    # What SQLite says of a damaged schema quotes it, and is no Unicode then; Python 3.10 has an error without a text instead.
+    if type(error) is sqlite3.DatabaseError and not error.args:
+        return True
     # Python 3.10 does not tell which error of the disk it was; a database that may be sound is to stay then.
     is_quoted = isinstance(error, UnicodeDecodeError)
     text = (error.object.decode("utf-8", "replace") if is_quoted else str(error)).lower()

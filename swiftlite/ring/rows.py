@@ -38,8 +38,9 @@ def with_width(rows: Rows, width: int) -> Rows:
     result = []
     for row in rows:
         ids = view(row)
-        wide = np.where(ids == unassigned(row.itemsize), unassigned(width), ids).astype(f"u{width}")
-        result.append(array(TYPE_CODES[width], wide.tobytes()))
+        copy = ids.astype(f"u{width}")
+        copy[ids == unassigned(row.itemsize)] = unassigned(width)
+        result.append(array(TYPE_CODES[width], copy.tobytes()))
     return result
 
 

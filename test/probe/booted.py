@@ -1,6 +1,7 @@
 """A machine booted by the real systemd: its own processes, mounts, network and control groups over this system's /usr.
 
 Nothing is downloaded or copied: the programs are this system's, read-only. Its own are /etc, /var, /run, /dev and the disks.
+SWIFTLITE_TEST_USR names the /usr of another system instead, as debootstrap makes one: that system's systemd is booted then.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NAMESPACES = ("--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup")
+USR = Path(os.environ.get("SWIFTLITE_TEST_USR", "/usr"))
 BIN = "/opt/swiftlite/bin"
 """Where the machine has swiftlite installed, as in a virtualenv outside of all homes."""
 MASKED = (
@@ -45,7 +47,7 @@ set -e
 mount --make-rprivate /
 mount --bind {root} {root}
 cd {root}
-mount --bind /usr usr; mount -o remount,bind,ro usr
+mount --bind {usr} usr; mount -o remount,bind,ro usr
 mount --bind {prefix} opt/python; mount -o remount,bind,ro opt/python
 mount --bind {packages} opt/packages; mount -o remount,bind,ro opt/packages
 mount --bind {checkout} opt/checkout; mount -o remount,bind,ro opt/checkout
@@ -80,6 +82,7 @@ class Booted:
         self._cgroup.mkdir()
         script = SETUP.format(
             root=root,
+            usr=USR,
             prefix=sys.base_prefix,
             packages=sysconfig.get_path("purelib"),
             checkout=CHECKOUT,
@@ -188,7 +191,7 @@ def _lay_out(root: Path) -> None:
     ):
         (root / name).mkdir(parents=True)
     for name in ("bin", "sbin", "lib", "lib32", "lib64"):
-        if Path(f"/usr/{name}").exists():
+        if (USR / name).exists():
             (root / name).symlink_to(f"usr/{name}")
     etc = root / "etc"
     (etc / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n")
@@ -229,7 +232,7 @@ def why_not() -> str:
     missing = [name for name in ("unshare", "nsenter", "setpriv", "ip", "systemctl") if shutil.which(name) is None]
     if missing:
         return f"{', '.join(missing)} not found"
-    if not Path("/usr/lib/systemd/systemd").exists():
+    if not (USR / "lib/systemd/systemd").exists():
         return "this system has no systemd"
     if Path("/bin").resolve() != Path("/usr/bin"):
         return "this system's /bin is not that of /usr"

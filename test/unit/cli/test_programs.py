@@ -80,3 +80,13 @@ def test_another_name_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.setattr(sys, "argv", ["/usr/bin/swiftlite-proxy"])
     assert programs.main() == 1
     assert "swiftlite-proxy-server" in capsys.readouterr().err
+
+
+def test_the_same_pythons_are_named_everywhere() -> None:
+    """To pip, to tox, and by what the launchers say to an older one."""
+    setup, tox = ((CHECKOUT / name).read_text() for name in ("setup.py", "tox.ini"))
+    (named,) = re.findall(r"^PYTHONS = \[(.*)\]$", setup, re.MULTILINE)
+    pythons = re.findall(r'"(3\.\d+)"', named)
+    assert f"{{{','.join('py' + python.replace('.', '') for python in pythons)}}}-{{unit,functional}}" in tox
+    assert f'python_requires=">={pythons[0]}"' in setup
+    assert f"needs Python {pythons[0]} or newer" in Path(programs.__file__).read_text()

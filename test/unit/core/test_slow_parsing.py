@@ -47,7 +47,7 @@ def calls(parser: Parser, text: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("small", "large"), zip(SMALL, LARGE), ids=[f"{name} {text[:12]!r}" for name, _, text in LARGE]
+    ("small", "large"), list(zip(SMALL, LARGE)), ids=[f"{name} {text[:12]!r}" for name, _, text in LARGE]
 )
 def test_twice_the_text_is_twice_the_work(small: tuple[str, Parser, str], large: tuple[str, Parser, str]) -> None:
     (_, parser, half), (_, _, whole) = small, large

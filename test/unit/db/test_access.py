@@ -145,3 +145,13 @@ def test_a_database_is_quarantined_where_it_cannot_be_read_not_where_the_disk_ta
     with expected:
         broker.possibly_quarantine(error)
     assert broker.exists is not is_damaged
+
+
+@pytest.mark.parametrize("kind, is_damaged", [(sqlite3.DatabaseError, True), (sqlite3.OperationalError, False)])
+def test_an_error_that_quotes_what_is_no_unicode_has_no_text_in_python_3_10(
+    broker: ContainerBroker, kind: type[sqlite3.DatabaseError], is_damaged: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(DatabaseQuarantined) if is_damaged else nullcontext():
+        broker.possibly_quarantine(kind())
+    assert broker.exists is not is_damaged
+    assert ("no Unicode" in caplog.text) is is_damaged
