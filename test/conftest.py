@@ -3,6 +3,11 @@
 import pathlib
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Machines that run tests are busy: how long an example takes says nothing of the code.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 LONGEST_FIRST = (
     *("test_guide.py", "test_guide_repairs.py", "test_guide_migration.py"),

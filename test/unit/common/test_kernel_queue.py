@@ -6,7 +6,6 @@ import errno
 import os
 import select
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
