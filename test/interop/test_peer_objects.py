@@ -60,9 +60,12 @@ def put(server: Server, path: str, timestamp: str, body: bytes = b"hello", **mor
 
 
 def lasting(answer: Answer) -> dict[str, str]:
-    """Return the headers that say something about the object; words about the request are each side's own."""
-    words = {"content-length", "content-type"} if answer.status not in (200, 206) else set()
-    return {name: value for name, value in answer.headers.items() if name not in PASSING | words}
+    """Return the headers that say something about the object; words about the request are each side's own.
+
+    What was there before a POST or DELETE only ours say (doc/extensions.md).
+    """
+    own = {"x-backend-found"} | ({"content-length", "content-type"} if answer.status not in (200, 206) else set())
+    return {name: value for name, value in answer.headers.items() if name not in PASSING | own}
 
 
 def object_files(devices: Path) -> list[Path]:
