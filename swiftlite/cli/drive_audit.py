@@ -180,10 +180,13 @@ class DriveAudit:
     def report(self, errors: dict[str, int]) -> None:
         """Tell monitoring how many errors each device has."""
         directory, user = self.options.recon_cache_path, self.options.user
+        is_there = os.path.isdir(directory)
         recon.dump(directory, CACHE, {**errors, "drive_audit_errors": sum(errors.values())}, self.logger)
         try:
             if os.geteuid() == 0:
                 shutil.chown(f"{directory}/{CACHE}", user)
+                if not is_there:  # a directory that root has made is of no use to the daemons
+                    shutil.chown(directory, user)
         except (OSError, LookupError) as error:
             self.logger.error("cannot give %s/%s to %s: %s", directory, CACHE, user, error)
 

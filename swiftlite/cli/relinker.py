@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from swiftlite.common import command_line
-from swiftlite.common.config import ConfFile, StartError, read_options
+from swiftlite.common.config import ConfFile, ConfigError, StartError, read_options
 from swiftlite.common.log import get_logger
 from swiftlite.common.policies import StoragePolicies, StoragePolicy
 from swiftlite.common.privileges import drop_privileges
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--swift-dir", help="directory of swift.conf and the rings (default: /etc/swift)")
     add("--policy", dest="policies", action="append", default=[], help="name or index of a policy (default: all)")
     add("--devices", help="directory whose entries are the devices (default: /srv/node)")
-    add("--user", help="account to become before the work starts")
+    add("--user", help="account that root becomes before the work starts (default: that of the conf file, else swift)")
     add("--device", dest="device_list", action="append", default=[], help="name of a device (default: all)")
     add("-p", "--partition", dest="partitions", action="append", default=[], type=_whole, help="default: all")
     add("--skip-mount-check", action="store_true", help="take devices that are not mount points")
@@ -111,13 +111,25 @@ def _set_up(arguments: argparse.Namespace) -> tuple[RelinkerOptions, logging.Log
     if arguments.debug:
         texts["log_level"] = "DEBUG"
     options = read_options(RelinkerOptions, texts, arguments.conf_file or "the command line", SECTION)
-    if user := arguments.user or texts.get("user"):
-        drop_privileges(user, arguments.conf_file or "the command line")
+    _become(arguments.user or options.user, arguments.conf_file)
     if arguments.skip_mount_check:
         options = replace(options, mount_check=False)
     if arguments.clobber_hardlink_collisions:
         options = replace(options, clobber_hardlink_collisions=True)
     return options, get_logger(texts, SECTION) if arguments.conf_file else _plain_logger(arguments)
+
+
+def _become(user: str, conf_file: str | None) -> None:
+    """Give up root, as daemons do: what root makes on a device, no server can write to.
+
+    :raises StartError: when there is no such account
+    """
+    try:
+        drop_privileges(user, conf_file or "")
+    except ConfigError:
+        if conf_file:
+            raise
+        raise StartError(f"there is no account {user!r} to work as: name the owner of the devices by --user") from None
 
 
 def _plain_logger(arguments: argparse.Namespace) -> logging.Logger:

@@ -66,6 +66,8 @@ def _locked(path: str, timeout: float) -> int:
     while True:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         try:
+            if os.geteuid() == 0:
+                _give_to_owner(descriptor, os.path.dirname(path))
             _wait_for(descriptor, path, timeout)
             held, there = os.fstat(descriptor), os.stat(path)
             if (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino):
@@ -74,6 +76,13 @@ def _locked(path: str, timeout: float) -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+def _give_to_owner(descriptor: int, directory: str) -> None:
+    """A lock that root has made, say for a tool that shows a database, is one that servers must be able to open."""
+    held, owner = os.fstat(descriptor), os.stat(directory)
+    if held.st_uid != owner.st_uid:
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def _wait_for(descriptor: int, path: str, timeout: float) -> None:

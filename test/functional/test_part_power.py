@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
 import random
 import subprocess
@@ -53,7 +54,7 @@ class GrowingCluster(Cluster):
     def relinker(self, *words: str) -> list[str]:
         place = self.layout.nodes[0].root
         where = ["--swift-dir", self.layout.etc, "--devices", place, "-r", self.directory / "recon"]
-        return [*RELINKER, *words, *map(str, where), "--skip-mount-check"]
+        return [*RELINKER, *words, *map(str, where), "--skip-mount-check", "--user", getpass.getuser()]
 
     def relink(self, step: str) -> int:
         return subprocess.run(self.relinker(step), capture_output=True, timeout=120).returncode

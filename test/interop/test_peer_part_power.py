@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import subprocess
 import sys
@@ -35,7 +36,7 @@ def relink(side: str, node: Node, step: str, *words: str) -> int:
     """Run one side's relinker; returns its exit status."""
     conf = node.directory / "object-server.conf"
     conf.write_text(
-        f"[object-relinker]\nswift_dir = {node.directory}\ndevices = {node.devices}\nmount_check = false\n"
+        f"[object-relinker]\nswift_dir = {node.directory}\ndevices = {node.devices}\nmount_check = false\nuser = {getpass.getuser()}\n"
         f"log_address = /dev/nonexistent\nrecon_cache_path = {node.directory}/recon\nworkers = 0\n"
     )
     (node.directory / "recon").mkdir(exist_ok=True)

@@ -194,6 +194,8 @@ class Machine(Host):
         for disk in self.root.iterdir():
             os.chown(disk, USER_ID, USER_ID)
         for path in (self.swift_dir, *self.swift_dir.iterdir()):
+            if path.suffix == ".conf":  # the default is not written, as swiftlite-node does not
+                path.write_text(path.read_text().replace(f"\nuser = {USER}\n", "\n"))
             os.chown(path, 0, USER_ID)
             path.chmod(0o750 if path.is_dir() else 0o640)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Callable
 
 import pytest
@@ -34,7 +35,15 @@ def cluster(make_probe_cluster: Callable[..., ProbeCluster], book: Book) -> Prob
 
 def relinker(host: Host, step: str) -> None:
     """Run the relinker on a host."""
-    place = ["--swift-dir", str(host.swift_dir), "--devices", str(host.root), "--skip-mount-check"]
+    place = [
+        "--swift-dir",
+        str(host.swift_dir),
+        "--devices",
+        str(host.root),
+        "--skip-mount-check",
+        "--user",
+        getpass.getuser(),
+    ]
     host.run("object-relinker", step, *place, "--recon-cache-path", str(host.layout.directory / "recon"))
 
 

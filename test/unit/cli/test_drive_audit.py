@@ -214,6 +214,18 @@ def test_a_device_with_errors_is_unmounted(bench, capfd):
     assert "Could not determine major:minor numbers for /dev/lost" in said
 
 
+def test_what_root_makes_for_monitoring_belongs_to_the_daemons(bench, monkeypatch):
+    """In a directory of root's no daemon could write its statistics."""
+    given = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr("shutil.chown", lambda path, user: given.append((str(path), user)))
+    bench.audit(user="sue")
+    recon = f"{bench.directory}/recon"
+    assert given == [(f"{recon}/drive.recon", "sue"), (recon, "sue")]
+    bench.audit(user="sue")
+    assert given[2:] == [(f"{recon}/drive.recon", "sue")]
+
+
 def test_no_device_is_touched_without_need(bench, capfd):
     assert bench.audit(error_limit=3) == 0
     assert bench.commands == [] and bench.fstab == FSTAB

@@ -121,3 +121,18 @@ def test_the_lock_is_waited_for(tmp_path) -> None:
 def test_no_directory_no_lock(tmp_path) -> None:
     with pytest.raises(FileNotFoundError), pending.directory_lock(str(tmp_path / "gone"), 1):
         pass
+
+
+def test_a_lock_that_root_makes_belongs_to_whom_the_directory_does(tmp_path, monkeypatch) -> None:
+    """A tool that root runs on a database that has no lock yet must not keep its server out."""
+    given, real = [], os.stat
+
+    def stat(path, **options):
+        found = real(path, **options)
+        return os.stat_result((*found[:4], 4711, 4712, *found[6:10])) if str(path) == str(tmp_path) else found
+
+    monkeypatch.setattr(os, "stat", stat)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", lambda _, uid, gid: given.append((uid, gid)))
+    with pending.directory_lock(str(tmp_path), 1):
+        assert given == [(4711, 4712)]

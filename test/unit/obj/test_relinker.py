@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import json
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -60,7 +62,8 @@ class Node:
 
     def run(self, *words: str) -> int:
         fixed = ["--swift-dir", self.directory, "--devices", self.devices, "-r", self.directory / "recon"]
-        return main([*words, *map(str, fixed), "--skip-mount-check", "--logfile", str(self.directory / "log")])
+        own = ["--skip-mount-check", "--user", getpass.getuser(), "--logfile", str(self.directory / "log")]
+        return main([*words, *map(str, fixed), *own])
 
     def data(self) -> set[Path]:
         return {path.relative_to(self.devices) for path in self.devices.rglob("*.data")}
@@ -241,7 +244,7 @@ def test_the_conf_file(node: Node, capfd: pytest.CaptureFixture[str]) -> None:
     node.step("prepared")
     conf = node.directory / "object-server.conf"
     conf.write_text(
-        f"[DEFAULT]\nswift_dir = {node.directory}\ndevices = {node.devices}\nmount_check = false\nlog_address =\n"
+        f"[DEFAULT]\nswift_dir = {node.directory}\ndevices = {node.devices}\nmount_check = false\nlog_address =\nuser = {getpass.getuser()}\n"
         f"[object-relinker]\nfiles_per_second = 100000\nrecon_cache_path = {node.directory}/recon\nworkers = 1\n"
     )
     assert main(["relink", str(conf)]) == 0
@@ -251,6 +254,28 @@ def test_the_conf_file(node: Node, capfd: pytest.CaptureFixture[str]) -> None:
     conf.write_text("[DEFAULT]\n")
     assert main(["relink", str(conf)]) == 1
     assert "[object-relinker]" in capfd.readouterr().err
+
+
+def test_root_becomes_whom_the_daemons_are(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what it makes on devices is root's, and no server can write there."""
+    became: list[str] = []
+    monkeypatch.setattr("swiftlite.cli.relinker.drop_privileges", lambda user, _: became.append(user))
+    conf = node.directory / "object-server.conf"
+    text = f"log_address =\nlog_name = {node.directory.name}\nswift_dir = {node.directory}\ndevices = {node.devices}\n[object-relinker]\nrecon_cache_path = {node.directory}\n"
+    for default, words in (("", []), ("user = sue\n", []), ("user = sue\n", ["--user", "tom"])):
+        conf.write_text(f"[DEFAULT]\n{default}{text}")
+        assert main(["relink", str(conf), *words]) == 2
+    place = ["--swift-dir", str(node.directory), "--devices", str(node.devices), "-r", str(node.directory)]
+    assert main(["relink", *place]) == 2
+    assert became == ["swift", "sue", "tom", "swift"]
+
+
+def test_an_account_that_is_not_there(
+    node: Node, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert main(["relink", "--swift-dir", str(node.directory), "--user", "no-such-account"]) == 1
+    assert "--user" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["dance"], [], ["relink", "-p", "-1"], ["relink", "--policy", "7"]])
