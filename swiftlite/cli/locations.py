@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from swiftlite.cli.tool import printable
 from swiftlite.core.hosts import spell_address
 from swiftlite.core.names import EntityName, quote_path
 from swiftlite.ring.ring import Node, Ring
@@ -64,13 +67,13 @@ def _marked(primaries: Sequence[str], handoffs: Sequence[str]) -> Iterator[str]:
 
 
 def _server_line(node: Node) -> str:
-    return f"Server:Port Device\t{node.ip}:{node.port} {node.device}"
+    return f"Server:Port Device\t{node.ip}:{node.port} {printable(node.device)}"
 
 
 def curl_line(node: Node, place: Place) -> str:
     """A command that asks a node for the name, as a shell takes it."""
     assert place.name is not None
-    url = f"http://{spell_address(*node.address)}/{node.device}/{place.partition}{quote_path(place.name.path)}"
+    url = f"http://{spell_address(*node.address)}/{quote_path(node.device)}/{place.partition}{quote_path(place.name.path)}"
     policy = "" if place.policy_index is None else f' -H "X-Backend-Storage-Policy-Index: {place.policy_index}"'
     return f'curl -g -I -XHEAD "{url}"{policy} --path-as-is'
 
@@ -79,4 +82,6 @@ def _ssh_line(node: Node, place: Place) -> str:
     path = f"{place.directory}/{place.partition}"
     if place.name_hash is not None:
         path += f"/{place.name_hash[-3:]}/{place.name_hash}"
-    return f'ssh {node.ip} "ls -lah ${{DEVICE:-/srv/node*}}/{node.device}/{path}"'
+    # Two shells read the device's name: that of this machine, in double quotes, and that of the node.
+    device = re.sub(r'([\\$`"])', r"\\\1", shlex.quote(node.device))
+    return f'ssh {shlex.quote(node.ip)} "ls -lah ${{DEVICE:-/srv/node*}}/{device}/{path}"'

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from swiftlite.cli import ring_devices, ring_growth, ring_view, ring_writing
+from swiftlite.cli import ring_backups, ring_devices, ring_growth, ring_view, ring_writing
 from swiftlite.cli.pipes import ends_unread
 from swiftlite.cli.ring_command import ERROR, SUCCESS, WARNING, Command, CommandError, Number, pairs, selections
 from swiftlite.cli.ring_devices import device_text
@@ -35,6 +35,7 @@ def create(command: Command) -> int:
         command.number(float, replicas, "replica count"),
         command.number(int, min_part_hours, "min_part_hours"),
     )
+    command.keep_former()
     command.save()
     command.builder.save(command.backup_path(command.builder_file))
     return SUCCESS
@@ -121,7 +122,7 @@ def add(command: Command) -> int:
     ring_devices.add_device_options(parser)
     parser.add_argument("words", nargs="*")
     options = parser.parse_intermixed_args(command.arguments)
-    described = ring_devices.criteria_of(options)
+    described = ring_devices.checked(ring_devices.criteria_of(options))
     if bool(described) == bool(options.words) or len(options.words) % 2:
         parser.error("give devices each followed by its weight, or one device by options")
     devices = [described] if described else []
@@ -281,6 +282,7 @@ COMMANDS = {
     "rebalance": Entry(ring_writing.rebalance, "[<seed>] [--seed <seed>] [--force] [--format-version {1,2}]"),
     "validate": Entry(validate),
     "write_ring": Entry(ring_writing.write_ring, "[--format-version {1,2}] [--dev-id-bytes {2,4}]"),
+    "take_back": Entry(ring_backups.take_back, "[--since <seconds>] [--dry-run]"),
     "write_builder": Entry(ring_writing.write_builder, "[<min part hours>]"),
     "search": Entry(search, _DEVICES),
     "list_parts": Entry(list_parts, _DEVICES),
@@ -324,8 +326,15 @@ def main(argv: list[str], *, is_safe: bool = False) -> int:
     except BrokenPipeError:
         raise
     except (CommandError, RingError, ValueError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(_in_words(error), file=sys.stderr)
         return ERROR
+
+
+def _in_words(error: Exception) -> str:
+    """An error in one line; of a file that cannot be replaced its name, and not that of the new one beside it."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{re.sub(r'[.][0-9a-f]{32}[.]tmp$', '', os.fspath(error.filename))}: {error.strerror}"
+    return str(error)
 
 
 def safe_main(argv: list[str]) -> int:

@@ -55,11 +55,36 @@ class Command:
         """Write the builder file."""
         self.builder.save(self.builder_file)
 
+    @property
+    def backup_folder(self) -> str:
+        """``backups/`` beside the builder file."""
+        return os.path.join(os.path.dirname(self.builder_file), "backups")
+
+    @cached_property
+    def _moment(self) -> int:
+        return self._unused_moment(int(time.time()))
+
+    def _unused_moment(self, moment: int) -> int:
+        """The first second from this one on of which there is no backup yet."""
+        names = [os.path.basename(path) for path in (self.builder_file, self.ring_file)]
+        while any(os.path.exists(os.path.join(self.backup_folder, f"{moment}.{name}")) for name in names):
+            moment += 1
+        return moment
+
     def backup_path(self, path: str) -> str:
-        """Where a dated copy of a file belongs: ``backups/`` beside the builder file, which is made."""
-        folder = os.path.join(os.path.dirname(self.builder_file), "backups")
-        os.makedirs(folder, exist_ok=True)
-        return os.path.join(folder, f"{int(time.time())}.{os.path.basename(path)}")
+        """Where a dated copy of a file belongs, all of a run at the same date; the directory is made."""
+        os.makedirs(self.backup_folder, exist_ok=True)
+        return os.path.join(self.backup_folder, f"{self._moment}.{os.path.basename(path)}")
+
+    def keep_former(self) -> None:
+        """Copy a builder that is going to be replaced, whatever it is like, to ``backups/``, and say so."""
+        if not os.path.exists(self.builder_file):
+            return
+        os.makedirs(self.backup_folder, exist_ok=True)
+        moment = self._unused_moment(int(os.stat(self.builder_file).st_mtime))
+        kept = os.path.join(self.backup_folder, f"{moment}.{os.path.basename(self.builder_file)}")
+        shutil.copy2(self.builder_file, kept)
+        print(f"Warning: {self.builder_file} was there; it is kept as {kept}", file=sys.stderr)
 
     def parser(self) -> argparse.ArgumentParser:
         """A parser of this command's arguments; it exits with 2 on bad ones."""

@@ -36,6 +36,7 @@ _HOST_NAME = re.compile(r"(?=.{1,255}\Z)(?:(?!-)[a-z\d-]{1,63}(?<!-)\.)*(?!-)[a-
 
 _NUMBERS = ("id", "region", "zone", "port", "replication_port")
 CRITERIA = ("id", "region", "zone", "ip", "port", "replication_ip", "replication_port", "device", "weight", "meta")
+HIGHEST_PORT = 65535
 CHANGEABLE = ("ip", "port", "replication_ip", "replication_port", "device", "meta")
 
 SYNTAX = """\
@@ -59,8 +60,8 @@ def parse_device(text: str) -> dict[str, Any]:
     device = _values(match)
     device["region"] = device.get("region")
     device["meta"] = device.get("meta", "")
-    device["device"] = check_device_name(device["device"])
-    return device
+    check_device_name(device["device"])
+    return checked(device)
 
 
 def parse_search(text: str) -> dict[str, Any]:
@@ -84,7 +85,9 @@ def parse_change(text: str) -> dict[str, Any]:
     changes = _values(match) if match else {}
     if not changes:
         raise ValueError(f"{text!r} is not a change such as 10.0.0.1:6200R10.1.0.1:6200/sdb1_meta")
-    return changes
+    if "device" in changes:
+        check_device_name(changes["device"])
+    return checked(changes)
 
 
 def _values(match: re.Match[str]) -> dict[str, Any]:
@@ -124,13 +127,24 @@ def normal_host(text: str) -> str:
 
 
 def check_device_name(name: str) -> str:
-    """Refuse names of devices that no directory can have or that hide a blank.
+    """Refuse names of devices that no directory can have, or that hide a blank or what moves a terminal's cursor.
 
-    :raises ValueError: when it is empty or starts or ends with a space
+    :raises ValueError: when it is empty, starts or ends with a space, or has a control character
     """
-    if not name or name != name.strip(" ") or "/" in name:
+    if not name or name != name.strip(" ") or "/" in name or not name.isprintable():
         raise ValueError(f"{name!r} is not the name of a device")
     return name
+
+
+def checked(device: dict[str, Any]) -> dict[str, Any]:
+    """What is to be written of a device.
+
+    :raises ValueError: when a port is none
+    """
+    for key in ("port", "replication_port"):
+        if not 0 <= (device.get(key) or 0) <= HIGHEST_PORT:
+            raise ValueError(f"{device[key]} is not a port: they end with {HIGHEST_PORT}")
+    return device
 
 
 def add_device_options(parser: argparse.ArgumentParser) -> None:
@@ -159,7 +173,7 @@ def criteria_of(options: argparse.Namespace) -> dict[str, Any]:
 
 def changes_of(options: argparse.Namespace) -> dict[str, Any]:
     """What the change options on a command line ask for."""
-    return {key: value for key in CHANGEABLE if (value := getattr(options, f"change_{key}")) is not None}
+    return checked({key: value for key in CHANGEABLE if (value := getattr(options, f"change_{key}")) is not None})
 
 
 def matches(device: Device, criteria: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from datetime import timedelta
 
-from swiftlite.cli import ring_view
+from swiftlite.cli import ring_backups, ring_view
 from swiftlite.cli.ring_command import SUCCESS, WARNING, Command, CommandError
 from swiftlite.cli.ring_devices import device_text
 from swiftlite.cli.ring_growth import refuse_growing
@@ -48,7 +48,6 @@ def rebalance(command: Command) -> int:
     builder.validate()
     # Before a word is said: whoever reads it may go away in the midst of it.
     _write(command, builder.ring_data(), options.format_version)
-    builder.save(command.backup_path(command.builder_file))
     command.save()
     percent = 100.0 * moved / builder.partition_count
     print(
@@ -102,10 +101,10 @@ def _ring_parser(command: Command) -> argparse.ArgumentParser:
 
 
 def _write(command: Command, ring: RingData, format_version: int) -> None:
-    """Write the ring file, and a dated copy of it."""
-    for path in (command.backup_path(command.ring_file), command.ring_file):
-        name = os.path.basename(path).removesuffix(".gz")
-        write_file(path, format.DUMPS[format_version](ring, name), mode=0o644)
+    """Write the ring file; before, dated copies of it and of the builder that it is made from."""
+    content = format.DUMPS[format_version](ring, os.path.basename(command.ring_file).removesuffix(".gz"))
+    ring_backups.keep(command, content)
+    write_file(command.ring_file, content, mode=0o644)
 
 
 def write_builder(command: Command) -> int:
@@ -123,6 +122,8 @@ def write_builder(command: Command) -> int:
     command.builder = _builder_of(format.load(command.ring_file), hours)
     command.builder.measure_dispersion()
     command.save()
+    with open(command.ring_file, "rb") as file:
+        ring_backups.keep(command, file.read())
     return SUCCESS
 
 

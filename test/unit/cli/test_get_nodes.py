@@ -2,6 +2,8 @@
 
 import gzip
 import shutil
+import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -48,6 +50,19 @@ def node(ip="10.0.0.1"):
 def test_a_command_that_asks_a_node(ip, policy_index, expected):
     place = Place("objects", 7, EntityName("a", "c", "ö ?"), "0" * 32, policy_index)
     assert curl_line(node(ip), place) == f"curl -g -I -XHEAD {expected}"
+
+
+def test_a_device_s_name_is_quoted_for_both_shells():
+    """A ring of somebody else's may have names that no builder of ours takes."""
+    odd = replace(node(), device="a b$(touch x)`y`\"'c")
+    place = Place("objects", 7, EntityName("a", "c", "o"), None)
+    assert "/a%20b%24%28touch%20x%29%60y%60%22%27c/7/a/c/o" in curl_line(odd, place)
+    remote = subprocess.run(
+        ["bash", "-c", f'ssh() {{ echo "$2"; }}; {locations._ssh_line(odd, place)}'], capture_output=True, text=True
+    )
+    seen = subprocess.run(["bash", "-c", f'ls() {{ echo "$2"; }}; {remote.stdout}'], capture_output=True, text=True)
+    assert (remote.stderr, seen.stderr) == ("", "")
+    assert seen.stdout == f"/srv/node*/{odd.device}/objects/7\n"
 
 
 def test_a_name_that_is_no_utf_8_is_encoded_byte_by_byte():

@@ -32,6 +32,7 @@ def test_a_device_to_add(text, device):
         "", "sdb", "r1z2-10.0.0.1:6200", "r1z2-10.0.0.1/sdb", "r1z2-10.0.0.1:/sdb", "rz2-10.0.0.1:6200/sdb",
         "r1-10.0.0.1:6200/sdb", "r1z2-10.0.0.999:6200/sdb", "r1z2-10.0.0.1:6200/", "r1z2-10.0.0.1:6200/ sdb",
         "r1z2-10.0.0.1:6200/a/b", "r1z2-10.0.0.1:6200R/sdb", "r1z2-host_1:6200/sdb", "r1z2-[::1:6200/sdb",
+        "r1z2-10.0.0.1:65536/sdb", "r1z2-10.0.0.1:6200R10.0.0.1:99999/sdb", "r1z2-10.0.0.1:6200/sd\nb", "r1z2-10.0.0.1:6200/\x1b[2Jsdb",
     ],
 )  # fmt: skip
 def test_a_malformed_device_is_refused(text):
@@ -119,3 +120,9 @@ def test_addresses_have_one_spelling():
     for bad in ("", "-x", "a..b", "a b", "x" * 64, "1.2.3.4:5"):
         with pytest.raises(ValueError, match="is neither"):
             normal_host(bad)
+
+
+@pytest.mark.parametrize("text", [":65536", "R:70000", "10.0.0.1:99999/sdb", "/a\nb", "/ sdb"])
+def test_a_change_that_no_server_could_be_reached_by_is_refused(text):
+    with pytest.raises(ValueError, match="is not"):
+        parse_change(text)
