@@ -16,6 +16,7 @@ from swiftlite.cli.unit_files import PROGRAMS, STORAGE_ROLES, Places, Program
 from swiftlite.common.option_tables import default_text
 
 ROOT = "root"
+SWIFT_HASH = "swift-hash"
 UNIT_DIR = "/etc/systemd/system"
 LOWEST_FREE_PORT = 1024
 """The first that a process without privileges may listen on."""
@@ -34,6 +35,7 @@ class File:
     """A file or, without a `text`, a directory of the node.
 
     :ivar path: absolute, as the node will see it
+    :ivar section: of a conf the only one that the answers decide, where all else in it is the cluster's; empty: all
     """
 
     path: str
@@ -41,6 +43,7 @@ class File:
     mode: int = 0o644
     user: str = ROOT
     group: str = ROOT
+    section: str = ""
 
 
 def places(answers: Answers) -> Places:
@@ -93,12 +96,13 @@ def _directories(answers: Answers) -> Iterator[File]:
 def _confs(answers: Answers) -> Iterator[File]:
     """Whole samples, each option explained, with the node's values in them."""
     secret = {key: value for key, value in dataclasses.asdict(answers.secret).items() if value}
-    values: dict[str, dict[str, dict[str, str]]] = {"swift": {"swift-hash": secret}}
+    values: dict[str, dict[str, dict[str, str]]] = {"swift": {SWIFT_HASH: secret}}
     values |= {program.conf: _values(answers, program.conf) for program in programs(answers)}
     for name, settings in values.items():
         text = conf_samples.render(with_settings(conf_samples.SAMPLES[f"{name}.conf-sample"], settings))
         # They hold keys.
-        yield File(f"{answers.node.swift_dir}/{name}.conf", text, 0o640, ROOT, answers.node.group)
+        section = SWIFT_HASH if name == "swift" else ""
+        yield File(f"{answers.node.swift_dir}/{name}.conf", text, 0o640, ROOT, answers.node.group, section)
 
 
 def _values(answers: Answers, conf: str) -> dict[str, dict[str, str]]:
@@ -184,10 +188,14 @@ def has_wrong_owner(file: File, found: tuple[int, int, int], wanted: tuple[int, 
     return reached & needed != needed
 
 
-def says_the_same(has: str, wanted: str) -> bool:
-    """Whether two confs have the same sections with the same options."""
+def says_the_same(has: str, wanted: str, section: str = "") -> bool:
+    """Whether two confs have the same sections with the same options.
+
+    :param section: the only one to be compared; empty: all
+    """
     try:
-        return _settings(has) == _settings(wanted)
+        found, planned = _settings(has), _settings(wanted)
+        return found.get(section) == planned.get(section) if section else found == planned
     except configparser.Error:
         return False
 

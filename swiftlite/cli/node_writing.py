@@ -60,7 +60,7 @@ class Site:
                 has = opened.read()
         except FileNotFoundError:
             return Compared(file, NEW)
-        if has == file.text or (file.path.endswith(".conf") and says_the_same(has, file.text)):
+        if has == file.text or (file.path.endswith(".conf") and says_the_same(has, file.text, file.section)):
             return Compared(file, SAME)
         return Compared(file, REPLACED if force else DIFFERS, differences(file.path, has, file.text))
 

@@ -365,6 +365,16 @@ class Session:
         :returns: whether the peer has now all that was here when the turn began
         :raises PeerFailed: when it does not, and the peer is to blame
         """
+        try:
+            return self._try()
+        except PeerFailed as error:
+            if error.status != 404:
+                raise
+        # What the peer had, or lacked, when it was asked is not so any more: another replicator has been there.
+        self.answers.clear()
+        return self._try()
+
+    def _try(self) -> bool:
         answer = self.peer.ask("sync", *self.replicator.sync_arguments(self.info))
         if answer.status == 404:
             self.counts["rsync"] += 1

@@ -24,6 +24,7 @@ from swiftlite.core.rows import ObjectReport
 from swiftlite.db import replication
 from swiftlite.db.access import DatabaseFile
 from swiftlite.db.broker import DatabaseMissing
+from swiftlite.db.replicator import Session
 
 WRITERS = 3
 TURNS = 8
@@ -232,6 +233,32 @@ def dies_after(steps: int, act: Callable[[], Any]) -> bool:
     except BaseException:
         traceback.print_exc()
         os._exit(1)
+
+
+@pytest.mark.parametrize("has_database", [True, False])
+def test_two_replicators_that_send_one_database_to_one_peer_both_succeed(
+    site: Site, has_database: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one pass by hand beside the daemon: who comes second finds the peer's database there, and the sent file gone."""
+    names = [f"o{number}" for number in range(9)]
+    site.made(0, names)
+    site.made(1, names)
+    if has_database:
+        site.made(2, ["mine"])
+    really, passes = Session._send_file, []
+
+    def late(session: Session, operation: str, timeout: float) -> None:
+        if not passes:
+            passes.append(operation)
+            passes.extend(site.replicate(1, per_diff=2))
+        really(session, operation, timeout)
+
+    monkeypatch.setattr(Session, "_send_file", late)
+    (counts,) = site.replicate(0, per_diff=2)
+    assert passes[0] == ("rsync_then_merge" if has_database else "complete_rsync")
+    assert (counts["failures"], passes[1]["failures"]) == (0, 0)
+    assert names_of(site.broker(2)) == {*names, *(["mine"] if has_database else [])}
+    assert site.litter() == []
 
 
 @pytest.mark.parametrize("has_database", [True, False])

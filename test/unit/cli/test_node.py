@@ -395,6 +395,20 @@ class TestInit:
         assert conf.read_text() == wanted
         assert "workers = 3" in (root / "etc/swift/object-server.conf.old").read_text()
 
+    def test_swift_conf_is_the_clusters_but_for_the_secret(
+        self, init: Callable[..., tuple[int, dict]], tmp_path: Path
+    ) -> None:
+        """Its policies and limits are not the answers' to say: they are not told of, nor ever replaced."""
+        root = tmp_path / "node"
+        (root / "etc/swift").mkdir(parents=True)
+        conf = root / "etc/swift/swift.conf"
+        text = "[swift-hash]\nswift_hash_path_suffix = s\nswift_hash_path_prefix = p\n[storage-policy:0]\nname = gold\n"
+        for content in (text.partition("[storage")[0], text):
+            conf.write_text(content)
+            _, told = init("--root", str(root), "--force")
+            assert not [finding for finding in told["findings"] if finding["about"] == "/etc/swift/swift.conf"]
+            assert conf.read_text() == content
+
     def test_never_changes_the_secret_of_a_node(
         self, answers: Path, init: Callable[..., tuple[int, dict]], tmp_path: Path
     ) -> None:
