@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -208,7 +209,7 @@ def store(
     :param users: ``account:user`` to ``key group…``, say ``{"test:tester": "testing .admin"}``
     :param settings: options over the usual ones: kind of server (``proxy``, ``object``…), section, option
     :param swift_conf: sections of swift.conf, say storage policies
-    :param replicas: of everything, each on a device of its own
+    :param replicas: of everything, each on a device of its own; 1 at least
     :param port: of the proxy; 0: any that is free
     :param in_process: run it in a thread of this process, where a debugger and coverage see it, instead of in a child;
         /info is one for all stores of a process
@@ -219,6 +220,7 @@ def store(
 
     place = Path(tempfile.mkdtemp(prefix="swiftlite-", dir=directories.choose(directory)))
     running: Running | None = None
+    listeners: dict[str, socket.socket] = {}
     try:
         listeners = directories.listen(port)
         plan = directories.plan(place, listeners, users, replicas, swift_conf or {})
@@ -230,6 +232,9 @@ def store(
     finally:
         if running is not None:
             running.stop()
+        else:
+            for listener in listeners.values():
+                listener.close()
         shutil.rmtree(place, ignore_errors=True)
 
 

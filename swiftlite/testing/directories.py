@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import socket
 import tempfile
@@ -17,6 +18,11 @@ from swiftlite.testing.running import LOGGER, StoreError
 
 LOOPBACK = "127.0.0.1"
 PART_POWER = 4
+HIGHEST_PORT = 65535
+
+SWIFT_CONF = ["swift-hash", "swift-constraints"]
+_NUMBERED = ("storage-policy:", "proxy-server:policy:", "object-auditor:watcher:")
+"""What sections are called of which there may be any number."""
 
 Settings = Mapping[str, Mapping[str, Mapping[str, str]]]
 
@@ -45,8 +51,10 @@ def choose(wanted: str | Path | None) -> str:
 def listen(port: int) -> dict[str, socket.socket]:
     """Sockets on loopback for each kind of server, the proxy's at `port` (0: any), whose ports nobody else can take.
 
-    :raises StoreError: when the port is taken
+    :raises StoreError: when the port is taken, or none
     """
+    if not 0 <= port <= HIGHEST_PORT:
+        raise StoreError(f"port {port} is none: they end with {HIGHEST_PORT}")
     listeners = {}
     for kind in layout.SERVER_KINDS:
         listener = socket.socket()
@@ -54,7 +62,8 @@ def listen(port: int) -> dict[str, socket.socket]:
         try:
             listener.bind((LOOPBACK, port if kind == "proxy" else 0))
         except OSError as error:
-            listener.close()
+            for bound in (listener, *listeners.values()):
+                bound.close()
             raise StoreError(f"cannot listen on port {port}: {error.strerror}") from None
         listeners[kind] = listener
     return listeners
@@ -67,7 +76,12 @@ def plan(
     replicas: int,
     swift_conf: Mapping[str, Mapping[str, str]],
 ) -> Layout:
-    """The layout of a store whose servers have these sockets."""
+    """The layout of a store whose servers have these sockets.
+
+    :raises StoreError: when there would be no replica
+    """
+    if replicas < 1:
+        raise StoreError(f"replicas is {replicas}, and must be at least 1")
     ports = {kind: listener.getsockname()[1] for kind, listener in listeners.items()}
     storage_ports = (ports["object"], ports["container"], ports["account"])
     devices = tuple(f"d{number}" for number in range(1, replicas + 1))
@@ -102,13 +116,21 @@ def check_settings(plan: Layout, settings: Settings) -> None:
 
 def _unread(conf: Path, sections: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
     """What of some sections does nothing."""
-    if sections:
-        from swiftlite.common.conf_lines import read_outline
-        from swiftlite.common.unknown_options import find_unread
+    if not sections:
+        return
+    from swiftlite.common.conf_lines import DEFAULT, read_outline
+    from swiftlite.common.option_tables import DAEMONS
+    from swiftlite.common.unknown_options import find_unread, pipeline_sections
 
-        for unread in find_unread(read_outline(str(conf)), list(sections)):
-            meant = f"; did you mean {unread.nearest}?" if unread.nearest else ""
-            yield f"[{unread.assignment.section}] {unread.assignment.name}: {unread.problem}{meant}"
+    outline = read_outline(str(conf))
+    read = [DEFAULT, *pipeline_sections(outline), *DAEMONS] if conf.name != "swift.conf" else SWIFT_CONF
+    for section in sections:
+        if section not in read and not section.startswith(_NUMBERED):
+            near = difflib.get_close_matches(section, read, 1)
+            yield f"{conf.name} has no [{section}] that anything reads" + (f"; did you mean {near[0]}?" if near else "")
+    for unread in find_unread(outline, list(sections)):
+        meant = f"; did you mean {unread.nearest}?" if unread.nearest else ""
+        yield f"[{unread.assignment.section}] {unread.assignment.name}: {unread.problem}{meant}"
 
 
 def with_settings(plan: Layout, wanted: Settings, in_process: bool) -> Layout:

@@ -65,6 +65,7 @@ def start_child(directory: Path, listeners: Mapping[str, socket.socket]) -> Chil
             stderr=log,
             pass_fds=[listener.fileno() for listener in listeners.values()],
             env=python_environment(),
+            start_new_session=True,  # what ends the test run's whole process group leaves it the time to tidy up
         )
     for listener in listeners.values():
         listener.close()

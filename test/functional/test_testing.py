@@ -153,6 +153,12 @@ def test_a_store_that_cannot_start_says_why_and_leaves_nothing(in_process, tmp_p
         ({"settings": {"proxy": {"filter:tempurl": {"methodz": "GET"}}}}, "methodz.*did you mean methods"),
         ({"settings": {"object": {"DEFAULT": {"mount_chek": "no"}}}}, "mount_chek.*did you mean mount_check"),
         ({"swift_conf": {"swift-constraints": {"max_file_sizes": "1"}}}, "did you mean max_file_size"),
+        ({"settings": {"proxy": {"filter:nope": {"x": "1"}}}}, "proxy-server.conf has no .filter:nope."),
+        ({"settings": {"proxy": {"filter:tempurls": {}}}}, "did you mean filter:tempurl"),
+        ({"settings": {"object": {"object-replicater": {"x": "1"}}}}, "did you mean object-replicator"),
+        ({"swift_conf": {"swift-constraint": {"max_file_size": "1"}}}, "did you mean swift-constraints"),
+        ({"replicas": 0}, "replicas is 0"),
+        ({"port": 99999}, "port 99999"),
         ({"directory": "/nonexistent"}, "no directory /nonexistent"),
     ],
 )
@@ -188,17 +194,23 @@ def test_a_failing_test_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_killed_test_run_leaves_nothing(tmp_path):
+@pytest.mark.parametrize(
+    "whom", ["os.kill(os.getpid(), signal.SIGKILL)", "os.killpg(0, signal.SIGKILL)", "os.killpg(0, signal.SIGHUP)"]
+)
+def test_a_killed_test_run_leaves_nothing(whom, tmp_path):
+    """Itself, or all of its process group, as by a terminal that closes."""
     program = textwrap.dedent(f"""
         import os, signal
         from swiftlite import testing
         with testing.store(directory={str(tmp_path)!r}) as store:
             assert store.request("PUT", "c").status == 201
             print(store.port, flush=True)
-            os.kill(os.getpid(), signal.SIGKILL)
+            {whom}
+            signal.pause()
     """)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=python_environment())
-    assert done.returncode == -signal.SIGKILL and done.stdout.strip().isdigit(), done.stderr
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, env=python_environment(), start_new_session=True)
+    assert done.returncode in (-signal.SIGKILL, -signal.SIGHUP) and done.stdout.strip().isdigit(), done.stderr
     poll(lambda: list(tmp_path.iterdir()) == [])
     poll(lambda: not processes_naming(str(tmp_path)))
 
