@@ -296,6 +296,10 @@ def _stop(options: argparse.Namespace, _: list[str]) -> int:
         if not select.select([handle], [], [], STOP_TIMEOUT)[0]:
             signal.pidfd_send_signal(handle, signal.SIGKILL)
             select.select([handle], [], [])
+    except PermissionError:
+        raise StartError(
+            f"the store in {options.dir}, process {pid}, is another user's: stop it as that user"
+        ) from None
     finally:
         os.close(handle)
     print(f"Stopped the store in {options.dir}")

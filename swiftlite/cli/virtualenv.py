@@ -33,8 +33,11 @@ def ensure(directory: Path, checkout: Path, extras: Sequence[str] = ()) -> Path:
     python = directory / "bin" / "python"
     mark = directory / "installed"
     wanted = _fingerprint(checkout, extras)
-    if _is_current(python, mark, wanted):
-        return python
+    try:
+        if _is_current(python, mark, wanted):
+            return python
+    except PermissionError as error:  # it is another user's, or the Python that it was made with is
+        raise _closed(directory, error) from error
     lock = os.open(checkout, os.O_RDONLY | os.O_DIRECTORY)  # a lock file inside would not survive venv --clear
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -102,4 +105,12 @@ def enter(directory: Path, checkout: Path, arguments: Sequence[str], extras: Seq
     """
     if not inside(directory):
         python = ensure(directory, checkout, extras)
-        os.execv(python, [str(python), os.path.abspath(sys.argv[0]), *arguments])
+        try:
+            os.execv(python, [str(python), os.path.abspath(sys.argv[0]), *arguments])
+        except PermissionError as error:
+            raise _closed(directory, error) from error
+
+
+def _closed(directory: Path, error: PermissionError) -> VirtualenvError:
+    remedy = "run it as who made it, or remove it and make it with a Python that every user may run"
+    return VirtualenvError(f"the virtualenv {directory} cannot be used by you: {error.strerror}: {remedy}")

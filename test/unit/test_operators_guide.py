@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from probe import guide
+from swiftlite.cli import init, init_names, unit_files
 
 TEST = Path(__file__).resolve().parents[1]
 RUNNERS = [*TEST.glob("probe/test_guide*.py"), *TEST.glob("interop/test_peer_guide.py"), TEST / "probe" / "operator.py"]
@@ -56,6 +57,36 @@ def test_a_release_is_installed_as_the_readme_says() -> None:
         (line,) = re.findall(command, readme)
         assert line in TEXT
     assert re.findall(r"ln -sf?n? \S+ /opt/swiftlite &&", TEXT) == [], "-T: never into a directory of that name"
+
+
+TRANSLATED = re.findall(
+    r"^\| `systemctl (?P<verb>\S+) (?P<units>.*?)` \| `swiftlite-init (?P<words>[^`]+)`.*\|$", TEXT, re.MULTILINE
+)
+
+
+def programs_of(unit: str) -> set[str]:
+    """The daemons that a unit, target or pattern means, without ``swiftlite-``."""
+    unit = unit.strip("'").removesuffix(".service")
+    name = unit.removeprefix("swiftlite").removeprefix("-").removesuffix(".target")
+    roles = {"": None, "*": None, "storage": unit_files.STORAGE_ROLES}.get(name, (name,))
+    if "target" not in unit and "*" not in unit:
+        return {name}
+    return {program.name for program in unit_files.PROGRAMS if roles is None or program.role in roles}
+
+
+@pytest.mark.parametrize(("verb", "units", "words"), TRANSLATED)
+def test_what_swiftlite_init_does_is_what_systemctl_does(verb: str, units: str, words: str) -> None:
+    *names, command = words.split()
+    assert command == {"is-active": "status", "--failed": "status"}.get(verb, verb)
+    assert command in init.COMMANDS
+    meant = {wanted.program for wanted in init_names.resolve(names)}
+    assert meant == set().union(*map(programs_of, units.split()))
+
+
+def test_every_verb_that_the_guide_uses_is_translated() -> None:
+    used = {verb for block in BLOCKS.values() for verb in re.findall(r"systemctl (\S+) [^|;&\n]*swiftlite", block.text)}
+    assert used and used <= {verb for verb, _, _ in TRANSLATED}
+    assert f"`tail {init.LOG_DIR}/object-server.log`" in TEXT
 
 
 def test_commands_without_a_name_are_refused() -> None:
