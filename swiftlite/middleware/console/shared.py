@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import weakref
 import zlib
 
 HEAD = struct.Struct("=dQI")
@@ -16,6 +17,7 @@ class SharedBytes:
 
     def __init__(self) -> None:
         self._file = os.memfd_create("swiftlite-console", os.MFD_CLOEXEC)
+        weakref.finalize(self, os.close, self._file)  # with a server that goes while its process stays, as in a test
 
     def take_turn(self) -> bool:
         """Whether it is this process's turn to write, until it says that it is over, or dies."""
