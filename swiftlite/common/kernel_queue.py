@@ -12,6 +12,7 @@ import errno
 import mmap
 import os
 import struct
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -183,7 +184,17 @@ class KernelQueue:
         self._indices[self._done_head_at] = head
         for handed_over in over:
             if handed_over.waiter is not None:  # else another of these has ended it
-                handed_over.waiter.switch()
+                self._let_go_on(handed_over.waiter)
+
+    def _let_go_on(self, waiter: Any) -> None:
+        """Switch to who waited. If that green thread ends with an exception meanwhile, it is not for us, and not for the
+        hub to think that it was ours: it would never look at the eventfd again."""
+        try:
+            waiter.switch()
+        except self._hub.SYSTEM_EXCEPTIONS:
+            raise
+        except BaseException:
+            self._hub.squelch_generic_exception(sys.exc_info())
 
     def _map(self, parameters: bytearray) -> None:
         """Map what is shared with the kernel; io_uring_setup(2) has the layout."""

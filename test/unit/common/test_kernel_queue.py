@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
@@ -148,6 +149,32 @@ def test_who_is_killed_by_another_that_waited_is_not_woken_again(
         first_thread.wait()
         second_thread.wait()
     assert slept == [True]
+
+
+@pytest.mark.parametrize("failure", [ValueError, Timeout])
+def test_who_fails_after_its_sync_keeps_none_from_going_on(
+    queue: KernelQueue,
+    files: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    failure: type[BaseException],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Not who was done at the same look, and not those that come later."""
+    monkeypatch.setattr("swiftlite.common.kernel_queue.SWEEP", 60)
+
+    def fail() -> None:
+        queue.sync(files)
+        raise failure()
+
+    spawn(fail)
+    other = spawn(queue.sync, files)
+    sleep(0)
+    while queue._indices[queue._done_tail_at] - queue._indices[queue._done_head_at] < 2 * (len(files) + 1):
+        time.sleep(0.001)  # The hub does not look before both are done.
+    with Timeout(5):
+        other.wait()
+        queue.sync(files)
+    assert failure.__name__ in capfd.readouterr().err
 
 
 def test_nothing_is_left_to_read_once_all_is_done(queue: KernelQueue, files: list[int]) -> None:
