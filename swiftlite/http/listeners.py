@@ -17,6 +17,8 @@ LISTENERS = "SWIFTLITE_LISTENERS"
 """Environment variable through which a reload hands on the sockets: ``pid:fd,fd,…;old worker pid,…``."""
 FIRST_GIVEN = 3
 """The first descriptor that systemd gives."""
+BY_SYSTEMD = ", held by systemd"
+"""At the end of a place: others may not listen there beside us, and it does not end with us."""
 FREE = "choose a free port and an address of this machine"
 SAME = "let ListenStream of its .socket unit name the same address and port"
 RESTART = "take the address of before back, or restart the server: while it listens there, the new one cannot be had"
@@ -48,7 +50,8 @@ class Listeners:
     @property
     def place(self) -> str:
         """Where they listen, for a trial and for people."""
-        return _spell(self.kept[0].getsockname())
+        first = self.kept[0]
+        return _spell(first.getsockname()) + ("" if _shares(first) else BY_SYSTEMD)
 
     def share(self, slot: int, count: int) -> Listeners:
         """One worker's: of each address as many as of any other worker, or one more."""
@@ -112,7 +115,10 @@ def _given_by_systemd() -> list[socket.socket]:
     owner, count = os.environ.pop("LISTEN_PID", ""), os.environ.pop("LISTEN_FDS", "")
     if owner != str(os.getpid()) or not count.isdecimal():
         return []
-    return [socket.socket(fileno=number) for number in range(FIRST_GIVEN, FIRST_GIVEN + int(count))]
+    given = [socket.socket(fileno=number) for number in range(FIRST_GIVEN, FIRST_GIVEN + int(count))]
+    for listener in given:
+        listener.set_inheritable(False)
+    return given
 
 
 def listen(ip: str, port: int, count: int, backlog: int, found: Inheritance) -> Listeners:
@@ -135,8 +141,8 @@ def listen(ip: str, port: int, count: int, backlog: int, found: Inheritance) -> 
         for listener, place in zip(found.sockets, places):
             if covers(address, place):
                 kept[place] = (listener.family, listener.getsockname())
-            if found.is_from_systemd and place != address[:2]:  # systemd would go on to listen, and nobody to accept
-                raise ListenError(f"systemd listens on {_spell(place)} for it, not on {_spell(address)}", SAME)
+            if found.is_from_systemd:
+                _check_same(place, address)
         made = Listeners([], [one for one, place in zip(found.sockets, places) if place not in kept])
         for place, (of_family, whole) in kept.items():
             old = [one for one, its_place in zip(found.sockets, places) if its_place == place]
@@ -152,7 +158,10 @@ def check_address(ip: str, port: int) -> None:
     """In a trial, raise ListenError where an address cannot be listened on beside that of the server that makes the trial."""
     with _told_as_listen_error(ip, port):
         family, address = _resolve(ip, port)
-        old = _parse(place_of_parent())
+        parent = place_of_parent()
+        old = _parse(parent.removesuffix(BY_SYSTEMD))
+        if old is not None and parent.endswith(BY_SYSTEMD):
+            _check_same(old, address)
         if old == address[:2]:
             return
         if old is None or not overlap(old, address[:2]):
@@ -163,6 +172,12 @@ def check_address(ip: str, port: int) -> None:
         ):  # as where it has given its rights away since it bound the old one
             _bound(family, address).close()
         _check_others(old, address[:2])
+
+
+def _check_same(given: tuple[str, int], address: tuple[Any, ...]) -> None:
+    """Raise ListenError for another address than systemd's: it would go on to listen there, and nobody to accept."""
+    if given != address[:2]:
+        raise ListenError(f"systemd listens on {_spell(given)} for it, not on {_spell(address)}", SAME)
 
 
 def _check_others(old: tuple[str, int], new: tuple[str, int]) -> None:

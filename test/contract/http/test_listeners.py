@@ -8,7 +8,17 @@ import pytest
 from fakes.ports import free_port
 from swiftlite.common.restart import TRIAL
 from swiftlite.http import listeners
-from swiftlite.http.listeners import FREE, RESTART, Inheritance, ListenError, check_address, covers, listen, overlap
+from swiftlite.http.listeners import (
+    FREE,
+    RESTART,
+    Inheritance,
+    ListenError,
+    Listeners,
+    check_address,
+    covers,
+    listen,
+    overlap,
+)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +83,15 @@ class TestTrials:
             check_address("127.0.0.1", number)
         assert caught.value.remedy == RESTART
 
+    def test_one_that_is_not_systemds(self, monkeypatch):
+        with listener("127.0.0.1", free_port(), shares=False) as given:
+            number = given.getsockname()[1]
+            monkeypatch.setenv(TRIAL, Listeners([given]).place)
+            check_address("127.0.0.1", number)
+            for address in (("127.0.0.1", free_port()), ("127.0.0.3", number), ("0.0.0.0", number)):
+                with pytest.raises(ListenError, match=f"systemd listens on 127.0.0.1 port {number} for it, not on"):
+                    check_address(*address)
+
 
 def places(sockets):
     return [one.getsockname()[0] for one in sockets]
@@ -108,6 +127,16 @@ class TestListen:
         for one in found.sockets:
             one.detach()
         first.close()
+
+    def test_what_systemd_gives_goes_to_no_child(self, monkeypatch):
+        with listener("127.0.0.1", free_port()) as given:
+            given.set_inheritable(True)
+            monkeypatch.setattr(listeners, "FIRST_GIVEN", given.fileno())
+            monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+            monkeypatch.setenv("LISTEN_FDS", "1")
+            found = listeners.inherited()
+            assert found.is_from_systemd and not given.get_inheritable()
+            found.sockets[0].detach()
 
     def test_what_systemd_gives_is_shared_and_has_to_be_the_address_of_the_conf(self):
         number = free_port()

@@ -330,6 +330,11 @@ def test_nothing_is_refused_between_stop_and_start(program):
             server.set_conf("reloaded")
             server.reload()
             wait_until(lambda: clients.answers[-1] == "reloaded", "the new version")
+            server.set_ip("127.0.0.3")
+            server.signal(signal.SIGHUP)
+            refusal = f"systemd listens on 127.0.0.1 port {server.port} for it"
+            assert any(refusal in line for line in server.process.stderr), "at the next start it would be refused, too"
+            server.set_ip("127.0.0.1")
             server.signal(signal.SIGTERM)
             assert server.wait() == 0
             server.process.stderr.close()
