@@ -14,6 +14,9 @@ from swiftlite.ring.ring import Node
 from swiftlite.wire.backend import BackendRequest, HeaderList, to_reply
 from swiftlite.wire.fanout import FanOut, Missing
 
+PATIENCE = 2.0
+"""Seconds that a shunned node may take: who works again is quick, and whoever hangs would hold up each such request."""
+
 
 class ObjectChange:
     """Sends a change to the primaries, or those that stand in for them, and makes sure that a 404 is none of ignorance.
@@ -87,12 +90,12 @@ class ObjectChange:
         """Ask one node after the other, in place of those that do not have the object."""
         missing = self._fanout.missing
         headers = cycle([found.headers for found in missing])
+        client, method, timeout = self.cluster.client, self.request.method, self.cluster.options.node_timeout
         while missing and not is_enough() and (node := next_node()) is not None:
+            patience = min(timeout, PATIENCE) if self.nodes.limits.is_limited(node) else timeout
             try:
-                response = self.cluster.client.request(
-                    node.address, self.request.method, self.request.on(node), next(headers)
-                )
-                reply = to_reply(response)
+                path = self.request.on(node)
+                reply = to_reply(client.request(node.address, method, path, next(headers), node_timeout=patience))
             except BackendError as error:
                 self.nodes.failed(node, f"{self.request}: {error}")
                 continue

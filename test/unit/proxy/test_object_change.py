@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from fakes.backends import Say
+from swiftlite.common.concurrency import Timeout
 from swiftlite.common.policies import StoragePolicy
 from swiftlite.core.affinity import WriteAffinity
 from swiftlite.core.existence import found_headers
 from swiftlite.core.timestamp import Timestamp
+from swiftlite.proxy import object_change
 from swiftlite.proxy.options import NodeCount
 from swiftlite.proxy.row_quorum import RowQuorum
 
@@ -78,6 +80,18 @@ def test_a_404_of_handoffs_proves_nothing_while_primaries_are_shunned(stage, met
     stage.primaries_say(status, status, 503)
     shun(stage, *stage.primaries)
     assert stage.call(method).status == status
+
+
+@pytest.mark.parametrize(("method", "status"), [("DELETE", 404), ("POST", 503)])
+def test_shunned_primaries_that_hang_are_not_waited_for_long(staged, monkeypatch, method, status):
+    monkeypatch.setattr(object_change, "PATIENCE", 0.05)
+    stage = staged(node_timeout=60)
+    stage.all_say(404)
+    stage.primaries_say(404, Say(hang=True), Say(hang=True))
+    shun(stage, *stage.primaries[1:])
+    with Timeout(10):
+        assert stage.call(method).status == status
+    assert [len(backend.seen) for backend in stage.primaries] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(("method", "status"), [("DELETE", 404), ("POST", 503)])
