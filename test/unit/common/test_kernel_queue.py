@@ -121,24 +121,23 @@ def test_what_nothing_wakes_us_for_is_found_all_the_same(queue: KernelQueue, fil
 def test_who_is_killed_by_another_that_waited_is_not_woken_again(
     queue: KernelQueue, files: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both are done at the same look; the first ends the second, which waits for something else by then."""
+    """Both are done at the same look; who goes on first ends the other, which waits for something else by then."""
     monkeypatch.setattr("swiftlite.common.kernel_queue.SWEEP", 60)
     hub = get_hub()
     hub.remove(hub.listeners[hub.READ][queue._wakeup])
     slept: list[bool] = []
 
-    def first() -> None:
-        queue.sync(files)
-        second_thread.kill(ValueError)
-
-    def second() -> None:
-        with pytest.raises(ValueError):
+    def one(number: int) -> None:
+        try:
             queue.sync(files)
-        began = monotonic()
-        sleep(0.05)
-        slept.append(monotonic() - began >= 0.05)
+        except ValueError:
+            began = monotonic()
+            sleep(0.05)
+            slept.append(monotonic() - began >= 0.05)
+        else:
+            threads[1 - number].kill(ValueError)
 
-    first_thread, second_thread = spawn(first), spawn(second)
+    threads = [spawn(one, number) for number in range(2)]
     sleep(0)
     for _ in range(2):
         assert select.select([queue._wakeup], [], [], 5)[0]
@@ -146,8 +145,8 @@ def test_who_is_killed_by_another_that_waited_is_not_woken_again(
             sleep(0.001)
     hub.schedule_call_global(0, queue._take_answers)
     with Timeout(5):
-        first_thread.wait()
-        second_thread.wait()
+        for thread in threads:
+            thread.wait()
     assert slept == [True]
 
 
