@@ -115,10 +115,13 @@ def _reap(running: dict[int, _Child]) -> Counter[str]:
 
 def _wait(running: dict[int, _Child]) -> tuple[int, int]:
     """Wait for one child; return its process id and how it ended. The watchdog is attended to meanwhile."""
+    pipes = select.poll()
+    for child in running.values():
+        pipes.register(child.pipe, select.POLLIN)
     while True:
         watchdog.beat()
         # A pipe becomes readable when its child has counted, or has died.
-        if select.select([child.pipe for child in running.values()], (), (), watchdog.period)[0]:
+        if pipes.poll(watchdog.period * 1000):
             time.sleep(0.001)
         while (found := _reap_any()) is not None:
             if found[0] in running:  # others are what a process that ended has left us

@@ -14,6 +14,7 @@ import os
 import struct
 import sys
 import time
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -83,6 +84,8 @@ class KernelQueue:
             if self._fd >= 0:
                 os.close(self._fd)
             raise
+        # With a server that goes while its process stays, as in a test.
+        weakref.finalize(self, _close, self._wakeup, self._fd).atexit = False
         self._waiting: dict[int, _HandOver] = {}
         self._under_way = 0
         self._number = 0
@@ -231,3 +234,8 @@ def _call(number: int, *arguments: Any) -> int:
             raise QueueUnsupported(os.strerror(code))
         raise OSError(code, os.strerror(code))
     return result
+
+
+def _close(*descriptors: int) -> None:
+    for fd in descriptors:
+        os.close(fd)

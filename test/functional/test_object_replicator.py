@@ -487,9 +487,8 @@ def test_workers_go_on_for_ever(site: ObjectSite, method: str) -> None:
         for name in NAMES[:2]:
             site.put((0,), name, 1)
             wait_until(lambda name=name: site.state(1, name) and site.state(2, name), f"{name} is replicated")
-            workers = find_workers()
-            assert len(workers) == 2
-            for worker in workers:
+            wait_until(lambda: len(find_workers()) == 2, "there are two workers")
+            for worker in find_workers():
                 os.kill(worker, signal.SIGKILL)
     finally:
         wait_until(lambda: len(find_workers()) == 2, "workers have successors")

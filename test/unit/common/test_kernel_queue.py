@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import select
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -187,3 +190,23 @@ def test_a_kernel_that_does_not_wake_us_is_not_relied_on(queue: KernelQueue, mon
     monkeypatch.setattr("swiftlite.common.kernel_queue._WRITE", 0)  # a call that does nothing
     with pytest.raises(QueueUnsupported):
         KernelQueue()
+
+
+@pytest.mark.usefixtures("queue")
+def test_nothing_stays_open_of_one_that_is_used_no_more() -> None:
+    """Each in an event loop of its own, as those of servers in threads of a test are."""
+
+    def use() -> None:
+        with open("/dev/null") as file, suppress(OSError):
+            KernelQueue().sync([file.fileno()])
+
+    def opened() -> int:
+        gc.collect()
+        return len(os.listdir("/proc/self/fd"))
+
+    before = opened()
+    for _ in range(3):
+        thread = threading.Thread(target=use)
+        thread.start()
+        thread.join()
+    assert opened() == before
