@@ -40,6 +40,7 @@ from swiftlite.ring.builder import RingBuilder
 DAY = 86400.0
 BESIDE_OTHERS = ("--time-wait", "1000000")
 """Other tests leave their connections on this machine, too."""
+RINGS = ("account", "container", "object")
 Findings = list[dict[str, str]]
 
 
@@ -152,7 +153,7 @@ def test_a_healthy_cluster_is_left_in_peace(ward: Ward) -> None:
     done = subprocess.run([*command, "--quiet"], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout) == (0, "9 servers and 3 rings: healthy\n")
+    assert (done.returncode, done.stdout) == (0, "10 servers and 3 rings: healthy\n")
 
 
 def test_who_cannot_look_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -194,7 +195,9 @@ def test_another_swift_conf_on_one_node(ward: Ward, capsys: pytest.CaptureFixtur
         code, found = ward.examine(capsys)
         assert (code, codes(found)) == (2, {"swift-conf-differs"})
         fix = only(found, "swift-conf-differs")["fix"]
-        assert fix.startswith(f"rsync -t {ward.etc}/swift.conf {path} && systemctl restart")
+        # These servers run as root.
+        rsync = "rsync -a --chown=root:root --chmod=F640"
+        assert fix.startswith(f"{rsync} {ward.etc}/swift.conf {path} && systemctl restart")
         ward.repair({"fix": fix.partition(" && ")[0]})  # there is no systemd here
         assert ward.examine(capsys) == (0, [])
 
@@ -249,8 +252,9 @@ class ReconOfAnotherTime(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Tell the time, and nothing else."""
-        body = json.dumps(time.time() + 30).encode() if self.path == "/recon/time" else b""
+        """Tell the time, and that it can."""
+        told = {"/info": {"recon": {}}, "/recon/time": time.time() + 30}
+        body = json.dumps(told[self.path]).encode() if self.path in told else b""
         self.send_response(200 if body else 404)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -327,7 +331,8 @@ def test_a_device_is_dead(ward: Ward, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_no_space_is_left(ward: Ward, capsys: pytest.CaptureFixture[str]) -> None:
     path = ward.conf("object", 1)
-    with ward.changed(path), ward.changed(ward.etc / "object.builder", ward.etc / "object.ring.gz"):
+    rings = [ward.etc / f"{ring}.{kind}" for ring in RINGS for kind in ("builder", "ring.gz")]
+    with ward.changed(path, *rings, *(ward.third_etc / f"{ring}.ring.gz" for ring in RINGS)):
         ward.change(path, "app:object-server", {"fallocate_reserve": str(1 << 60)})
         code, found = ward.examine(capsys)
         full = [finding for finding in found if finding["code"] == "device-full"]
@@ -336,12 +341,12 @@ def test_no_space_is_left(ward: Ward, capsys: pytest.CaptureFixture[str]) -> Non
             f"127.0.0.1:{ward.device(1, name)}" for name in ("d1", "d2")
         ]
         ward.repair(full[0])
-        weights = {
-            device["device"]: device["weight"]
-            for device in RingBuilder.load(ward.etc / "object.builder").present
-            if device["ip"] == "127.0.0.1"
-        }
-        assert weights == {"d1": 90.0, "d2": 100.0}
+        for ring in RINGS:
+            present = RingBuilder.load(ward.etc / f"{ring}.builder").present
+            weights = {one["device"]: one["weight"] for one in present if one["ip"] == "127.0.0.1"}
+            assert weights == {"d1": 90.0, "d2": 100.0}
+            pushed = (ward.third_etc / f"{ring}.ring.gz").read_bytes()
+            assert pushed == (ward.etc / f"{ring}.ring.gz").read_bytes()
 
 
 def test_devices_fill(ward: Ward, capsys: pytest.CaptureFixture[str]) -> None:
