@@ -33,6 +33,7 @@ from swiftlite.cli.layout import set_options
 from swiftlite.common import recon
 from swiftlite.common.fs import FileSystem
 from swiftlite.common.log import get_logger
+from swiftlite.common.permissions import Account
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.obj.async_pending import AsyncPending, RowUpdate
 from swiftlite.ring.builder import RingBuilder
@@ -162,6 +163,18 @@ def test_who_cannot_look_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit) as ended:
         doctor.main(["--no-such-option"])
     assert ended.value.code == doctor.UNKNOWN
+
+
+def test_who_may_not_read_the_files_is_told_so_once(
+    ward: Ward, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """He would take what he cannot see for a fault, and be told to take files away from the daemons' group."""
+    (ward.etc / "swift.conf").chmod(0o640)
+    monkeypatch.setattr(doctor, "this_account", lambda: Account("visitor", 4242, "visitor", frozenset({4242})))
+    assert doctor.main(["--swiftdir", str(ward.etc)]) == doctor.UNKNOWN
+    told = capsys.readouterr().out
+    assert told.startswith(f"UNKNOWN {ward.etc}/swift.conf: unreadable for visitor: ") and told.count("\n") == 1
+    assert "run it as root" in told and "chgrp" not in told
 
 
 # --- what differs ---
@@ -491,6 +504,50 @@ def test_a_server_that_is_down(ward: Ward, capsys: pytest.CaptureFixture[str]) -
         server.start()
     assert (code, codes(found)) == (2, {"server-unreachable"})
     assert only(found, "server-unreachable")["fix"] == "systemctl restart swiftlite-container-server"
+
+
+def test_a_proxy_that_is_down_is_noticed_where_its_conf_is(ward: Ward, capsys: pytest.CaptureFixture[str]) -> None:
+    proxy = ward.cluster.server("proxy-server")
+    proxy.stop()
+    try:
+        code, found = ward.examine(capsys)
+    finally:
+        proxy.start()
+    assert (code, codes(found)) == (2, {"server-unreachable"})
+    finding = only(found, "server-unreachable")
+    assert finding["subject"].startswith("proxy-server 127.0.0.1:")
+    assert finding["fix"] == "systemctl restart swiftlite-proxy-server"
+    assert ward.examine(capsys) == (0, [])
+
+
+def test_a_proxy_with_other_files(ward: Ward, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    conf = ward.etc / "proxy-server.conf"
+    for file in (ward.etc / "swift.conf", *ward.etc.glob("*.ring.gz")):
+        shutil.copy(file, tmp_path)
+    with ward.changed(conf):
+        ward.change(conf, "DEFAULT", {"swift_dir": str(tmp_path)})
+        assert ward.examine(capsys) == (0, [])
+        shutil.copy(tmp_path / "account.ring.gz", tmp_path / "object.ring.gz")
+        (tmp_path / "swift.conf").write_text("[swift-hash]\nswift_hash_path_suffix = x\n")
+        code, found = ward.examine(capsys)
+    assert (code, codes(found)) == (2, {"ring-differs", "swift-conf-differs"})
+    assert only(found, "ring-differs")["subject"] == f"127.0.0.1:{tmp_path}/object.ring.gz"
+
+
+def test_looking_at_proxies_leaves_no_bad_requests_in_their_logs(
+    ward: Ward, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    proxy = ward.cluster.server("proxy-server")
+    for file in (ward.etc / "swift.conf", *ward.etc.glob("*.ring.gz")):
+        shutil.copy(file, tmp_path)  # of a machine without the proxy's conf
+    before = len(proxy.log.read_text())
+    address = "%s:%d" % ward.cluster.proxy_address
+    for options in (["--swiftdir", str(ward.etc)], ["--swiftdir", str(tmp_path), "--proxy", address]):
+        assert doctor.main(options) == 0
+        assert capsys.readouterr().out == "10 servers and 3 rings: healthy\n"
+    ward.cluster.connection().get_account()  # so that all before it is in the log, too
+    logged = proxy.log.read_text()[before:]
+    assert " 400 " not in logged and "/recon" not in logged
 
 
 def test_a_server_that_may_open_too_few_files(ward: Ward, capsys: pytest.CaptureFixture[str]) -> None:

@@ -902,6 +902,12 @@ def test_exit_codes(severities, code):
     assert doctor.exit_code([Finding("c", severity, "s", "w", "y", "f") for severity in severities]) == code
 
 
+@pytest.mark.parametrize("severity, code", [("warning", 3), ("critical", 2)])
+def test_who_tells_nothing_that_can_be_judged_is_unknown(severity, code):
+    strange = Finding("recon-strange", "warning", "s", "w", "y", "f")
+    assert doctor.exit_code([strange, Finding("c", severity, "s", "w", "y", "f")]) == code
+
+
 def test_what_many_nodes_have_is_shown_together(capsys):
     found = [Finding("c", "warning", f"node{number}\x1b[2J", "is ill", "it hurts", "heal") for number in range(4)]
     doctor.show(healthy(), found, sys.stdout, most=2)
