@@ -107,7 +107,10 @@ def dispersion(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         if facts.required_overload > facts.overload:
             percent = ceil(facts.required_overload * 1000) / 10
             fix = f"{builder(view, ring.name, 'set_overload', f'{percent:g}%')} && {fix}"
-        severity = NOTICE if facts.seconds_until_move else WARNING
+            what += f"; more devices there help, or the few get up to {percent:g} % more than their share"
+        # Waiting is enough only where the next rebalance may part them.
+        is_waiting = facts.seconds_until_move and facts.required_overload <= facts.overload
+        severity = NOTICE if is_waiting else WARNING
         yield Finding("ring-dispersion", severity, facts.path, what, why, fix)
 
 

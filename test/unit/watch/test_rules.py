@@ -505,6 +505,14 @@ CASES = [
         f"swiftlite-ring-builder /etc/swift/object.builder set_overload 12.4% && {REBALANCE}",
     ),
     (
+        builder(dispersion=8.33, required_overload=0.5, seconds_until_move=3000),  # just drained
+        *("ring-dispersion", "warning", "/etc/swift/object.builder", "swiftlite-ring-builder"),
+    ),
+    (
+        builder(dispersion=8.33, seconds_until_move=3000),
+        *("ring-dispersion", "notice", "/etc/swift/object.builder", REBALANCE),
+    ),
+    (
         ring(replicas=4.0),
         "ring-too-small",
         "critical",
