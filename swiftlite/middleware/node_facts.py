@@ -14,6 +14,7 @@ from typing import Any
 from swiftlite.common import recon
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, read_options
 from swiftlite.common.manager import manager_of_this
+from swiftlite.common.running import daemons
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.middleware.node_rights import (
     Ring,
@@ -21,7 +22,7 @@ from swiftlite.middleware.node_rights import (
     account,
     closed_caches,
     closed_directory,
-    daemons,
+    daemon_sections,
     outside,
 )
 
@@ -76,7 +77,7 @@ class NodeFacts:
             "started": self.started,
             "manager": manager,
             "rings": rings,
-            "daemons": daemons(conf, kind, manager) if conf and kind else {},
+            "daemons": daemons(daemon_sections(conf, kind), conf.path, manager) if conf and kind else {},
             "closed_caches": closed_caches(self.cache_path),
             "cores": os.cpu_count() or 1,
             "limits": {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[0]},

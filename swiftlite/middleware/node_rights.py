@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from swiftlite.common.config import ConfFile, StartError
-from swiftlite.common.running import meant_to_run, running_daemons
 from swiftlite.ring import format
 
 LOOKED_AT = 64
@@ -75,13 +74,9 @@ def account() -> dict[str, str]:
     return found
 
 
-def daemons(conf: ConfFile, kind: str, manager: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """The daemons that have sections in a server's conf: whether each is ``running``, and ``meant`` to (None: who knows)."""
-    names = [name for name in conf.sections() if name.startswith(f"{kind}-") and name != f"{kind}-server"]
-    running = running_daemons(conf.path)
-    return {
-        name: {"running": name in running, "meant": meant_to_run(name, conf.path, manager)} for name in sorted(names)
-    }
+def daemon_sections(conf: ConfFile, kind: str) -> list[str]:
+    """The daemons that have sections in a server's conf."""
+    return sorted(name for name in conf.sections() if name.startswith(f"{kind}-") and name != f"{kind}-server")
 
 
 # --- what may not be written ---

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from swiftlite.common.manager import INIT, SYSTEMD
-from swiftlite.common.running import meant_to_run, running_daemons
+from swiftlite.common.running import meant_to_run, running_daemons, running_units
 
 CONF = "/etc/swift/object-server.conf"
 
@@ -57,3 +57,30 @@ def test_what_swiftlite_init_has_not_stopped_is_meant_to_run(tmp_path: Path, con
 
 def test_of_what_was_started_by_hand_nobody_can_tell() -> None:
     assert meant_to_run("object-updater", CONF, {}) is None
+
+
+@pytest.mark.parametrize(
+    "own", ["swiftlite-object-server.service", "system-swiftlite.slice/swiftlite-object-server@1.service"]
+)
+def test_units_do_not_see_each_others_processes_but_their_control_groups(tmp_path: Path, own: str) -> None:
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "cgroup").write_text(f"1:name=systemd:/x\n0::/system.slice/{own}\n")
+    assert running_units(str(tmp_path), str(tmp_path)) is None, "its own group is not to be seen"
+    units = {
+        own: 1,
+        "swiftlite-object-updater.service": 1,
+        "swiftlite-object-auditor.service": 0,  # it has ended
+        "system-swiftlite.slice/swiftlite-object-updater@2.service": 1,
+        "ssh.service": 1,
+    }
+    for unit, populated in units.items():
+        group = tmp_path / "system.slice" / unit
+        group.mkdir(parents=True)
+        (group / "cgroup.events").write_text(f"populated {populated}\nfrozen 0\n")
+    assert running_units(str(tmp_path), str(tmp_path)) == {
+        Path(own).name,
+        "swiftlite-object-updater.service",
+        "swiftlite-object-updater@2.service",
+    }
+    (tmp_path / "self" / "cgroup").write_text("0::/user.slice/session.scope\n")
+    assert running_units(str(tmp_path), str(tmp_path)) is None
