@@ -127,7 +127,9 @@ def _ask(swift_dir: str, rings: Iterable[RingFacts], options: argparse.Namespace
         servers = [*servers_of(rings), *apart(options.proxy, here)]
         yield from map(with_sums, gatherer.ask_all(servers))
     except ConfigError as error:
-        remedy = "asking over TLS takes the authority's certificate and one of this machine's own: doc/tls.md"
+        remedy = (
+            "who asks over TLS needs the authority's certificate, and a certificate of its own from it (doc/tls.md)"
+        )
         raise CannotLook(f"{error}; {remedy}") from None
     yield from ask_local(gatherer, here)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 READ, ENTER = 0o4, 0o1
 FIRST_PERSON, NOBODY = 1000, 65534
 DAEMONS = "swift"
-_HOMES, _HOMES_BELOW = ("/root", "/home"), ("/root/", "/home/")
+_SYSTEM = ("/", "/etc", "/home", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var", "/var/lib")
 _ACCESS_LIST = "system.posix_acl_access"
 
 
@@ -61,17 +61,23 @@ class Closed:
 
     @property
     def remedy(self) -> str:
-        """What root does so that a daemon's account may read it; a line of shell, unless it ought to be elsewhere.
+        """A line of shell, for root; or what else to do where that would open what is somebody's own, or the system's.
 
-        No other group loses what it has, and no home is opened.
+        No other group loses what it has.
         """
         path, group = shlex.quote(self.path), shlex.quote(self.account.group)
-        if self.is_directory and (self.uid != 0 or self.path in _HOMES or self.path.startswith(_HOMES_BELOW)):
-            return f"put the file where {self.account.name} may enter, say below /etc/swift"
+        if self.is_directory and (self.uid != 0 or _is_not_ours(self.path, self.account)):
+            return f"leave {path} closed: move what {self.account.name} is to read out of it, say to /etc/swift"
         if self.group and self.group != self.account.group:
             bits = "g+rx" if self.is_directory else "g+r"
             return f"usermod -a -G {shlex.quote(self.group)} {shlex.quote(self.account.name)} && chmod {bits} {path}"
         return f"chgrp {group} {path} && chmod {'750' if self.is_directory else '640'} {path}"
+
+
+def _is_not_ours(directory: str, account: Account) -> bool:
+    """Whether a directory is another account's home, or one of the system's: no daemon may have it."""
+    homes = (found.pw_dir.rstrip("/") for found in pwd.getpwall() if found.pw_uid != account.uid)
+    return directory in _SYSTEM or directory in homes
 
 
 def remedy_of_asker(closed: Closed) -> str:

@@ -249,7 +249,10 @@ def hash_secret(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             why = "it does not find what the others stored, and hides it"
             path = next(iter(sums), "/etc/swift/swift.conf")
             is_same = _is_same(asked, facts.path, path)
-            remedy = _show_secret(path) if is_same else copy_to(view, asked.server, facts.path, path)
+            remedy = _show_secret(path)
+            if not is_same:
+                then = shell_on(asked.server, restart_all_line(view, asked.server))
+                remedy = f"{copy_to(view, asked.server, facts.path, path)} && {then}"
             yield Finding("hash-secret-missing", CRITICAL, asked.server.name, what, why, remedy)
 
 

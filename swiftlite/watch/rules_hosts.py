@@ -108,7 +108,8 @@ def workers(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         if count is not None and cores is not None and count <= 1 and cores >= MANY_CORES:
             what = f"it has {max(1, count):.0f} worker on {cores:.0f} cores"
             why = "one worker uses one core, and one slow request can hold up others"
-            line = f"sed -i 's/^workers *=.*/workers = auto/' {quote(asked.conf)}"
+            line = f"sed -i '/^\\[DEFAULT\\]/,/^\\[/{{/^workers *=/d}}; s/^\\[DEFAULT\\]/&\\nworkers = auto/' {quote(asked.conf)} && "
+            line += restart_line(view, asked.server, f"{asked.server.kind}-server", asked.conf)
             yield Finding("few-workers", NOTICE, asked.server.name, what, why, shell_on(asked.server, line))
 
 

@@ -177,6 +177,20 @@ def test_who_may_not_read_the_files_is_told_so_once(
     assert "run it as root" in told and "chgrp" not in told
 
 
+def test_a_machine_without_certificates_cannot_ask_over_tls(
+    ward: Ward, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """As the admin host, which is no node."""
+    for ring in ward.etc.glob("*.ring.gz"):
+        shutil.copy(ring, tmp_path)
+    files = "\n".join(f"backend_{name}_file = {tmp_path}/{name}.pem" for name in ("ca", "cert", "key"))
+    conf = (ward.etc / "swift.conf").read_text()
+    (tmp_path / "swift.conf").write_text(f"{conf}\n[swift-tls]\nbackend_tls = yes\n{files}\n")
+    assert doctor.main(["--swiftdir", str(tmp_path)]) == doctor.UNKNOWN
+    told = capsys.readouterr().out
+    assert f"{tmp_path}/ca.pem" in told and "a certificate of its own" in told
+
+
 # --- what differs ---
 
 

@@ -66,15 +66,14 @@ VISITOR = Account("ann", 1000, "ann", frozenset({1000}))
             Closed("/etc/k.pem", False, "root:ssl-cert 0600", SWIFT, 0, "ssl-cert"),
             "usermod -a -G ssl-cert swift && chmod g+r /etc/k.pem",
         ),
-        # No home is opened.
-        (Closed("/root", True, "root:root 0700", SWIFT), "put the file where swift may enter, say below /etc/swift"),
+        # No home is opened, and nothing of somebody's own.
         (
-            Closed("/home/ann/x", True, "root:root 0700", SWIFT),
-            "put the file where swift may enter, say below /etc/swift",
+            Closed("/root", True, "root:root 0700", SWIFT),
+            "leave /root closed: move what swift is to read out of it, say to /etc/swift",
         ),
         (
             Closed("/srv/a", True, "ann:ann 0700", SWIFT, 1000, "ann"),
-            "put the file where swift may enter, say below /etc/swift",
+            "leave /srv/a closed: move what swift is to read out of it, say to /etc/swift",
         ),
     ],
 )
