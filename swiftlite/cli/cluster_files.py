@@ -13,12 +13,21 @@ from collections.abc import Iterable, Iterator
 from swiftlite.cli.conf_places import find_confs
 from swiftlite.cli.findings import ERROR, Report, in_order
 from swiftlite.common.conf_lines import DEFAULT, read_outline
-from swiftlite.common.config import ConfFile, ConfigError
+from swiftlite.common.config import TRUE_WORDS, ConfFile, ConfigError
 from swiftlite.common.permissions import Account, account_of, closed_to, this_account
 from swiftlite.common.unknown_options import pipeline_sections
 from swiftlite.core.certificates import not_after
-from swiftlite.watch.facts import CertificateFacts, ConfFacts, MemcachedFacts, UnreadableFacts
+from swiftlite.watch.facts import (
+    AUTHORITY,
+    NODE,
+    PROXY,
+    CertificateFacts,
+    ConfFacts,
+    MemcachedFacts,
+    UnreadableFacts,
+)
 from swiftlite.watch.files import ring_names
+from swiftlite.watch.proxies import LocalProxy
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _CERTIFICATE_OPTIONS = ("cert_file", "backend_cert_file", "backend_ca_file")
@@ -60,27 +69,33 @@ def unreadable_files(swift_dir: str) -> list[UnreadableFacts]:
 # --- certificates ---
 
 
-def certificate_files(swift_dir: str) -> list[str]:
-    """The certificates that the servers' conf files and swift.conf here name, each once."""
+def certificate_files(swift_dir: str) -> dict[str, str]:
+    """The certificates that the servers' conf files and swift.conf here name: path -> whose it is, as CertificateFacts."""
     swift_conf = os.path.join(swift_dir, "swift.conf")
-    sections = [conf.section("DEFAULT") for server in SERVERS for conf in _confs(swift_dir, server)]
-    sections += [conf.section("swift-tls") for conf in _loaded([swift_conf])]
-    named = [options.get(name, "").strip() for options in sections for name in _CERTIFICATE_OPTIONS]
-    return list(dict.fromkeys(filter(None, named)))
+    sections = [(server, conf.section(DEFAULT)) for server in SERVERS for conf in _confs(swift_dir, server)]
+    sections += [(NODE, conf.section("swift-tls")) for conf in _loaded([swift_conf])]
+    found: dict[str, str] = {}
+    for server, options in sections:
+        for name in _CERTIFICATE_OPTIONS:
+            is_proxy = server == "proxy-server" and name == "cert_file"
+            role = AUTHORITY if name == "backend_ca_file" else PROXY if is_proxy else NODE
+            if path := options.get(name, "").strip():
+                found.setdefault(path, role)
+    return found
 
 
-def certificate_of_file(path: str) -> CertificateFacts:
-    """The certificate of a PEM file that ends first."""
+def certificate_of_file(path: str, role: str = "") -> CertificateFacts:
+    """The certificate of a PEM file that ends first; `role` as in CertificateFacts."""
     try:
         with open(path, "rb") as file:
             found = [base64.b64decode(match[1]) for match in _CERTIFICATE.finditer(file.read())]
         if not found:
-            return CertificateFacts(path, problem="there is no certificate in it")
-        return CertificateFacts(path, min(map(not_after, found)))
+            return CertificateFacts(path, problem="there is no certificate in it", role=role)
+        return CertificateFacts(path, min(map(not_after, found)), role=role)
     except OSError as error:
-        return CertificateFacts(path, problem=error.strerror or str(error))
+        return CertificateFacts(path, problem=error.strerror or str(error), role=role)
     except ValueError as error:
-        return CertificateFacts(path, problem=str(error))
+        return CertificateFacts(path, problem=str(error), role=role)
 
 
 def certificate_of_server(address: tuple[str, int], timeout: float) -> CertificateFacts:
@@ -140,15 +155,33 @@ def conf_facts(swift_dir: str) -> Iterator[ConfFacts]:
 # --- the proxy ---
 
 
-def local_proxies(swift_dir: str) -> list[tuple[str, int]]:
-    """Where the proxies listen whose conf files are here."""
+def proxies_here(swift_dir: str) -> list[LocalProxy]:
+    """The proxies whose conf files are here."""
     found = []
     for conf in _confs(swift_dir, "proxy-server"):
-        options = conf.section("DEFAULT")
+        options = conf.section(DEFAULT)
         ip, port = options.get("bind_ip", "0.0.0.0").strip(), options.get("bind_port", "").strip()
-        if port.isdecimal():
-            found.append(({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(ip, ip), int(port)))
+        if not port.isdecimal():
+            continue
+        words = {name: options.get(name, "").strip() for name in ("cert_file", "client_ca_file", "swift_dir")}
+        needs_header = options.get("require_proxy_protocol", "").strip().lower() in TRUE_WORDS
+        found.append(
+            LocalProxy(
+                conf.path,
+                {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(ip, ip),
+                int(port),
+                words["swift_dir"] or swift_dir,
+                speaks_tls=bool(words["cert_file"]),
+                is_choosy=needs_header or bool(words["client_ca_file"]),
+                filters=tuple(conf.section("pipeline:main").get("pipeline", "").split()),
+            )
+        )
     return found
+
+
+def local_proxies(swift_dir: str) -> list[tuple[str, int]]:
+    """Where the proxies listen whose conf files are here."""
+    return [proxy.address for proxy in proxies_here(swift_dir)]
 
 
 def memcached_servers(swift_dir: str) -> list[str]:

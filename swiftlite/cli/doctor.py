@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from time import time
 from typing import Any, NoReturn, TextIO
@@ -18,17 +18,22 @@ from swiftlite.cli.cluster_files import (
     certificate_of_server,
     conf_facts,
     memcached_servers,
+    proxies_here,
     unreadable_files,
 )
 from swiftlite.cli.node_facts import systemd_runs
 from swiftlite.cli.tool import printable, tool
-from swiftlite.common.config import StartError
+from swiftlite.common.config import ConfigError, StartError
 from swiftlite.common.memcached import parse_server
-from swiftlite.watch.facts import CertificateFacts, ClusterView, MemcachedFacts
+from swiftlite.common.permissions import closed_to, remedy_of_asker, this_account
+from swiftlite.watch.facts import Asked, CertificateFacts, ClusterView, MemcachedFacts, RingFacts
 from swiftlite.watch.files import all_in_one, builder_names, missing_rings, ring_facts, ring_names, swift_conf_facts
 from swiftlite.watch.findings import CRITICAL, NOTICE, SEVERITIES, WARNING, Finding, Limits
-from swiftlite.watch.gathering import CONCURRENCY, TIMEOUT, Gatherer, clients_of_nodes, server_at, servers_of
+from swiftlite.watch.gathering import CONCURRENCY, TIMEOUT, Gatherer, clients_of_nodes, servers_of
 from swiftlite.watch.judging import findings, worst
+from swiftlite.watch.proxies import apart, ask_local, with_sums
+from swiftlite.watch.rules_copies import NOT_COMPARED
+from swiftlite.watch.rules_hosts import STRANGE_ANSWERS
 from swiftlite.wire.direct import parse_host
 
 HEALTHY, WARNINGS, CRITICALS, UNKNOWN = 0, 1, 2, 3
@@ -86,15 +91,14 @@ def look(options: argparse.Namespace) -> ClusterView:
         raise CannotLook(
             f"there is no ring in {swift_dir}: name the directory of the rings by --swiftdir (all-in-one: DIR/etc)"
         )
+    _refuse_the_blind(swift_dir, names)
     rings = tuple(ring_facts(swift_dir, name) for name in names)
-    servers = [*servers_of(rings), *(server_at("proxy", *address) for address in options.proxy)]
-    asked = Gatherer(options.timeout, options.concurrency, new_client=clients_of_nodes(swift_dir)).ask_all(servers)
     return ClusterView(
         taken=time(),
         swift_dir=swift_dir,
         swift_conf=swift_conf_facts(swift_dir),
         rings=rings,
-        servers=asked,
+        servers=tuple(_ask(swift_dir, rings, options)),
         certificates=tuple(_certificates(swift_dir, options)),
         memcached=tuple(_memcached(swift_dir, options.timeout)),
         confs=tuple(conf_facts(swift_dir)),
@@ -103,12 +107,36 @@ def look(options: argparse.Namespace) -> ClusterView:
         builders=tuple(builder_names(swift_dir)),
         all_in_one=all_in_one(swift_dir),
         has_systemd=systemd_runs(),
+        has_push=os.access(os.path.join(swift_dir, "push"), os.X_OK),
     )
 
 
+def _refuse_the_blind(swift_dir: str, names: Iterable[str]) -> None:
+    """Who may not read swift.conf or the rings would take that for a fault of the cluster."""
+    for name in ("swift.conf", *(f"{name}.ring.gz" for name in names)):
+        path = os.path.join(swift_dir, name)
+        if closed := closed_to(path, this_account()):
+            raise CannotLook(f"{path}: {closed.problem}; {remedy_of_asker(closed)}")
+
+
+def _ask(swift_dir: str, rings: Iterable[RingFacts], options: argparse.Namespace) -> Iterator[Asked]:
+    """Ask the servers of the rings, the proxies of this machine, and those that are named."""
+    here = proxies_here(swift_dir)
+    try:
+        gatherer = Gatherer(options.timeout, options.concurrency, new_client=clients_of_nodes(swift_dir))
+        servers = [*servers_of(rings), *apart(options.proxy, here)]
+        yield from map(with_sums, gatherer.ask_all(servers))
+    except ConfigError as error:
+        remedy = (
+            "who asks over TLS needs the authority's certificate, and a certificate of its own from it (doc/tls.md)"
+        )
+        raise CannotLook(f"{error}; {remedy}") from None
+    yield from ask_local(gatherer, here)
+
+
 def _certificates(swift_dir: str, options: argparse.Namespace) -> Iterator[CertificateFacts]:
-    for path in [*certificate_files(swift_dir), *options.certificate]:
-        yield certificate_of_file(path)
+    for path, role in {**dict.fromkeys(options.certificate, ""), **certificate_files(swift_dir)}.items():
+        yield certificate_of_file(path, role)
     for address in options.tls:
         yield certificate_of_server(address, options.timeout)
 
@@ -125,7 +153,9 @@ def _memcached(swift_dir: str, timeout: float) -> Iterator[MemcachedFacts]:
 
 
 def exit_code(found: Sequence[Finding]) -> int:
-    """What monitoring is told."""
+    """What monitoring is told: what is critical, or else that somebody tells nothing that could be judged."""
+    if worst(found) != CRITICAL and any(finding.code == STRANGE_ANSWERS for finding in found):
+        return UNKNOWN
     return {CRITICAL: CRITICALS, WARNING: WARNINGS}.get(worst(found), HEALTHY)
 
 
@@ -179,12 +209,15 @@ def main(argv: Sequence[str]) -> int:
         print(json.dumps({"status": "unknown", "problem": str(error)}) if options.json else f"UNKNOWN {error}")
         return UNKNOWN
     limits = Limits(**{field.name: getattr(options, field.name) for field in fields(Limits)})
-    found = [finding for finding in findings(view, limits) if options.verbose or finding.severity != NOTICE]
-    found = [finding for finding in found if finding.code not in options.ignore]
+    everything = [finding for finding in findings(view, limits) if finding.code not in options.ignore]
+    found = [finding for finding in everything if options.verbose or finding.severity != NOTICE]
     if options.json:
         print(as_json(view, found))
     elif found or not options.quiet:
         show(view, found, sys.stdout, most=None if options.verbose else SHOWN)
+        unseen = [finding.subject for finding in everything if finding.code == NOT_COMPARED]
+        if unseen and not options.verbose:
+            print(f"not compared: rings and swift.conf of {', '.join(map(printable, unseen))}; -v says how to")
     return exit_code(found)
 
 

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 READ, ENTER = 0o4, 0o1
+FIRST_PERSON, NOBODY = 1000, 65534
+DAEMONS = "swift"
+_SYSTEM = ("/", "/etc", "/home", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var", "/var/lib")
 _ACCESS_LIST = "system.posix_acl_access"
 
 
@@ -27,18 +30,27 @@ class Account:
     group: str
     groups: frozenset[int]
 
+    @property
+    def is_person(self) -> bool:
+        """Whether somebody logs in by it, as Debian and its like number accounts; the daemons' own is none."""
+        return FIRST_PERSON <= self.uid < NOBODY and self.name != DAEMONS
+
 
 @dataclass(frozen=True)
 class Closed:
     """A file, or a directory on the way to one, that an account may not read, or enter.
 
     :ivar owner: as ``root:swift 0640``
+    :ivar uid: of its owner
+    :ivar group: that it belongs to; empty: root's, or nobody knows
     """
 
     path: str
     is_directory: bool
     owner: str
     account: Account
+    uid: int = 0
+    group: str = ""
 
     @property
     def problem(self) -> str:
@@ -49,9 +61,30 @@ class Closed:
 
     @property
     def remedy(self) -> str:
-        """A line of shell, for root."""
-        path = shlex.quote(self.path)
-        return f"chgrp {shlex.quote(self.account.group)} {path} && chmod {'750' if self.is_directory else '640'} {path}"
+        """A line of shell, for root; or what else to do where that would open what is somebody's own, or the system's.
+
+        No other group loses what it has.
+        """
+        path, group = shlex.quote(self.path), shlex.quote(self.account.group)
+        if self.is_directory and (self.uid != 0 or _is_not_ours(self.path, self.account)):
+            return f"leave {path} closed: move what {self.account.name} is to read out of it, say to /etc/swift"
+        if self.group and self.group != self.account.group:
+            bits = "g+rx" if self.is_directory else "g+r"
+            return f"usermod -a -G {shlex.quote(self.group)} {shlex.quote(self.account.name)} && chmod {bits} {path}"
+        return f"chgrp {group} {path} && chmod {'750' if self.is_directory else '640'} {path}"
+
+
+def _is_not_ours(directory: str, account: Account) -> bool:
+    """Whether a directory is another account's home, or one of the system's: no daemon may have it."""
+    homes = (found.pw_dir.rstrip("/") for found in pwd.getpwall() if found.pw_uid != account.uid)
+    return directory in _SYSTEM or directory in homes
+
+
+def remedy_of_asker(closed: Closed) -> str:
+    """What somebody does who wants to read a file of the daemons: the file stays theirs."""
+    if not closed.group:
+        return "run it as root"
+    return f"run it as root, or as a member of group {closed.group}: sudo -u {closed.group} …"
 
 
 def account_of(name: str) -> Account:
@@ -107,8 +140,10 @@ def closed_to(path: str, account: Account) -> Closed | None:
             return None  # missing, or below what is closed to us, too
         if may(found.st_mode, (found.st_uid, found.st_gid), account, wanted) or _has_list(place):
             continue
-        owner = f"{_user_name(found.st_uid)}:{_group_name(found.st_gid)} {stat.S_IMODE(found.st_mode):04o}"
-        return Closed(place, stat.S_ISDIR(found.st_mode), owner, account)
+        group = _group_name(found.st_gid)
+        owner = f"{_user_name(found.st_uid)}:{group} {stat.S_IMODE(found.st_mode):04o}"
+        is_directory = stat.S_ISDIR(found.st_mode)
+        return Closed(place, is_directory, owner, account, found.st_uid, group if found.st_gid else "")
     return None
 
 
@@ -139,4 +174,6 @@ def explain(path: str, error: OSError, remedy: str) -> tuple[str, str]:
     :param remedy: for all but missing permission
     """
     closed = closed_to(path, this_account()) if isinstance(error, PermissionError) else None
-    return (closed.problem, closed.remedy) if closed else (error.strerror or str(error), remedy)
+    if closed is None:
+        return error.strerror or str(error), remedy
+    return closed.problem, remedy_of_asker(closed) if closed.account.is_person else closed.remedy

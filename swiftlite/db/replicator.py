@@ -135,6 +135,7 @@ class DatabaseReplicator(daemon.Daemon):
         self.finish_pass()
         stats = {name: self.counts[name] for name in _COUNTED}
         stats |= {"start": started, "failure_nodes": self.failures}
+        stats["failure"] = self.counts["failures"]  # those of peers, and what failed here
         changes = {
             "replication_stats": stats,
             "replication_time": time.time() - started,

@@ -14,7 +14,17 @@ from typing import Any
 from swiftlite.common import recon
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, read_options
 from swiftlite.common.manager import manager_of_this
+from swiftlite.common.running import daemons
 from swiftlite.core.timestamp import Timestamp
+from swiftlite.middleware.node_rights import (
+    Ring,
+    RingVersions,
+    account,
+    closed_caches,
+    closed_directory,
+    daemon_sections,
+    outside,
+)
 
 MOST_COUNTED = 100_000
 """Spooled updates of one device that are counted: more are too many, however many."""
@@ -47,6 +57,7 @@ class NodeFacts:
         self.swift_dir = swift_dir
         self.cache_path = cache_path
         self.started = time.time()
+        self.rings = RingVersions(swift_dir)
 
     def gather(self, devices: list[tuple[str, str]]) -> dict[str, Any]:
         """All facts, as JSON values.
@@ -58,19 +69,33 @@ class NodeFacts:
         secret = self._hash_secret()
         kind = server_kind(conf) if conf else ""
         mount_check = _server_options(conf).mount_check if conf else True
+        manager, rings = manager_of_this(), self.rings.read()
         return {
+            **account(),
             "conf": self.conf_path,
             "kind": kind,
             "started": self.started,
-            "manager": manager_of_this(),
+            "manager": manager,
+            "rings": rings,
+            "daemons": daemons(daemon_sections(conf, kind), conf.path, manager) if conf and kind else {},
+            "closed_caches": closed_caches(self.cache_path),
             "cores": os.cpu_count() or 1,
             "limits": {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[0]},
             "hash_path": {name: bool(value) for name, value in secret.items()},
             "options": option_digests(conf, "".join(secret.values())) if conf else {},
             "settings": settings(conf) if conf else {},
-            "devices": [device_facts(name, path, kind == "object", mount_check) for name, path in devices],
+            "devices": [
+                {**facts, **self._rights(path, kind, rings)} if "size" in facts else facts
+                for name, path in devices
+                for facts in (device_facts(name, path, kind == "object", mount_check),)
+            ],
             "passes": self._passes(),
         }
+
+    @staticmethod
+    def _rights(path: str, kind: str, rings: dict[str, Ring]) -> dict[str, Any]:
+        facts: dict[str, Any] = {"closed": closed_directory(path)}
+        return {**facts, "outside": outside(path, rings)} if kind == "object" else facts
 
     @staticmethod
     def _conf(path: str) -> ConfFile | None:

@@ -19,6 +19,7 @@ from swiftlite.common.log import Logger, get_logger
 from swiftlite.common.pipeline import WSGIApp, factory_options
 from swiftlite.common.subrequest import Environ, StartResponse
 from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.common.swift_info import register
 from swiftlite.common.web import Answer
 from swiftlite.core import node_state
 from swiftlite.core.names import quote_wsgi
@@ -244,4 +245,5 @@ def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[
     conf = {**global_conf, **local_conf}
     options = factory_options(ReconOptions, conf)
     log = get_logger(conf, "recon")
+    register("recon")  # the doctor asks only the proxies that have it
     return lambda app: Recon(app, options, log, conf.get("__file__", ""))

@@ -272,6 +272,7 @@ class ObjectReplicator(daemon.Daemon):
     def _tell_of_pass(self, device: str, counts: Counter[str], seconds: float) -> None:
         """Put the statistics of a pass into the recon cache: of all devices, or of one that has its own process."""
         stats = {name: counts[name] for name in _COUNTED} | {"failure_nodes": self.failures}
+        stats["failure"] = counts["failures"]  # those of peers, and what failed here
         changes = replication_facts(stats, seconds / 60, time.time())
         recon.dump(
             self.options.recon_cache_path,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+PROXY, NODE, AUTHORITY = "proxy", "node", "authority"
 MOST = 1e24
 """No figure of a cluster is greater."""
 
@@ -171,11 +172,15 @@ class UnreadableFacts:
 
 @dataclass(frozen=True)
 class CertificateFacts:
-    """A certificate: where it was seen, and its last moment (None, with a problem: it could not be read)."""
+    """A certificate: where it was seen, and its last moment (None, with a problem: it could not be read).
+
+    :ivar role: PROXY: shown to clients; NODE: to other nodes, AUTHORITY: which signs those; empty: nobody knows
+    """
 
     place: str
     not_after: float | None = None
     problem: str = ""
+    role: str = ""
 
 
 @dataclass(frozen=True)
@@ -208,6 +213,7 @@ class ClusterView:
     :ivar builders: names of the rings whose builders are here
     :ivar all_in_one: the directory of the swiftlite-aio that this is; empty: it is none
     :ivar has_systemd: whether it runs on this machine
+    :ivar has_push: whether the operator's guide's script of this name is beside the builders
     """
 
     taken: float
@@ -223,6 +229,7 @@ class ClusterView:
     builders: tuple[str, ...] = ()
     all_in_one: str = ""
     has_systemd: bool = True
+    has_push: bool = False
 
     def is_unreadable(self, path: str) -> bool:
         """Whether somebody may not read one of this machine's files: then that is told, and not what follows of it."""

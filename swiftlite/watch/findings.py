@@ -81,29 +81,6 @@ def shell_on(server: Server, line: str) -> str:
     return line if server.is_local else shlex.join(("ssh", server.ip, line))
 
 
-def copy_to(server: Server, source: str, target: str) -> str:
-    """Put one of our files in its place on a server's machine; rsync replaces it in one step."""
-    if server.is_local:
-        return shlex.join(("rsync", "-t", source, target))
-    return shlex.join(("rsync", "-t", source, f"{_rsync_host(server)}:{target}"))
-
-
-def copy_from(server: Server, source: str, target: str) -> str:
-    """Put a file of a server's machine in its place here."""
-    place = source if server.is_local else f"{_rsync_host(server)}:{source}"
-    return shlex.join(("rsync", "-t", place, target))
-
-
-def _rsync_host(server: Server) -> str:
-    return f"[{server.ip}]" if ":" in server.ip else server.ip
-
-
-def open_to_daemons(server: Server, path: str, *more: str) -> str:
-    """Let the daemons of a server's machine read a file; `more` follows when that is done."""
-    quoted = shlex.quote(path)
-    return shell_on(server, " && ".join((f"chgrp swift {quoted}", f"chmod 640 {quoted}", *more)))
-
-
 def once(asked: Asked, program: str) -> str:
     """Let a daemon make one pass now."""
     return on(asked.server, f"swiftlite-{program}", asked.conf, "--once")
@@ -117,11 +94,6 @@ def builder(view: ClusterView, ring: str, *words: str) -> str:
 def for_device(server: Server, device: str) -> tuple[str, ...]:
     """The ring builder's options that select a device."""
     return ("--ip", server.ip, "--port", str(server.port), "--device", device)
-
-
-def new_rings(view: ClusterView, ring: str) -> str:
-    """What follows a change of a builder: a new ring, to be distributed."""
-    return builder(view, ring, "rebalance")
 
 
 # --- texts ---

@@ -17,7 +17,7 @@ from swiftlite.core import metrics_text
 from swiftlite.core.json_text import load_json
 from swiftlite.http.client import Client
 from swiftlite.http.errors import BackendError
-from swiftlite.watch.facts import Asked, RingFacts, Server
+from swiftlite.watch.facts import Asked, RingFacts, Server, number
 from swiftlite.wire.node_client import node_client
 
 CONCURRENCY = 30
@@ -28,13 +28,16 @@ MAX_ANSWER = 16 << 20
 BASIC = ("time", "version", "ringmd5", "swiftconfmd5", "facts", "load", "sockstat")
 """Of every server; what takes a look at disks comes last, since a dying one keeps everybody waiting."""
 ON_DISKS = ("devices", "driveaudit", "diskusage", "unmounted", "quarantined")
-SERVER, METRICS = "server", "metrics"
-"""Checks that are none of recon's: which server it is; what it counts."""
+SERVER, METRICS, INFO = "server", "metrics", "info"
+"""Checks that are none of recon's: which server it is; what it counts; what a proxy's /info says."""
+LISTS = ("diskusage", "unmounted")
+"""Checks whose answers are lists; that of ``time`` is a number, all others are mappings."""
+STRANGE = "the answer has another shape than it should"
 CHECKS: dict[str, tuple[str, ...]] = {
     "object": (*BASIC, "async", "auditor/object", "updater/object", "expirer/object", "replication/object", *ON_DISKS),
     "container": (*BASIC, "auditor/container", "updater/container", "replication/container", *ON_DISKS),
     "account": (*BASIC, "auditor/account", "replication/account", *ON_DISKS),
-    "proxy": (*BASIC, METRICS),
+    "proxy": (METRICS, INFO, *BASIC),
 }
 """What each kind of server is asked, in this order."""
 
@@ -63,19 +66,21 @@ class Gatherer:
     :ivar timeout: seconds to wait for a connection, and for every answer
     :ivar concurrency: servers that are asked at once
     :ivar new_client: makes what asks storage servers, of the timeouts for a connection and for an answer
+    :ivar new_proxy_client: makes what asks proxies
     """
 
     timeout: float = TIMEOUT
     concurrency: int = CONCURRENCY
     clock: Callable[[], float] = time.time
     new_client: Callable[[float, float], Client] = Client
+    new_proxy_client: Callable[[float, float], Client] = Client
 
     def ask_all(
         self, servers: Iterable[Server], checks: Mapping[str, Sequence[str]] | None = None
     ) -> tuple[Asked, ...]:
         """Ask every server for the checks of its kind; the answers come in the order of the servers."""
         wanted = CHECKS if checks is None else checks
-        client, proxies = self.new_client(self.timeout, self.timeout), Client(self.timeout, self.timeout)
+        client, proxies = self.new_client(self.timeout, self.timeout), self.new_proxy_client(self.timeout, self.timeout)
         try:
             work = [
                 (proxies if server.kind == "proxy" else client, server, wanted.get(server.kind, ()))
@@ -91,6 +96,8 @@ class Gatherer:
         problems: dict[str, str] = {}
         asked = Asked(server, answers, problems)
         for check in checks:
+            if INFO in checks and check in BASIC and not _has_recon(asked):
+                break  # most have no such filter, and it would stand in their logs as a bad request each time
             sent = self.clock()
             try:
                 with Timeout(2 * self.timeout, Unending("the answer does not end")):
@@ -112,7 +119,22 @@ def _ask_for(client: Client, address: tuple[str, int], check: str) -> Any:
         return _server_program(client, address)
     if check == METRICS:
         return metrics_text.parse(fetch(client, address, "/metrics").decode("utf-8", "replace"))
-    return fetch_json(client, address, f"/recon/{check}")
+    if check == INFO:
+        return _shaped(check, fetch_json(client, address, "/info"))
+    return _shaped(check, fetch_json(client, address, f"/recon/{check}"))
+
+
+def _shaped(check: str, answer: Any) -> Any:
+    """An answer that is what this check is answered with; raises NoAnswer of another."""
+    is_good = isinstance(answer, list if check in LISTS else dict)
+    if not (number(answer) is not None if check == "time" else is_good):
+        raise NoAnswer(STRANGE)
+    return answer
+
+
+def _has_recon(asked: Asked) -> bool:
+    """Whether a proxy answers /recon: it says so in /info."""
+    return "recon" in asked.table(INFO)
 
 
 def _server_program(client: Client, address: tuple[str, int]) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from swiftlite.common.manager import INIT
+from swiftlite.watch.copying import user_of
 from swiftlite.watch.facts import Asked, ClusterView, number
 from swiftlite.watch.findings import (
     CRITICAL,
@@ -44,6 +46,8 @@ def updates(view: ClusterView, limits: Limits) -> Iterator[Finding]:
     for asked in view.nodes("object"):
         count, oldest = pending(asked)
         fix, subject = once(asked, "object-updater"), asked.server.name
+        if is_stopped(view, asked, "object-updater"):
+            fix = restart(view, asked.server, "object-updater", asked.conf)
         age = view.taken - oldest if oldest is not None else 0.0
         at_last_pass = asked.figure("async", "async_pending")
         if age >= limits.async_age:
@@ -121,7 +125,7 @@ def passes(view: ClusterView, limits: Limits) -> Iterator[Finding]:
 
 
 def _pass_of(view: ClusterView, limits: Limits, asked: Asked, daemon: Pass) -> Iterator[Finding]:
-    if daemon.check[0] not in asked.answers:
+    if daemon.check[0] not in asked.answers or is_stopped(view, asked, daemon.program):
         return
     last, subject = last_pass(asked, daemon.check), f"{daemon.program} {asked.server.ip}"
     fix = restart(view, asked.server, daemon.program, asked.conf)
@@ -135,6 +139,64 @@ def _pass_of(view: ClusterView, limits: Limits, asked: Asked, daemon: Pass) -> I
         severity = CRITICAL if view.taken - last >= max(RECLAIM_AGE, limits.stale) else WARNING
         what = f"its last pass was {span(view.taken - last)} ago"
         yield Finding("pass-stale", severity, subject, what, daemon.why, fix)
+
+
+# --- daemons that do not run ---
+
+
+def is_stopped(view: ClusterView, asked: Asked, program: str) -> bool:
+    """Whether a daemon does not run, and should: systemd has it enabled, or swiftlite-init has not stopped it.
+
+    Of one that swiftlite-init was told to stop, or never to start, nothing is left but that it has made passes, or
+    makes them on other nodes. Who starts daemons by hand knows best which he wants.
+    """
+    if asked.get("facts", "daemons", program, "running") is not False:
+        return False
+    meant = asked.get("facts", "daemons", program, "meant")
+    if isinstance(meant, bool) or asked.word("facts", "manager", "name") != INIT:
+        return meant is True
+    kind = asked.server.kind
+    checks = [daemon.check for daemon in PASSES.get(kind, ()) if daemon.program == program]
+    runs = any(one.get("facts", "daemons", program, "running") is True for one in view.reached(kind))
+    return bool(checks) and (runs or last_pass(asked, checks[0]) is not None)
+
+
+def stopped(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Daemons that do not run, and should."""
+    seen = set()
+    for kind, daemons in PASSES.items():
+        whys = {daemon.program: daemon for daemon in daemons}
+        for asked in view.reached(kind):
+            for program in asked.table("facts", "daemons"):
+                place = (asked.server.ip, asked.conf, program)
+                if place in seen or not is_stopped(view, asked, program):
+                    continue
+                seen.add(place)
+                last = last_pass(asked, whys[program].check) if program in whys else None
+                what = "it does not run" + (f"; its last pass was {span(view.taken - last)} ago" if last else "")
+                why = (
+                    whys[program].why
+                    if program in whys
+                    else "its conf has a section for it, and what it does is not done"
+                )
+                fix = restart(view, asked.server, program, asked.conf)
+                yield Finding("daemon-stopped", WARNING, f"{program} {asked.server.ip}", what, why, fix)
+
+
+def caches(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Recon caches that the daemons cannot write."""
+    seen = set()
+    for asked in view.reached():
+        told = asked.get("facts", "closed_caches")
+        for path in told if isinstance(told, list) else ():
+            place = (asked.server.ip, path)
+            if not isinstance(path, str) or place in seen:
+                continue
+            seen.add(place)
+            what = f"the account {user_of(view, asked.server)} may not write it"
+            why = "daemons that cannot tell of their passes seem to stand still"
+            fix = on(asked.server, "chown", f"{user_of(view, asked.server)}:", path)
+            yield Finding("recon-cache", WARNING, f"{asked.server.ip}:{path}", what, why, fix)
 
 
 def expirer(view: ClusterView, limits: Limits) -> Iterator[Finding]:
@@ -202,4 +264,4 @@ def relinking(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         yield Finding("part-power", NOTICE if server is None else WARNING, ring.name, what, why, fix)
 
 
-RULES: tuple[Rule, ...] = (updates, passes, expirer, failures, handoffs, relinking)
+RULES: tuple[Rule, ...] = (updates, stopped, passes, caches, expirer, failures, handoffs, relinking)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from shlex import quote
 from typing import Any, NamedTuple
 
-from swiftlite.watch.facts import Asked, ClusterView, Server, number
+from swiftlite.watch.copying import copy_from, copy_to, new_rings, user_of
+from swiftlite.watch.facts import Asked, ClusterView, RingFacts, Server, number
 from swiftlite.watch.findings import (
     CRITICAL,
     NOTICE,
@@ -16,14 +17,16 @@ from swiftlite.watch.findings import (
     Rule,
     builder,
     for_device,
-    new_rings,
     on,
     shell_on,
     size,
 )
 
 LESS_WEIGHT = 0.9
-"""What a device that is fuller than others gets of its weight."""
+"""What a device that is fuller than others gets of its weight, at most."""
+LEAST_FILL = 1.0
+"""Percent: a device is to be left with some weight, however empty the others are."""
+CLOSED = "Permission denied"
 
 
 def _rings_of(view: ClusterView, node: Asked, device: str) -> list[tuple[Server, str]]:
@@ -42,11 +45,9 @@ def _rings_of(view: ClusterView, node: Asked, device: str) -> list[tuple[Server,
 
 def _drain(view: ClusterView, node: Asked, device: str) -> str:
     """Take a device out of its rings."""
-    commands = []
-    for place, ring in _rings_of(view, node, device) or [(node.server, "object")]:
-        commands.append(builder(view, ring, "remove", *for_device(place, device), "--yes"))
-        commands.append(new_rings(view, ring))
-    return " && ".join(commands)
+    places = _rings_of(view, node, device) or [(node.server, "object")]
+    commands = [builder(view, ring, "remove", *for_device(place, device), "--yes") for place, ring in places]
+    return f"{' && '.join(commands)} && {new_rings(view, [ring for _, ring in places])}"
 
 
 # --- presence ---
@@ -83,7 +84,11 @@ def unmounted(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             device, mounted = str(row.get("device")), row.get("mounted")
             path = f"{asked.root}/{device}"
             subject = f"{asked.server.ip}:{path}"
-            if isinstance(mounted, str):
+            if isinstance(mounted, str) and CLOSED in mounted:
+                why = "the servers answer 507 for it, and what it holds has a replica less"
+                fix = on(asked.server, "chmod", "a+x", asked.root)
+                yield Finding("device-closed", CRITICAL, subject, mounted, why, fix)
+            elif isinstance(mounted, str):
                 why = f"nothing can be read from it; a disk that has died has to leave the rings: {_drain(view, asked, device)}"
                 fix = on(asked.server, "umount", "-l", path)
                 yield Finding("device-broken", CRITICAL, subject, mounted, why, fix)
@@ -118,10 +123,77 @@ def read_only(view: ClusterView, limits: Limits) -> Iterator[Finding]:
                 line = f"umount {place} && fsck -y $(findmnt -nso SOURCE {place}) && mount {place}"
                 what, fix = "it is mounted read-only", shell_on(asked.server, line)
                 yield Finding("device-read-only", CRITICAL, f"{asked.server.ip}:{path}", what, why, fix)
-            elif isinstance(row.get("problem"), str):
+            elif isinstance(row.get("problem"), str) and CLOSED not in row["problem"]:
                 what, why = row["problem"], "nobody can tell how full it is, and perhaps nobody can use it"
                 fix = on(asked.server, "stat", "-f", path)
                 yield Finding("device-broken", CRITICAL, f"{asked.server.ip}:{path}", what, why, fix)
+
+
+def closed(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Devices in which the daemons' account may not write everywhere."""
+    seen = set()
+    for asked in view.reached("object", "container", "account"):
+        for row in asked.rows("facts", "devices"):
+            device, path = f"{asked.root}/{row.get('device')}", row.get("closed")
+            if row.get("problem") and CLOSED in str(row["problem"]):
+                path = device
+            if not isinstance(path, str) or not path or row.get("read_only") is True:
+                continue
+            if (asked.server.ip, device) in seen or not (path + "/").startswith(device + "/"):
+                continue
+            seen.add((asked.server.ip, device))
+            user = user_of(view, asked.server)
+            what = f"{path} is not the account {user}'s to write in"
+            why = "every write there fails, and replicators bring nothing to it"
+            top = path.removeprefix(device).strip("/").partition("/")[0]
+            fix = on(asked.server, "chown", f"{user}:", device)
+            if top:
+                fix = on(asked.server, "chown", "-R", f"{user}:", f"{device}/{top}")
+            yield Finding("device-closed", CRITICAL, f"{asked.server.ip}:{device}", what, why, fix)
+
+
+# --- partitions ---
+
+
+def outside(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Partitions of objects that the ring does not have: it is one of a smaller partition power than wrote them."""
+    for asked in view.nodes("object"):
+        for ring in view.rings:
+            counts = [(row.get("device"), _outside(row, ring.name)) for row in asked.rows("facts", "devices")]
+            devices = [str(device) for device, count in counts if count]
+            if not devices:
+                continue
+            total = sum(count for _, count in counts)
+            what = f"{total:.0f} partitions on {', '.join(devices[:5])} are not in its {ring.name} ring"
+            why = (
+                "its partition power is smaller than that of the ring by which they were written: their objects are all "
+                "there, and nobody finds them; bring the larger ring back, and remove nothing"
+            )
+            fix = _larger_ring(view, asked, ring)
+            yield Finding("partitions-outside", CRITICAL, f"{asked.server.ip}:{asked.root}", what, why, fix)
+
+
+def _outside(row: dict[str, Any], ring: str) -> float:
+    counts = row.get("outside")
+    return number(counts.get(ring)) or 0 if isinstance(counts, dict) else 0
+
+
+def _larger_ring(view: ClusterView, node: Asked, ring: RingFacts) -> str:
+    """Bring a ring of a larger partition power from where one is; else show the builders that were kept."""
+    file = f"/{ring.name}.ring.gz"
+    powers = {
+        asked: (path, power)
+        for asked in view.reached()
+        for path in asked.table("facts", "rings")
+        if path.endswith(file) and (power := asked.figure("facts", "rings", path, "part_power")) is not None
+    }
+    path, power = powers.get(node, (ring.path, None))
+    if power is not None and ring.part_power > power:
+        return copy_to(view, node.server, ring.path, path)
+    for asked, (theirs, more) in powers.items():
+        if more > ring.part_power and not asked.server.is_local:
+            return copy_from(view, asked.server, theirs, ring.path)
+    return f"ls -lt {quote(view.swift_dir)}/backups/*.{ring.name}.builder"
 
 
 # --- space ---
@@ -169,7 +241,7 @@ def full(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         subject = f"{asked.server.ip}:{asked.root}/{fill.device}"
         if max(fill.used, fill.inodes_used) < limits.fill_warning and fill.free >= _reserve(asked, fill.total):
             continue
-        fix = _relieve(view, asked, fill.device, average >= limits.fill_warning)
+        fix = _relieve(view, asked, fill, average, average >= limits.fill_warning)
         if fill.free < _reserve(asked, fill.total):
             what = f"{size(fill.free)} are free, less than fallocate_reserve keeps"
             why = "its server answers 507 to every PUT; replicas go to handoffs until there is room"
@@ -186,20 +258,28 @@ def full(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             yield Finding("inodes-full", severity, subject, what, why, fix)
 
 
-def _relieve(view: ClusterView, asked: Asked, device: str, is_everywhere: bool) -> str:
-    """Less weight for a device that is fuller than others; one more device where all are full."""
-    places = [place for place in _rings_of(view, asked, device) if place[1].startswith("object")]
-    server, ring = next(iter(places or _rings_of(view, asked, device)), (asked.server, "object"))
-    entry = view.placed.get((ring, server.ip, server.port, device), {"region": 1, "zone": 1, "weight": 100.0})
+def _relieve(view: ClusterView, asked: Asked, fill: Fill, average: float, is_everywhere: bool) -> str:
+    """Less weight, in all its rings, for a device that is fuller than others; one more device where all are full."""
+    places = _rings_of(view, asked, fill.device) or [(asked.server, "object")]
     if is_everywhere:
+        places = [place for place in places if place[1].startswith("object")] or places
+        server, ring = places[0]
+        entry = _entry(view, server, ring, fill.device)
         place = ("--region", str(entry["region"]), "--zone", str(entry["zone"]), "--ip", server.ip)
         # The weight is not told: the ring builder refuses the word, so that nobody adds a device called NEW.
         new = ("--port", str(server.port), "--device", "NEW", "--weight", "NEW")
-        command = builder(view, ring, "add", *place, *new)
-    else:
-        weight = f"{entry['weight'] * LESS_WEIGHT:g}"
-        command = builder(view, ring, "set_weight", *for_device(server, device), weight, "--yes")
-    return f"{command} && {new_rings(view, ring)}"
+        return f"{builder(view, ring, 'add', *place, *new)} && {new_rings(view, [ring])}"
+    most = max(fill.used, fill.inodes_used)
+    share = min(LESS_WEIGHT, max(average, LEAST_FILL) / most) if most else LESS_WEIGHT
+    commands = []
+    for server, ring in places:
+        weight = f"{_entry(view, server, ring, fill.device)['weight'] * share:.4g}"
+        commands.append(builder(view, ring, "set_weight", *for_device(server, fill.device), weight, "--yes"))
+    return f"{' && '.join(commands)} && {new_rings(view, [ring for _, ring in places])}"
+
+
+def _entry(view: ClusterView, server: Server, ring: str, device: str) -> Mapping[str, Any]:
+    return view.placed.get((ring, server.ip, server.port, device), {"region": 1, "zone": 1, "weight": 100.0})
 
 
 # --- errors ---
@@ -233,4 +313,4 @@ def quarantined(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             yield Finding("quarantined", WARNING, f"{asked.server.ip}:{asked.root}", what, why, fix)
 
 
-RULES: tuple[Rule, ...] = (missing, unmounted, read_only, full, drive_errors, quarantined)
+RULES: tuple[Rule, ...] = (missing, unmounted, read_only, closed, outside, full, drive_errors, quarantined)

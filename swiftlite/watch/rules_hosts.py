@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from shlex import quote
 
-from swiftlite.watch.facts import Asked, ClusterView
+from swiftlite.watch.copying import copy_here
+from swiftlite.watch.facts import AUTHORITY, NODE, Asked, ClusterView
 from swiftlite.watch.findings import (
     CRITICAL,
     DAY,
@@ -18,9 +19,12 @@ from swiftlite.watch.findings import (
     shell_on,
     span,
 )
-from swiftlite.watch.gathering import METRICS
-from swiftlite.watch.starting import reload_proxy, restart, restart_line, show_log, start_all
+from swiftlite.watch.gathering import METRICS, STRANGE
+from swiftlite.watch.starting import reload_proxy, reload_servers, restart, restart_line, show_log, start_all
 
+STRANGE_ANSWERS = "recon-strange"
+CERTIFICATE = "certificate"
+"""Of what went wrong in a handshake."""
 SPARE_FILES = 256
 """Open files that a server needs besides those of its clients."""
 RAISED_FILES = 65536
@@ -38,12 +42,16 @@ def unreachable(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             what = f"none of its {len(servers)} servers answers: {silent[0].problem}"
             why = "requests go to fewer replicas, and what is written has to wait on handoffs"
             server = servers[0].server
-            fix = start_all(view, server) if server.is_local else f"ping -c 3 {ip}"
+            fix = start_all(view, server) if server.is_local else f"ping -c 3 {quote(ip)}"
+            if CERTIFICATE in silent[0].problem:
+                fix = _show_certificate(server.address)
             yield Finding("host-unreachable", CRITICAL, ip, what, why, fix)
             continue
         for asked in silent:
             why = "requests for its devices go to others, and what is written has to wait on handoffs"
             fix = restart(view, asked.server, f"{asked.server.kind}-server")
+            if CERTIFICATE in asked.problem:
+                fix = _show_certificate(asked.server.address)
             yield Finding("server-unreachable", CRITICAL, asked.server.name, asked.problem, why, fix)
 
 
@@ -52,7 +60,13 @@ def without_recon(view: ClusterView, limits: Limits) -> Iterator[Finding]:
     for asked in view.reached("object", "container", "account"):
         unanswered = {check: problem for check, problem in asked.problems.items() if check != "facts"}
         kind = asked.server.kind
-        if not asked.answers:
+        strange = [check for check, problem in unanswered.items() if problem == STRANGE]
+        if strange:
+            what = f"what it tells cannot be understood: {', '.join(strange[:5])}"
+            why = "nobody can tell how its disks and daemons are; is another program on this port?"
+            fix = f"curl -s {quote(f'http://{asked.server.address}/recon/{strange[0]}')}"
+            yield Finding(STRANGE_ANSWERS, WARNING, asked.server.name, what, why, fix)
+        elif not asked.answers:
             what = f"it does not answer /recon: {next(iter(asked.problems.values()), 'nothing was asked')}"
             why = "nobody can tell how its disks and daemons are"
             yield Finding("recon-missing", WARNING, asked.server.name, what, why, _add_recon(view, asked, kind))
@@ -94,7 +108,8 @@ def workers(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         if count is not None and cores is not None and count <= 1 and cores >= MANY_CORES:
             what = f"it has {max(1, count):.0f} worker on {cores:.0f} cores"
             why = "one worker uses one core, and one slow request can hold up others"
-            line = f"sed -i 's/^workers *=.*/workers = auto/' {quote(asked.conf)}"
+            line = f"sed -i '/^\\[DEFAULT\\]/,/^\\[/{{/^workers *=/d}}; s/^\\[DEFAULT\\]/&\\nworkers = auto/' {quote(asked.conf)} && "
+            line += restart_line(view, asked.server, f"{asked.server.kind}-server", asked.conf)
             yield Finding("few-workers", NOTICE, asked.server.name, what, why, shell_on(asked.server, line))
 
 
@@ -113,12 +128,16 @@ def sockets(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             yield Finding("sockets", WARNING, asked.server.ip, what, why, fix)
 
 
+def _show_certificate(address: str) -> str:
+    return f"openssl s_client -connect {address} </dev/null | openssl x509 -noout -subject -enddate"
+
+
 def certificates(view: ClusterView, limits: Limits) -> Iterator[Finding]:
     """Certificates that have expired, or soon will."""
     for facts in view.certificates:
-        show = f"openssl x509 -noout -subject -enddate -in {quote(facts.place)}"
+        show = f"openssl x509 -noout -subject -issuer -enddate -in {quote(facts.place)}"
         if "/" not in facts.place:
-            show = f"openssl s_client -connect {facts.place} </dev/null | openssl x509 -noout -subject -enddate"
+            show = _show_certificate(facts.place)
         if facts.not_after is None:
             why = "clients that cannot read a certificate do not talk to the server"
             yield Finding("certificate-unreadable", CRITICAL, facts.place, facts.problem, why, show)
@@ -129,10 +148,14 @@ def certificates(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             what = f"its certificate is good for {span(left)} more"
             if left <= 0:
                 what = f"its certificate expired {span(-left)} ago"
-            why = "from then on clients refuse to talk to it"
-            yield Finding(
-                "certificate-expires", severity, facts.place, what, why, f"certbot renew && {reload_proxy(view)}"
-            )
+            why, fix = "from then on clients refuse to talk to it", f"certbot renew && {reload_proxy(view)}"
+            if facts.role == NODE:
+                why = "from then on the nodes refuse to talk to each other; sign NEW.pem by your own authority (doc/tls.md)"
+                fix = f"{copy_here(view, 'NEW.pem', facts.place)} && {reload_servers(view)}"
+            elif facts.role == AUTHORITY:
+                why = "from then on no node believes another; a new authority is brought in beside the old one (doc/tls.md)"
+                fix = show
+            yield Finding("certificate-expires", severity, facts.place, what, why, fix)
 
 
 def memcached(view: ClusterView, limits: Limits) -> Iterator[Finding]:
@@ -142,7 +165,8 @@ def memcached(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             why = "proxies ask for accounts, containers and tokens again and again; without all of them, users log in anew"
             host = facts.address.rpartition(":")[0].strip("[]") or facts.address
             is_here = host.startswith("127.") or host in ("localhost", "::1")
-            fix = "systemctl restart memcached" if is_here else f"ssh {host} systemctl restart memcached"
+            restarted = "systemctl restart memcached" if view.has_systemd else "service memcached restart"
+            fix = restarted if is_here else f"ssh {quote(host)} systemctl restart memcached"
             yield Finding("memcached", WARNING, facts.address, facts.problem, why, fix)
 
 

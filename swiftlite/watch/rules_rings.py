@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from math import ceil
 
+from swiftlite.watch.copying import copy_from, from_backup
 from swiftlite.watch.facts import BuilderFacts, ClusterView, RingFacts
 from swiftlite.watch.findings import (
     CRITICAL,
@@ -15,7 +15,6 @@ from swiftlite.watch.findings import (
     Limits,
     Rule,
     builder,
-    copy_from,
     span,
 )
 
@@ -27,7 +26,7 @@ def readable(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             continue
         if ring.problem:
             why = "servers that read it again do not start"
-            fix = builder(view, ring.name, "write_ring")
+            fix = _ring_source(view, ring.name, ring.path)
             yield Finding("ring-unreadable", CRITICAL, ring.path, ring.problem, why, fix)
         elif ring.builder and ring.builder.problem:
             why = "without its builder a ring cannot be changed; backups of it are in backups/"
@@ -59,8 +58,8 @@ def _ring_source(view: ClusterView, name: str, path: str) -> str:
     for asked in view.reached():
         for theirs, md5 in asked.table("ringmd5").items():
             if theirs.endswith(f"/{name}.ring.gz") and md5 and not asked.server.is_local:
-                return copy_from(asked.server, theirs, path)
-    return f"rsync -t BACKUP/{name}.ring.gz {shlex.quote(path)}"
+                return copy_from(view, asked.server, theirs, path)
+    return from_backup(view, f"{name}.ring.gz", path)
 
 
 def _builders(view: ClusterView) -> Iterator[tuple[RingFacts, BuilderFacts]]:
@@ -108,7 +107,10 @@ def dispersion(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         if facts.required_overload > facts.overload:
             percent = ceil(facts.required_overload * 1000) / 10
             fix = f"{builder(view, ring.name, 'set_overload', f'{percent:g}%')} && {fix}"
-        severity = NOTICE if facts.seconds_until_move else WARNING
+            what += f"; more devices there help, or the few get up to {percent:g} % more than their share"
+        # Waiting is enough only where the next rebalance may part them.
+        is_waiting = facts.seconds_until_move and facts.required_overload <= facts.overload
+        severity = NOTICE if is_waiting else WARNING
         yield Finding("ring-dispersion", severity, facts.path, what, why, fix)
 
 

@@ -84,6 +84,13 @@ def reload_proxy(view: ClusterView) -> str:
     return shlex.join((INIT, "proxy-server", "reload", "--swift-dir", view.swift_dir))
 
 
+def reload_servers(view: ClusterView) -> str:
+    """Let all servers of this machine read their confs and certificates anew."""
+    if view.has_systemd:
+        return shlex.join(("systemctl", "reload", "swiftlite-*-server.service", "swiftlite-*-server@*.service"))
+    return shlex.join((INIT, "main", "reload", "--swift-dir", view.swift_dir))
+
+
 def start_all(view: ClusterView, server: Server) -> str:
     """Start all of a server's machine."""
     if server.is_local and view.all_in_one:

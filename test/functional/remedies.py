@@ -13,10 +13,13 @@ PROGRAMS = Path(__file__).resolve().parents[2] / "bin"
 SYSTEM = {
     *(
         "cat",
+        "cd",
         "certbot",
         "chgrp",
         "chmod",
+        "chown",
         "chronyc",
+        "curl",
         "diff",
         "find",
         "findmnt",
@@ -24,6 +27,7 @@ SYSTEM = {
         "grep",
         "journalctl",
         "ls",
+        "md5sum",
         "mkdir",
         "mount",
         "openssl",
@@ -41,7 +45,9 @@ SYSTEM = {
         "sudo",
         "sysctl",
         "systemctl",
+        "service",
         "tail",
+        "test",
         "umount",
     ),
 }

@@ -33,6 +33,7 @@ from swiftlite.cli.layout import set_options
 from swiftlite.common import recon
 from swiftlite.common.fs import FileSystem
 from swiftlite.common.log import get_logger
+from swiftlite.common.permissions import Account
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.obj.async_pending import AsyncPending, RowUpdate
 from swiftlite.ring.builder import RingBuilder
@@ -40,6 +41,7 @@ from swiftlite.ring.builder import RingBuilder
 DAY = 86400.0
 BESIDE_OTHERS = ("--time-wait", "1000000")
 """Other tests leave their connections on this machine, too."""
+RINGS = ("account", "container", "object")
 Findings = list[dict[str, str]]
 
 
@@ -152,7 +154,7 @@ def test_a_healthy_cluster_is_left_in_peace(ward: Ward) -> None:
     done = subprocess.run([*command, "--quiet"], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout) == (0, "9 servers and 3 rings: healthy\n")
+    assert (done.returncode, done.stdout) == (0, "10 servers and 3 rings: healthy\n")
 
 
 def test_who_cannot_look_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,6 +163,32 @@ def test_who_cannot_look_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit) as ended:
         doctor.main(["--no-such-option"])
     assert ended.value.code == doctor.UNKNOWN
+
+
+def test_who_may_not_read_the_files_is_told_so_once(
+    ward: Ward, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """He would take what he cannot see for a fault, and be told to take files away from the daemons' group."""
+    (ward.etc / "swift.conf").chmod(0o640)
+    monkeypatch.setattr(doctor, "this_account", lambda: Account("visitor", 4242, "visitor", frozenset({4242})))
+    assert doctor.main(["--swiftdir", str(ward.etc)]) == doctor.UNKNOWN
+    told = capsys.readouterr().out
+    assert told.startswith(f"UNKNOWN {ward.etc}/swift.conf: unreadable for visitor: ") and told.count("\n") == 1
+    assert "run it as root" in told and "chgrp" not in told
+
+
+def test_a_machine_without_certificates_cannot_ask_over_tls(
+    ward: Ward, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """As the admin host, which is no node."""
+    for ring in ward.etc.glob("*.ring.gz"):
+        shutil.copy(ring, tmp_path)
+    files = "\n".join(f"backend_{name}_file = {tmp_path}/{name}.pem" for name in ("ca", "cert", "key"))
+    conf = (ward.etc / "swift.conf").read_text()
+    (tmp_path / "swift.conf").write_text(f"{conf}\n[swift-tls]\nbackend_tls = yes\n{files}\n")
+    assert doctor.main(["--swiftdir", str(tmp_path)]) == doctor.UNKNOWN
+    told = capsys.readouterr().out
+    assert f"{tmp_path}/ca.pem" in told and "a certificate of its own" in told
 
 
 # --- what differs ---
@@ -194,7 +222,9 @@ def test_another_swift_conf_on_one_node(ward: Ward, capsys: pytest.CaptureFixtur
         code, found = ward.examine(capsys)
         assert (code, codes(found)) == (2, {"swift-conf-differs"})
         fix = only(found, "swift-conf-differs")["fix"]
-        assert fix.startswith(f"rsync -t {ward.etc}/swift.conf {path} && systemctl restart")
+        # These servers run as root.
+        rsync = "rsync -a --chown=root:root --chmod=F640"
+        assert fix.startswith(f"{rsync} {ward.etc}/swift.conf {path} && systemctl restart")
         ward.repair({"fix": fix.partition(" && ")[0]})  # there is no systemd here
         assert ward.examine(capsys) == (0, [])
 
@@ -249,8 +279,9 @@ class ReconOfAnotherTime(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Tell the time, and nothing else."""
-        body = json.dumps(time.time() + 30).encode() if self.path == "/recon/time" else b""
+        """Tell the time, and that it can."""
+        told = {"/info": {"recon": {}}, "/recon/time": time.time() + 30}
+        body = json.dumps(told[self.path]).encode() if self.path in told else b""
         self.send_response(200 if body else 404)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -327,7 +358,8 @@ def test_a_device_is_dead(ward: Ward, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_no_space_is_left(ward: Ward, capsys: pytest.CaptureFixture[str]) -> None:
     path = ward.conf("object", 1)
-    with ward.changed(path), ward.changed(ward.etc / "object.builder", ward.etc / "object.ring.gz"):
+    rings = [ward.etc / f"{ring}.{kind}" for ring in RINGS for kind in ("builder", "ring.gz")]
+    with ward.changed(path, *rings, *(ward.third_etc / f"{ring}.ring.gz" for ring in RINGS)):
         ward.change(path, "app:object-server", {"fallocate_reserve": str(1 << 60)})
         code, found = ward.examine(capsys)
         full = [finding for finding in found if finding["code"] == "device-full"]
@@ -336,12 +368,12 @@ def test_no_space_is_left(ward: Ward, capsys: pytest.CaptureFixture[str]) -> Non
             f"127.0.0.1:{ward.device(1, name)}" for name in ("d1", "d2")
         ]
         ward.repair(full[0])
-        weights = {
-            device["device"]: device["weight"]
-            for device in RingBuilder.load(ward.etc / "object.builder").present
-            if device["ip"] == "127.0.0.1"
-        }
-        assert weights == {"d1": 90.0, "d2": 100.0}
+        for ring in RINGS:
+            present = RingBuilder.load(ward.etc / f"{ring}.builder").present
+            weights = {one["device"]: one["weight"] for one in present if one["ip"] == "127.0.0.1"}
+            assert weights == {"d1": 90.0, "d2": 100.0}
+            pushed = (ward.third_etc / f"{ring}.ring.gz").read_bytes()
+            assert pushed == (ward.etc / f"{ring}.ring.gz").read_bytes()
 
 
 def test_devices_fill(ward: Ward, capsys: pytest.CaptureFixture[str]) -> None:
@@ -486,6 +518,50 @@ def test_a_server_that_is_down(ward: Ward, capsys: pytest.CaptureFixture[str]) -
         server.start()
     assert (code, codes(found)) == (2, {"server-unreachable"})
     assert only(found, "server-unreachable")["fix"] == "systemctl restart swiftlite-container-server"
+
+
+def test_a_proxy_that_is_down_is_noticed_where_its_conf_is(ward: Ward, capsys: pytest.CaptureFixture[str]) -> None:
+    proxy = ward.cluster.server("proxy-server")
+    proxy.stop()
+    try:
+        code, found = ward.examine(capsys)
+    finally:
+        proxy.start()
+    assert (code, codes(found)) == (2, {"server-unreachable"})
+    finding = only(found, "server-unreachable")
+    assert finding["subject"].startswith("proxy-server 127.0.0.1:")
+    assert finding["fix"] == "systemctl restart swiftlite-proxy-server"
+    assert ward.examine(capsys) == (0, [])
+
+
+def test_a_proxy_with_other_files(ward: Ward, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    conf = ward.etc / "proxy-server.conf"
+    for file in (ward.etc / "swift.conf", *ward.etc.glob("*.ring.gz")):
+        shutil.copy(file, tmp_path)
+    with ward.changed(conf):
+        ward.change(conf, "DEFAULT", {"swift_dir": str(tmp_path)})
+        assert ward.examine(capsys) == (0, [])
+        shutil.copy(tmp_path / "account.ring.gz", tmp_path / "object.ring.gz")
+        (tmp_path / "swift.conf").write_text("[swift-hash]\nswift_hash_path_suffix = x\n")
+        code, found = ward.examine(capsys)
+    assert (code, codes(found)) == (2, {"ring-differs", "swift-conf-differs"})
+    assert only(found, "ring-differs")["subject"] == f"127.0.0.1:{tmp_path}/object.ring.gz"
+
+
+def test_looking_at_proxies_leaves_no_bad_requests_in_their_logs(
+    ward: Ward, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    proxy = ward.cluster.server("proxy-server")
+    for file in (ward.etc / "swift.conf", *ward.etc.glob("*.ring.gz")):
+        shutil.copy(file, tmp_path)  # of a machine without the proxy's conf
+    before = len(proxy.log.read_text())
+    address = "%s:%d" % ward.cluster.proxy_address
+    for options in (["--swiftdir", str(ward.etc)], ["--swiftdir", str(tmp_path), "--proxy", address]):
+        assert doctor.main([*options, *BESIDE_OTHERS]) == 0
+        assert capsys.readouterr().out == "10 servers and 3 rings: healthy\n"
+    ward.cluster.connection().get_account()  # so that all before it is in the log, too
+    logged = proxy.log.read_text()[before:]
+    assert " 400 " not in logged and "/recon" not in logged
 
 
 def test_a_server_that_may_open_too_few_files(ward: Ward, capsys: pytest.CaptureFixture[str]) -> None:

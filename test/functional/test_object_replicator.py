@@ -326,6 +326,8 @@ def test_one_bad_partition_stops_nothing(site: ObjectSite) -> None:
     (objects / "auditor_status_ALL.json").write_text("{}")
     (counts,) = site.replicate(0)
     assert counts["failures"] == 2
+    facts = json.loads((site.directory / "node0" / "recon" / "object.recon").read_text())
+    assert facts["replication_stats"]["failure"] == 2
     assert unknown.exists(), "no ring has it: it is told of, and left alone"
     assert not plain.exists()
     (aside,) = (site.device(0) / "quarantined" / "objects").iterdir()

@@ -57,6 +57,11 @@ class Node(Booted):
         """A request with the token, which must succeed; its answer's body."""
         return self.run(*CURL, "-H", f"X-Auth-Token: {self.token}", *arguments)
 
+    def examined(self) -> dict[str, dict[str, str]]:
+        """What the doctor finds, by its code."""
+        told = json.loads(self.call(f"{BIN}/swiftlite-doctor", "--json").stdout)
+        return {finding["code"]: finding for finding in told["findings"]}
+
     def main_pid(self, unit: str) -> int:
         """As the machine counts processes."""
         return int(self.show(unit, "MainPID"))
@@ -176,7 +181,22 @@ def test_recon_tells_of_the_machine_from_inside_the_sandbox(node: Node) -> None:
         answer = json.loads(node.run(*CURL, f"http://{IP}:6200/recon/{what}"))
         assert what == "unmounted" or answer, what
     # By which the doctor's remedies go.
-    assert json.loads(node.run(*CURL, f"http://{IP}:6200/recon/facts"))["manager"] == {"name": "systemd"}
+    facts = json.loads(node.run(*CURL, f"http://{IP}:6200/recon/facts"))
+    assert (facts["manager"], facts["user"], facts["group"]) == ({"name": "systemd"}, "swift", "swift")
+    assert facts["closed_caches"] == [] and [device["closed"] for device in facts["devices"]] == [""] * len(DISKS)
+
+
+def test_the_doctor_misses_a_daemon_that_was_stopped_and_starts_it(node: Node) -> None:
+    """Though no unit sees another's processes."""
+    assert "daemon-stopped" not in node.examined()
+    node.run("systemctl", "stop", "swiftlite-container-updater.service")
+    found = node.examined()["daemon-stopped"]
+    assert (found["subject"], found["fix"]) == (
+        f"container-updater {IP}",
+        "systemctl restart swiftlite-container-updater",
+    )
+    node.run("sh", "-c", found["fix"])
+    assert "daemon-stopped" not in node.examined()
 
 
 def test_reload_keeps_the_process_and_renews_its_workers(node: Node) -> None:

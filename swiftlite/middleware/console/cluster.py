@@ -20,6 +20,7 @@ from swiftlite.middleware.console.options import ConsoleOptions
 from swiftlite.watch.facts import Asked, ClusterView, RingFacts, Server
 from swiftlite.watch.files import ring_facts, ring_names, swift_conf_facts
 from swiftlite.watch.gathering import METRICS, Gatherer, clients_of_nodes, server_at, servers_of
+from swiftlite.watch.proxies import with_sums
 
 ONLY_METRICS = dict.fromkeys(("proxy", "object", "container", "account"), (METRICS,))
 EVERYWHERE = ("", "0.0.0.0", "::")
@@ -64,7 +65,7 @@ class ClusterWatch:
         others = [server_at("proxy", *address) for address in self.options.proxies]
         servers += [server for server in others if server.address != own.address]
         gatherer = Gatherer(self.options.cluster_timeout, new_client=clients_of_nodes(self.options.swift_dir))
-        return (Asked(own, own_answers()), *gatherer.ask_all(servers, checks))
+        return (Asked(own, own_answers()), *map(with_sums, gatherer.ask_all(servers, checks)))
 
     def _own(self, servers: Iterable[Server]) -> Server:
         """This proxy, under the address by which the rings know its machine, if they do."""

@@ -50,6 +50,53 @@ def test_what_is_closed_and_the_remedy(tmp_path: Path) -> None:
     assert closed.remedy == "chgrp swift /etc/swift/swift.conf && chmod 640 /etc/swift/swift.conf"
 
 
+VISITOR = Account("ann", 1000, "ann", frozenset({1000}))
+
+
+@pytest.mark.parametrize(
+    "closed, remedy",
+    [
+        (Closed("/etc/swift", True, "root:root 0750", SWIFT), "chgrp swift /etc/swift && chmod 750 /etc/swift"),
+        # Another group keeps what it has.
+        (
+            Closed("/etc/ssl/private", True, "root:ssl-cert 0710", SWIFT, 0, "ssl-cert"),
+            "usermod -a -G ssl-cert swift && chmod g+rx /etc/ssl/private",
+        ),
+        (
+            Closed("/etc/k.pem", False, "root:ssl-cert 0600", SWIFT, 0, "ssl-cert"),
+            "usermod -a -G ssl-cert swift && chmod g+r /etc/k.pem",
+        ),
+        # No home is opened, and nothing of somebody's own.
+        (
+            Closed("/root", True, "root:root 0700", SWIFT),
+            "leave /root closed: move what swift is to read out of it, say to /etc/swift",
+        ),
+        (
+            Closed("/srv/a", True, "ann:ann 0700", SWIFT, 1000, "ann"),
+            "leave /srv/a closed: move what swift is to read out of it, say to /etc/swift",
+        ),
+    ],
+)
+def test_no_remedy_takes_anything_from_others(closed: Closed, remedy: str) -> None:
+    assert closed.remedy == remedy
+
+
+@pytest.mark.parametrize(
+    "group, gid, remedy",
+    [
+        ("swift", 4242, "run it as root, or as a member of group swift: sudo -u swift …"),
+        ("", 0, "run it as root"),
+    ],
+)
+def test_a_person_is_not_given_what_is_the_daemons(
+    group: str, gid: int, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = Closed("/etc/swift", True, f"root:{group or 'root'} 0750", VISITOR, 0, group)
+    monkeypatch.setattr(permissions, "this_account", lambda: VISITOR)
+    monkeypatch.setattr(permissions, "closed_to", lambda path, account: closed)
+    assert explain("/etc/swift/swift.conf", PermissionError(13, "Permission denied"), "copy it")[1] == remedy
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="the file has to be another's")
 def test_the_file_itself_is_closed() -> None:
     with tempfile.TemporaryDirectory() as directory:

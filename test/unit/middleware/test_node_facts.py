@@ -1,8 +1,14 @@
 """/recon/facts: what it tells, what it keeps to itself, and what it does not stumble over."""
 
+import grp
 import json
 import logging
 import os
+import pwd
+import subprocess
+import sys
+import tempfile
+from array import array
 
 import pytest
 
@@ -10,8 +16,9 @@ from fakes.wsgi_calls import request
 from swiftlite.common import recon
 from swiftlite.common.config import ConfFile
 from swiftlite.common.manager import manager_of_this, started_by_init
-from swiftlite.middleware import node_facts
+from swiftlite.middleware import node_facts, node_rights
 from swiftlite.middleware.recon import filter_factory
+from swiftlite.ring.format import RingData, dump_v1
 
 CONF = """
 [DEFAULT]
@@ -46,12 +53,21 @@ def write(node, mount_check="false", more=""):
     (node / "object.conf").write_text(CONF.format(devices=node / "devices", mount_check=mount_check) + more)
 
 
+class Facts:
+    """A server that is asked for its facts, again and again."""
+
+    def __init__(self, node):
+        conf = {"__file__": str(node / "object.conf"), "swift_dir": str(node), "devices": str(node / "devices")}
+        self.app = filter_factory(conf | {"recon_cache_path": str(node / "cache"), "log_address": ""})(None)
+
+    def __call__(self):
+        answer = request(self.app, "GET", "/recon/facts")
+        assert answer.status == 200
+        return json.loads(answer.body)
+
+
 def facts(node):
-    conf = {"__file__": str(node / "object.conf"), "swift_dir": str(node), "devices": str(node / "devices")}
-    conf |= {"recon_cache_path": str(node / "cache"), "log_address": ""}
-    answer = request(filter_factory(conf)(None), "GET", "/recon/facts")
-    assert answer.status == 200
-    return json.loads(answer.body)
+    return Facts(node)()
 
 
 def test_what_it_tells(node):
@@ -153,3 +169,93 @@ def test_who_has_started_it(tmp_path, environment, cgroup, told):
     if cgroup is not None:
         (tmp_path / "self" / "cgroup").write_text(cgroup)
     assert manager_of_this(environment, str(tmp_path)) == told
+
+
+# --- what the daemons can do ---
+
+
+def write_ring(node, part_power, next_part_power=None):
+    replicas = [array("H", [0] * (1 << part_power))]
+    devices = [{"id": 0, "ip": "10.0.0.1", "port": 6200, "region": 1, "zone": 1, "device": "sda", "weight": 1.0}]
+    ring = RingData(devices, 32 - part_power, replicas, version=7, next_part_power=next_part_power)
+    (node / "object.ring.gz").write_bytes(dump_v1(ring))
+
+
+def test_rings_tell_their_versions_and_are_read_again_when_they_change(node):
+    write_ring(node, 4)
+    (node / "container.ring.gz").write_text("damaged")
+    asked = Facts(node)
+    path = str(node / "object.ring.gz")
+    assert asked()["rings"] == {path: {"version": 7, "part_power": 4, "next_part_power": None}}
+    write_ring(node, 5)
+    assert asked()["rings"][path]["part_power"] == 5
+
+
+@pytest.mark.parametrize("next_part_power, outside", [(None, {"object": 2}), (5, {}), (4, {})])
+def test_partitions_that_the_ring_does_not_have(node, next_part_power, outside):
+    write_ring(node, 4, next_part_power)
+    for name in ("0", "15", "16", "31", "auditor_status_ALL.json"):
+        (node / "devices" / "sda" / "objects" / name).mkdir(parents=True)
+    assert facts(node)["devices"][0]["outside"] == outside
+
+
+def test_who_the_daemons_are_and_which_of_them_run(node):
+    told = facts(node)
+    assert (told["user"], told["group"]) == (pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name)
+    assert told["daemons"] == {"object-replicator": {"running": False, "meant": None}}
+    command = [sys.executable, "-c", "import sys; sys.stdin.read()", "swiftlite-object-replicator"]
+    with subprocess.Popen([*command, str(node / "object.conf")], stdin=subprocess.PIPE) as process:
+        try:
+            assert facts(node)["daemons"]["object-replicator"]["running"]
+        finally:
+            process.kill()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another account has to own the files")
+@pytest.mark.parametrize("closed", ["", "objects", "objects/5", "async_pending-1"])
+def test_what_another_account_owns_is_closed(closed):
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        for name in ("objects/5", "async_pending-1", "other"):
+            os.makedirs(f"{directory}/sda/{name}")
+        for path, _, _ in os.walk(f"{directory}/sda"):
+            os.chown(path, 4242, 4242)
+        os.chown(f"{directory}/sda/other", 0, 0)
+        assert as_user(4242, node_rights.closed_directory, f"{directory}/sda") == ""
+        path = f"{directory}/sda/{closed}".rstrip("/")
+        os.chown(path, 0, 0)
+        assert as_user(4242, node_rights.closed_directory, f"{directory}/sda") == path
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another account has to own the files")
+def test_caches_that_another_account_owns_are_closed():
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        for name in ("account.recon", "object.recon", "drive.recon"):
+            with open(f"{directory}/{name}", "w"):
+                os.chmod(f"{directory}/{name}", 0o644)
+        os.chown(f"{directory}/account.recon", 4242, 4242)
+        assert as_user(4242, node_rights.closed_caches, directory) == [directory]
+        os.chown(directory, 4242, 4242)
+        # That of drive-audit is root's to write.
+        assert as_user(4242, node_rights.closed_caches, directory) == [f"{directory}/object.recon"]
+        assert node_rights.closed_caches(f"{directory}/none") == []
+
+
+def as_user(uid, function, *arguments):
+    """What a function returns, a JSON value, in a process of another account."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.setgroups([])
+            os.setgid(uid)
+            os.setuid(uid)
+            os.write(writer, json.dumps(function(*arguments)).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as answer:
+        told = json.loads(answer.read())
+    os.waitpid(child, 0)
+    return told

@@ -73,12 +73,36 @@ def test_all_that_was_asked(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "check, good, bad",
+    [("time", b"5.5", b"{}"), ("time", b"5", b"true"), ("unmounted", b"[]", b"{}"), ("diskusage", b"[]", b"1")],
+)
+def test_answers_have_the_shapes_of_their_checks(check, good, bad):
+    for body, problems in ((good, {}), (bad, {check: gathering.STRANGE})):
+        with Peer({check: (200, body)}) as peer:
+            [asked] = Gatherer().ask_all([peer.as_server], {"object": (check,)})
+        assert asked.problems == problems
+
+
+@pytest.mark.parametrize(
+    "info, asked", [(b"{}", []), (b'{"recon": {}}', ["time", "version"]), (b'["recon"]', []), (b"<html>", [])]
+)
+def test_a_proxy_is_asked_by_recon_only_where_it_says_that_it_has_it(info, asked):
+    with Peer(good(**{"/info": (200, info), "/metrics": (403, b"")})) as peer:
+        server = Server("proxy", *peer.server_address)
+        Gatherer().ask_all([server], {"proxy": ("metrics", "info", "time", "version")})
+    assert peer.asked == ["/metrics", "/info", *asked]
+
+
+@pytest.mark.parametrize(
     "answer, problem",
     [
         ((404, b"no"), "status 404"),
         ((200, b"<html>"), "no JSON"),
         ((200, b"[" * 100000), "no JSON"),
         ((500, b""), "status 500"),
+        ((200, b"null"), gathering.STRANGE),
+        ((200, b'"hello"'), gathering.STRANGE),
+        ((200, b"[1]"), gathering.STRANGE),
     ],
 )
 def test_one_answer_is_none(answer, problem):

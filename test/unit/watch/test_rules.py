@@ -20,6 +20,8 @@ from swiftlite.core.metrics_text import Sample
 from swiftlite.ring.builder import RingBuilder
 from swiftlite.watch import files, judging, rules_hosts, starting
 from swiftlite.watch.facts import (
+    AUTHORITY,
+    NODE,
     Asked,
     BuilderFacts,
     CertificateFacts,
@@ -32,7 +34,7 @@ from swiftlite.watch.facts import (
     UnreadableFacts,
 )
 from swiftlite.watch.findings import Finding, Limits
-from swiftlite.watch.gathering import CHECKS
+from swiftlite.watch.gathering import CHECKS, STRANGE
 
 NOW = 1_700_000_000.0
 DAY = 86400.0
@@ -199,6 +201,7 @@ def local(view):
     return replace(view, servers=(*servers, *view.servers[1:]))
 
 
+RSYNC = "rsync -a --chown=root:swift --chmod=F640"
 REBALANCE = "swiftlite-ring-builder /etc/swift/object.builder rebalance"
 CASES = [
     # what is wrong, code, severity, subject, the remedy's beginning
@@ -211,7 +214,7 @@ CASES = [
     (
         told(3, "object", "ringmd5", "/etc/swift/object.ring.gz", "other"),
         *("ring-differs", "critical", "10.0.0.3:/etc/swift/object.ring.gz"),
-        "rsync -t /etc/swift/object.ring.gz 10.0.0.3:/etc/swift/object.ring.gz",
+        f"{RSYNC} /etc/swift/object.ring.gz 10.0.0.3:/etc/swift/object.ring.gz",
     ),
     (
         absent("object", builders=("object",)),
@@ -221,9 +224,9 @@ CASES = [
     (
         absent("object"),
         *("ring-absent", "critical", "/etc/swift/object.ring.gz"),
-        "rsync -t 10.0.0.1:/etc/swift/object.ring.gz /etc/swift/object.ring.gz",
+        f"{RSYNC} 10.0.0.1:/etc/swift/object.ring.gz /etc/swift/object.ring.gz",
     ),
-    (absent("object-1"), "ring-absent", "critical", "/etc/swift/object-1.ring.gz", "rsync -t BACKUP/object-1.ring.gz"),
+    (absent("object-1"), "ring-absent", "critical", "/etc/swift/object-1.ring.gz", f"{RSYNC} BACKUP/object-1.ring.gz"),
     (
         lambda view: closed(
             "/etc/swift/swift.conf",
@@ -251,11 +254,11 @@ CASES = [
     (
         ring(md5="mine", builder=None),
         *("ring-differs", "critical", "/etc/swift/object.ring.gz"),
-        "rsync -t 10.0.0.1:/etc/swift/object.ring.gz /etc/swift/object.ring.gz",
+        f"{RSYNC} 10.0.0.1:/etc/swift/object.ring.gz /etc/swift/object.ring.gz",
     ),
     (
         told(3, "object", "ringmd5", {"/etc/swift/account.ring.gz": "account"}),
-        *("ring-missing", "critical", "10.0.0.3:/etc/swift/object.ring.gz", "rsync -t"),
+        *("ring-missing", "critical", "10.0.0.3:/etc/swift/object.ring.gz", "rsync -a"),
     ),
     (
         told(1, "*", "swiftconfmd5", "/etc/swift/swift.conf", "other"),
@@ -263,16 +266,16 @@ CASES = [
             "swift-conf-differs",
             "critical",
             "10.0.0.1:/etc/swift/swift.conf",
-            "rsync -t /etc/swift/swift.conf 10.0.0.1:",
+            f"{RSYNC} /etc/swift/swift.conf 10.0.0.1:",
         ),
     ),
     (
         told(1, "account", "facts", "hash_path", {"prefix": False, "suffix": False}),
-        *("hash-secret-missing", "critical", "account-server 10.0.0.1:6202", "rsync -t"),
+        *("hash-secret-missing", "critical", "account-server 10.0.0.1:6202", "rsync -a"),
     ),
     (
         lambda view: replace(view, swift_conf=SwiftConfFacts("/etc/swift/swift.conf", "conf")),
-        *("hash-secret-missing", "critical", "/etc/swift/swift.conf", "rsync -t 10.0.0.1:/etc/swift/swift.conf"),
+        *("hash-secret-missing", "critical", "/etc/swift/swift.conf", f"{RSYNC} 10.0.0.1:/etc/swift/swift.conf"),
     ),
     (
         lambda view: replace(view, swift_conf=replace(view.swift_conf, secrets=("changeme",))),
@@ -280,7 +283,7 @@ CASES = [
     ),
     (
         lambda view: replace(view, swift_conf=SwiftConfFacts("/etc/swift/swift.conf", problem="no such file")),
-        *("swift-conf-unreadable", "critical", "/etc/swift/swift.conf", "rsync -t 10.0.0.1:/etc/swift/swift.conf"),
+        *("swift-conf-unreadable", "critical", "/etc/swift/swift.conf", f"{RSYNC} 10.0.0.1:/etc/swift/swift.conf"),
     ),
     (
         told(2, "container", "facts", "options", "DEFAULT", {"mount_check": "ff"}),
@@ -329,7 +332,8 @@ CASES = [
     (
         told(1, "*", "facts", "devices", disk(free=TB // 10)),
         *("device-full", "warning", "10.0.0.1:/srv/node/sda"),
-        "swiftlite-ring-builder /etc/swift/object.builder set_weight --ip 10.0.0.1 --port 6200 --device sda 90 --yes",
+        # To the average: 90, 50 and 50 percent.
+        "swiftlite-ring-builder /etc/swift/object.builder set_weight --ip 10.0.0.1 --port 6200 --device sda 70.37 --yes",
     ),
     (
         told(1, "*", "facts", "devices", disk(free=TB // 25)),
@@ -418,7 +422,75 @@ CASES = [
         ring(next_part_power=10),
         *("part-power", "warning", "object", "ssh 10.0.0.1 'swiftlite-object-relinker cleanup"),
     ),
-    (ring(problem="cut short"), "ring-unreadable", "critical", "/etc/swift/object.ring.gz", "swiftlite-ring-builder"),
+    (
+        lambda view: replace(ring(problem="cut short")(view), builders=("object",)),
+        *("ring-unreadable", "critical", "/etc/swift/object.ring.gz", "swiftlite-ring-builder"),
+    ),
+    (
+        ring(problem="cut short", builder=None),
+        *("ring-unreadable", "critical", "/etc/swift/object.ring.gz"),
+        f"{RSYNC} 10.0.0.1:/etc/swift/object.ring.gz /etc/swift/object.ring.gz",
+    ),
+    (
+        told(1, "object", "facts", "daemons", {"object-updater": {"running": False, "meant": True}}),
+        *("daemon-stopped", "warning", "object-updater 10.0.0.1"),
+        "ssh 10.0.0.1 'systemctl restart swiftlite-object-updater'",
+    ),
+    (
+        told(1, "account", "facts", "closed_caches", ["/var/cache/swift/account.recon"]),
+        *("recon-cache", "warning", "10.0.0.1:/var/cache/swift/account.recon"),
+        "ssh 10.0.0.1 'chown swift: /var/cache/swift/account.recon'",
+    ),
+    (
+        told(1, "*", "facts", "devices", disk(closed="/srv/node/sda")),
+        *("device-closed", "critical", "10.0.0.1:/srv/node/sda", "ssh 10.0.0.1 'chown swift: /srv/node/sda'"),
+    ),
+    (
+        told(1, "*", "facts", "devices", disk(closed="/srv/node/sda/objects-1/77")),
+        *("device-closed", "critical", "10.0.0.1:/srv/node/sda"),
+        "ssh 10.0.0.1 'chown -R swift: /srv/node/sda/objects-1'",
+    ),
+    (
+        told(1, "*", "facts", "devices", disk(problem="Permission denied")),
+        *("device-closed", "critical", "10.0.0.1:/srv/node/sda", "ssh 10.0.0.1 'chown swift: /srv/node/sda'"),
+    ),
+    (
+        told(1, "*", "unmounted", [{"device": "sda", "mounted": "[Errno 13] Permission denied: '/srv/node/sda'"}]),
+        *("device-closed", "critical", "10.0.0.1:/srv/node/sda", "ssh 10.0.0.1 'chmod a+x /srv/node'"),
+    ),
+    (
+        told(1, "object", "facts", "devices", disk(outside={"object": 4})),
+        *("partitions-outside", "critical", "10.0.0.1:/srv/node", "ls -lt /etc/swift/backups/*.object.builder"),
+    ),
+    (
+        lambda view: replace(view, servers=(*view.servers, Asked(Server("proxy", "10.0.0.9", 8080), {"info": {}}))),
+        *("proxy-not-compared", "notice", "proxy-server 10.0.0.9:8080"),
+        "ssh 10.0.0.9 'md5sum /etc/swift/swift.conf /etc/swift/*.ring.gz' | md5sum -c -",
+    ),
+    (
+        lambda view: replace(
+            view, servers=(replace(view.servers[0], problems={"unmounted": STRANGE}), *view.servers[1:])
+        ),
+        *("recon-strange", "warning", "object-server 10.0.0.1:6200", "curl -s http://10.0.0.1:6200/recon/unmounted"),
+    ),
+    (
+        unanswered(1, "container", "TLS handshake failed: certificate has expired"),
+        *(
+            "server-unreachable",
+            "critical",
+            "container-server 10.0.0.1:6201",
+            "openssl s_client -connect 10.0.0.1:6201",
+        ),
+    ),
+    (
+        lambda view: replace(view, certificates=(CertificateFacts("/etc/swift/node.pem", NOW - 5, role=NODE),)),
+        *("certificate-expires", "critical", "/etc/swift/node.pem"),
+        f"{RSYNC} NEW.pem /etc/swift/node.pem && systemctl reload",
+    ),
+    (
+        lambda view: replace(view, certificates=(CertificateFacts("/etc/swift/ca.pem", NOW - 5, role=AUTHORITY),)),
+        *("certificate-expires", "critical", "/etc/swift/ca.pem", "openssl x509 -noout -subject -issuer"),
+    ),
     (builder(problem="cut short"), "builder-unreadable", "warning", "/etc/swift/object.builder", "ls -t"),
     (builder(has_changes=True), "rebalance-due", "warning", "/etc/swift/object.builder", REBALANCE),
     (builder(is_written=False), "ring-not-written", "warning", "/etc/swift/object.builder", "swiftlite-ring-builder"),
@@ -431,6 +503,14 @@ CASES = [
         builder(dispersion=2.0, required_overload=0.1234),
         *("ring-dispersion", "warning", "/etc/swift/object.builder"),
         f"swiftlite-ring-builder /etc/swift/object.builder set_overload 12.4% && {REBALANCE}",
+    ),
+    (
+        builder(dispersion=8.33, required_overload=0.5, seconds_until_move=3000),  # just drained
+        *("ring-dispersion", "warning", "/etc/swift/object.builder", "swiftlite-ring-builder"),
+    ),
+    (
+        builder(dispersion=8.33, seconds_until_move=3000),
+        *("ring-dispersion", "notice", "/etc/swift/object.builder", REBALANCE),
     ),
     (
         ring(replicas=4.0),
@@ -490,7 +570,8 @@ CASES = [
                                 Sample({"node": "10.0.0.2:6201/sda"}, 1.0),
                                 Sample({"node": "10.0.0.3:6201/sda"}, 0.0),
                             ]
-                        }
+                        },
+                        "swiftconfmd5": {"/etc/swift/swift.conf": "conf"},
                     },
                     problems={"time": "status 404"},
                 ),
@@ -703,13 +784,13 @@ def test_files_come_from_hosts_with_addresses_of_version_6(change):
         one.fix for one in doctor.findings(replace(view, servers=servers), Limits()) if one.fix.startswith("rsync")
     ]
     assert len(fixes) == 1
-    assert commands(fixes[0])[0][2].startswith("[fd00::1]:/etc/swift/")
+    assert commands(fixes[0])[0][4].startswith("[fd00::1]:/etc/swift/")
 
 
 def test_a_new_ring_that_no_node_has_yet_is_not_replaced_by_the_old_one():
     found = judging.findings(ring(md5="new")(healthy()), Limits())
     assert [finding.subject for finding in found] == [f"10.0.0.{n}:/etc/swift/object.ring.gz" for n in (1, 2, 3)]
-    assert all(finding.fix.startswith("rsync -t /etc/swift/object.ring.gz 10.0.0.") for finding in found)
+    assert all(finding.fix.startswith(f"{RSYNC} /etc/swift/object.ring.gz 10.0.0.") for finding in found)
 
 
 def test_a_swift_conf_that_is_the_odd_one_here_is_not_spread():
@@ -827,6 +908,12 @@ def test_servers_of_openstack_swift_do_not_tell_all_and_that_is_no_fault():
 )
 def test_exit_codes(severities, code):
     assert doctor.exit_code([Finding("c", severity, "s", "w", "y", "f") for severity in severities]) == code
+
+
+@pytest.mark.parametrize("severity, code", [("warning", 3), ("critical", 2)])
+def test_who_tells_nothing_that_can_be_judged_is_unknown(severity, code):
+    strange = Finding("recon-strange", "warning", "s", "w", "y", "f")
+    assert doctor.exit_code([strange, Finding("c", severity, "s", "w", "y", "f")]) == code
 
 
 def test_what_many_nodes_have_is_shown_together(capsys):
