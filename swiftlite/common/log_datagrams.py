@@ -5,21 +5,24 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
-import os
 import socket
 import sys
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from swiftlite.common.log_gathering import Gathering, Line, hub
 from swiftlite.common.log_styles import PRIORITIES
 
 MOST_WAITING = 10000
 """Lines that wait for the daemon, a few megabytes; what comes when there are so many is lost, and counted."""
+MOST_BYTES = 16 << 20
+"""Bytes of such: clients choose how long lines are."""
 SHORTEST, LONGEST = 0.002, 0.1
 """Seconds until the next try; each pause is twice the last, while the daemon takes nothing."""
+LATE = 1.0
+"""Seconds after which the next line tries what the event loop should have tried: perhaps it has not heard of it."""
 PATIENCE = 1.0
 """Seconds for which a process waits itself that has no event loop to come back later, or ends."""
 FULL = (errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM)
@@ -27,8 +30,6 @@ FULL = (errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM)
 
 Address = str | tuple[str, int]
 """A socket's path, or host and port of UDP."""
-
-_handlers: weakref.WeakSet[DatagramHandler] = weakref.WeakSet()
 
 
 class DatagramHandler(Gathering):
@@ -42,10 +43,13 @@ class DatagramHandler(Gathering):
         self._waiting: deque[bytes] = deque()
         self._socket: socket.socket | None = None
         self._send: Callable[[bytes], int]
-        self._is_due = False
-        """The event loop will call :meth:`_try_again`."""
+        self._size = 0
+        """Bytes that wait."""
+        self._place: tuple[socket.AddressFamily, Any] | None = None
+        """Where UDP goes. It is asked once: later that would hold up an event loop; a name that changes wants a reload."""
+        self._next = 0.0
+        """When the event loop calls :meth:`_try_again`, by the monotonic clock; 0: it does not."""
         self._has_complained = False
-        _handlers.add(self)
 
     def datagrams(self, lines: list[Line]) -> list[bytes]:
         """What is sent for lines."""
@@ -54,12 +58,14 @@ class DatagramHandler(Gathering):
     def write(self, lines: list[Line]) -> None:
         """Send lines, after those that wait."""
         waiting, others_wait = self._waiting, bool(self._waiting)
-        if self.lost and len(waiting) <= MOST_WAITING // 2:
+        if self.lost and len(waiting) <= MOST_WAITING // 2 and self._size <= MOST_BYTES // 2:
             self._tell_of_lost()
-        room = 0 if self.lost else max(0, MOST_WAITING - len(waiting))
-        waiting += self.datagrams(lines[:room])
+        room = 0 if self.lost or self._size > MOST_BYTES else max(0, MOST_WAITING - len(waiting))
+        datagrams = self.datagrams(lines[:room])
+        waiting += datagrams
+        self._size += sum(map(len, datagrams))
         self._lose(len(lines[room:]), "too many lines wait")
-        if not self._is_due:
+        if not self._next or time.monotonic() > self._next + LATE:
             self._deliver(PATIENCE if hub() is None and not others_wait else 0.0)
 
     def close(self) -> None:
@@ -76,9 +82,9 @@ class DatagramHandler(Gathering):
 
     def forget(self) -> None:
         """Drop what is held or waits: in a forked child, whose parent writes it."""
-        self._held = []
+        super().forget()
         self._waiting.clear()
-        self.lost, self._is_due = 0, False
+        self.lost, self._size, self._next = 0, 0, 0.0
 
     def _deliver(self, patience: float) -> None:
         """Send what waits, or see to it that it is tried again.
@@ -96,12 +102,14 @@ class DatagramHandler(Gathering):
     def _come_back(self, pause: float) -> None:
         loop = hub()
         if loop is not None:  # else the next line tries it
-            self._is_due = True
-            loop.schedule_call_global(pause, self._try_again, pause)
+            self._next = time.monotonic() + pause
+            loop.schedule_call_global(pause, self._try_again, pause, self._next)
 
-    def _try_again(self, pause: float) -> None:
+    def _try_again(self, pause: float, moment: float) -> None:
         with self.lock:  # type: ignore[union-attr]
-            self._is_due = False
+            if moment != self._next:
+                return  # it was late, and another will come
+            self._next = 0.0
             before = len(self._waiting)
             if not self._send_all():
                 self._come_back(SHORTEST if len(self._waiting) < before else min(2 * pause, LONGEST))
@@ -113,21 +121,28 @@ class DatagramHandler(Gathering):
         waiting = self._waiting
         is_new = False
         while waiting:
+            datagram = b""
             try:
                 if self._socket is None:
                     is_new = True
                     self.connect()
                 send = self._send
                 while waiting:
-                    send(waiting[0])
-                    waiting.popleft()
+                    datagram = waiting.popleft()  # first, for a signal's handler may log meanwhile
+                    sent = send(datagram)
+                    self._size -= sent
+                    if sent < len(datagram):  # to a stream, which is full
+                        waiting.appendleft(datagram[sent:])
+                        return False
             except OSError as error:
-                if error.errno in FULL:
-                    return False
                 if error.errno == errno.EMSGSIZE:
-                    waiting.popleft()
+                    self._size -= len(datagram)
                     self._lose(1, "a line is too long")
                     continue
+                if datagram:
+                    waiting.appendleft(datagram)
+                if error.errno in FULL:
+                    return False
                 self._disconnect()
                 if is_new:  # an old connection may be to a daemon that has been restarted
                     self._complain(f"cannot log to {self.address}: {error.strerror or error}; log lines wait")
@@ -147,22 +162,16 @@ class DatagramHandler(Gathering):
                 if error.errno != errno.EPROTOTYPE:
                     raise
                 made = _connected(self.address, socket.SOCK_STREAM)
-            self._send = made.send if made.type == socket.SOCK_DGRAM else self._send_to_stream
+            self._send = made.send
         else:
-            family, kind, _, _, where = socket.getaddrinfo(*self.address, 0, socket.SOCK_DGRAM)[0]
-            made = socket.socket(family, kind)
+            if self._place is None:
+                family, _, _, _, where = socket.getaddrinfo(*self.address, type=socket.SOCK_DGRAM)[0]
+                self._place = family, where
+            family, where = self._place
+            made = socket.socket(family, socket.SOCK_DGRAM)
             made.setblocking(False)
             self._send = lambda datagram: made.sendto(datagram, where)
         self._socket = made
-
-    def _send_to_stream(self, line: bytes) -> int:
-        """Send to a daemon that offers a stream instead, which may take a part of a line."""
-        assert self._socket is not None
-        sent = self._socket.send(line)
-        if sent < len(line):
-            self._waiting[0] = line[sent:]
-            raise BlockingIOError(errno.EAGAIN, "the stream is full")
-        return sent
 
     def _disconnect(self) -> None:
         if self._socket is not None:
@@ -183,7 +192,7 @@ class DatagramHandler(Gathering):
         """Say what is wrong where it can be said, once until all is well again."""
         if not self._has_complained:
             self._has_complained = True
-            with contextlib.suppress(OSError):  # standard error is the last place there is
+            with contextlib.suppress(OSError, ValueError):  # standard error is the last place there is
                 sys.stderr.write(f"{self.name}: {problem}\n")
                 sys.stderr.flush()
 
@@ -199,7 +208,10 @@ class SyslogHandler(DatagramHandler):
         super().__init__(address)
         self._prefixes = {level: f"<{facility << 3 | priority}>" for level, priority in PRIORITIES.items()}
         self._other = f"<{facility << 3 | PRIORITIES[logging.WARNING]}>"
-        self.connect()
+        try:
+            self.connect()
+        except BlockingIOError:  # it is there, but busy
+            pass
 
     def datagrams(self, lines: list[Line]) -> list[bytes]:
         """Each line after its priority."""
@@ -221,18 +233,10 @@ def as_bytes(line: str) -> bytes:
 
 def _connected(path: str, kind: int) -> socket.socket:
     made = socket.socket(socket.AF_UNIX, kind)
+    made.setblocking(False)  # first: a daemon that hangs takes no new connection either
     try:
         made.connect(path)
     except OSError:
         made.close()
         raise
-    made.setblocking(False)
     return made
-
-
-def _forget_after_fork() -> None:
-    for handler in _handlers:
-        handler.forget()
-
-
-os.register_at_fork(after_in_child=_forget_after_fork)

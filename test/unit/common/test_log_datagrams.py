@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
 import os
 import re
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from swiftlite.common import log, log_datagrams
+from swiftlite.common import log, log_datagrams, log_gathering
 from swiftlite.common.concurrency import sleep
 
 
@@ -182,3 +185,122 @@ def test_a_stream_instead_of_datagrams(tmp_path: Path, fresh_name: str) -> None:
                 told += connection.recv(1000)
         assert [line.rpartition(b" ")[2] for line in told.split(b"\0")[:2]] == [b"one", b"two"]
         logger.handlers[0].close()
+
+
+def test_a_line_of_another_thread_does_not_wait_for_an_event_loop_that_sleeps(
+    logger: logging.Logger, syslog: socket.socket, gathering: None
+) -> None:
+    thread = threading.Thread(target=logger.info, args=("of a thread 1",))
+    thread.start()
+    thread.join()
+    syslog.setblocking(False)
+    assert syslog.recv(1000).endswith(b" 1\0")  # the loop has not run
+    logger.info("of the loop's own 2")
+    with pytest.raises(BlockingIOError):
+        syslog.recv(1000)
+    assert until(syslog, "2") == ["2"]
+
+
+def test_what_waits_goes_on_though_the_event_loop_has_forgotten_it(
+    logger: logging.Logger, syslog: socket.socket, gathering: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_datagrams, "LATE", -1.0)
+    with monkeypatch.context() as patch:  # as may happen to what another thread asks of it
+        patch.setattr(log_gathering._hub, "schedule_call_global", lambda *_: None)
+        for number in range(1000):
+            logger.warning("line %d", number)
+        assert logger.handlers[0]._waiting  # type: ignore[attr-defined]
+    until_empty(syslog)
+    logger.warning("last 1000")
+    assert until(syslog, "1000")[-1] == "1000"
+
+
+def test_long_lines_that_wait_are_bounded_too(
+    logger: logging.Logger, syslog: socket.socket, gathering: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_datagrams, "MOST_BYTES", 100_000)
+    handler = logger.handlers[0]
+    assert isinstance(handler, log_datagrams.SyslogHandler)
+    for _ in range(1000):
+        logger.warning("x" * 10_000)
+    assert 100_000 < sum(map(len, handler._waiting)) == handler._size < 120_000
+    assert handler.lost > 0
+    while handler._waiting:
+        until_empty(syslog)
+        sleep(0.002)
+    assert handler._size == 0
+
+
+def test_a_signal_may_log_while_a_line_is_being_sent(logger: logging.Logger, syslog: socket.socket) -> None:
+    handler = logger.handlers[0]
+    assert isinstance(handler, log_datagrams.SyslogHandler)
+    send, told = handler._send, iter(["of the signal"])
+
+    def interrupted(datagram: bytes) -> int:
+        for text in told:
+            logger.warning(text)
+        return send(datagram)
+
+    handler._send = interrupted
+    logger.warning("first")
+    handler._send = send
+    assert sorted(syslog.recv(1000).rpartition(b" ")[2] for _ in range(2)) == [b"first\0", b"signal\0"]
+    assert until_empty(syslog) == 0
+
+
+def test_a_host_is_looked_up_once(fresh_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(("127.0.0.1", 0))
+        daemon.settimeout(10)
+        options = {"log_udp_host": "localhost", "log_udp_port": str(daemon.getsockname()[1])}
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "getaddrinfo", functools.partial(socket.getaddrinfo, family=socket.AF_INET))
+            logger = log.get_logger(options, fresh_name)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("this may take half a minute"))
+        handler = logger.handlers[0]
+        assert isinstance(handler, log_datagrams.SyslogHandler)
+        handler._disconnect()  # as after an error of the network
+        logger.info("anew")
+        assert daemon.recv(1000).endswith(b" anew\0")
+
+
+def test_a_stream_daemon_that_takes_no_connection_stops_nobody(tmp_path: Path, fresh_name: str) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as daemon, contextlib.ExitStack() as others:
+        daemon.bind(str(tmp_path / "log"))
+        daemon.listen(0)
+        daemon.settimeout(10)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                other = others.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+                other.setblocking(False)
+                other.connect(str(tmp_path / "log"))
+        logger = log.get_logger({"log_address": str(tmp_path / "log")}, fresh_name)
+        handler = logger.handlers[0]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(log_datagrams, "PATIENCE", 0.0)
+            logger.info("one")
+        taken: list[socket.socket] = []
+        reader = threading.Thread(target=lambda: taken.append(others.enter_context(daemon.accept()[0])))
+        reader.start()
+        reader.join()
+        handler.flush()
+        logger.info("two")
+        told = b""
+        connection = others.enter_context(daemon.accept()[0])
+        connection.settimeout(10)
+        while told.count(b"\0") < 2:
+            told += connection.recv(1000)
+        assert [line.rpartition(b" ")[2] for line in told.split(b"\0")[:2]] == [b"one", b"two"]
+        handler.close()
+
+
+def test_what_cannot_be_written_is_not_felt_by_who_logs(fresh_name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with contextlib.suppress(OSError), open("/dev/full", "w", encoding="ascii") as full:  # closing it fails, too
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "stdout", full)
+            logger = log.get_logger({"log_to": "stdout"}, fresh_name)
+        logger.warning("one")
+        log.log_line(logger, "two")
+        logger.warning("%d", "a message that does not fit its arguments")
+    told = capsys.readouterr().err
+    assert told.count("--- Logging error ---") == 3 and "No space left on device" in told
