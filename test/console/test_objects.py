@@ -326,6 +326,23 @@ def test_large_objects_and_links_are_known_and_go_with_their_segments(desk: Desk
     assert [row["name"] for row in connection.get_container("whole")[1]] == ["link-target.txt"]
 
 
+def test_a_container_goes_without_the_segments_that_what_is_kept_elsewhere_needs(desk: Desk, cluster):
+    put(cluster, "archive")
+    connection = put(cluster, "gone_segments", part=b"needed")
+    connection.put_container("gone", headers={"X-History-Location": "archive"})
+    manifest = json.dumps([{"path": "/gone_segments/part"}])
+    connection.put_object("gone", "slo", manifest, query_string="multipart-manifest=put")
+    desk.log_in()
+    desk.select("gone")
+    desk.page.get_by_role("button", name="Delete").click()
+    expect(desk.dialog.get_by_label("With the segments")).to_be_checked()
+    desk.dialog.get_by_role("button", name="Delete").click()
+    expect(desk.row("gone")).to_have_count(0)
+    desk.wait_done()
+    kept = [row["name"] for row in connection.get_container("archive")[1]]
+    assert connection.get_object("archive", kept[0])[1] == b"needed"
+
+
 def test_who_may_see_one_container_alone_opens_it_by_name(desk: Desk, cluster):
     connection = put(cluster, "for tester3", **{"doc.txt": b"for you, too"})
     connection.post_container("for tester3", {"X-Container-Read": "test:tester3"})

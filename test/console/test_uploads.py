@@ -3,13 +3,14 @@
 import hashlib
 import json
 import random
+import re
 import subprocess
 import urllib.request
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from console.desk import Desk
 from console.tcp_proxy import CuttingProxy
@@ -192,10 +193,21 @@ def test_a_replaced_large_object_goes_with_its_own_segments_alone(desk: Desk, cl
     count = len(names(connection, "replaced_segments"))
     assert count == 4, "it has segments of its own, and the moved one keeps those it had"
 
+    sent: list[str] = []
+
+    def say_something_old(route: Route) -> None:
+        """As a server that has not heard of the new object yet."""
+        is_old = sent and route.request.method == "HEAD"
+        sent.extend(["it"] if route.request.method == "PUT" else [])
+        route.fulfill(status=200) if is_old else route.continue_()
+
+    film = re.compile("/replaced/film.bin([?]|$)")
+    desk.page.route(film, say_something_old)
     with desk.page.expect_response(lambda answer: "multipart-manifest=put" in answer.url):
         desk.page.get_by_label("Upload files").set_input_files(file)
         desk.dialog.get_by_role("button", name="Replace").click()
     desk.wait_done()
+    desk.page.unroute(film)
     assert len(names(connection, "replaced_segments")) == 4
     assert md5_of_download(cluster, "replaced/film.bin") == wanted
 

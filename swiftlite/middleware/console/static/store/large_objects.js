@@ -12,6 +12,9 @@ export function isLargeObject(headers) {
   return headers.has("X-Static-Large-Object") || headers.has("X-Object-Manifest");
 }
 
+/** Old news of one server's may cost segments that are needed. */
+const NEWEST = { "X-Newest": "true" };
+
 /**
  * The segments of an object.
  * @param {Session} session
@@ -20,10 +23,10 @@ export function isLargeObject(headers) {
  * @returns {Promise<Place[]|null>} in no certain order; none of an object that is not large; null: there is no such object
  */
 export async function segmentsOf(session, object, signal) {
-  const answer = await session.ask({ ...object, method: "HEAD", signal }).catch(orNothing(404));
+  const answer = await session.ask({ ...object, method: "HEAD", headers: NEWEST, signal }).catch(orNothing(404));
   if (!answer) return null;
   if (answer.headers.has("X-Static-Large-Object")) {
-    const manifest = await session.ask({ ...object, query: { "multipart-manifest": "get" }, signal });
+    const manifest = await session.ask({ ...object, headers: NEWEST, query: { "multipart-manifest": "get" }, signal });
     const entries = /** @type {{name?: string}[]} */ (await manifest.json());
     return entries.flatMap(({ name }) => (name ? [placeOf(name.replace(/^\//, ""))] : []));
   }
@@ -55,11 +58,16 @@ function decoded(text) {
  * Whether a container keeps what is replaced or deleted in it: versions need their segments. Yes, where nobody says.
  * @param {Session} session
  * @param {string} container
+ * @returns {Promise<boolean>}
  */
 export async function keepsVersions(session, container) {
   const answer = await session.ask({ method: "HEAD", container }).catch(orNothing(403));
-  const marks = ["X-Versions-Enabled", "X-Versions-Location", "X-History-Location"];
-  return !answer || marks.some((mark) => answer.headers.has(mark));
+  return !answer || answer.headers.has("X-Versions-Enabled") || keepsElsewhere(answer.headers);
+}
+
+/** The same of what is kept in another container, which is there when this one is deleted. @param {Headers} headers  of a container */
+export function keepsElsewhere(headers) {
+  return headers.has("X-Versions-Location") || headers.has("X-History-Location");
 }
 
 /**

@@ -3,7 +3,7 @@ import { html, nothing } from "../../lib/lit-html.js";
 import { isUnspeakable, relativeName, visible } from "../../rules/names.js";
 import { countText } from "../../rules/sizes.js";
 import { deleteAll, deleteRows } from "../../store/deletion.js";
-import { dynamicSegments, isLargeObject, keepsVersions, ownSegmentsOf, removeReplaced } from "../../store/large_objects.js";
+import { dynamicSegments, isLargeObject, keepsElsewhere, keepsVersions, ownSegmentsOf, removeReplaced } from "../../store/large_objects.js";
 import { allRows } from "../../store/listings.js";
 import { copyObject, deleteObject, makeContainer, orNothing } from "../../store/objects.js";
 import { announce } from "../../ui/announce.js";
@@ -206,7 +206,8 @@ async function deleteThem(session, place, rows, withSegments, job) {
 async function emptyContainer(session, container, withSegments, signal, deleted) {
   const { headers } = await session.ask({ method: "HEAD", container, signal });
   const hasVersions = headers.has("X-Versions-Enabled");
-  if (!hasVersions) return deleteAll(session, { container, withSegments }, signal, deleted);
+  const isAll = withSegments && !keepsElsewhere(headers);
+  if (!hasVersions) return deleteAll(session, { container, withSegments: isAll }, signal, deleted);
   // While versions are kept, each deletion would add one.
   await session.ask({ method: "POST", container, headers: { "X-Versions-Enabled": "false" }, signal });
   await deleteAll(session, { container, withSegments }, signal, deleted);

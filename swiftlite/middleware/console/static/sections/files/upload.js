@@ -52,6 +52,7 @@ export class Upload {
     this.signal = new AbortController().signal;
     /** @type {number[]} bytes that have been sent, by segment */
     this.sent = [];
+    this.prefix = "";
   }
 
   /** @param {import("../../ui/jobs.js").Job} job */
@@ -63,8 +64,9 @@ export class Upload {
     const old = this.settings.withSegments ? await this.persist(() => ownSegmentsOf(session, object, signal)) : [];
     if (this.planOf(0)) await this.sendSegments();
     else await this.settings.slots.during(() => this.sendWhole());
-    // Only now: what was there before may be gone.
-    await removeReplaced(session, object, old, signal).catch((error) => {
+    // Only now: what was there before may be gone. What has just been sent stays, whatever a server still says of it.
+    const gone = old.filter((segment) => !this.prefix || !segment.name.startsWith(this.prefix));
+    await removeReplaced(session, object, gone, signal).catch((error) => {
       if (!signal.aborted) complain(new Error(`The old segments of ${name} are still there: ${error.message}`));
     });
   }
@@ -122,6 +124,7 @@ export class Upload {
     await this.persist(() => makeContainer(this.session, segmentContainer));
     const { plan, there } = await this.persist(() => this.choosePlan());
     this.settings.started.add(plan.prefix);
+    this.prefix = plan.prefix;
     const segments = Array.from({ length: plan.count }, (_, index) =>
       this.settings.slots.during(() => this.sendSegment(plan, index, there)),
     );
