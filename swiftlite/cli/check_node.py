@@ -17,6 +17,7 @@ from swiftlite.common.option_tables import DAEMONS
 from swiftlite.common.permissions import account_of, closed_to
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.ring.format import RingData, RingError, load
+from swiftlite.watch.findings import repair
 
 SERVERS = ("proxy-server", "object-server", "container-server", "account-server")
 OBJECTS = "object"
@@ -147,8 +148,7 @@ def _check_writes(report: Report, path: str) -> None:
         report.add_elsewhere(ERROR, path, f"nobody can look at it: {error.strerror}", "see dmesg, and replace its disk")
         return
     if is_read_only:
-        remedy = f"see dmesg, then: umount {path} && fsck -y $(findmnt -nso SOURCE {path}) && mount {path}"
-        report.add_elsewhere(ERROR, path, "is mounted read-only", remedy)
+        report.add_elsewhere(ERROR, path, "is mounted read-only", f"see dmesg, then: {repair(path)}")
 
 
 def check_account(report: Report, user: str) -> pwd.struct_passwd | None:

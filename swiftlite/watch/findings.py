@@ -91,6 +91,16 @@ def builder(view: ClusterView, ring: str, *words: str) -> str:
     return shlex.join(("swiftlite-ring-builder", f"{view.swift_dir}/{ring}.builder", *words))
 
 
+def repair(path: str) -> str:
+    """A line of shell that repairs the filesystem of a device, as /etc/fstab names it.
+
+    Where that does not, nothing is repaired: fsck without a name would take all there are. Its status 1 says that it has.
+    """
+    place = shlex.quote(path)
+    fsck = 'fsck -y "$disk" || test $? -eq 1'
+    return f"umount {place} && disk=$(findmnt -nso SOURCE {place}) && {{ {fsck}; }} && mount {place}"
+
+
 def for_device(server: Server, device: str) -> tuple[str, ...]:
     """The ring builder's options that select a device."""
     return ("--ip", server.ip, "--port", str(server.port), "--device", device)

@@ -18,6 +18,7 @@ from swiftlite.watch.findings import (
     builder,
     for_device,
     on,
+    repair,
     shell_on,
     size,
 )
@@ -119,9 +120,7 @@ def read_only(view: ClusterView, limits: Limits) -> Iterator[Finding]:
                 continue  # it is told of already
             if row.get("read_only") is True:
                 why = "Linux mounts a damaged filesystem read-only: every write to it fails"
-                place = quote(path)
-                line = f"umount {place} && fsck -y $(findmnt -nso SOURCE {place}) && mount {place}"
-                what, fix = "it is mounted read-only", shell_on(asked.server, line)
+                what, fix = "it is mounted read-only", shell_on(asked.server, repair(path))
                 yield Finding("device-read-only", CRITICAL, f"{asked.server.ip}:{path}", what, why, fix)
             elif isinstance(row.get("problem"), str) and CLOSED not in row["problem"]:
                 what, why = row["problem"], "nobody can tell how full it is, and perhaps nobody can use it"
@@ -293,7 +292,7 @@ def drive_errors(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         total = asked.figure("driveaudit", "drive_audit_errors")
         if errors:
             for device, count in sorted(errors.items()):
-                line = f"smartctl -a $(findmnt -nso SOURCE {quote(device)})"
+                line = f"smartctl -a $(findmnt -nseo SOURCE {quote(device)})"
                 fix = shell_on(asked.server, line)
                 subject = f"{asked.server.ip}:{device}"
                 yield Finding("drive-errors", WARNING, subject, f"{count} errors in the kernel's log", why, fix)
