@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import socket
+import threading
+import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from swiftlite.common.config import ConfigError, ServerOptions, read_options
 from swiftlite.core.statsd_labels import DISABLED, SPELLINGS, BadOption, Spelling, labeled_line, user_labels
+
+PAUSE = 60.0
+"""Seconds until a host is looked for again whose name was not known: a node may be up before its name servers are."""
 
 _of_process: Statsd | None = None
 """What :func:`note` tells; None: nobody."""
@@ -22,19 +28,35 @@ class Datagrams:
     :param address: host and port
     :param rate: share of the events that are sent, where nothing else is said; the receiver is told, and multiplies
     :param factor: what that share, or another, is multiplied by
-    :param logger: hears once of a host that cannot be sent to
-    :raises OSError: when the host's name is not known
+    :param logger: hears once of a host that cannot be found, or sent to
     """
 
     def __init__(self, address: tuple[str, int], rate: float, factor: float, logger: logging.Logger) -> None:
-        # Resolved now and here: later it would hold up an event loop. A name that changes wants a reload.
-        family, _, _, _, self._address = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM)[0]
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
+        self._host = address
+        self._address: Any = None
+        self._socket: socket.socket | None = None
         self._rate = rate
         self._factor = factor
         self._logger = logger
         self._has_failed = False
+        self._looked = time.monotonic()
+        # Now and here: later it would hold up an event loop. A name that changes wants a reload.
+        try:
+            self._find()
+        except OSError as error:
+            logger.warning("cannot find the statsd host %s: %s", address[0], error)
+
+    def _find(self) -> None:
+        places = socket.getaddrinfo(*self._host, type=socket.SOCK_DGRAM)
+        # IPv4 first, as OpenStack Swift: many a statsd on "localhost" listens to no other.
+        family, _, _, _, self._address = min(places, key=lambda place: place[0] != socket.AF_INET)
+        found = socket.socket(family, socket.SOCK_DGRAM)
+        found.setblocking(False)
+        self._socket = found
+
+    def _find_quietly(self) -> None:
+        with contextlib.suppress(OSError):  # it has been told of
+            self._find()
 
     def suffix(self, rate: float | None) -> str | None:
         """What an event's line ends with; None: this one is not among those that are sent.
@@ -48,6 +70,11 @@ class Datagrams:
 
     def send(self, line: str) -> None:
         """Send a line."""
+        if self._socket is None:
+            if time.monotonic() > self._looked + PAUSE:
+                self._looked = time.monotonic()
+                threading.Thread(target=self._find_quietly, daemon=True).start()
+            return
         try:
             self._socket.sendto(line.encode("utf-8", "surrogateescape"), self._address)
         except OSError as error:
@@ -139,11 +166,7 @@ def _datagrams(options: ServerOptions, logger: logging.Logger) -> Datagrams | No
     if not options.log_statsd_host:
         return None
     rate, factor = options.log_statsd_default_sample_rate, options.log_statsd_sample_rate_factor
-    try:
-        return Datagrams((options.log_statsd_host, options.log_statsd_port), rate, factor, logger)
-    except OSError as error:
-        logger.warning("cannot find the statsd host %s: %s", options.log_statsd_host, error)
-        return None
+    return Datagrams((options.log_statsd_host, options.log_statsd_port), rate, factor, logger)
 
 
 def access_texts(conf: Mapping[str, Any]) -> dict[str, Any]:

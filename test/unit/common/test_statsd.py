@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -58,6 +60,37 @@ def test_no_host_no_statsd() -> None:
     assert make_statsd({}, "object-server", LOG, "file", "section") is None
 
 
+def test_a_name_that_nobody_knows_at_the_start_is_looked_for_again(
+    receiver: socket.socket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    known = receiver.getsockname()
+    look, asked_by = socket.getaddrinfo, []
+
+    def name_server(host: str, *more: int, **options: int) -> object:
+        asked_by.append(threading.get_ident())
+        if len(asked_by) <= 2:
+            raise socket.gaierror("Temporary failure in name resolution")
+        return [(socket.AF_INET6, socket.SOCK_DGRAM, 17, "", ("::1", 9, 0, 0)), *look(known[0], *more, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", name_server)
+    statsd = make_statsd(
+        {**conf_for(receiver), "log_statsd_host": "statsd.lab"}, "object-server", LOG, "file", "section"
+    )
+    assert statsd is not None and "cannot find the statsd host statsd.lab" in caplog.text
+    statsd.increment("too early")
+    assert len(asked_by) == 1, "not at once again"
+    monkeypatch.setattr(statsd_module, "PAUSE", 0.0)
+    receiver.settimeout(0.01)
+    for _ in range(1000):
+        statsd.increment("later")
+        with contextlib.suppress(TimeoutError):
+            assert heard(receiver, 1) == ["object-server.later:1|c"]
+            break
+    else:
+        pytest.fail("it was never found")
+    assert threading.get_ident() not in asked_by[1:], "it would hold up the event loop"
+
+
 @pytest.mark.parametrize(
     "prefix, start", [("", "object-server"), ("lab.", "lab.object-server"), ("a.b", "a.b.object-server")]
 )
@@ -85,7 +118,7 @@ def test_a_sample_is_marked_as_one(receiver: socket.socket) -> None:
 
 
 def test_a_host_that_is_none_is_told_and_does_no_harm(caplog: pytest.LogCaptureFixture) -> None:
-    assert make_statsd({"log_statsd_host": "no.such.invalid"}, "x", LOG, "file", "section") is None
+    assert make_statsd({"log_statsd_host": "no.such.invalid"}, "x", LOG, "file", "section") is not None
     assert "no.such.invalid" in caplog.text
 
 
