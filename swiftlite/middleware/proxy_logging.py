@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from swiftlite.common import process_id
@@ -156,17 +157,19 @@ class _LoggedBody:
 class _CountedInput:
     """A request's body, counting what is read of it."""
 
-    __slots__ = ("_entry", "_input", "_meter")
+    __slots__ = ("_entry", "_input", "_length", "_meter")
 
     def __init__(self, wrapped: Any, entry: Entry, meter: Meter | None) -> None:
         self._input = wrapped
         self._entry = entry
         self._meter = meter
+        length = entry.environ.get("CONTENT_LENGTH") or ""
+        self._length = int(length) if length.isdecimal() else float("inf")
 
     def _count(self, size: int) -> None:
         self._entry.received += size
         if self._meter is not None:
-            self._meter(size, size == 0)
+            self._meter(size, size == 0 or self._entry.received >= self._length)
 
     def read(self, *size: int) -> bytes:
         data: bytes = self._input.read(*size)
@@ -192,7 +195,13 @@ class _CountedInput:
         return iter(lambda: self.read(65536), b"")
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._input, name)
+        found = getattr(self._input, name)
+        return partial(self._read_soon, found) if name == "read_soon" else found
+
+    def _read_soon(self, read: Callable[..., bytes], size: int, seconds: float) -> bytes:
+        data = read(size, seconds)
+        self._count(len(data))
+        return data
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from swiftlite.common.web import (
 )
 from swiftlite.core.quorum import Reply, Tally
 from swiftlite.http.errors import BackendError, BadBody, ClientDisconnected, ClientTimeout
-from swiftlite.http.input import Input
 from swiftlite.proxy.cluster import Cluster
 from swiftlite.proxy.nodes import NodeIter
 from swiftlite.proxy.putter import Putter
@@ -51,7 +50,8 @@ class ClientBody:
         source = environ["wsgi.input"]
         self._read: Callable[[int], bytes] = source.read
         # What a slow client sends goes on to the servers before they lose patience with us.
-        self._read_soon = partial(source.read_soon, seconds=PASS_ON) if isinstance(source, Input) else source.read
+        read_soon = getattr(source, "read_soon", None)  # the access log's has it, others do not
+        self._read_soon: Callable[[int], bytes] = partial(read_soon, seconds=PASS_ON) if read_soon else source.read
 
     def read(self, size: int) -> bytes:
         """The next bytes, ``b""`` at the end of a chunked body.
