@@ -148,7 +148,8 @@ def _check_writes(report: Report, path: str) -> None:
         report.add_elsewhere(ERROR, path, f"nobody can look at it: {error.strerror}", "see dmesg, and replace its disk")
         return
     if is_read_only:
-        report.add_elsewhere(ERROR, path, "is mounted read-only", f"see dmesg, then: {repair(path)}")
+        remedy = f"see dmesg, then: {repair(path)}"
+        report.add_elsewhere(ERROR, path, "is mounted read-only", remedy)
 
 
 def check_account(report: Report, user: str) -> pwd.struct_passwd | None:

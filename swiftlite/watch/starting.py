@@ -111,7 +111,10 @@ def _line(view: ClusterView, server: Server, systemd: Sequence[str], init: Seque
     if manager.name == INIT:
         return shlex.join(words)
     line = shlex.join(systemd)
-    return line if manager.name == SYSTEMD else f"{line}  # without systemd: {shlex.join(words)}"
+    if manager.name == SYSTEMD:
+        return line
+    # A comment ends where the line does: what a node calls its files must not begin another.
+    return f"{line}  # without systemd: {' '.join(shlex.join(words).split())}"
 
 
 def show_log(view: ClusterView, server: Server, program: str, conf: str, *choice: str) -> str:

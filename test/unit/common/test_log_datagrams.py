@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from swiftlite.common import log, log_datagrams, log_gathering
+from swiftlite.common import log, log_datagrams
 from swiftlite.common.concurrency import sleep
 
 
@@ -171,22 +171,6 @@ def test_a_line_too_long_for_a_datagram_costs_no_other(logger: logging.Logger, s
     ]
 
 
-def test_a_stream_instead_of_datagrams(tmp_path: Path, fresh_name: str) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as daemon:
-        daemon.bind(str(tmp_path / "log"))
-        daemon.listen()
-        daemon.settimeout(10)
-        logger = log.get_logger({"log_address": str(tmp_path / "log")}, fresh_name)
-        logger.info("one")
-        logger.info("two")
-        with daemon.accept()[0] as connection:
-            told = b""
-            while told.count(b"\0") < 2:
-                told += connection.recv(1000)
-        assert [line.rpartition(b" ")[2] for line in told.split(b"\0")[:2]] == [b"one", b"two"]
-        logger.handlers[0].close()
-
-
 def test_a_line_of_another_thread_does_not_wait_for_an_event_loop_that_sleeps(
     logger: logging.Logger, syslog: socket.socket, gathering: None
 ) -> None:
@@ -206,7 +190,7 @@ def test_what_waits_goes_on_though_the_event_loop_has_forgotten_it(
 ) -> None:
     monkeypatch.setattr(log_datagrams, "LATE", -1.0)
     with monkeypatch.context() as patch:  # as may happen to what another thread asks of it
-        patch.setattr(log_gathering._hub, "schedule_call_global", lambda *_: None)
+        patch.setattr(log_datagrams.hub(), "schedule_call_global", lambda *_: None)
         for number in range(1000):
             logger.warning("line %d", number)
         assert logger.handlers[0]._waiting  # type: ignore[attr-defined]
@@ -304,3 +288,19 @@ def test_what_cannot_be_written_is_not_felt_by_who_logs(fresh_name: str, capsys:
         logger.warning("%d", "a message that does not fit its arguments")
     told = capsys.readouterr().err
     assert told.count("--- Logging error ---") == 3 and "No space left on device" in told
+
+
+def test_a_stream_instead_of_datagrams(tmp_path: Path, fresh_name: str) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as daemon:
+        daemon.bind(str(tmp_path / "log"))
+        daemon.listen()
+        daemon.settimeout(10)
+        logger = log.get_logger({"log_address": str(tmp_path / "log")}, fresh_name)
+        logger.info("one")
+        logger.info("two")
+        with daemon.accept()[0] as connection:
+            told = b""
+            while told.count(b"\0") < 2:
+                told += connection.recv(1000)
+        assert [line.rpartition(b" ")[2] for line in told.split(b"\0")[:2]] == [b"one", b"two"]
+        logger.handlers[0].close()

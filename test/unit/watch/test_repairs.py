@@ -1,4 +1,4 @@
-"""The line of shell that repairs a filesystem, typed with programs that do as if."""
+"""Lines of shell that repair and restart, typed with programs that do as if."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from swiftlite.watch.facts import ClusterView, Server, SwiftConfFacts
 from swiftlite.watch.findings import repair
+from swiftlite.watch.starting import restart_line
 
 DEVICE = "/srv/node/a b; true"
 
@@ -42,3 +44,13 @@ def test_a_device_comes_back_when_it_is_well(tmp_path: Path, fsck: int, findmnt:
         "mount": [DEVICE],
     }
     assert words == [[name, *arguments[name]] for name in did]
+
+
+def test_a_comment_of_a_remedy_stays_one(tmp_path: Path) -> None:
+    conf = f"/etc/a\ntouch {tmp_path}/hit #/object-server.conf"
+    view = ClusterView(0.0, "/etc/swift", SwiftConfFacts("/etc/swift/swift.conf"))
+    line = restart_line(view, Server("object", "10.0.0.1", 6200), "object-server", conf)
+    assert line.startswith("systemctl restart swiftlite-object-server  # without systemd: swiftlite-init")
+    (tmp_path / "systemctl").symlink_to("/bin/true")
+    subprocess.run(["sh", "-c", line], env={**os.environ, "PATH": f"{tmp_path}:/bin"}, check=True)
+    assert not (tmp_path / "hit").exists()
