@@ -326,6 +326,32 @@ def test_large_objects_and_links_are_known_and_go_with_their_segments(desk: Desk
     assert [row["name"] for row in connection.get_container("whole")[1]] == ["link-target.txt"]
 
 
+CANCEL_WHEN_COPIED = """() => {
+    const ask = window.fetch;
+    window.fetch = async (url, how) => {
+        const answer = await ask(url, how);
+        const button = () => document.querySelector('[aria-label^="Cancel Move"]');
+        while (how?.method === "COPY" && !button()) await new Promise((drawn) => setTimeout(drawn, 5));
+        if (how?.method === "COPY") button().click();
+        return answer;
+    };
+}"""
+
+
+def test_no_two_objects_have_the_same_segments_when_a_move_is_cancelled(desk: Desk, cluster):
+    connection = put(cluster, "moves", part=b"needed")
+    connection.put_object("moves", "slo", json.dumps([{"path": "/moves/part"}]), query_string="multipart-manifest=put")
+    desk.log_in(route="moves")
+    desk.evaluate(CANCEL_WHEN_COPIED)
+    desk.select("slo")
+    desk.page.get_by_role("button", name="Copy or move").click()
+    desk.dialog.get_by_label("Move or rename").check()
+    desk.dialog.get_by_label("New name").fill("moved")
+    with desk.page.expect_response(lambda answer: answer.request.method == "DELETE"):
+        desk.dialog.get_by_role("button", name="Go").click()
+    assert [row["name"] for row in connection.get_container("moves")[1]] == ["moved", "part"]
+
+
 def test_a_container_goes_without_the_segments_that_what_is_kept_elsewhere_needs(desk: Desk, cluster):
     put(cluster, "archive")
     connection = put(cluster, "gone_segments", part=b"needed")

@@ -285,11 +285,13 @@ async function copyThem(session, place, rows, { container, newName, isMove, repl
     const from = { container: place.container, name: row.name };
     // What is moved goes as it is, segments stay where they are; a copy has bytes of its own.
     // A listing does not tell which objects are dynamic large ones; to all others it makes no difference.
-    const how = { isLink: isMove && Boolean(row.linkTo), isManifest: isMove, signal: job.signal };
+    // Nor is the move of a large one given up half-way: two would have the same segments, which go with either.
+    const signal = isMove && (row.isLarge || !row.bytes) ? undefined : job.signal;
+    const how = { isLink: isMove && Boolean(row.linkTo), isManifest: isMove, signal };
     const object = { container, name: newName(row.name) };
     const old = replaced.has(object.name) ? await ownSegmentsOf(session, object, job.signal) : [];
     await copyObject(session, from, object, how);
-    if (isMove) await deleteObject(session, from, job.signal);
+    if (isMove) await deleteObject(session, from, signal);
     await removeReplaced(session, object, old, job.signal);
     job.tell(`${countText((count += 1), "object")} ${isMove ? "moved" : "copied"}`);
   }
