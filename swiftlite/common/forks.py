@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
+import logging
 import os
 import select
 import signal
@@ -98,8 +99,16 @@ def _fork(function: Callable[[str], Counter[str]], value: str, running: dict[int
         status = 0
     except BaseException:
         traceback.print_exc()
-    finally:  # never on into the parent's code
+    finally:
+        end_child(status)
+
+
+def end_child(status: int) -> NoReturn:
+    """End a forked process: write what log handlers hold back, as far as that can be written, and never go on into the parent's code."""
+    try:
+        logging.shutdown()
         sys.stderr.flush()
+    finally:
         os._exit(status)
 
 

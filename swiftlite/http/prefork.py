@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import logging
 import os
 import signal
 import socket
@@ -15,7 +14,7 @@ from time import monotonic
 from typing import Any, NoReturn
 
 from swiftlite.common.concurrency import reset_after_fork, sleep, spawn, trampoline
-from swiftlite.common.forks import describe_exit, die_with_parent
+from swiftlite.common.forks import describe_exit, die_with_parent, end_child
 from swiftlite.common.notify import be_silent, cannot_reload, notify, reloading
 from swiftlite.common.restart import Trial, start_anew
 from swiftlite.common.watchdog import watchdog
@@ -293,10 +292,9 @@ class Master:
         except BaseException:
             self.log.exception("worker failed")
         finally:
-            logging.shutdown()  # writes what handlers hold back
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(status)
+            with contextlib.suppress(OSError, ValueError):  # a full disk, or nobody who reads
+                sys.stdout.flush()
+            end_child(status)
 
     def _reap(self) -> None:
         """Note which workers have died and when to replace them, and how a trial has ended."""
