@@ -122,11 +122,11 @@ class ObjectSite:
         """What a node has of an object."""
         found: State = {}
         directory = self.place(number, name)
-        for path in sorted(directory.iterdir()) if directory.exists() else ():
+        for path in sorted(directory.glob("[!.]*")):  # Rsync's are hidden until they are whole.
             try:
                 fd = os.open(path, os.O_RDONLY)
             except FileNotFoundError:
-                continue  # One that rsync was about to rename.
+                continue  # One that was about to be removed.
             try:
                 found[path.name] = (os.pread(fd, os.fstat(fd).st_size, 0), xattrs.read(FS, fd))
             finally:

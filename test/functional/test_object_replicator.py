@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import functools
+import contextlib
 import json
 import logging
 import os
@@ -482,8 +483,12 @@ def test_workers_go_on_for_ever(site: ObjectSite, method: str) -> None:
 
     def find_workers() -> list[int]:
         """Its children but for the rsyncs of killed workers, of which it becomes the parent."""
-        pids = [int(pid) for pid in children.read_text().split()]
-        return [pid for pid in pids if program.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        found = []
+        for pid in children.read_text().split():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # It has just ended.
+                if program.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(int(pid))
+        return found
 
     try:
         for name in NAMES[:2]:
