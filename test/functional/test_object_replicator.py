@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import functools
-import contextlib
 import json
 import logging
 import os
