@@ -1,9 +1,13 @@
 """What every test may use, and in what order the files of tests are run."""
 
 import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from swiftlite.common import recon
 
 # Machines that run tests are busy: how long an example takes says nothing of the code.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -29,6 +33,20 @@ LONGEST_FIRST = (
 def golden() -> pathlib.Path:
     """The files that OpenStack Swift wrote; see the README beside them."""
     return pathlib.Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_told_of_this_machine() -> Iterator[None]:
+    """No test writes the recon caches of the machine it runs on: a daemon's options name a directory of the test's."""
+    dump = recon.dump
+
+    def guarded(directory: str, name: str, changes: Mapping[str, Any], logger: Any) -> None:
+        assert directory != recon.DEFAULT_PATH, "give the daemon a recon_cache_path"
+        dump(directory, name, changes, logger)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recon, "dump", guarded)
+        yield
 
 
 def pytest_configure(config: pytest.Config) -> None:

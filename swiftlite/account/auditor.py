@@ -14,7 +14,9 @@ from swiftlite.db.auditor import AuditorOptions, DatabaseAuditor
 class AccountAuditorOptions(AuditorOptions):
     """Options of ``[account-auditor]`` (formats.md 8.3)."""
 
-    accounts_per_second: float = option(200.0, "databases that are looked at in a second; 0: as many as can be")
+    accounts_per_second: float = option(
+        200.0, "databases that are looked at in a second; 0: as many as can be", least=None
+    )
 
 
 class AccountAuditor(DatabaseAuditor):

@@ -18,7 +18,7 @@ from swiftlite.account.removal import Doomed, Removal
 from swiftlite.common import daemon, recon, statsd
 from swiftlite.common.addresses import is_own, own_addresses
 from swiftlite.common.concurrency import GreenPool
-from swiftlite.common.config import option
+from swiftlite.common.config import SHORTEST, at_least, option
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.core import reaping
 from swiftlite.core.hosts import spell_address
@@ -43,15 +43,17 @@ class ReaperOptions(daemon.DaemonOptions):
     """Options of ``[account-reaper]`` (formats.md 8.3)."""
 
     interval: float = option(3600.0, "seconds from the start of one pass to the start of the next")
-    concurrency: int = option(25, "objects that are deleted at once")
-    node_timeout: float = option(10.0, "seconds to wait for a server's answer")
+    concurrency: int = option(25, "objects that are deleted at once", least=1)
+    node_timeout: float = option(10.0, "seconds to wait for a server's answer", least=SHORTEST)
     delay_reaping: float = option(
-        0.0, "seconds for which the data of a deleted account are kept", lambda text: float(text.strip() or 0)
+        0.0,
+        "seconds for which the data of a deleted account are kept",
+        at_least(0, lambda text: float(text.strip() or 0)),
     )
     reap_warn_after: float = option(
         MONTH,
         "seconds after which the log warns of an account that has still not been emptied",
-        lambda text: float(text.strip() or MONTH),
+        at_least(0, lambda text: float(text.strip() or MONTH)),
     )
     ring_ip: str = option("", "address that the rings have of this node; default: bind_ip")
 

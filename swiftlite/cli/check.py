@@ -10,10 +10,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from swiftlite.cli import check_node, pipeline_order
+from swiftlite.cli.check_address import check_address
 from swiftlite.cli.check_certificates import check_certificates
 from swiftlite.cli.findings import ERROR, WARNING, Finding, Report, in_order
 from swiftlite.common import option_tables, swift_options
 from swiftlite.common.conf_lines import DEFAULT, PASTE, Outline, read_outline
+from swiftlite.common.conf_owner import check_owner
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, StartError, parse_level, read_options
 from swiftlite.common.daemon import Daemon
 from swiftlite.common.pipeline import load_app
@@ -75,6 +77,7 @@ def check(program: str, path: str) -> list[Finding]:
     try:
         report.outline = read_outline(path)
         conf = ConfFile.load(path)
+        check_owner(conf, program)
     except ConfigError as error:
         report.add_error(error)
         return report.findings
@@ -213,11 +216,12 @@ def _check_node(report: Report, program: str, sections: Iterable[str]) -> None:
         check_node.check_readable(report, account, paths)
         rings = check_node.check_rings(report, program, options.swift_dir, swift)
         if kind in check_node.ALL and program != "object-expirer" and program != "container-reconciler":
-            check_node.check_devices(report, kind, options, rings)
+            check_node.check_devices(report, kind, options, rings, account)
     if program in check_node.SERVERS:
         if not options.bind_port:
             report.add(ERROR, DEFAULT, "bind_port", "is not set", "set it to the TCP port to listen on")
         check_node.check_ports(report, options.swift_dir, options)
+        check_address(report, program, options)
         check_certificates(report, program, options, swift.backend_tls if swift else None, rings)
     for section in sections:
         if "recon_cache_path" in option_tables.names_of(table_of(section, report.outline.value(section, "use"))):

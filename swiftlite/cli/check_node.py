@@ -13,8 +13,9 @@ from swiftlite.cli.launch import check_xattrs
 from swiftlite.common import addresses
 from swiftlite.common.conf_lines import DEFAULT, Outline, read_outline
 from swiftlite.common.config import ConfigError, ServerOptions
+from swiftlite.common.device_rights import WRITE, closed_directory, is_open
 from swiftlite.common.option_tables import DAEMONS
-from swiftlite.common.permissions import account_of, closed_to
+from swiftlite.common.permissions import READ, account_of, allows, closed_to
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.ring.format import RingData, RingError, load
 from swiftlite.watch.findings import repair
@@ -104,8 +105,17 @@ def own_devices(ring: RingData, ip: str, port: int) -> list[str]:
     return sorted({str(device["device"]) for device in ring.devices if device and is_own(device)})
 
 
-def check_devices(report: Report, kind: str, options: ServerOptions, rings: Mapping[str, RingData]) -> None:
-    """See that the ring's devices of this node are there, are mounted, and can hold metadata."""
+def check_devices(
+    report: Report,
+    kind: str,
+    options: ServerOptions,
+    rings: Mapping[str, RingData],
+    account: pwd.struct_passwd | None,
+) -> None:
+    """See that the ring's devices of this node are there, are mounted, take writes, and can hold metadata.
+
+    :param account: that the server will run as
+    """
     if not os.path.isdir(options.devices):
         report.add(
             ERROR,
@@ -132,7 +142,7 @@ def check_devices(report: Report, kind: str, options: ServerOptions, rings: Mapp
             remedy = f"mount {path}, or set mount_check = false where devices are mere directories"
             report.add_elsewhere(ERROR, path, "is not mounted", remedy)
         else:
-            _check_writes(report, path)
+            _check_writes(report, path, account)
     if kind == "object":
         try:
             check_xattrs(options.devices, report.outline.path)
@@ -140,16 +150,21 @@ def check_devices(report: Report, kind: str, options: ServerOptions, rings: Mapp
             report.add_error(error)
 
 
-def _check_writes(report: Report, path: str) -> None:
-    """See that a device takes writes: Linux mounts a damaged filesystem read-only."""
+def _check_writes(report: Report, path: str, account: pwd.struct_passwd | None) -> None:
+    """See that a device takes writes: Linux mounts a damaged filesystem read-only, and a new one belongs to root."""
     try:
         is_read_only = os.statvfs(path).f_flag & os.ST_RDONLY
+        server = account_of(account.pw_name) if account else None
+        closed = closed_directory(path, lambda place: is_open(place, server)) if server else ""
     except OSError as error:
         report.add_elsewhere(ERROR, path, f"nobody can look at it: {error.strerror}", "see dmesg, and replace its disk")
         return
     if is_read_only:
         remedy = f"see dmesg, then: {repair(path)}"
         report.add_elsewhere(ERROR, path, "is mounted read-only", remedy)
+    elif closed and server:
+        problem = f"{server.name} may not write there, so requests are answered with 507"
+        report.add_elsewhere(ERROR, closed, problem, f"chown -R {server.name}: {closed}")
 
 
 def check_account(report: Report, user: str) -> pwd.struct_passwd | None:
@@ -181,6 +196,18 @@ def check_writable(report: Report, section: str, option: str, path: str, account
     elif not may_write(found.st_mode, (found.st_uid, found.st_gid), account.pw_uid, groups):
         problem = f"{account.pw_name} may not write to {place}"
         report.add(ERROR, section, option, problem, f"make {path}, and give it to {account.pw_name}")
+    elif place == os.path.abspath(path):
+        _check_caches(report, place, account)
+
+
+def _check_caches(report: Report, directory: str, account: pwd.struct_passwd) -> None:
+    """See that the recon caches that are there already, perhaps since root made a pass, can be changed."""
+    writer = account_of(account.pw_name)
+    for name in sorted(os.listdir(directory)):
+        path = os.path.join(directory, name)
+        if name.endswith(".recon") and os.path.isfile(path) and not allows(path, writer, READ | WRITE):
+            problem = f"{writer.name} may not write it, so nobody learns of its daemons' passes"
+            report.add_elsewhere(ERROR, path, problem, f"chown {writer.name}: {path}")
 
 
 def may_write(mode: int, owner: tuple[int, int], uid: int, groups: Iterable[int]) -> bool:

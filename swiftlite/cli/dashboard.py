@@ -257,6 +257,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             f"changes(swiftlite_start_timestamp_seconds{{{HERE}}}[1h])",
             "{{server}} {{instance}}",
         ),
+        _panel(
+            "Log lines lost within an hour",
+            "short",
+            f"increase(swiftlite_log_lines_lost_total{{{HERE}}}[1h])",
+            "{{server}} {{instance}}",
+        ),
     ),
 }
 

@@ -40,7 +40,7 @@ class DispersionOptions:
     swift_dir: str = option("/etc/swift", "directory of swift.conf and the rings")
     dispersion_coverage: float = option(1.0, "percent of the partitions that get a container, and an object")
     retries: int = option(5, "how often a request that failed is tried again")
-    concurrency: int = option(25, "requests that are under way at the same time")
+    concurrency: int = option(25, "requests that are under way at the same time", least=1)
     container_populate: bool = option(True, "swiftlite-dispersion-populate makes containers")
     object_populate: bool = option(True, "swiftlite-dispersion-populate makes objects")
     container_report: bool = option(True, "swiftlite-dispersion-report looks for containers")

@@ -35,7 +35,7 @@ class DriveAuditOptions:
     """``[drive-audit]`` of drive-audit.conf."""
 
     device_dir: str = option("/srv/node", "directory below which the devices are mounted")
-    minutes: int = option(60, "how far to look back in the log")
+    minutes: int = option(60, "how far to look back in the log", least=1)
     error_limit: int = option(1, "errors in that time from which on a device is unmounted")
     log_file_pattern: str = option(
         "/var/log/kern.*[!.][!g][!z]", "the kernel's log files, older ones too; where there are none, journald is asked"

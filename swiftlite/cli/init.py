@@ -62,6 +62,10 @@ def main(argv: Sequence[str]) -> int:
         print(f"there is no conf of any of them in {options.swift_dir}: name its directory by -d")
         return FAILURE if options.command == "status" else SUCCESS
     code = command(found, options)
+    if options.not_ours:
+        names = ", ".join(options.not_ours)
+        remedy = "do it as root, or as the user whose they are"
+        print(f"not ours, so nothing was done to: {names}; {remedy}", file=sys.stderr)
     return FAILURE if options.missing and options.strict is not False else code
 
 
@@ -99,7 +103,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         options.command = "no-daemon"
     options.run_dir, options.log_dir = os.path.abspath(options.run_dir), os.path.abspath(options.log_dir)
     options.swift_dir = os.path.abspath(options.swift_dir)
-    options.missing = []
+    options.missing, options.not_ours = [], []
     return options
 
 
@@ -173,7 +177,7 @@ def _stop_group(group: Sequence[Instance], options: argparse.Namespace, patience
             held = handles.enter_context(pid_files.handle(instance, options.run_dir))
             if held is None:
                 _tell_not_running(instance, options)
-            elif _signal(held, signal.SIGTERM, "Stopping"):
+            elif _signal(held, signal.SIGTERM, "Stopping", options):
                 stopping.append(held)
             else:
                 code = FAILURE
@@ -200,14 +204,14 @@ def _tell_not_running(instance: Instance, options: argparse.Namespace) -> None:
         print(f"No {instance.name} running")
 
 
-def _signal(held: pid_files.Handle, number: signal.Signals, doing: str) -> bool:
-    """Send a signal; whether that was allowed."""
-    print(f"{doing} {held.instance.name}...(pid {held.state.pid}, {number.name})")
+def _signal(held: pid_files.Handle, number: signal.Signals, doing: str, options: argparse.Namespace) -> bool:
+    """Send a signal; whether that was allowed. Another user's daemon is noted in ``options.not_ours``."""
     try:
         held.send(number)
     except PermissionError:
-        print(f"{held.instance.name} ({held.state.pid}) is another user's", file=sys.stderr)
+        options.not_ours.append(held.instance.name)
         return False
+    print(f"{doing} {held.instance.name}...(pid {held.state.pid}, {number.name})")
     return True
 
 
@@ -242,7 +246,7 @@ def _signal_all(found: Sequence[Instance], options: argparse.Namespace, number: 
             channel = None if options.no_wait else Channel.of(held.state.pid)
             if channel:
                 closing.callback(channel.close)
-            if _signal(held, number, "Reloading"):
+            if _signal(held, number, "Reloading", options):
                 names.append(instance.name)
                 channels.append(channel)
             else:

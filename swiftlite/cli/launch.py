@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from swiftlite.cli.transport import server_transport
 from swiftlite.common import command_line, limits, tracing
+from swiftlite.common.conf_owner import check_owner
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, StartError, read_options
 from swiftlite.common.life import logger_of
 from swiftlite.common.log import gather_lines
@@ -49,6 +50,7 @@ def serve_main(name: str, argv: Sequence[str] | None = None) -> int:
 
 def _serve(name: str, path: str, verbose: bool) -> int:
     conf = ConfFile.load(path)
+    check_owner(conf, name)
     texts = conf.section("DEFAULT")
     options = read_options(ServerOptions, texts, path, "DEFAULT")
     if not options.bind_port:

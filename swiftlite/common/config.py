@@ -26,6 +26,9 @@ SECRET = re.compile(
 )
 """Names of options whose values nobody else may see."""
 
+BYTE_ORDER_MARKS = ("\ufeff", "\xef\xbb\xbf")
+"""What Windows programs begin a file of UTF-8 with; as UTF-8, and as Latin-1."""
+
 O = TypeVar("O")  # noqa: E741 - an Options class
 
 
@@ -55,13 +58,18 @@ def is_true(value: object) -> bool:
     return value is True or (isinstance(value, str) and value.strip().lower() in TRUE_WORDS)
 
 
-def option(default: Any, reason: str, parse: Callable[[str], Any] | None = None) -> Any:
+SHORTEST = 0.001
+"""Seconds: a timeout of less would end all that it is for."""
+
+
+def option(default: Any, reason: str, parse: Callable[[str], Any] | None = None, *, least: float | None = 0) -> Any:
     """One field of an Options dataclass.
 
     :param reason: what it is for; conf samples show it
     :param parse: reads the text instead of the rule for the field's type; may raise ValueError
+    :param least: of a number that has no ``parse``; None: any, as where OpenStack Swift takes what is below 0 for 0
     """
-    return dataclasses.field(default=default, metadata={"reason": reason, "parse": parse})
+    return dataclasses.field(default=default, metadata={"reason": reason, "parse": parse, "least": least})
 
 
 def parse_workers(text: str) -> int:
@@ -86,6 +94,18 @@ def whole(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
+def at_least(least: float, parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A parser of the same numbers, and words, that takes none that is less."""
+
+    def parse_more(text: str) -> Any:
+        value = parse(text)
+        if isinstance(value, int | float) and value < least:
+            raise ValueError(f"it must be at least {least:g}")
+        return value
+
+    return parse_more
+
+
 parse_port = whole(0, 65535)
 parse_int = whole(1, 2**31 - 1)
 parse_limit = whole(-1, 2**63 - 1)
@@ -101,8 +121,9 @@ def parse_memory(text: str) -> int:
 
 
 def parse_optional_float(text: str) -> float | None:
-    """A number, or nothing."""
-    return parse_float(text) if text.strip() else None
+    """A number that is not negative, or nothing."""
+    parse: Callable[[str], float] = at_least(0, parse_float)
+    return parse(text) if text.strip() else None
 
 
 def parse_oom_score(text: str) -> int | None:
@@ -175,7 +196,9 @@ class ServerOptions:
     workers: int = option(os.cpu_count() or 1, "processes that serve; auto: one a processor, 0: no fork", parse_workers)
     backlog: int = option(4096, "connections that may wait to be accepted", parse_int)
     max_clients: int = option(1024, "connections that one worker serves at once", parse_int)
-    client_timeout: float = option(60.0, "seconds to wait for a client's next bytes, or for it to take ours")
+    client_timeout: float = option(
+        60.0, "seconds to wait for a client's next bytes, or for it to take ours", least=SHORTEST
+    )
     keepalive_timeout: float | None = option(
         None, "seconds an idle connection is kept; default: client_timeout", parse_optional_float
     )
@@ -216,7 +239,9 @@ class ServerOptions:
     log_style: str = option("plain", "json: each line is a JSON object, with the transaction's id")
     log_udp_host: str = option("", "host of a syslog daemon that is sent to over UDP, instead of log_address")
     log_udp_port: int = option(514, "its port", parse_port)
-    log_max_line_length: int = option(0, "characters of a line, of whose middle the rest is left out; 0: all")
+    log_max_line_length: int = option(
+        0, "characters of a line, of whose middle the rest is left out; 0: all", least=None
+    )
     log_statsd_host: str = option("", "host of a statsd that is sent timings and counters; none: nowhere")
     log_statsd_port: int = option(8125, "its UDP port", parse_port)
     log_statsd_default_sample_rate: float = option(1.0, "share of the events that it is told")
@@ -253,14 +278,21 @@ def read_options(cls: type[O], values: Mapping[str, str], file: str, section: st
             continue
         text = values[field.name]
         try:
-            parse = field.metadata.get("parse") or _parser_of(hints[field.name])
-            filled[field.name] = parse(text)
+            parse = field.metadata.get("parse")
+            filled[field.name] = (
+                parse(text) if parse else _parsed(text, hints[field.name], field.metadata.get("least", 0))
+            )
         except ValueError as error:
             problem = f"{text!r} does not fit ({error})"
             if SECRET.fullmatch(field.name):
                 problem = f"does not fit: {field.metadata['reason']}"
             raise ConfigError(file, section, field.name, problem, "correct it") from None
     return cls(**filled)
+
+
+def _parsed(text: str, hint: Any, least: float | None) -> Any:
+    parse = _parser_of(hint)
+    return at_least(least, parse)(text) if hint in (int, float) and least is not None else parse(text)
 
 
 def _parser_of(hint: Any) -> Callable[[str], Any]:
@@ -335,6 +367,8 @@ class ConfFile:
 def spell(error: configparser.Error) -> str:
     """Where a file is not as it should be: without its lines, which may hold keys."""
     if isinstance(error, configparser.MissingSectionHeaderError):
+        if error.line.startswith(BYTE_ORDER_MARKS):
+            return f"{error.source} begins with a byte order mark: save it as UTF-8 without one"
         return f"line {error.lineno} of {error.source} stands before any [section]"
     if isinstance(error, configparser.ParsingError):
         numbers = ", ".join(str(number) for number, _ in error.errors)

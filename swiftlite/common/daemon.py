@@ -14,7 +14,8 @@ from typing import Any, ClassVar, TypeVar
 
 from swiftlite.common import command_line, metrics, metrics_server, recon
 from swiftlite.common.concurrency import GreenPool, sleep
-from swiftlite.common.config import ConfFile, ServerOptions, StartError, option, parse_port, read_options
+from swiftlite.common.conf_owner import check_owner
+from swiftlite.common.config import SHORTEST, ConfFile, ServerOptions, StartError, option, parse_port, read_options
 from swiftlite.common.life import Life
 from swiftlite.common.log import get_logger
 from swiftlite.common.notify import notify
@@ -36,9 +37,9 @@ class DaemonOptions(ServerOptions):
     """What every consistency daemon reads from its section of a server's conf file."""
 
     interval: float = option(300.0, "seconds from the start of one pass to the start of the next")
-    concurrency: int = option(4, "jobs that are worked on at once")
-    node_timeout: float = option(3.0, "seconds to wait for a server's answer")
-    conn_timeout: float = option(0.5, "seconds to wait for a connection")
+    concurrency: int = option(4, "jobs that are worked on at once", least=1)
+    node_timeout: float = option(3.0, "seconds to wait for a server's answer", least=SHORTEST)
+    conn_timeout: float = option(0.5, "seconds to wait for a connection", least=SHORTEST)
     report_interval: float = option(300.0, "seconds between lines in the log about a pass that is under way")
     recon_cache_path: str = option(recon.DEFAULT_PATH, "directory of the statistics that operators' tools read")
     metrics_port: int = option(0, "TCP port on which /metrics tells Prometheus of this daemon; 0: nowhere", parse_port)
@@ -211,6 +212,7 @@ def _first_line(cls: type[Daemon]) -> str:
 def _build(cls: type[Daemon], arguments: argparse.Namespace, once: bool) -> tuple[Daemon, Life]:
     """Make the daemon, and its life as a process; root has been given up by then."""
     conf = ConfFile.load(arguments.conf)
+    check_owner(conf, cls.section)
     texts = conf.section(cls.section)
     texts |= {name: value for name in cls.switches if (value := getattr(arguments, name)) is not None}
     if arguments.verbose:

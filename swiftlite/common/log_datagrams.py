@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from swiftlite.common import metrics
 from swiftlite.common.log_gathering import Gathering, Line, hub
 from swiftlite.common.log_styles import PRIORITIES
 
@@ -75,6 +76,7 @@ class DatagramHandler(Gathering):
             self._deliver(PATIENCE)
             if self._waiting or self.lost:
                 self._has_complained = False
+                _count_lost(len(self._waiting))
                 self._complain(f"the last {self.lost + len(self._waiting)} log lines are lost")
             self.forget()
             self._disconnect()
@@ -181,6 +183,7 @@ class DatagramHandler(Gathering):
     def _lose(self, count: int, why: str) -> None:
         if count:
             self.lost += count
+            _count_lost(count)
             self._complain(f"log lines are being lost at {self.address}: {why}")
 
     def _tell_of_lost(self) -> None:
@@ -229,6 +232,11 @@ def as_bytes(line: str) -> bytes:
         return line.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return line.encode("utf-8", "backslashreplace")
+
+
+def _count_lost(count: int) -> None:
+    with contextlib.suppress(OSError):  # no memory for metrics is no reason to end a request
+        metrics.LOG_LINES_LOST.add(count)
 
 
 def _connected(path: str, kind: int) -> socket.socket:

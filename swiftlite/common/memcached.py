@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from swiftlite.common import metrics, statsd
 from swiftlite.common.cache import CacheUnreachable
 from swiftlite.common.concurrency import Semaphore, Timeout, socket
-from swiftlite.common.config import ConfFile, ConfigError, option, read_options
+from swiftlite.common.config import SHORTEST, ConfFile, ConfigError, option, read_options
 from swiftlite.core.json_text import load_json
 
 T = TypeVar("T")
@@ -34,11 +34,11 @@ class MemcachedOptions:
     """The ``memcache`` filter's options, which memcache.conf may hold as well."""
 
     memcache_servers: tuple[str, ...] = option((), "ip:port, comma-separated; none: each server process caches alone")
-    memcache_max_connections: int = option(2, "connections that one process keeps to each server")
-    connect_timeout: float = option(0.3, "seconds to wait for a connection")
-    pool_timeout: float = option(1.0, "seconds to wait for a connection to become free")
-    io_timeout: float = option(2.0, "seconds to wait for an answer")
-    tries: int = option(3, "servers to try before giving up")
+    memcache_max_connections: int = option(2, "connections that one process keeps to each server", least=1)
+    connect_timeout: float = option(0.3, "seconds to wait for a connection", least=SHORTEST)
+    pool_timeout: float = option(1.0, "seconds to wait for a connection to become free", least=SHORTEST)
+    io_timeout: float = option(2.0, "seconds to wait for an answer", least=SHORTEST)
+    tries: int = option(3, "servers to try before giving up", least=1)
     error_suppression_interval: float = option(60.0, "seconds for which a server that failed too often is left alone")
     error_suppression_limit: int = option(10, "failures within that interval that are too many")
 

@@ -158,7 +158,7 @@ QUARANTINED_NOW = _counter(
 QUARANTINED = _gauge("swiftlite_quarantined", "Things that lie in quarantine", STORAGE, "device", "type")
 DEVICE_USABLE = _gauge(
     "swiftlite_device_usable",
-    "1: the device is mounted, or need not be (mount_check = false), and answers within 2 s",
+    "1: the device is mounted, or need not be (mount_check = false), takes writes, and answers within 2 s",
     STORAGE,
     "device",
 )
@@ -257,6 +257,9 @@ CONF_INFO = _gauge(
 ALL = "every server and daemon"
 BUILD_INFO = _gauge("swiftlite_build_info", "1, with the versions of swiftlite and Python", ALL, "version", "python")
 START_TIME = _gauge("swiftlite_start_timestamp_seconds", "When it was started; a reload is no start", ALL)
+LOG_LINES_LOST = _counter(
+    "swiftlite_log_lines_lost_total", "Log lines that syslog or the journal did not take, and nobody will see", ALL
+)
 PROCESSES = _gauge("swiftlite_processes", "Processes: workers, and their master", ALL)
 RESIDENT = _gauge("swiftlite_resident_bytes", "Memory of all processes; what they share is counted for each", ALL)
 CPU = _counter("swiftlite_cpu_seconds_total", "CPU time of all processes, of those that have ended, too", ALL)
@@ -282,6 +285,7 @@ def begin(name: str) -> None:
     """Begin to count as a server or daemon, which this process and its children are: the label ``server`` of all series."""
     global _process_name
     _process_name = name
+    LOG_LINES_LOST.add(0)
     for family, labels in BEGIN_AT_ZERO.get(name, ((PASSES, ()), (PASS_SECONDS, ()), (PASS_LAST, ()))):
         family.add(0, *labels)
 

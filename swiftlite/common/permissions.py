@@ -161,6 +161,16 @@ def _has_list(path: str) -> bool:
         return False
 
 
+def allows(path: str, account: Account, wanted: int) -> bool:
+    """Whether an account may do with a file or directory what it wants; what has a list of that is believed to be open.
+
+    :param wanted: as for :func:`may`
+    :raises OSError: when nobody can look at it
+    """
+    found = os.stat(path)
+    return may(found.st_mode, (found.st_uid, found.st_gid), account, wanted) or _has_list(path)
+
+
 def _user_name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name

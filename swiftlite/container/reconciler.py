@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from swiftlite.common import daemon
-from swiftlite.common.config import ConfFile, ConfigError, option
+from swiftlite.common.config import SHORTEST, ConfFile, ConfigError, option
 from swiftlite.common.subrequest import SubResponse
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.core import copies, misplaced
@@ -34,12 +34,12 @@ class ReconcilerOptions(daemon.DaemonOptions):
     """Options of ``[container-reconciler]`` (formats.md 8.3)."""
 
     interval: float = option(30.0, "seconds from the start of one pass to the start of the next")
-    concurrency: int = option(1, "objects that are moved at once")
-    node_timeout: float = option(10.0, "seconds to wait for a server's answer")
+    concurrency: int = option(1, "objects that are moved at once", least=1)
+    node_timeout: float = option(10.0, "seconds to wait for a server's answer", least=SHORTEST)
     reclaim_age: float = option(
         604800.0, "seconds after which an object is given up that is not to be found, or whose container is gone"
     )
-    request_tries: int = option(3, "how often a request is sent that is answered with a server error")
+    request_tries: int = option(3, "how often a request is sent that is answered with a server error", least=1)
     processes: int = option(0, "how many reconcilers share the work, on this node and others; 0: this one does all")
     process: int = option(0, "which of them this one is, from 0")
     internal_client_conf_path: str = option(

@@ -8,7 +8,7 @@ from typing import Any
 
 from swiftlite.common import web
 from swiftlite.common.concurrency import Semaphore
-from swiftlite.common.config import is_true, option, read_options
+from swiftlite.common.config import SHORTEST, is_true, option, read_options
 from swiftlite.common.log import get_logger
 from swiftlite.common.policies import StoragePolicies
 from swiftlite.common.swift_conf import SwiftConf
@@ -62,8 +62,8 @@ EMPTY: dict[str, Any] = {}
 class ContainerOptions(DatabaseServerOptions):
     """Options of ``[app:container-server]``."""
 
-    node_timeout: float = option(3.0, "seconds to wait for an account server's answer")
-    conn_timeout: float = option(0.5, "seconds to wait for a connection to an account server")
+    node_timeout: float = option(3.0, "seconds to wait for an account server's answer", least=SHORTEST)
+    conn_timeout: float = option(0.5, "seconds to wait for a connection to an account server", least=SHORTEST)
     allowed_update_hosts: AllowedHosts = option(
         AllowedHosts(),
         "servers besides those of the account ring that are told of changes when a request names them:"

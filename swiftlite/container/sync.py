@@ -14,7 +14,7 @@ from typing import Any
 from swiftlite.common import daemon, statsd
 from swiftlite.common.addresses import is_own, own_addresses
 from swiftlite.common.concurrency import Timeout, in_order
-from swiftlite.common.config import ConfFile, ConfigError, option
+from swiftlite.common.config import SHORTEST, ConfFile, ConfigError, at_least, option
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.sync_realms import SyncRealms
 from swiftlite.container.backend import ContainerBroker, is_deleted
@@ -40,16 +40,18 @@ Outcome = tuple[int, bool]
 class SyncOptions(daemon.DaemonOptions):
     """Options of ``[container-sync]`` (formats.md 8.3)."""
 
-    concurrency: int = option(4, "containers that are synced at once")
+    concurrency: int = option(4, "containers that are synced at once", least=1)
     container_time: float = option(60.0, "seconds that one container may take in a pass")
-    sync_row_concurrency: int = option(8, "objects of a container that are sent at once", lambda text: int(text) or 8)
-    conn_timeout: float = option(5.0, "seconds to wait for a connection to another cluster")
-    node_timeout: float = option(60.0, "seconds to wait for another cluster's answer")
+    sync_row_concurrency: int = option(
+        8, "objects of a container that are sent at once", at_least(1, lambda text: int(text) or 8)
+    )
+    conn_timeout: float = option(5.0, "seconds to wait for a connection to another cluster", least=SHORTEST)
+    node_timeout: float = option(60.0, "seconds to wait for another cluster's answer", least=SHORTEST)
     allowed_sync_hosts: tuple[str, ...] = option(("127.0.0.1",), "hosts that containers may be synced to")
     internal_client_conf_path: str = option(
         "", "conf with the pipeline that objects are read through; default: internal-client.conf, or a built-in one"
     )
-    request_tries: int = option(3, "how often an object is asked for when the answer is a server error")
+    request_tries: int = option(3, "how often an object is asked for when the answer is a server error", least=1)
     ring_ip: str = option("", "address that the rings have of this node; default: bind_ip")
 
 

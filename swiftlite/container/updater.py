@@ -35,10 +35,10 @@ _REPORTED = ("put_timestamp", "delete_timestamp", "object_count", "bytes_used")
 class UpdaterOptions(daemon.DaemonOptions):
     """Options of ``[container-updater]`` (formats.md 8.3)."""
 
-    concurrency: int = option(4, "containers whose accounts are told at once")
-    updater_workers: int = option(1, "devices that are worked on at once, each by a process of its own")
+    concurrency: int = option(4, "containers whose accounts are told at once", least=1)
+    updater_workers: int = option(1, "devices that are worked on at once, each by a process of its own", least=1)
     containers_per_second: float = option(
-        50.0, "databases that each of these processes looks at in a second; 0: as many as can be"
+        50.0, "databases that each of these processes looks at in a second; 0: as many as can be", least=None
     )
     account_suppression_time: float = option(60.0, "seconds to leave an account alone after an update failed")
 

@@ -40,7 +40,7 @@ class AuditorOptions(daemon.DaemonOptions):
     """Options that both auditors have (formats.md 8.3)."""
 
     interval: float = option(1800.0, "seconds from the start of one pass to the start of the next")
-    concurrency: int = option(1, "databases that are looked at at once")
+    concurrency: int = option(1, "databases that are looked at at once", least=1)
     whole_file_passes: int = option(
         48, "of so many passes, one reads all of a database's rows; 1: each pass does, 0: none"
     )

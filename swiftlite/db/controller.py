@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from swiftlite import __version__
 from swiftlite.common import web
 from swiftlite.common.concurrency import in_turns
 from swiftlite.common.config import ServerOptions, is_true, option
+from swiftlite.common.device_rights import is_closed
 from swiftlite.common.log import transaction_id
 from swiftlite.common.request_log import RequestLog
 from swiftlite.common.swift_conf import SwiftConf
@@ -159,11 +161,17 @@ class DatabaseServer:
         if answer is not None:
             return answer(error)
         what = f"{request.environ['REQUEST_METHOD']} {request.wsgi_path}"
-        if is_disk_error(error) or (isinstance(error, OSError) and error.errno in _DISK_ERRORS):
+        if is_disk_error(error) or self._is_of_disk(error, request):
             self.logger.error("%s: %s", what, error)
             return web.HTTPInsufficientStorage(drive=request.wsgi_path.split("/", 2)[1])
         self.logger.exception("%s failed", what)
         return web.HTTPInternalServerError()
+
+    def _is_of_disk(self, error: Exception, request: Request) -> bool:
+        """Whether an error is its device's, also because we may not write there, of which SQLite tells in its own words."""
+        if isinstance(error, PermissionError | sqlite3.OperationalError):
+            return is_closed(f"{self.options.devices}/{request.wsgi_path.split('/', 2)[1]}")
+        return isinstance(error, OSError) and error.errno in _DISK_ERRORS
 
     def OPTIONS(self, request: Request) -> Reply:
         """Which verbs there are, and what this server is (tools check its name)."""

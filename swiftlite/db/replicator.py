@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from swiftlite.common import daemon, recon, statsd
 from swiftlite.common.concurrency import ThreadPool
-from swiftlite.common.config import option
+from swiftlite.common.config import SHORTEST, at_least, option
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.core import replicas
 from swiftlite.core.replicas import Step
@@ -56,11 +56,15 @@ class ReplicatorOptions(daemon.DaemonOptions):
     """Options of ``[account-replicator]`` and ``[container-replicator]`` (formats.md 8.3)."""
 
     interval: float = option(30.0, "seconds from the start of one pass to the start of the next")
-    concurrency: int = option(8, "databases that are replicated at once")
-    node_timeout: float = option(10.0, "seconds to wait for a server's answer")
-    databases_per_second: float = option(50.0, "databases that are looked at in a second; 0: as many as can be")
-    per_diff: int = option(1000, "rows of one message; a peer that lacks fewer is never sent the whole file")
-    max_diffs: int = option(100, "messages for one database and peer in a pass; the rest waits for the next pass")
+    concurrency: int = option(8, "databases that are replicated at once", least=1)
+    node_timeout: float = option(10.0, "seconds to wait for a server's answer", least=SHORTEST)
+    databases_per_second: float = option(
+        50.0, "databases that are looked at in a second; 0: as many as can be", least=None
+    )
+    per_diff: int = option(1000, "rows of one message; a peer that lacks fewer is never sent the whole file", least=1)
+    max_diffs: int = option(
+        100, "messages for one database and peer in a pass; the rest waits for the next pass", least=1
+    )
     reclaim_age: float = option(604800.0, "seconds after which what was deleted is forgotten")
     rsync_module: str = option(
         "",
@@ -75,7 +79,9 @@ class ReplicatorOptions(daemon.DaemonOptions):
     )
     handoffs_only: bool = option(False, "only send home what is on a handoff")
     handoff_delete: int = option(
-        0, "replicas that must have what a handoff has before it is removed; auto: all", replicas.parse_handoff_delete
+        0,
+        "replicas that must have what a handoff has before it is removed; auto: all",
+        at_least(0, replicas.parse_handoff_delete),
     )
     only_devices: tuple[str, ...] = option((), "devices to work on; empty: all")
     only_partitions: tuple[str, ...] = option((), "partitions to work on; empty: all")

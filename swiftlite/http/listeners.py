@@ -28,11 +28,13 @@ class ListenError(Exception):
     """The address cannot be listened on; the text says which and why.
 
     :ivar remedy: what to do
+    :ivar number: the system's number of the error, 0 where it has none
     """
 
-    def __init__(self, problem: str, remedy: str = FREE) -> None:
+    def __init__(self, problem: str, remedy: str = FREE, number: int = 0) -> None:
         super().__init__(problem)
         self.remedy = remedy
+        self.number = number
 
 
 @dataclass
@@ -209,7 +211,9 @@ def _told_as_listen_error(ip: str, port: int, remedy: str = FREE) -> Iterator[No
     try:
         yield
     except OSError as error:
-        raise ListenError(f"cannot listen on {ip} port {port}: {error.strerror or error}", remedy) from None
+        raise ListenError(
+            f"cannot listen on {ip} port {port}: {error.strerror or error}", remedy, error.errno or 0
+        ) from None
 
 
 def _resolve(ip: str, port: int) -> tuple[int, Any]:

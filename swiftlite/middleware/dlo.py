@@ -42,7 +42,7 @@ class DLOOptions:
     """The filter's section."""
 
     rate_limit_after_segment: int = option(10, "segments that a download gets without waiting")
-    rate_limit_segments_per_sec: float = option(1.0, "segments a second that it gets then; 0: no limit")
+    rate_limit_segments_per_sec: float = option(1.0, "segments a second that it gets then; 0: no limit", least=None)
     max_get_time: int = option(86400, "seconds that a download may take")
     swift_dir: str = option("/etc/swift", "directory of swift.conf")
 

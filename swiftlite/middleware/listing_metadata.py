@@ -39,7 +39,7 @@ class ListingMetadataOptions:
     """The filter's section."""
 
     max_entries: int = option(1000, "entries that a page with metadata may have: each costs a HEAD")
-    concurrency: int = option(8, "objects that are asked for at once, for one page")
+    concurrency: int = option(8, "objects that are asked for at once, for one page", least=1)
     max_seconds: float = option(30.0, "after which the rest of a page is left without metadata")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from swiftlite.common import web
 from swiftlite.common.config import is_true
+from swiftlite.common.device_rights import is_closed
 from swiftlite.common.web import Answer
 from swiftlite.core import preconditions
 from swiftlite.core.constraints import Violation
@@ -136,12 +137,17 @@ DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, err
 """Errors of the operating system that mean: this device cannot be used."""
 
 
-def answer_to(error: Exception, request: Request) -> Answer | None:
-    """The answer to an expected error; None when it is not one of those."""
+def answer_to(error: Exception, request: Request, device_root: str) -> Answer | None:
+    """The answer to an expected error; None when it is not one of those.
+
+    :param device_root: path of the request's device
+    """
     for kind in type(error).__mro__:
         if kind in ANSWERS:
             return ANSWERS[kind](error, request)
     if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        return _insufficient_storage(error, request)
+    if isinstance(error, PermissionError) and is_closed(device_root):
         return _insufficient_storage(error, request)
     return None
 

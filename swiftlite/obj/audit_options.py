@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from swiftlite.common.config import ConfFile, option
+from swiftlite.common.config import ConfFile, at_least, option
 from swiftlite.common.daemon import DaemonOptions
 from swiftlite.obj.diskfile import DiskFileOptions
 
@@ -32,19 +32,25 @@ class AuditorOptions(DaemonOptions):
     """Options of all daemons that have no meaning here: ``log_time`` says when to report."""
 
     interval: float = option(30.0, "seconds from the end of one pass to the start of the next")
-    concurrency: int = option(1, "devices that are read at once, each by a process of its own; 1: all by one process")
-    files_per_second: float = option(20.0, "objects that one process looks at in a second; 0: no limit")
-    bytes_per_second: float = option(10_000_000.0, "bytes of bodies that one process reads in a second; 0: no limit")
+    concurrency: int = option(
+        1, "devices that are read at once, each by a process of its own; 1: all by one process", least=1
+    )
+    files_per_second: float = option(20.0, "objects that one process looks at in a second; 0: no limit", least=None)
+    bytes_per_second: float = option(
+        10_000_000.0, "bytes of bodies that one process reads in a second; 0: no limit", least=None
+    )
     zero_byte_files_per_second: float = option(
-        50.0, "objects that are looked at in a second by the pass that reads no bodies; 0: there is no such pass"
+        50.0,
+        "objects that are looked at in a second by the pass that reads no bodies; 0: there is no such pass",
+        least=None,
     )
     log_time: float = option(3600.0, "seconds between reports in the log and to the recon cache")
-    disk_chunk_size: int = option(1 << 20, "bytes read from a disk at once")
+    disk_chunk_size: int = option(1 << 20, "bytes read from a disk at once", least=1)
     rsync_tempfile_timeout: float = option(
         LONGEST_RSYNC,
         "seconds after which a temporary file of rsync is removed; auto: 900 more than [object-replicator]'s"
         " rsync_timeout, 86400 where there is no such section",
-        _parse_timeout,
+        at_least(0, _parse_timeout),
     )
     reclaim_age: float = option(604800.0, "seconds after which a tombstone is removed; default: [object-replicator]'s")
     object_size_stats: tuple[int, ...] = option((), "sizes; the log tells how many objects are no bigger", _parse_sizes)

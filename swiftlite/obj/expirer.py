@@ -26,8 +26,8 @@ from swiftlite.wire.node_client import node_client
 class ExpirerOptions(daemon.DaemonOptions):
     """Options of ``[object-expirer]`` (formats.md 8.3)."""
 
-    concurrency: int = option(1, "objects that are deleted at once")
-    tasks_per_second: float = option(50.0, "objects that are deleted in a second; 0: as many as can be")
+    concurrency: int = option(1, "objects that are deleted at once", least=1)
+    tasks_per_second: float = option(50.0, "objects that are deleted in a second; 0: as many as can be", least=None)
     processes: int = option(0, "how many expirers share the work, on this node and others; 0: this one does all")
     process: int = option(0, "which of them this one is, from 0")
     reclaim_age: float = option(
@@ -40,7 +40,7 @@ class ExpirerOptions(daemon.DaemonOptions):
     internal_client_conf_path: str = option(
         "", "conf with the pipeline that requests go down; default: this one if it has one, else internal-client.conf"
     )
-    request_tries: int = option(3, "how often a request is sent that is answered with a server error")
+    request_tries: int = option(3, "how often a request is sent that is answered with a server error", least=1)
     auto_create_account_prefix: str = option(".", "first characters of hidden accounts")
     expiring_objects_account_name: str = option("expiring_objects", "hidden account of the queue")
 

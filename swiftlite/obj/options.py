@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swiftlite.common.config import ServerOptions, is_true, option
+from swiftlite.common.config import SHORTEST, ServerOptions, is_true, option
 from swiftlite.core.allowed_hosts import AllowedHosts
 from swiftlite.core.metadata import ALLOWED_OBJECT_HEADERS
 from swiftlite.obj.diskfile import DiskFileOptions
@@ -23,8 +23,8 @@ class ObjectOptions(ServerOptions):
     """``[app:object-server]`` over ``[DEFAULT]``."""
 
     log_requests: bool = option(True, "log a line for every request")
-    node_timeout: float = option(3.0, "seconds to wait for a container server's answer")
-    conn_timeout: float = option(0.5, "seconds to wait for a connection to a container server")
+    node_timeout: float = option(3.0, "seconds to wait for a container server's answer", least=SHORTEST)
+    conn_timeout: float = option(0.5, "seconds to wait for a connection to a container server", least=SHORTEST)
     container_update_timeout: float = option(
         1.0, "seconds that a client waits at most for container servers; the updater tells those that were slower"
     )
@@ -38,13 +38,15 @@ class ObjectOptions(ServerOptions):
         ALLOWED_OBJECT_HEADERS, "headers that are stored with objects besides their metadata"
     )
     max_upload_time: float = option(86400.0, "seconds that an upload may take")
-    disk_chunk_size: int = option(262144, "bytes read from a disk at once")
+    disk_chunk_size: int = option(262144, "bytes read from a disk at once", least=1)
     fallocate_reserve: Reserve = option(
         Reserve(), "free space that objects may not use: bytes, or percent of the device", Reserve.parse
     )
     disable_fallocate: bool = option(False, "neither reserve space for big objects, nor hold fallocate_reserve")
     mb_per_sync: int = option(32, "MiB of an upload after which its data are synced, and its pages used anew")
-    keep_cache_size: int = option(5242880, "bytes up to which an object stays in the page cache after a read or write")
+    keep_cache_size: int = option(
+        5242880, "bytes up to which an object stays in the page cache after a read or write", least=None
+    )
     keep_cache_private: bool = option(
         False, "let bodies of more than 64 KiB stay in the page cache even if their reader had to show a token"
     )
@@ -71,7 +73,9 @@ class ObjectOptions(ServerOptions):
     replication_failure_ratio: float = option(1.0, "failures for each success that are still borne with")
     auto_create_account_prefix: str = option(".", "first characters of hidden accounts")
     expiring_objects_account_name: str = option("expiring_objects", "hidden account of the expirer's queue")
-    expiring_objects_container_divisor: int = option(86400, "seconds of deletions that share a queue container")
+    expiring_objects_container_divisor: int = option(
+        86400, "seconds of deletions that share a queue container", least=1
+    )
 
     @property
     def disk_file(self) -> DiskFileOptions:

@@ -16,7 +16,7 @@ from typing import Any
 
 from swiftlite.common import daemon, forks, recon, statsd
 from swiftlite.common.concurrency import ThreadPool, sleep
-from swiftlite.common.config import ConfFile, option
+from swiftlite.common.config import SHORTEST, ConfFile, at_least, option
 from swiftlite.common.fs import FileSystem
 from swiftlite.common.policies import StoragePolicy
 from swiftlite.common.swift_conf import SwiftConf
@@ -56,18 +56,18 @@ class ReplicatorOptions(daemon.DaemonOptions):
     """Options of ``[object-replicator]`` (formats.md 8.3)."""
 
     interval: float = option(30.0, "seconds from the start of one pass to the start of the next")
-    concurrency: int = option(1, "partitions that a process replicates at once")
+    concurrency: int = option(1, "partitions that a process replicates at once", least=1)
     replicator_workers: int = option(
         0, "devices that are replicated at once, each by a process of its own; 0: one for all"
     )
     sync_method: str = option(
         "ssync", "how objects are sent: ssync, over the object server's port, or rsync", _parse_sync_method
     )
-    http_timeout: float = option(60.0, "seconds that a peer may take to hash a partition")
-    node_timeout: float = option(10.0, "seconds that a peer may be silent while objects are sent")
+    http_timeout: float = option(60.0, "seconds that a peer may take to hash a partition", least=SHORTEST)
+    node_timeout: float = option(10.0, "seconds that a peer may be silent while objects are sent", least=SHORTEST)
     ssync_bwlimit: float = option(0.0, "KiB that ssync sends to a peer in a second; 0: no limit")
     rsync_module: str = option("{replication_ip}::object", "rsync module of the peers", replicas.parse_rsync_module)
-    rsync_timeout: float = option(900.0, "seconds that one call of rsync may take")
+    rsync_timeout: float = option(900.0, "seconds that one call of rsync may take", least=SHORTEST)
     rsync_io_timeout: int = option(30, "seconds without progress after which rsync gives up")
     rsync_bwlimit: str = option("0", "KiB that rsync sends in a second, or with a unit, say 20m; 0: no limit")
     rsync_compress: bool = option(False, "compress what is sent by rsync to other regions")
@@ -75,7 +75,7 @@ class ReplicatorOptions(daemon.DaemonOptions):
     handoff_delete: int = option(
         0,
         "replicas that must have an object before it is removed from a handoff; auto: all",
-        replicas.parse_handoff_delete,
+        at_least(0, replicas.parse_handoff_delete),
     )
     ring_ip: str = option("", "address that the rings have for this machine; default: bind_ip")
     ring_check_interval: float = option(15.0, "seconds between looks at the ring files")

@@ -279,7 +279,7 @@ class ObjectServer:
             return _plain(self._answer_to(error, request))
 
     def _answer_to(self, error: Exception, request: Request) -> Answer:
-        answer = answer_to(error, request)
+        answer = answer_to(error, request, f"{self.files.options.devices}/{request.device}")
         what = f"{request.environ['REQUEST_METHOD']} {request.wsgi_path}"
         if answer is None:
             self.logger.exception("%s failed", what)

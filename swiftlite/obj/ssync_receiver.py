@@ -286,7 +286,7 @@ class _Session:
             return ErrorLine(503, "as many replicate to this server as may at once")
         if isinstance(error, LockTimeout):
             return ErrorLine(0, f"another replicates to this partition or device: {error.strerror}")
-        answer = error if isinstance(error, Answer) else answer_to(error, self.request)
+        answer = error if isinstance(error, Answer) else answer_to(error, self.request, self.device_root)
         if answer is None:
             self.receiver.logger.exception("SSYNC %s failed", self.request.wsgi_path)
             return ErrorLine(0, str(error))

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from swiftlite.common import daemon, forks, recon, statsd
 from swiftlite.common.concurrency import GreenPool, sleep
-from swiftlite.common.config import is_true, option
+from swiftlite.common.config import SHORTEST, is_true, option
 from swiftlite.common.fs import FileSystem
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.core.deferral import Deferral
@@ -38,15 +38,17 @@ DAMAGED = (errno.EIO, errno.EUCLEAN, errno.EBADMSG)
 class UpdaterOptions(daemon.DaemonOptions):
     """Options of ``[object-updater]`` (formats.md 8.3)."""
 
-    concurrency: int = option(8, "updates of one device that are delivered at once")
-    node_timeout: float = option(10.0, "seconds to wait for a container server's answer")
-    updater_workers: int = option(1, "devices that are worked on at once, each by a process of its own")
-    objects_per_second: float = option(50.0, "updates of one device that are taken up in a second; 0: no limit")
+    concurrency: int = option(8, "updates of one device that are delivered at once", least=1)
+    node_timeout: float = option(10.0, "seconds to wait for a container server's answer", least=SHORTEST)
+    updater_workers: int = option(1, "devices that are worked on at once, each by a process of its own", least=1)
+    objects_per_second: float = option(
+        50.0, "updates of one device that are taken up in a second; 0: no limit", least=None
+    )
     max_objects_per_container_per_second: float = option(0.0, "updates of one container in a second; 0: no limit")
-    per_container_ratelimit_buckets: int = option(1000, "groups of containers that share that limit")
+    per_container_ratelimit_buckets: int = option(1000, "groups of containers that share that limit", least=1)
     max_deferred_updates: int = option(10000, "updates that wait for their container's turn; others: in the next pass")
-    async_tracker_max_entries: int = option(100, "containers with old updates that statistics are made of")
-    async_tracker_dump_count: int = option(5, "containers with the oldest updates that statistics name")
+    async_tracker_max_entries: int = option(100, "containers with old updates that statistics are made of", least=1)
+    async_tracker_dump_count: int = option(5, "containers with the oldest updates that statistics name", least=1)
     only_devices: tuple[str, ...] = option((), "devices to work on; empty: all")
 
 

@@ -6,7 +6,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from swiftlite.common.config import ConfFile, ConfigError, option, parse_optional_float, read_options
+from swiftlite.common.config import (
+    SHORTEST,
+    ConfFile,
+    ConfigError,
+    at_least,
+    option,
+    parse_optional_float,
+    read_options,
+)
 from swiftlite.common.policies import StoragePolicies
 from swiftlite.core.affinity import ReadAffinity, WriteAffinity
 from swiftlite.proxy.ordering import SORTING_METHODS
@@ -111,7 +119,7 @@ class PolicyOptions:
         None,
         "how many handoffs of write_affinity a DELETE goes to besides the primaries; auto, the default: as many as "
         "primaries are not local",
-        parse_auto_count,
+        at_least(0, parse_auto_count),
     )
     rebalance_missing_suppression_count: int = option(
         1, "how many primaries may know nothing of a name, being new to it, before that counts as an answer"
@@ -134,15 +142,15 @@ class ProxyOptions(PolicyOptions):
         "may lag",
         parse_listing_consistency,
     )
-    conn_timeout: float = option(0.5, "how long a backend may take to accept a connection")
-    node_timeout: float = option(10.0, "how long a backend may be silent")
+    conn_timeout: float = option(0.5, "how long a backend may take to accept a connection", least=SHORTEST)
+    node_timeout: float = option(10.0, "how long a backend may be silent", least=SHORTEST)
     recoverable_node_timeout: float | None = option(
         None, "the same where another replica can be asked instead; default: node_timeout", parse_optional_float
     )
     post_quorum_timeout: float = option(0.5, "how long to wait for the other replicas once a quorum has answered")
-    object_chunk_size: int = option(262144, "bytes read from an object server at once")
+    object_chunk_size: int = option(262144, "bytes read from an object server at once", least=1)
     put_queue_depth: int = option(10, "pieces of an upload that may wait for one slow object server")
-    client_chunk_size: int = option(262144, "bytes read from a client at once")
+    client_chunk_size: int = option(262144, "bytes read from a client at once", least=1)
     account_autocreate: bool = option(False, "make an account when something is first written to it")
     allow_account_management: bool = option(False, "let accounts be made and deleted by PUT and DELETE")
     recheck_account_existence: float = option(60.0, "how long what an account's HEAD said is believed")
@@ -151,7 +159,7 @@ class ProxyOptions(PolicyOptions):
     error_suppression_limit: int = option(10, "how many errors make a device a failing one")
     timing_expiry: float = option(300.0, "how long a timing counts for sorting_method = timing")
     request_node_count: NodeCount = option(NodeCount(2, True), "how many nodes one request may try", parse_node_count)
-    max_containers_per_account: int = option(0, "how many containers an account may have; 0: no limit")
+    max_containers_per_account: int = option(0, "how many containers an account may have; 0: no limit", least=None)
     max_containers_whitelist: tuple[str, ...] = option((), "accounts that this limit does not bind")
     deny_host_headers: tuple[str, ...] = option((), "host names that are refused with 403")
     cors_allow_origin: tuple[str, ...] = option((), "origins that every container allows")
@@ -167,7 +175,9 @@ class ProxyOptions(PolicyOptions):
     )
     allow_open_expired: bool = option(False, "let X-Open-Expired read objects that have expired")
     trans_id_suffix: str = option("", "end of the transaction ids that this proxy makes")
-    expiring_objects_container_divisor: int = option(86400, "seconds that share a container of the expirer's queue")
+    expiring_objects_container_divisor: int = option(
+        86400, "seconds that share a container of the expirer's queue", least=1
+    )
     expiring_objects_account_name: str = option("expiring_objects", "name of the hidden account with that queue")
 
     @property

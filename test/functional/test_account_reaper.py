@@ -70,6 +70,7 @@ class Site:
             "swift_dir": str(self.cluster.layout.etc),
             "devices": str(node.root),
             "mount_check": False,
+            "recon_cache_path": str(node.root),
         }
         return AccountReaper(ReaperOptions(**settings | options), self.swift, LOGGER)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,9 +15,9 @@ import pytest
 from fakes.certificates import Authority
 from functional.cluster import PROGRAMS, Cluster
 from interop.lab import Lab
-from swiftlite.cli import check, layout
+from swiftlite.cli import check, check_node, layout
 from swiftlite.cli.findings import Report
-from swiftlite.common.conf_lines import read_outline
+from swiftlite.common.conf_lines import Outline, read_outline
 
 Fault = Callable[[Cluster], None]
 
@@ -204,6 +205,15 @@ PLANTED = {
         text_of_swift_conf("[swift-tls]\nbackend_tls = yes\nbackend_ca_fil = /nowhere.pem\n"), "object-server",
         ("backend_ca_fil: unknown option; did you mean backend_ca_file?",),
     ),
+    "negative": Planted(
+        conf("object-updater", "object-updater", interval="-5"), "object-updater", ("interval: '-5' does not fit (it must be at least 0)",)
+    ),
+    "address of another machine": Planted(
+        conf("proxy-server", "DEFAULT", bind_ip="192.0.2.1"), "proxy-server", ("[DEFAULT] bind_ip: cannot listen on 192.0.2.1",)
+    ),
+    "expired certificate": Planted(
+        certificate("127.0.0.1", days=-1), "object-server", ("error: ", "node.pem: the certificate has expired")
+    ),
     "workers": Planted(conf("object-server", "DEFAULT", workers="many"), "object-server", ("[DEFAULT] workers: 'many'",)),
 }  # fmt: skip
 
@@ -255,12 +265,33 @@ def test_another_account_must_be_able_to_write(cluster: Cluster) -> None:
     """Root looks with the eyes of the account that the daemon becomes."""
     cache = cluster.directory / "closed"
     cache.mkdir(mode=0o700)
+    node = cluster.layout.nodes[0]
+    (device := node.root / node.devices[0]).chmod(0o755)
     conf("object-updater", "DEFAULT", user="nobody", recon_cache_path=str(cache))(cluster)
     process = cluster.servers["object-updater"].process
     command = [sys.executable, str(PROGRAMS / process.program), str(process.conf), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     told = f"[DEFAULT] recon_cache_path: nobody may not write to {cache}" in done.stdout
     assert told is (os.geteuid() == 0), done.stdout + done.stderr
+    told = (
+        f"{device}: nobody may not write there, so requests are answered with 507; chown -R nobody: {device}"
+        in done.stdout
+    )
+    assert told is (os.geteuid() == 0), done.stdout + done.stderr
+
+
+def test_a_recon_cache_that_root_has_left(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    for name, mode in (("account.recon", 0o644), ("object.recon", 0o666), ("notes.txt", 0o600)):
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(mode)
+    report = Report(Outline("conf"))
+    nobody = pwd.getpwnam("nobody")
+    check_node.check_writable(report, "account-auditor", "recon_cache_path", str(tmp_path), nobody)
+    cache = tmp_path / "account.recon"
+    assert [finding.text for finding in report.findings] == [
+        f"error: {cache}: nobody may not write it, so nobody learns of its daemons' passes; chown nobody: {cache}"
+    ]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another")

@@ -21,6 +21,8 @@ from typing import Any
 import pytest
 import swiftclient
 
+from fakes.accounts import as_nobody, public_directory
+from fakes.database_servers import BackendServer, container_server
 from fakes.object_server import ObjectNode
 from functional.cluster import Cluster, wait_until
 from functional.open_files import processes
@@ -441,3 +443,39 @@ def test_a_directory_that_cannot_be_synced_is_no_success(cluster: Cluster) -> No
         with injected(cluster, nodes, "fsync:error=EIO:when=2+2"):
             assert put(cluster, name) in (500, 503, 507)
         assert get(cluster, name) in (404, BODY)
+
+
+# ------------------------------------------------------------------------------------------------- devices of somebody else
+
+
+def test_a_device_where_the_object_server_may_not_write_is_as_good_as_none() -> None:
+    """A new filesystem belongs to root. What is there can be read; one directory that is closed is no closed device."""
+    headers = {"X-Timestamp": "1000.00000", "Content-Type": "text/plain"}
+    with public_directory() as directory, ObjectNode(directory) as node:
+        assert node.request("PUT", PATH, headers, BODY).status == 201
+        directories = [node.device, *node.device.glob("objects/**/")]
+        for opened, status in ([], 507), (directories[1:2], 507), (directories[:2], 500):
+            for path in directories:
+                path.chmod(0o777 if path in opened else 0o555)
+            with as_nobody():
+                assert [change(node, method, "2000.00000") for method in ("PUT", "POST", "DELETE")] == [status] * 3
+                assert node.request("GET", PATH).body == BODY
+        for path in directories:
+            path.chmod(0o755)
+
+
+def test_a_device_where_a_container_server_may_not_write_is_as_good_as_none() -> None:
+    headers = {"X-Timestamp": "1000.00000", "X-Backend-Storage-Policy-Index": "0"}
+    row = {"X-Timestamp": "1001.00000", "X-Size": "1", "X-Etag": "e", "X-Content-Type": "text/plain"}
+    with public_directory() as directory, container_server(directory) as thread:
+        server = BackendServer(thread)
+        assert server.request("PUT", "/sda/0/a/c", headers).status == 201
+        server.request("GET", "/sda/0/a/c")
+        for path in (directory / "sda", *(directory / "sda").glob("containers/**/")):
+            path.chmod(0o555)
+        with as_nobody():
+            assert server.request("PUT", "/sda/0/a/new", headers).status == 507
+            assert server.request("PUT", "/sda/0/a/c/o", row).status == 507
+        for path in (directory / "sda", *(directory / "sda").glob("containers/**/")):
+            path.chmod(0o755)
+        assert server.request("PUT", "/sda/0/a/c/o", row).status == 201

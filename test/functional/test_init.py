@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from functional.cluster import PROGRAMS, Cluster, wait_until
-from swiftlite.cli import children, layout
+from swiftlite.cli import children, init, layout
 from swiftlite.cli.processes import read_process
 
 DAEMONS = {"account-server", "container-server", "object-server", "proxy-server", "object-expirer"} | {
@@ -93,6 +93,7 @@ def test_a_whole_node(node: Node) -> None:
     assert set(states) == DAEMONS
     assert all(words[0] == "running" and words[2] == "since" for words in states.values())
     assert "runs already" in node.init("object-updater", "once", status=1)[0]
+    assert all("nothing is wrong" in line for line in node.init("object-server", "check")), "it is not in its own way"
     assert states["object-updater"][-1] == str(node.cluster.servers["object-updater"].process.conf)
     assert {name: int(words[1]) for name, words in states.items()} == {name: node.pid(name) for name in DAEMONS}
 
@@ -170,6 +171,32 @@ def test_nobody_else_is_stopped(node: Node) -> None:
     finally:
         other.kill()
         other.communicate()
+
+
+def test_what_is_another_users_is_told_of_once(
+    node: Node, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The kernel lets nobody signal others' daemons, which these only seem to be."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    node.run_dir.mkdir(exist_ok=True)
+    with contextlib.ExitStack() as running:
+        for name in ("object-updater", "object-auditor"):
+            words = [f"/opt/bin/swiftlite-{name}", str(node.cluster.servers[name].process.conf)]
+            command = [sys.executable, "-c", "import sys; sys.stdin.read()", *words]
+            process = running.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE))
+            running.callback(process.communicate)
+            (node.run_dir / f"{name}.pid").write_text(str(process.pid))
+            assert read_process(process.pid)
+        places = ["--swift-dir", str(node.cluster.layout.etc), "--run-dir", str(node.run_dir)]
+        with monkeypatch.context() as patch:
+            patch.setattr(signal, "pidfd_send_signal", refuse)
+            assert init.main(["object-updater", "object-auditor", "stop", *places]) == 1
+    names = "object-updater, object-auditor"
+    told = f"not ours, so nothing was done to: {names}; do it as root, or as the user whose they are\n"
+    assert capsys.readouterr() == ("", told)
 
 
 def test_once_and_check(node: Node) -> None:

@@ -13,7 +13,7 @@ class IdentityOptions:
 
     users_from: str = option("filter:tempauth", "section of this conf file that has the users, spelled as tempauth's")
     v1: bool = option(True, "answer logins of version 1.0 below tempauth's auth_prefix, too, with a token of our own")
-    token_life: int = option(86400, "seconds that a token is valid")
+    token_life: int = option(86400, "seconds that a token is valid", least=1)
     signing_key: str = option(
         "",
         "secret that tokens are signed with, the same at every proxy; none: it is derived from swift.conf's hash secret",
@@ -38,4 +38,4 @@ class IdentityOptions:
     )
     login_failures_per_user: int = option(10, "wrong passwords for one user within login_window; 0: any number")
     login_failures_per_address: int = option(50, "wrong passwords from one address within login_window; 0: any number")
-    login_window: int = option(60, "seconds over which wrong passwords are counted")
+    login_window: int = option(60, "seconds over which wrong passwords are counted", least=1)

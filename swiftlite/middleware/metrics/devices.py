@@ -9,6 +9,7 @@ from time import monotonic
 
 from swiftlite.common import metrics
 from swiftlite.common.concurrency import Event, Semaphore, ThreadPool, Timeout, spawn
+from swiftlite.common.device_rights import closed_directory
 from swiftlite.common.metric_text import Sample
 from swiftlite.middleware.node_facts import quarantine_counts
 
@@ -83,7 +84,7 @@ def look_at(name: str, path: str, mount_check: bool) -> list[Sample]:
     """What can be said of one device; may take as long as its disk likes."""
     try:
         os.stat(path)
-        if mount_check and not os.path.ismount(path):
+        if (mount_check and not os.path.ismount(path)) or closed_directory(path):
             return [Sample(metrics.DEVICE_USABLE, 0, (name,))]
         disk = os.statvfs(path)
         found = [

@@ -159,7 +159,7 @@ def test_the_defaults_are_those_of_openstack_swift(tmp_path):
         ("[dispersion]\nauth_url = http://h\nauth_user = u\n", "auth_key: it is not set"),
         (CONF + "retries = many\n", "retries: 'many' does not fit"),
         (CONF + "dispersion_coverage = 101\n", "dispersion_coverage = 101 is not between 0 and 100"),
-        (CONF + "concurrency = 0\n", "concurrency must be at least 1"),
+        (CONF + "concurrency = 0\n", "it must be at least 1"),
         ("nonsense", "cannot be parsed"),
     ],
 )

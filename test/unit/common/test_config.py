@@ -1,10 +1,14 @@
 """Conf files: types, merging, and errors that name file, section and option."""
 
+import dataclasses
 from dataclasses import dataclass
+from typing import get_type_hints
 
 import pytest
 
-from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, is_true, option, read_options
+from swiftlite.common import option_tables
+from swiftlite.common.config import SHORTEST, ConfFile, ConfigError, ServerOptions, is_true, option, read_options
+from swiftlite.common.pipeline import load_app
 from swiftlite.common.swift_conf import SwiftConf
 
 
@@ -136,3 +140,70 @@ def test_no_error_shows_a_key(tmp_path, text):
 def test_what_the_kernel_cannot_take_is_refused(option, text):
     with pytest.raises(ConfigError, match=option):
         read_options(ServerOptions, {option: text}, "a.conf", "DEFAULT")
+
+
+def numbers():
+    """Every table's options that are numbers and read as such, with the least that each may be."""
+    references = [option_tables.SERVER]
+    for tables in (option_tables.APPS, option_tables.FILTERS, option_tables.DAEMONS, option_tables.OTHERS):
+        references += tables.values()
+    for table in filter(None, map(option_tables.load, dict.fromkeys(references))):
+        hints = get_type_hints(table)
+        for field in dataclasses.fields(table):
+            if hints[field.name] in (int, float) and not field.metadata.get("parse"):
+                yield table, field.name, field.metadata.get("least", 0)
+
+
+def test_no_number_may_be_less_than_makes_sense():
+    for table, name, least in numbers():
+        if least is None:
+            read_options(table, {name: "-1"}, "a.conf", "x")
+            continue
+        read_options(table, {name: f"{least:g}"}, "a.conf", "x")
+        for less in {"-1", "-5", f"{least - 1:g}"}:
+            with pytest.raises(ConfigError, match=rf"{name}: '{less}' does not fit \(it must be at least {least:g}\)"):
+                read_options(table, {name: less}, "a.conf", "x")
+
+
+@pytest.mark.parametrize(
+    "table, name",
+    [
+        (ServerOptions, "keepalive_timeout"),
+        (option_tables.load(option_tables.APPS["proxy"]), "concurrency_timeout"),
+        (option_tables.load(option_tables.APPS["proxy"]), "write_affinity_handoff_delete_count"),
+        (option_tables.load(option_tables.DAEMONS["object-replicator"]), "handoff_delete"),  # less than no success
+        (option_tables.load(option_tables.DAEMONS["container-replicator"]), "handoff_delete"),
+        (option_tables.load(option_tables.DAEMONS["object-auditor"]), "rsync_tempfile_timeout"),
+        (option_tables.load(option_tables.DAEMONS["container-sync"]), "sync_row_concurrency"),
+        (option_tables.load(option_tables.DAEMONS["account-reaper"]), "delay_reaping"),
+        (option_tables.load(option_tables.FILTERS["slo"]), "delete_concurrency"),
+    ],
+)
+def test_nor_those_that_may_be_words_or_empty(table, name):
+    with pytest.raises(ConfigError, match=rf"{name}: '-5' does not fit \(it must be at least [01]\)"):
+        read_options(table, {name: "-5"}, "a.conf", "x")
+
+
+def test_the_least_of_what_matters():
+    least = {(table.__module__.removeprefix("swiftlite."), name): number for table, name, number in numbers()}
+    assert least["obj.replicator", "interval"] == 0
+    for module in (
+        "obj.replicator",
+        "obj.updater",
+        "obj.audit_options",
+        "db.replicator",
+        "container.updater",
+        "account.reaper",
+    ):
+        assert least[module, "concurrency"] == 1, module
+    assert least["common.config", "client_timeout"] == least["proxy.options", "node_timeout"] == SHORTEST
+    # What is below 0 means no limit to OpenStack Swift, too.
+    assert {name for (_, name), number in least.items() if number is None} >= {"files_per_second", "keep_cache_size"}
+
+
+@pytest.mark.parametrize("load", [ConfFile.load, load_app])
+def test_a_byte_order_mark_is_named(tmp_path, load):
+    path = tmp_path / "a.conf"
+    path.write_bytes(b"\xef\xbb\xbf[DEFAULT]\nbind_port = 1\n")
+    with pytest.raises(ConfigError, match="begins with a byte order mark: save it as UTF-8 without one"):
+        load(str(path))

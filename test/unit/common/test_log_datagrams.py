@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from swiftlite.common import log, log_datagrams
+from swiftlite.common import log, log_datagrams, metrics
 from swiftlite.common.concurrency import sleep
 
 
@@ -72,6 +72,7 @@ def test_what_waits_is_bounded_and_the_log_says_where_how_much_is_missing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(log_datagrams, "MOST_WAITING", 400)
+    before = metrics.LOG_LINES_LOST.get()
     for number in range(2000):
         log.log_line(logger, f"line {number}")
     handler = logger.handlers[0]
@@ -79,6 +80,7 @@ def test_what_waits_is_bounded_and_the_log_says_where_how_much_is_missing(
     handler.flush()
     lost = handler.lost
     assert 0 < lost < 1600 and len(handler._waiting) <= 400
+    assert metrics.LOG_LINES_LOST.get() - before == lost
     assert capsys.readouterr().err.count("log lines are being lost") == 1
     syslog.setblocking(False)
     came: list[bytes] = []

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from fakes.accounts import as_nobody, public_directory
 from fakes.wsgi_calls import call, make_environ
 from swiftlite.common import metrics
 from swiftlite.common.metrics import begin
@@ -140,6 +141,11 @@ def test_what_is_not_mounted_cannot_be_used_where_it_must_be(tmp_path):
     assert by_name(look_at("d", str(tmp_path), True)) == {("device_usable", "d"): 0}
     assert by_name(look_at("d", str(tmp_path), False))["device_usable", "d"] == 1
     assert by_name(look_at("d", "/proc", True))["device_usable", "d"] == 1
+    with public_directory() as device:
+        assert by_name(look_at("d", str(device), False))["device_usable", "d"] == 1
+        device.chmod(0o555)
+        with as_nobody():
+            assert by_name(look_at("d", str(device), False)) == {("device_usable", "d"): 0}
     (tmp_path / "dead").symlink_to("dead")
     assert by_name(Devices(str(tmp_path), False).samples()) == {("device_usable", "dead"): 0}
     assert by_name(Devices(str(tmp_path / "missing"), False).samples()) == {}

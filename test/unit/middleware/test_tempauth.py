@@ -511,7 +511,7 @@ def test_configured_fernet_keys_are_shared_by_all_proxies(proxy):
 
 def test_an_expired_fernet_token_is_refused(proxy):
     pytest.importorskip("cryptography", reason="the cryptography package is not installed")
-    app = auth(proxy, **FERNET, token_life="-1")
+    app = auth(proxy, **FERNET, token_life="0")
     assert request(app, "GET", "/v1/AUTH_test/c", headers={"X-Auth-Token": token(app)}).status == 401
 
 
