@@ -23,7 +23,7 @@ from swiftlite.http.errors import (
     ShortBody,
 )
 from swiftlite.http.exchange import wait_any
-from swiftlite.http.reply import format_request
+from swiftlite.http.reply import Asked, format_request
 
 
 @pytest.fixture
@@ -509,9 +509,13 @@ class TestExchanges:
             assert exchanges[0].response().read() == b"ok"
 
 
+def head_of(address, method, path, headers, length):
+    return format_request(address, Asked(address, method, path), headers, length)
+
+
 class TestRequestHeads:
     def test_what_is_added(self):
-        head = format_request(("10.0.0.1", 80), "PUT", "/a", {"X": "1"}, 5)
+        head = head_of(("10.0.0.1", 80), "PUT", "/a", {"X": "1"}, 5)
         assert head == b"PUT /a HTTP/1.1\r\nX: 1\r\nHost: 10.0.0.1:80\r\nContent-Length: 5\r\n\r\n"
 
     @pytest.mark.parametrize(
@@ -523,12 +527,12 @@ class TestRequestHeads:
         ],
     )
     def test_what_is_not(self, headers, length, end):
-        head = format_request(("::1", 80), "GET", "/", headers, length)
+        head = head_of(("::1", 80), "GET", "/", headers, length)
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
         assert head == b"GET / HTTP/1.1\r\n" + lines + end + b"\r\n"
 
     def test_ipv6(self):
-        assert b"Host: [::1]:80\r\n" in format_request(("::1", 80), "GET", "/", [], 0)
+        assert b"Host: [::1]:80\r\n" in head_of(("::1", 80), "GET", "/", [], 0)
 
     @pytest.mark.parametrize(
         ("path", "headers"),
@@ -536,4 +540,4 @@ class TestRequestHeads:
     )
     def test_what_would_change_the_request_is_refused(self, path, headers):
         with pytest.raises(ValueError, match="none may be"):
-            format_request(("h", 1), "GET", path, headers, 0)
+            head_of(("h", 1), "GET", path, headers, 0)

@@ -199,6 +199,7 @@ def test_nothing_stays_open_of_one_that_is_used_no_more() -> None:
     def use() -> None:
         with open("/dev/null") as file, suppress(OSError):
             KernelQueue().sync([file.fileno()])
+        get_hub().abort(wait=True)
 
     def opened() -> int:
         gc.collect()
