@@ -13,7 +13,7 @@ from swiftlite.cli.launch import check_xattrs
 from swiftlite.common import addresses
 from swiftlite.common.conf_lines import DEFAULT, Outline, read_outline
 from swiftlite.common.config import ConfigError, ServerOptions
-from swiftlite.common.device_rights import WRITE, closed_directory, is_open
+from swiftlite.common.device_rights import LOOKED_AT, WRITE, closed_directory, is_open
 from swiftlite.common.option_tables import DAEMONS
 from swiftlite.common.permissions import READ, account_of, allows, closed_to
 from swiftlite.common.swift_conf import SwiftConf
@@ -155,7 +155,7 @@ def _check_writes(report: Report, path: str, account: pwd.struct_passwd | None) 
     try:
         is_read_only = os.statvfs(path).f_flag & os.ST_RDONLY
         server = account_of(account.pw_name) if account else None
-        closed = closed_directory(path, lambda place: is_open(place, server)) if server else ""
+        closed = closed_directory(path, lambda place: is_open(place, server), LOOKED_AT) if server else ""
     except OSError as error:
         report.add_elsewhere(ERROR, path, f"nobody can look at it: {error.strerror}", "see dmesg, and replace its disk")
         return

@@ -13,6 +13,7 @@ from typing import Any
 
 from swiftlite.common import recon
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, read_options
+from swiftlite.common.device_rights import LOOKED_AT, closed_directory
 from swiftlite.common.manager import manager_of_this
 from swiftlite.common.running import daemons
 from swiftlite.core.timestamp import Timestamp
@@ -21,7 +22,6 @@ from swiftlite.middleware.node_rights import (
     RingVersions,
     account,
     closed_caches,
-    closed_directory,
     daemon_sections,
     outside,
 )
@@ -94,7 +94,10 @@ class NodeFacts:
 
     @staticmethod
     def _rights(path: str, kind: str, rings: dict[str, Ring]) -> dict[str, Any]:
-        facts: dict[str, Any] = {"closed": closed_directory(path)}
+        try:
+            facts: dict[str, Any] = {"closed": closed_directory(path, partitions=LOOKED_AT)}
+        except OSError:  # it goes away just now
+            facts = {"closed": path}
         return {**facts, "outside": outside(path, rings)} if kind == "object" else facts
 
     @staticmethod

@@ -5,14 +5,11 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from swiftlite.common.config import ConfFile, StartError
 from swiftlite.ring import format
-
-LOOKED_AT = 64
-"""Partitions of a device whose rights are looked at: where a program made them under another account, many are."""
 
 CACHES = ("account.recon", "container.recon", "object.recon")
 """Recon caches of daemons that are not root's."""
@@ -90,29 +87,6 @@ def closed_caches(directory: str) -> list[str]:
         return [directory]
     paths = [os.path.join(directory, name) for name in CACHES]
     return [path for path in paths if os.path.exists(path) and not os.access(path, os.R_OK | os.W_OK)]
-
-
-def closed_directory(device: str) -> str:
-    """A directory of a device in which this account may write nothing; empty: none was found.
-
-    The device itself, what stands in it, and some of the partitions.
-    """
-    for path in _of_daemons(device):
-        if os.path.isdir(path) and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-            return path
-    return ""
-
-
-def _of_daemons(device: str) -> Iterator[str]:
-    yield device
-    for name in sorted(_listed(device)):
-        kind = name.partition("-")[0]
-        path = f"{device}/{name}"
-        if kind in ("objects", "containers", "accounts", "async_pending", "quarantined", "tmp"):
-            yield path
-        if kind in ("objects", "containers", "accounts"):
-            partitions = [entry for entry in _listed(path) if entry.isdecimal()]
-            yield from (f"{path}/{entry}" for entry in partitions[:: max(1, len(partitions) // LOOKED_AT)])
 
 
 def outside(device: str, rings: Mapping[str, Ring]) -> dict[str, int]:

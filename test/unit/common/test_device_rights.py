@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from fakes.accounts import as_nobody, public_directory
-from swiftlite.common.device_rights import closed_directory, is_closed, is_open
+from swiftlite.common.device_rights import LOOKED_AT, closed_directory, is_closed, is_open
 from swiftlite.common.permissions import Account
 
 SWIFT = Account("swift", 4242, "swift", frozenset({4242}))
@@ -25,6 +25,10 @@ def test_a_directory_of_a_device_that_is_closed() -> None:
         assert closed_directory(str(device), lambda place: is_open(place, SWIFT)) == str(device)
         device.chmod(0o777)
         assert closed_directory(str(device), lambda place: is_open(place, SWIFT)) == f"{device}/accounts"
+        (device / "objects-1" / "5").mkdir()
+        sound = {str(device), *map(str, device.iterdir())}
+        assert closed_directory(str(device), sound.__contains__) == ""
+        assert closed_directory(str(device), sound.__contains__, LOOKED_AT) == f"{device}/objects-1/5"
         with as_nobody():
             assert is_closed(str(device)) is (os.getuid() == 0)
     assert is_closed(str(device)), "it is gone"

@@ -212,22 +212,6 @@ def test_who_the_daemons_are_and_which_of_them_run(node):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another account has to own the files")
-@pytest.mark.parametrize("closed", ["", "objects", "objects/5", "async_pending-1"])
-def test_what_another_account_owns_is_closed(closed):
-    with tempfile.TemporaryDirectory() as directory:
-        os.chmod(directory, 0o755)
-        for name in ("objects/5", "async_pending-1", "other"):
-            os.makedirs(f"{directory}/sda/{name}")
-        for path, _, _ in os.walk(f"{directory}/sda"):
-            os.chown(path, 4242, 4242)
-        os.chown(f"{directory}/sda/other", 0, 0)
-        assert as_user(4242, node_rights.closed_directory, f"{directory}/sda") == ""
-        path = f"{directory}/sda/{closed}".rstrip("/")
-        os.chown(path, 0, 0)
-        assert as_user(4242, node_rights.closed_directory, f"{directory}/sda") == path
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="another account has to own the files")
 def test_caches_that_another_account_owns_are_closed():
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
