@@ -497,10 +497,10 @@ def test_workers_go_on_for_ever(site: ObjectSite, method: str) -> None:
             wait_until(lambda: len(find_workers()) == 2, "there are two workers")
             for worker in find_workers():
                 os.kill(worker, signal.SIGKILL)
-    finally:
         wait_until(lambda: len(find_workers()) == 2, "workers have successors")
         workers = find_workers()
         wait_until(lambda: recon.exists() and recon.stat().st_size, "statistics are told")  # Whoever begins makes it.
+    finally:
         daemon.terminate()
         daemon.wait(10)
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), "workers end with their parent")
