@@ -205,11 +205,13 @@ def test_a_killed_test_run_leaves_nothing(whom, tmp_path):
         with testing.store(directory={str(tmp_path)!r}) as store:
             assert store.request("PUT", "c").status == 201
             print(store.port, flush=True)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, for all that it runs
             {whom}
             signal.pause()
     """)
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, env=python_environment(), start_new_session=True)
+    how = {"capture_output": True, "text": True, "env": python_environment(), "start_new_session": True, "timeout": 60}
+    done = subprocess.run(command, **how)
     assert done.returncode in (-signal.SIGKILL, -signal.SIGHUP) and done.stdout.strip().isdigit(), done.stderr
     poll(lambda: list(tmp_path.iterdir()) == [])
     poll(lambda: not processes_naming(str(tmp_path)))
