@@ -13,6 +13,9 @@ from probe.book import Book, Name
 from probe.client import Writer
 from probe.cluster import ProbeCluster
 
+PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""Seconds that swiftclient waits before it asks again."""
+
 
 class Busy:
     """A client of each proxy that changes objects of its own without end, and looks each time for the last change.
@@ -78,11 +81,20 @@ class Busy:
         if method == "PUT":
             status = writer.put(name, Content(dice.randrange(10**9), dice.choice([10, 1000, 70_000])))
         elif method == "POST":
-            status = writer.post(name, {"Colour": str(dice.random())})
+            status = self._post(writer, name, {"Colour": str(dice.random())})
         else:
             status = writer.delete(name)
         if not 200 <= status < 300:
             self.problems.append(f"{method} {name}: {status}")
+
+    def _post(self, writer: Writer, name: Name, metadata: dict[str, str]) -> int:
+        """POST, and do it again after a 503, as swiftclient does: one server with the object may be all that is up."""
+        for pause in PAUSES:
+            status = writer.post(name, metadata)
+            if status != 503:
+                return status
+            self.is_over.wait(pause)
+        return writer.post(name, metadata)
 
     def _look(self, writer: Writer, name: Name) -> None:
         (wanted,) = self.book.outcomes(name)
