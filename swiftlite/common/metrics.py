@@ -62,7 +62,8 @@ class Family:
 
     def get(self, *labels: str) -> float:
         """What this process has written."""
-        return MEMORY.values[self.place(*labels)]
+        place = self.place(*labels)  # First: it may make the memory larger.
+        return MEMORY.values[place]
 
 
 def _counter(name: str, help: str, where: str, *labels: str) -> Family:
