@@ -7,24 +7,6 @@ from collections.abc import Iterable
 from swiftlite.core.quorum import Reply, Tally
 from swiftlite.core.timestamp import ZERO, Timestamp
 
-FOUND = "X-Backend-Found"
-
-
-def found_headers(found: Timestamp | None) -> dict[str, str]:
-    """What a server's answer to a POST or DELETE says of what was there before: when it was put, or deleted.
-
-    :param found: None for nothing
-    """
-    return {FOUND: found.internal} if found is not None else {}
-
-
-def found_by(reply: Reply) -> Timestamp | None:
-    """What the server had; None for nothing, and of a server that does not say: OpenStack Swift's."""
-    try:
-        return Timestamp(reply.headers.get(FOUND, ""))
-    except ValueError:
-        return None
-
 
 def unrefuted(replies: Iterable[Reply]) -> Reply | None:
     """The success that shows that the object was there, however many say 404; None when it was not.
@@ -37,12 +19,11 @@ def unrefuted(replies: Iterable[Reply]) -> Reply | None:
     there: list[Timestamp | None] = []
     gone = ZERO
     for reply in replies:
-        found = found_by(reply)
         if reply.status_class == 200:
             success = success or reply
-            there.append(found)
-        elif reply.status == 404 and found is not None:
-            gone = max(gone, found)
+            there.append(reply.found)
+        elif reply.status == 404 and reply.found is not None:
+            gone = max(gone, reply.found)
     is_refuted = all(found is not None and found < gone for found in there)
     return None if is_refuted else success
 
@@ -67,4 +48,4 @@ def is_gone(missing: Iterable[tuple[bool, Reply]], quorum: int) -> bool:
     :param missing: of every server that says 404, whether it is a primary, and its reply. A handoff that stands in for a
         primary knows of nothing but deletions.
     """
-    return sum(is_primary or found_by(reply) is not None for is_primary, reply in missing) >= quorum
+    return sum(is_primary or reply.found is not None for is_primary, reply in missing) >= quorum

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from swiftlite.core.timestamp import Timestamp
+
 CLASSES = (200, 300, 400)
 """The classes of statuses that can win, best first. Server errors never do."""
 
@@ -26,6 +28,8 @@ class Reply:
     :param status: HTTP status
     :param headers: looked up in any case, or empty
     :param blames_request: a server error that the request would meet on every node: it counts like a 4xx
+    :param found: when what an object server had before a POST or DELETE was put, or deleted; None for nothing, and of a
+        server that does not say: OpenStack Swift's
     """
 
     status: int
@@ -33,6 +37,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     blames_request: bool = False
+    found: Timestamp | None = None
 
     @property
     def status_class(self) -> int:

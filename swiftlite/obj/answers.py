@@ -13,7 +13,6 @@ from swiftlite.common.device_rights import is_closed
 from swiftlite.common.web import Answer
 from swiftlite.core import preconditions
 from swiftlite.core.constraints import Violation
-from swiftlite.core.existence import found_headers
 from swiftlite.core.metadata import (
     client_content_type,
     is_system_metadata,
@@ -40,7 +39,7 @@ from swiftlite.obj.errors import (
 )
 from swiftlite.obj.reader import SMALL, DiskFileReader, PartialBody
 from swiftlite.obj.xattrs import AttributesUnsupported
-from swiftlite.wire.messages import METADATA_TOO_LARGE, BadMessage
+from swiftlite.wire.messages import METADATA_TOO_LARGE, BadMessage, found_headers
 
 Headers = list[tuple[str, str]]
 

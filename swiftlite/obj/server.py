@@ -21,7 +21,6 @@ from swiftlite.common.web import Answer
 from swiftlite.core import fileset, preconditions
 from swiftlite.core import metadata as rules
 from swiftlite.core.constraints import check_content_type, check_metadata, check_object_put, check_path_text
-from swiftlite.core.existence import found_headers
 from swiftlite.core.names import EntityName, reserved_names_problem, wsgi_to_str
 from swiftlite.core.placement import ExpirerQueue
 from swiftlite.core.timestamp import ZERO, Timestamp
@@ -49,7 +48,7 @@ from swiftlite.obj.options import ObjectOptions
 from swiftlite.obj.ssync_receiver import SsyncReceiver
 from swiftlite.obj.writer import DiskFileWriter
 from swiftlite.wire import suffix_hashes
-from swiftlite.wire.messages import POLICY_INDEX, ObjectRowUpdate, next_part_power
+from swiftlite.wire.messages import POLICY_INDEX, ObjectRowUpdate, found_headers, next_part_power
 from swiftlite.wire.node_client import node_client
 from swiftlite.wire.update_hosts import UpdateHosts
 

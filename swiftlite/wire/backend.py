@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from swiftlite.core.quorum import Reply
 from swiftlite.ring.ring import Node
-from swiftlite.wire.messages import METADATA_TOO_LARGE
+from swiftlite.wire.messages import METADATA_TOO_LARGE, found_by
 
 HeaderList = list[tuple[str, str]]
 
@@ -80,4 +80,4 @@ def to_reply(response: Response) -> Reply:
     finally:
         response.close()
     blames_request = response.status == 507 and METADATA_TOO_LARGE in response.headers
-    return Reply(response.status, response.reason, response.headers, body, blames_request)
+    return Reply(response.status, response.reason, response.headers, body, blames_request, found_by(response.headers))

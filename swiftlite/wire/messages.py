@@ -19,6 +19,9 @@ ROW_REPORT = ("X-Backend-Report-Container-Update", "true")
 NEXT_PART_POWER = "X-Backend-Next-Part-Power"
 """With a change of an object whose ring's partition power grows: the power it grows to."""
 
+FOUND = "X-Backend-Found"
+"""With an object server's answer to a POST or DELETE: when what was there before was put, or deleted (formats.md 5.9)."""
+
 METADATA_TOO_LARGE = "X-Backend-Metadata-Too-Large"
 """With an object server's 507: the device is well, but no file on its filesystem can hold so much metadata."""
 
@@ -34,6 +37,19 @@ OBJECT_LENGTH = "X-Backend-Obj-Content-Length"
 
 class BadMessage(ValueError):
     """A message lacks a header or has one that cannot be read; the text says which."""
+
+
+def found_headers(found: Timestamp | None) -> dict[str, str]:
+    """What a server's answer to a POST or DELETE says of what was there before; None: nothing was."""
+    return {FOUND: found.internal} if found is not None else {}
+
+
+def found_by(headers: Headers) -> Timestamp | None:
+    """What the server had; None for nothing, and for what cannot be read."""
+    try:
+        return Timestamp(headers.get(FOUND, ""))
+    except ValueError:
+        return None
 
 
 class UpdateTargets(NamedTuple):

@@ -4,26 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swiftlite.core.existence import deletion, found_by, found_headers, is_gone, unrefuted
+from swiftlite.core.existence import deletion, is_gone, unrefuted
 from swiftlite.core.quorum import Reply, Tally
 from swiftlite.core.timestamp import Timestamp
 
 
 def reply(status, found=None):
-    return Reply(status, headers=found_headers(Timestamp(found) if found else None))
+    return Reply(status, found=Timestamp(found) if found else None)
 
 
 MOMENTS = st.integers(1, 5)
-
-
-@given(st.none() | st.builds(Timestamp, MOMENTS, MOMENTS))
-def test_what_was_found_survives_the_wire(found):
-    assert found_by(Reply(404, headers=found_headers(found))) == found
-
-
-@pytest.mark.parametrize("text", ["", "1 2", "a", "-1"])
-def test_what_cannot_be_read_says_nothing(text):
-    assert found_by(Reply(404, headers={"X-Backend-Found": text})) is None
 
 
 @pytest.mark.parametrize(
@@ -53,8 +43,8 @@ def test_a_404_refutes_only_with_a_newer_deletion(replies, there):
 
 @given(st.lists(st.builds(reply, st.sampled_from([202, 204, 404, 409, 503]), MOMENTS), max_size=5))
 def test_the_newest_that_anyone_knows_decides(replies):
-    there = [found_by(r) for r in replies if r.status in (202, 204)]
-    gone = [found_by(r) for r in replies if r.status == 404]
+    there = [r.found for r in replies if r.status in (202, 204)]
+    gone = [r.found for r in replies if r.status == 404]
     answer = unrefuted(replies)
     assert (answer is not None) is bool(there and (not gone or max(there) >= max(gone)))
     assert answer is None or answer.status in (202, 204)

@@ -8,11 +8,11 @@ from fakes.backends import Say
 from swiftlite.common.concurrency import Timeout
 from swiftlite.common.policies import StoragePolicy
 from swiftlite.core.affinity import WriteAffinity
-from swiftlite.core.existence import found_headers
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.proxy import object_change
 from swiftlite.proxy.options import NodeCount
 from swiftlite.proxy.row_quorum import RowQuorum
+from swiftlite.wire.messages import found_headers
 
 GOLD = StoragePolicy(0, "gold")
 

@@ -13,6 +13,8 @@ from swiftlite.wire.messages import (
     ObjectRowUpdate,
     RowReport,
     UpdateTargets,
+    found_by,
+    found_headers,
 )
 
 timestamps = st.integers(0, 10**14).map(lambda raw: Timestamp(Timestamp(0), delta=raw))
@@ -140,3 +142,13 @@ def test_a_digest_that_is_none_is_refused(name, value):
 def test_a_digest_is_agreed_on_by_one_word(value, agreed):
     assert DigestTrailer.is_agreed({DigestTrailer.HEADER[0]: value}) is agreed
     assert not DigestTrailer.is_agreed({})
+
+
+@given(st.none() | timestamps)
+def test_what_was_found_survives_the_wire(found):
+    assert found_by(found_headers(found)) == found
+
+
+@pytest.mark.parametrize("text", ["", "1 2", "a", "-1"])
+def test_what_was_found_says_nothing_where_it_cannot_be_read(text):
+    assert found_by({"X-Backend-Found": text}) is None
