@@ -145,6 +145,8 @@ class Poll:
                 more, impatient_at = more + 1, now + self._patience
             if self.verdict is None:
                 self._ask(self.needed + more - len(self.known) - len(self._pending))
+            if more and len(self.known) + len(self._pending) < self.needed:
+                break  # too few are left: who hangs is not waited for
 
     def _ask(self, count: int) -> None:
         """Ask so many more replicas, as far as there are any."""

@@ -115,11 +115,13 @@ class Trust:
             )
 
     def count(self, path: str, problem: str) -> None:
-        """Count a listing that may lack something, and log one of them now and then."""
+        """Count a listing that may lack something, and log it; as a warning only now and then."""
         self.untrusted += 1
+        level = logging.DEBUG
         if self._quiet_until <= self.clock():
             self._quiet_until = self.clock() + NOTICE_INTERVAL
-            self.log.warning("The listing of %s may lag: %s (%d such so far)", path, problem, self.untrusted)
+            level = logging.WARNING
+        self.log.log(level, "The listing of %s may lag: %s (%d such so far)", path, problem, self.untrusted)
 
 
 class TrustedListing:
