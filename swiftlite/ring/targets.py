@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
-from math import ceil, floor, lcm
+from math import ceil, floor, inf, lcm, nextafter
 
 from swiftlite.ring.format import Device, RingError
 
@@ -122,8 +122,10 @@ def plan(root: Tier, replicas: Fraction, overload: float) -> dict[int, Targets]:
 
 
 def required_overload(root: Tier, replicas: Fraction) -> float:
-    """The smallest overload that allows the widest spread."""
-    return float(_needed_overload(by_weight(root, replicas), by_spread(root, replicas)))
+    """The smallest overload that allows the widest spread; rounded up, for a little less would not."""
+    needed = _needed_overload(by_weight(root, replicas), by_spread(root, replicas))
+    overload = float(needed)
+    return overload if overload >= needed else nextafter(overload, inf)
 
 
 def by_weight(root: Tier, replicas: Fraction) -> Targets:

@@ -189,7 +189,7 @@ def test_what_is_another_users_is_told_of_once(
             process = running.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE))
             running.callback(process.communicate)
             (node.run_dir / f"{name}.pid").write_text(str(process.pid))
-            assert read_process(process.pid)
+            wait_until(lambda pid=process.pid: read_process(pid), f"the kernel shows the words of {name}")
         places = ["--swift-dir", str(node.cluster.layout.etc), "--run-dir", str(node.run_dir)]
         with monkeypatch.context() as patch:
             patch.setattr(signal, "pidfd_send_signal", refuse)

@@ -217,8 +217,8 @@ def test_nodes_get_another_release_one_by_one(operator: Operator, site: Site, tm
 
 
 def test_a_password_is_changed(operator: Operator, site: Site) -> None:
-    line = {"USER_OPTION": "user_test_tester3", "LINE": "another", "AUTH_USER": "test:tester3"}
-    operator.follows("change-password", site.hosts[2], **line, OLD_KEY="testing3", NEW_KEY="another")
+    line = {"USER_OPTION": "user_test_tester3", "LINE": r"an&o|th\er", "AUTH_USER": "test:tester3"}
+    operator.follows("change-password", site.hosts[2], **line, OLD_KEY="testing3", NEW_KEY=line["LINE"])
 
 
 def test_the_key_of_tokens_is_changed(operator: Operator, site: Site) -> None:

@@ -49,7 +49,9 @@ def test_no_device_exceeds_its_share_by_more_than_the_overload(cluster, replicas
     weighted, targets = by_weight(tree, replicas), replica_targets(tree, replicas, overload)
     for leaf in leaves(tree):
         assert targets[leaf] <= weighted[leaf] * (1 + Fraction(overload))
-    if overload >= required_overload(tree, replicas):
+    required = required_overload(tree, replicas)
+    assert replica_targets(tree, replicas, required) == by_spread(tree, replicas)
+    if overload >= required:
         assert targets == by_spread(tree, replicas)
 
 
