@@ -17,12 +17,13 @@ from functional.cluster import AT_FULL_SPEED, wait_until
 from probe.cluster import PASSES, ProbeCluster
 from probe.hosts import SETTINGS as SETTINGS_OF_HOSTS
 from probe.hosts import Host, Pass, Place, make_layout
+from swiftlite import __version__
 from swiftlite.cli import children, layout
 from swiftlite.cli.layout import STORAGE_KINDS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SHIMS = Path(__file__).with_name("shims")
-RELEASE = "swiftlite-1"
+RELEASE = f"swiftlite-{__version__}"
 STORAGE, PROXY = "swiftlite-storage.target", "swiftlite-proxy.target"
 _AS_ON_A_REAL_ONE = {
     "user": "swift",

@@ -204,6 +204,7 @@ def test_nodes_get_another_release_one_by_one(operator: Operator, site: Site, tm
             if machine.place.proxy:
                 operator.types("procedure", "upgrade-proxy", machine, **releases)
                 operator.types("check", "upgrade-proxy", machine, **releases)
+            assert machine.sh(f"pgrep -af '{RELEASE}/bin/[p]ython' || true") == "", "the old release could be removed"
         for machine in site.hosts.values():  # and back, before the tree is gone
             operator.types("undo", "upgrade-storage", machine, **releases)
             operator.types("check", "reboot-node", machine)
