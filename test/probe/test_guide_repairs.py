@@ -17,6 +17,7 @@ from probe.operator import Operator
 from probe.verify import object_directory, on_disk, settle
 from swiftlite import __version__
 from swiftlite.cli import children
+from swiftlite.cli.processes import read_process
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.db import layout as database_layout
 from swiftlite.ring.ring import Node
@@ -204,7 +205,9 @@ def test_nodes_get_another_release_one_by_one(operator: Operator, site: Site, tm
             if machine.place.proxy:
                 operator.types("procedure", "upgrade-proxy", machine, **releases)
                 operator.types("check", "upgrade-proxy", machine, **releases)
-            assert machine.sh(f"pgrep -af '{RELEASE}/bin/[p]ython' || true") == "", "the old release could be removed"
+            running = [process for pid in machine.namespace.pids() if (process := read_process(pid))]
+            interpreters = {process.arguments[0] for process in running if process.command}
+            assert interpreters == {f"/opt/swiftlite-{NEXT}/bin/python"}, "the old release could be removed"
         for machine in site.hosts.values():  # and back, before the tree is gone
             operator.types("undo", "upgrade-storage", machine, **releases)
             operator.types("check", "reboot-node", machine)
