@@ -163,7 +163,8 @@ def _refuse_taken_ports(plan: Plan) -> None:
 
 def _run(directory: Path, plan: Plan, report: Callable[[str], None]) -> int:
     """Be the supervisor until a signal comes; `report` gets the text for the operator once the store is healthy."""
-    supervisor = Supervisor(layout.processes(plan.layout), Path(sys.argv[0]).resolve().parent, directory / "log")
+    programs = Path(sys.argv[0]).resolve().parent  # all daemons are of this very release, wherever a link leads later
+    supervisor = Supervisor(layout.processes(plan.layout), programs, directory / "log")
     pid_file = directory / "run" / "aio.pid"
     pid_file.write_text(f"{os.getpid()}\n")
     try:

@@ -17,8 +17,6 @@ from swiftlite.cli.init_names import Instance
 from swiftlite.common.manager import started_by_init
 from swiftlite.common.notify import CANNOT_RELOAD, SOCKET
 
-PROGRAMS = Path(sys.argv[0]).resolve().parent
-"""Where the programs are: beside the one that runs."""
 POLL = 0.02
 """Seconds between two looks at daemons that are starting."""
 
@@ -81,7 +79,19 @@ def start(instance: Instance, run_dir: str, log_dir: str, arguments: Sequence[st
 
 def command(instance: Instance, arguments: Sequence[str] = ()) -> list[str]:
     """The command line of a daemon; its conf is absolute, so that it can be told by it."""
-    return [sys.executable, str(PROGRAMS / f"swiftlite-{instance.program}"), instance.place.path, *arguments]
+    program = programs_beside(sys.argv[0]) / f"swiftlite-{instance.program}"
+    return [sys.executable, str(program), instance.place.path, *arguments]
+
+
+def programs_beside(program: str) -> Path:
+    """The directory of the programs: that of the one that runs, or of the file that it is a link to.
+
+    Links among the directories stay: by one that an upgrade moves, a daemon that is reloaded becomes the new release's.
+    """
+    path = os.path.abspath(program)
+    while os.path.islink(path):
+        path = os.path.join(os.path.dirname(path), os.readlink(path))
+    return Path(path).parent
 
 
 def wait_ready(started: Sequence[Started], timeout: float) -> None:

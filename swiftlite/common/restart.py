@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from typing import NoReturn
 
 from swiftlite.common.notify import SOCKET, WATCHDOG
@@ -15,6 +17,8 @@ TRIAL = "SWIFTLITE_TRIAL"
 """Environment variable that bids a program to stop short of its work; says where a server listens already, if one does."""
 TRIAL_TIMEOUT = 60.0
 """Seconds that a trial may take."""
+_HEAD = 4096
+"""Bytes at the beginning of a program's file that name its interpreter."""
 
 
 def is_trial() -> bool:
@@ -33,18 +37,24 @@ class Trial:
     Nothing less would do: the conf may have changed, the rings, the code itself, and starting anew cannot be undone.
 
     :param place: where this process listens: a trial cannot bind that
+    :raises OSError: when the interpreter cannot be run
     """
 
     def __init__(self, place: str = "") -> None:
         self._said = os.memfd_create("trial")
         environment = {name: value for name, value in os.environ.items() if name not in (SOCKET, WATCHDOG)}
-        self.pid = os.posix_spawn(
-            sys.executable,
-            _command(),
-            {**environment, TRIAL: place},
-            file_actions=[(os.POSIX_SPAWN_DUP2, self._said, 1), (os.POSIX_SPAWN_DUP2, self._said, 2)],
-            setsigmask=(),
-        )
+        line = _command_line()
+        try:
+            self.pid = os.posix_spawn(
+                line[0],
+                line,
+                {**environment, TRIAL: place},
+                file_actions=[(os.POSIX_SPAWN_DUP2, self._said, 1), (os.POSIX_SPAWN_DUP2, self._said, 2)],
+                setsigmask=(),
+            )
+        except OSError as error:
+            os.close(self._said)
+            raise OSError(error.errno, f"{line[0]}: {error.strerror}") from None
         self._deadline = time.monotonic() + TRIAL_TIMEOUT
 
     def poll(self) -> int | None:
@@ -85,8 +95,44 @@ def start_anew() -> NoReturn:
     logging.shutdown()  # what no log daemon has taken yet
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, _command())
+    line = _command_line()
+    os.execv(line[0], line)
 
 
-def _command() -> list[str]:
-    return [sys.executable, *sys.orig_argv[1:]]
+def command_line(head: str, argv: Sequence[str], executable: str) -> list[str]:
+    """Return the command line that starts a program anew.
+
+    An upgrade moves the link that the program's path goes through: the file is another release's then, and names the
+    interpreter of that release, without which it would find the packages of the old one.
+
+    :param head: the first lines of the program's file as it is now; empty where a module was started by its name
+    :param argv: by which this process was started, the interpreter and its options included
+    :param executable: the interpreter that runs it
+    """
+    return [_named_interpreter(head) or executable, *argv[1:]]
+
+
+def _named_interpreter(head: str) -> str:
+    """The Python whose path pip has written into a program; empty for any other file, say one that begins ``env python3``."""
+    first, second = [*head.split("\n"), ""][:2]
+    words = first[2:].split() if first.startswith("#!") else []
+    if words == ["/bin/sh"]:  # pip's way where a path is too long for the kernel, or has spaces
+        try:
+            words = shlex.split(second)  # '''exec' "/opt/swift lite/bin/python3" "$0" "$@"
+        except ValueError:
+            return ""
+        words = words[1:] if words[:1] == ["exec"] else []
+    path = words[0] if words else ""
+    return path if path.startswith("/") and os.path.basename(path).startswith("python") else ""
+
+
+def _command_line() -> list[str]:
+    return command_line(_head(sys.argv[0]) if sys.argv[0] in sys.orig_argv else "", sys.orig_argv, sys.executable)
+
+
+def _head(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return os.fsdecode(file.read(_HEAD))
+    except OSError:  # -c names no file; one that is gone the trial will miss, too
+        return ""

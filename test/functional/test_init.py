@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes import release
 from functional.cluster import PROGRAMS, Cluster, wait_until
 from swiftlite.cli import children, init, layout
 from swiftlite.cli.processes import read_process
@@ -29,6 +31,7 @@ class Node:
     def __init__(self, directory: Path) -> None:
         self.cluster = Cluster(directory)
         self.run_dir = directory / "run"
+        self.command = [sys.executable, str(PROGRAMS / "swiftlite-init")]
 
     def init(self, *words: str, status: int = 0) -> list[str]:
         """Run swiftlite-init; returns the lines that it printed on both channels."""
@@ -37,7 +40,7 @@ class Node:
             "--run-dir": self.run_dir,
             "--log-dir": self.cluster.directory / "log",
         }
-        command = [sys.executable, str(PROGRAMS / "swiftlite-init"), *words]
+        command = [*self.command, *words]
         command += [str(word) for pair in places.items() for word in pair]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         assert done.returncode == status, done.stdout + done.stderr
@@ -206,3 +209,26 @@ def test_once_and_check(node: Node) -> None:
     assert all("nothing is wrong" in line for line in node.init("main", "check"))
     node.edit("object-updater", "object-updater", intervall="1")
     assert any("did you mean interval?" in line for line in node.init("object-updater", "check", status=1))
+
+
+def test_a_reload_changes_the_release(node: Node, tmp_path: Path) -> None:
+    """Of daemons and servers; the old release may be removed then."""
+    names, releases = ("object-updater", "container-server"), [tmp_path / f"swiftlite-{number}" for number in (1, 2)]
+    for home in releases:
+        release.install(home, str(home), str(PROGRAMS.parent))
+    current = tmp_path / "swiftlite"
+    node.command = [str(current / "bin" / "swiftlite-init")]
+
+    def reload_to(home: Path, command: str) -> None:
+        current.unlink(missing_ok=True)
+        current.symlink_to(home.name)
+        node.init(*names, command)
+        processes = [read_process(node.pid(name)) for name in names]
+        assert {process.arguments[0] for process in processes if process} == {str(home / "bin" / "python")}
+
+    reload_to(releases[0], "start")
+    pids = [node.pid(name) for name in names]
+    reload_to(releases[1], "reload")
+    shutil.rmtree(releases[0])
+    node.init(*names, "reload")
+    assert [node.pid(name) for name in names] == pids

@@ -11,10 +11,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from fakes import release
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NAMESPACES = ("--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup")
@@ -84,7 +85,7 @@ class Booted:
             root=root,
             usr=USR,
             prefix=sys.base_prefix,
-            packages=sysconfig.get_path("purelib"),
+            packages=release.LIBRARIES,
             checkout=CHECKOUT,
             systemd="/usr/lib/systemd/systemd",
         )
@@ -187,7 +188,7 @@ def _lay_out(root: Path) -> None:
             "home",
             "usr",
         ),
-        *("old", "srv", f"{BIN[1:]}", "opt/python", "opt/packages", "opt/checkout"),
+        *("old", "srv", "opt/python", "opt/packages", "opt/checkout"),
     ):
         (root / name).mkdir(parents=True)
     for name in ("bin", "sbin", "lib", "lib32", "lib64"):
@@ -205,24 +206,9 @@ def _lay_out(root: Path) -> None:
         (etc / "systemd/system" / unit).symlink_to("/dev/null")
     (root / "console.log").touch()
     root.chmod(0o755)
-    _install(root)
-
-
-def _install(root: Path) -> None:
-    """What pip would do into a virtualenv: an interpreter, the packages, and each program with that interpreter's path."""
-    environment = root / BIN[1:] / ".."
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    (environment / "pyvenv.cfg").write_text("home = /opt/python/bin\ninclude-system-site-packages = false\n")
-    (root / BIN[1:] / "python3").symlink_to(f"/opt/python/bin/{version}")
-    packages = environment / "lib" / version / "site-packages"
-    packages.mkdir(parents=True)
-    # Not the packages' own .pth: one of them may lead to another checkout.
-    (packages / "swiftlite.pth").write_text("/opt/checkout\n/opt/packages\n")
-    for program in (CHECKOUT / "bin").iterdir():
-        text = program.read_text()
-        copy = root / BIN[1:] / program.name
-        copy.write_text(f"#!{BIN}/python3\n" + text.partition("\n")[2])
-        copy.chmod(0o755)
+    release.install(
+        root / "opt/swiftlite", "/opt/swiftlite", "/opt/checkout", f"/opt/python/bin/{release.PYTHON}", "/opt/packages"
+    )
 
 
 def why_not() -> str:

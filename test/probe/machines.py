@@ -12,16 +12,18 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fakes import release
 from functional.cluster import AT_FULL_SPEED, wait_until
 from probe.cluster import PASSES, ProbeCluster
 from probe.hosts import SETTINGS as SETTINGS_OF_HOSTS
 from probe.hosts import Host, Pass, Place, make_layout
+from swiftlite import __version__
 from swiftlite.cli import children, layout
 from swiftlite.cli.layout import STORAGE_KINDS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SHIMS = Path(__file__).with_name("shims")
-RELEASE = "swiftlite-1"
+RELEASE = f"swiftlite-{__version__}"
 STORAGE, PROXY = "swiftlite-storage.target", "swiftlite-proxy.target"
 _AS_ON_A_REAL_ONE = {
     "user": "swift",
@@ -64,7 +66,7 @@ for disk in {home}/devices/*; do
     mount --bind "$disk" /srv/node/"${{disk##*/}}"
 done
 """
-_SOURCES = {"python": sys.base_prefix, "libraries": Path(sys.prefix) / "lib", "checkout": CHECKOUT}
+_SOURCES = {"python": sys.base_prefix, "libraries": release.LIBRARIES, "checkout": CHECKOUT}
 _INIT = "while :; do sleep 1000 & wait; done"
 """Process 1 of a machine: a shell that reaps those whose parents are gone."""
 
@@ -158,26 +160,16 @@ class Machine(Host):
         """Take a disk out of the machine that is not mounted there any more."""
         shutil.rmtree(self.device(name))
 
-    def install(self, release: str, tree: Path = CHECKOUT) -> None:
+    def install(self, name: str, tree: Path = CHECKOUT) -> None:
         """Put a release into /opt: a virtualenv, with the libraries of that which runs the tests, and our package."""
-        home = self.home / "opt" / release
-        programs = home / "bin"
-        programs.mkdir(parents=True)
-        (home / "lib").symlink_to("/opt/libraries")
-        if tree == CHECKOUT:
-            (home / "tree").symlink_to("/opt/checkout")
-        else:  # where the daemons' account can read it
+        home = self.home / "opt" / name
+        there = "/opt/checkout"
+        if tree != CHECKOUT:  # where the daemons' account can read it
             shutil.copytree(tree, home / "tree")
-        (home / "pyvenv.cfg").write_text("home = /opt/python/bin\ninclude-system-site-packages = false\n")
-        (programs / "python").symlink_to(f"/opt/python/bin/python{sys.version_info[0]}.{sys.version_info[1]}")
-        for path in (tree / "bin").glob("swiftlite-*"):
-            # By the name that a later release will have, too: a process that is reloaded becomes what is there then.
-            current = "/opt/swiftlite"
-            line = f'PYTHONPATH={current}/tree exec {current}/bin/python {current}/tree/bin/{path.name} "$@"'
-            (programs / path.name).write_text(f"#!/bin/sh\n{line}\n")
-            (programs / path.name).chmod(0o755)
+            there = f"/opt/{name}/tree"
+        release.install(home, f"/opt/{name}", there, f"/opt/python/bin/{release.PYTHON}", "/opt/libraries")
         if not (self.home / "opt" / "swiftlite").exists():
-            (self.home / "opt" / "swiftlite").symlink_to(release)
+            (self.home / "opt" / "swiftlite").symlink_to(name)
 
     def hurry(self) -> None:
         """Set the options of tests in its confs, which a procedure wrote: short timeouts, and logs that stay."""

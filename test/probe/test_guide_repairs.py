@@ -17,6 +17,7 @@ from probe.operator import Operator
 from probe.verify import object_directory, on_disk, settle
 from swiftlite import __version__
 from swiftlite.cli import children
+from swiftlite.cli.processes import read_process
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.db import layout as database_layout
 from swiftlite.ring.ring import Node
@@ -191,8 +192,7 @@ def weeks_pass(machine: Machine) -> None:
 
 
 def test_nodes_get_another_release_one_by_one(operator: Operator, site: Site, tmp_path: Path) -> None:
-    shutil.copytree(CHECKOUT / "bin", tmp_path / "bin")
-    shutil.copytree(CHECKOUT / "swiftlite", tmp_path / "swiftlite", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(CHECKOUT / "swiftlite", tmp_path / "swiftlite")  # with what is compiled already
     first = tmp_path / "swiftlite" / "__init__.py"
     first.write_text(first.read_text().replace(__version__, NEXT))
     releases = {"RELEASE": NEXT, "OLD_RELEASE": RELEASE.partition("-")[2]}
@@ -205,11 +205,16 @@ def test_nodes_get_another_release_one_by_one(operator: Operator, site: Site, tm
             if machine.place.proxy:
                 operator.types("procedure", "upgrade-proxy", machine, **releases)
                 operator.types("check", "upgrade-proxy", machine, **releases)
+            running = [process for pid in machine.namespace.pids() if (process := read_process(pid))]
+            interpreters = {process.arguments[0] for process in running if process.command}
+            assert interpreters == {f"/opt/swiftlite-{NEXT}/bin/python"}, "the old release could be removed"
         for machine in site.hosts.values():  # and back, before the tree is gone
             operator.types("undo", "upgrade-storage", machine, **releases)
             operator.types("check", "reboot-node", machine)
             if machine.place.proxy:
-                operator.types("procedure", "upgrade-proxy", machine, RELEASE=releases["OLD_RELEASE"])
+                back = {"RELEASE": releases["OLD_RELEASE"]}
+                operator.types("procedure", "upgrade-proxy", machine, **back)
+                operator.types("check", "upgrade-proxy", machine, **back)
     operator.verify()
 
 
