@@ -12,13 +12,10 @@ from swiftlite.core.hosts import HandoffAddress
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-FLUSH_SECONDS = 1.0
-"""How long a worker that ends waits for a collector to take its last spans; its master kills it some seconds later."""
-
 _tracing: Tracing | None = None
 """Set by the filter tracing, for the whole process."""
-_senders: list[Callable[[], object]] = []
-"""Of all such filters of the process: where it has several servers, each has spans of its own to send."""
+_senders: list[tuple[Callable[[], object], float]] = []
+"""Of all such filters of the process: where it has several servers, each has spans of its own to send, in so many seconds."""
 
 
 class Tracing:
@@ -27,21 +24,23 @@ class Tracing:
     :param tracer: OpenTelemetry's
     :param propagator: reads and writes the header that joins the spans of different servers (W3C Trace Context)
     :param send: sends all spans that have ended and were not sent
+    :param patience: seconds that it may take when the process ends
     """
 
-    def __init__(self, tracer: Any, propagator: Any, send: Callable[[], object] = bool) -> None:
+    def __init__(self, tracer: Any, propagator: Any, send: Callable[[], object] = bool, patience: float = 1.0) -> None:
         from opentelemetry import trace
 
         self.api = trace
         self.tracer = tracer
         self.propagator = propagator
         self.send = send
+        self.patience = patience
 
     def start(self) -> None:
         """From now on :func:`traced` makes spans."""
         global _tracing
         _tracing = self
-        _senders.append(self.send)
+        _senders.append((self.send, self.patience))
 
     def context_of(self, environ: Mapping[str, Any]) -> Any:
         """The span that a request was made in, as its headers tell."""
@@ -122,13 +121,13 @@ def stop() -> None:
 def flush() -> None:
     """Send what spans there are, as far as a collector takes them at once: this process is about to end."""
     # A collector that is away, or hangs, must not hold up the end.
-    threads = [threading.Thread(target=send, daemon=True) for send in _senders]
+    threads = [(threading.Thread(target=send, daemon=True), patience) for send, patience in _senders]
     _senders.clear()
-    for thread in threads:
+    for thread, _ in threads:
         thread.start()
-    deadline = time.monotonic() + FLUSH_SECONDS
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
+    started = time.monotonic()
+    for thread, patience in threads:
+        thread.join(max(0.0, started + patience - time.monotonic()))
 
 
 def traced(name: str) -> Callable[[F], F]:

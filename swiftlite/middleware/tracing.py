@@ -29,6 +29,7 @@ class TracingOptions:
         True,
         "join the trace that a request names, and record it if that says so; no, at a proxy: clients may not decide",
     )
+    flush_timeout: float = option(1.0, "seconds that a worker which ends gives the collector to take its last spans")
 
 
 class TracingFilter:
@@ -145,7 +146,8 @@ def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[
     )
     exporter = OTLPSpanExporter(endpoint=options.endpoint)
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=EXPORT_MILLISECONDS))
-    tracing = Tracing(provider.get_tracer("swiftlite"), TraceContextTextMapPropagator(), provider.force_flush)
+    propagator = TraceContextTextMapPropagator()
+    tracing = Tracing(provider.get_tracer("swiftlite"), propagator, provider.force_flush, options.flush_timeout)
     tracing.start()
     reply.follow = tracing.follow
     return lambda app: TracingFilter(app, tracing, options.trust_parent, SpanKind.SERVER)

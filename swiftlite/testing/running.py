@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-START_TIMEOUT = 30.0
+START_TIMEOUT = 60.0
 """Seconds after which a store that is not up is taken for one that never will be."""
-STOP_TIMEOUT = 10.0
+STOP_TIMEOUT = 30.0
 LOG = "log/store.log"
 LOGGER = "swiftlite.testing"
 READY = b"ready\n"

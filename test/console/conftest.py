@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from console.desk import CHROMIUM, FLAGS, Desk
 from functional.cluster import Cluster
 
-expect.set_options(timeout=15000)  # the machine may have other things to do
+expect.set_options(timeout=60000)  # the machine may have other things to do
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "var/console-screenshots"
 
 
@@ -38,7 +38,7 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """An empty profile."""
     context = browser.new_context(accept_downloads=True, locale="en-GB", timezone_id="UTC")
-    context.set_default_timeout(15000)
+    context.set_default_timeout(60000)
     yield context
     context.close()
 

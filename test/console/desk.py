@@ -106,7 +106,7 @@ class Desk:
         front = "(message) => document.elementFromPoint(...((box) => [box.left + 20, box.top + 20])(message.getBoundingClientRect()))"
         assert said.evaluate(f"(message) => message.contains(({front})(message))"), "something lies upon it"
 
-    def wait_done(self, timeout: float = 30.0) -> None:
+    def wait_done(self, timeout: float = 120.0) -> None:
         """Return when no transfer is open, and none has failed."""
         expect(self.page.get_by_role("region", name="Transfers")).to_contain_text("All done", timeout=timeout * 1000)
         expect(self.page.locator(".job.is-failed")).to_have_count(0)

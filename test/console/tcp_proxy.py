@@ -16,12 +16,14 @@ class CuttingProxy:
     """Forwards connections to `target`; a context manager.
 
     `sent`, `received`: bytes that clients have sent and received through it; at `hold_at` received it stops until `go_on` is set.
+    At `cut_at` sent it cuts all connections, and `refuses` new ones until told otherwise.
     """
 
     def __init__(self, target: tuple[str, int]) -> None:
         self.target = target
         self.sent = self.received = 0
         self.hold_at: int | None = None
+        self.cut_at: int | None = None
         self.go_on = threading.Event()
         self.refuses = False
         self.lock = threading.Lock()
@@ -72,6 +74,9 @@ class CuttingProxy:
             while data := source.recv(CHUNK):
                 if is_upload:
                     self.sent += len(data)
+                    if self.cut_at is not None and self.sent >= self.cut_at:
+                        self.cut_at, self.refuses = None, True
+                        self.cut()
                 else:
                     self.received += len(data)
                     if self.hold_at is not None and self.received >= self.hold_at:

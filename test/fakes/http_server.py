@@ -15,7 +15,7 @@ from swiftlite.common.concurrency import get_hub, spawn, trampoline
 from swiftlite.http.errors import BadBody, ClientDisconnected, ClientTimeout
 from swiftlite.http.server import HTTPOptions, HTTPServer
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which a test gives up waiting."""
 
 

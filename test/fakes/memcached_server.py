@@ -24,7 +24,7 @@ class Memcached:
         self.port = port or free_port()
         user = ["-u", "nobody"] if os.geteuid() == 0 else []
         self.process = subprocess.Popen([PROGRAM, "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", *user])
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             try:
                 self.talk(b"version\r\n")
@@ -42,7 +42,7 @@ class Memcached:
 
     def talk(self, command: bytes) -> bytes:
         """What it answers to a command, as any other client would see it."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
             connection.sendall(command)
             return connection.recv(65536)
 

@@ -50,7 +50,7 @@ class ObjectNode:
         self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | Iterable[bytes] | None = None
     ) -> Answer:
         """Send one request; header values are native text."""
-        connection = http.client.HTTPConnection(*self.thread.address[:2], timeout=20)
+        connection = http.client.HTTPConnection(*self.thread.address[:2], timeout=60)
         try:
             encoded = {name: value.encode() for name, value in (headers or {}).items()}
             connection.request(method, quote(path), body, encoded, encode_chunked="Transfer-Encoding" in encoded)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-START_TIMEOUT = 15.0
+START_TIMEOUT = 60.0
 
 
 @contextmanager

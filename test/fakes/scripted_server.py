@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 

@@ -37,11 +37,11 @@ AT_FULL_SPEED = {
     "container": {"container-updater": {"containers_per_second": "0"}},
     "expirer": {"object-expirer": {"tasks_per_second": "0"}},
 }
-START_TIMEOUT = 30.0
+START_TIMEOUT = 120.0
 STOP_TIMEOUT = 15.0
 
 
-def wait_until(condition: Callable[[], T], what: str, timeout: float = 30.0) -> T:
+def wait_until(condition: Callable[[], T], what: str, timeout: float = 120.0) -> T:
     """Poll until `condition` returns something true, and return that; fail, naming `what`, after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while True:
@@ -227,7 +227,7 @@ class Cluster:
     def token(self, user: str = "test:tester") -> str:
         """Return a fresh token of this user."""
         headers = {"X-Auth-User": user, "X-Auth-Key": self.layout.users[user].split()[0]}
-        status, answer = children.request(self.proxy_address, "GET", "/auth/v1.0", headers, tls=self.tls)
+        status, answer = children.request(self.proxy_address, "GET", "/auth/v1.0", headers, 60, self.tls)
         assert status == 200, f"the proxy answers {status} when asked for a token"
         return answer["x-auth-token"]
 

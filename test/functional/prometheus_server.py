@@ -55,7 +55,7 @@ class PrometheusServer:
     def ask(self, path: str, **parameters: str) -> Any:
         """The data of an answer of its API."""
         url = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
-        with urllib.request.urlopen(url, timeout=30) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             said = json.load(answer)
         assert said["status"] == "success", said
         return said["data"]

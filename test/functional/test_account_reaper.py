@@ -78,7 +78,7 @@ class Site:
 def request(
     address: tuple[str, int], method: str, path: str, headers: dict[str, str] | None, body: bytes | None = None
 ) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(*address, timeout=30)
+    connection = http.client.HTTPConnection(*address, timeout=60)
     with contextlib.closing(connection):
         connection.request(method, quote(path), body, headers or {})
         answer = connection.getresponse()

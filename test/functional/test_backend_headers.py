@@ -166,7 +166,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerThread]:
 
 def send(server: ServerThread, data: bytes) -> bytes:
     """Return everything that comes back until the server closes."""
-    with socket.create_connection(server.address[:2], timeout=20) as connection:
+    with socket.create_connection(server.address[:2], timeout=60) as connection:
         connection.sendall(data)
         return b"".join(iter(lambda: connection.recv(65536), b""))
 

@@ -63,7 +63,7 @@ class Caller:
         return self.raw("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body, method, finish)
 
     def raw(self, data: bytes, method: str = "GET", finish: bool = True) -> Heard:
-        with socket.create_connection(self.cluster.proxy_address, timeout=20) as connection:
+        with socket.create_connection(self.cluster.proxy_address, timeout=60) as connection:
             connection.sendall(data)
             if not finish:
                 connection.shutdown(socket.SHUT_WR)

@@ -166,7 +166,7 @@ class Site:
 
 
 def ask(address: tuple[str, int], method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> Answer:
-    connection = http.client.HTTPConnection(*address, timeout=30)
+    connection = http.client.HTTPConnection(*address, timeout=60)
     try:
         connection.request(method, path, body, headers)
         response = connection.getresponse()

@@ -47,7 +47,7 @@ class Uploader(threading.Thread):
     def wait_for(self, more: int) -> None:
         """Return when `more` objects than now have been acknowledged."""
         wanted = len(self.acknowledged) + more
-        wait_until(lambda: len(self.acknowledged) >= wanted, f"{wanted} uploads; {self.failed[-1:]}", 60)
+        wait_until(lambda: len(self.acknowledged) >= wanted, f"{wanted} uploads; {self.failed[-1:]}", 300)
 
     def finish(self) -> None:
         self._enough.set()
@@ -118,7 +118,7 @@ def listings_of_every_replica(cluster: Cluster) -> list[dict[str, str]]:
     """Return name to etag, as each container server itself lists it."""
     found = []
     for _, node, partition in container_nodes(cluster):
-        connection = http.client.HTTPConnection(node.ip, node.port, timeout=10)
+        connection = http.client.HTTPConnection(node.ip, node.port, timeout=60)
         path = f"/{node.device}/{partition}/AUTH_test/{CONTAINER}?format=json"
         connection.request("GET", path, headers={"X-Timestamp": "0000000001.00000"})
         rows = json.loads(connection.getresponse().read())

@@ -64,7 +64,7 @@ class Store:
         headers = {"X-Auth-Token": self.tokens[user] if token is None else token}
         headers |= {name.replace("_", "-"): value for name, value in more.items()}
         url = f"{self.cluster.url}/v1/{path}"
-        return requests.request(method, url, data=body, headers=headers, timeout=30, allow_redirects=False)
+        return requests.request(method, url, data=body, headers=headers, timeout=60, allow_redirects=False)
 
     def container(self, **headers: str) -> str:
         """Make a container of tester's; return ``account/name``."""
@@ -79,7 +79,7 @@ class Store:
         partition, nodes = ring.get_nodes(account)
         headers = {"X-Timestamp": f"{time.time():.5f}", "X-Account-Sysmeta-Read-Only": value, "Content-Length": "0"}
         for node in nodes:
-            connection = http.client.HTTPConnection(*node.address, timeout=10)
+            connection = http.client.HTTPConnection(*node.address, timeout=60)
             connection.request("PUT", f"/{node.device}/{partition}/{account}", headers=headers)
             assert connection.getresponse().status in (201, 202)
             connection.close()

@@ -16,7 +16,7 @@ def test_names_and_values_beyond_ascii_round_trip(cluster, kind):
     header = f"X-{kind.title()}-Meta-{NAME}".encode()
 
     def call(method, path, headers=()):
-        connection = http.client.HTTPConnection(*cluster.proxy_address, timeout=20)
+        connection = http.client.HTTPConnection(*cluster.proxy_address, timeout=60)
         lines = [
             f"{method} {path} HTTP/1.1".encode(),
             b"Host: h",

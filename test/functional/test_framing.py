@@ -131,7 +131,7 @@ class Line:
 @contextmanager
 def connected(cluster: Cluster) -> Iterator[Line]:
     """A connection of its own."""
-    with socket.create_connection(cluster.proxy_address, timeout=30) as connection:
+    with socket.create_connection(cluster.proxy_address, timeout=60) as connection:
         yield Line(connection)
 
 

@@ -80,7 +80,7 @@ def test_every_kind_of_entry(container: Container) -> None:
 
 
 def test_what_a_row_outlives_has_no_metadata(container: Container) -> None:
-    container.put("/expires", X_Delete_At=str(int(time.time()) + 1), X_Object_Meta_A="b")
+    container.put("/expires", X_Delete_After="1", X_Object_Meta_A="b")
     container.put("/stays", X_Object_Meta_A="b")
     while time.time() < int(container.ask("HEAD", "/stays").headers["X-Timestamp"].split(".")[0]) + 2:
         time.sleep(0.05)

@@ -34,7 +34,7 @@ DAEMON_KINDS = [*(f"{kind}-{daemon}" for kind, daemon in layout.DAEMONS), "objec
 
 def samples(address: tuple[str, int]) -> dict[tuple[Any, ...], float]:
     """What /metrics says: by name and labels, the one of the server left out."""
-    with urllib.request.urlopen("http://%s:%d/metrics" % address, timeout=30) as answer:
+    with urllib.request.urlopen("http://%s:%d/metrics" % address, timeout=60) as answer:
         text = answer.read().decode()
     return {
         (sample.name, *(value for label, value in sorted(sample.labels.items()) if label != "server")): sample.value
@@ -120,7 +120,7 @@ def addresses(cluster: Cluster) -> dict[str, tuple[str, int]]:
 def prometheus(
     cluster: Cluster, addresses: dict[str, tuple[str, int]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PrometheusServer]:
-    """Prometheus, after it has seen some traffic, some of it while a device was away."""
+    """Prometheus, which sees traffic, and has seen some while a device was away."""
     targets: dict[str, list[str]] = {}
     for name, address in addresses.items():
         targets.setdefault("swiftlite-" + name.partition("-")[0], []).append("%s:%d" % address)
@@ -142,7 +142,7 @@ def prometheus(
             wait_until(lambda: server.query(seen), "all daemons have made passes", 120)
             expired = "swiftlite_expirer_last_pass_objects"
             wait_until(lambda: server.query(expired), "the expirer has told of a pass", 120)
-        yield server
+            yield server  # rates are of the last half minute
     finally:
         server.stop()
 
@@ -174,7 +174,7 @@ def test_every_server_and_daemon_says_who_it_is(addresses):
 
 def _try(address: tuple[str, int]) -> str:
     try:
-        with urllib.request.urlopen("http://%s:%d/metrics" % address, timeout=30) as answer:
+        with urllib.request.urlopen("http://%s:%d/metrics" % address, timeout=60) as answer:
             return str(answer.read().decode())
     except OSError:
         return ""
@@ -227,7 +227,7 @@ def test_who_may_not_ask_is_refused(cluster, addresses):
             "http://%s:%d/metrics" % addresses[name], headers={"X-Forwarded-For": "10.0.0.1"}
         )
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(request, timeout=30)
+            urllib.request.urlopen(request, timeout=60)
         assert refused.value.code == 403
 
 

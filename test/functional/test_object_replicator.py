@@ -502,7 +502,7 @@ def test_workers_go_on_for_ever(site: ObjectSite, method: str) -> None:
         wait_until(lambda: recon.exists() and recon.stat().st_size, "statistics are told")  # Whoever begins makes it.
     finally:
         daemon.terminate()
-        daemon.wait(10)
+        daemon.wait(60)
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), "workers end with their parent")
     assert json.loads(recon.read_text())["object_replication_per_disk"].keys() == {"sda"}
 

@@ -63,7 +63,7 @@ def writing(put: Callable[[str], int]) -> Any:
         for writer in writers:
             writer.stopped.set()
         for writer in writers:
-            writer.join(30)
+            writer.join(120)
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ class Intruders:
     def wait(self) -> None:
         """Return when all are through."""
         for thread in self.threads:
-            thread.join(30)
+            thread.join(120)
             assert not thread.is_alive()
 
 

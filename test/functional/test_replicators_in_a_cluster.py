@@ -57,7 +57,7 @@ class Site:
         partition = self.database(node).parts[-4]
         path = f"/d1/{partition}/{self.account}/{quote(CONTAINER)}"
         headers = {"X-Timestamp": "1", "X-Backend-Storage-Policy-Index": "0", "Content-Type": "application/json"}
-        connection = http.client.HTTPConnection(*self.cluster.server("container-server", node).address, timeout=30)
+        connection = http.client.HTTPConnection(*self.cluster.server("container-server", node).address, timeout=60)
         try:
             connection.request("UPDATE", path, json.dumps(rows).encode(), headers)
             assert connection.getresponse().status == 202

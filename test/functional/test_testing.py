@@ -285,7 +285,7 @@ def processes_naming(word):
 
 
 def poll(condition):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -70,7 +70,7 @@ class SecureCluster(Cluster):
 
     def shown(self, address: tuple[str, int]) -> bytes:
         """The certificate that the server shows there."""
-        with socket.create_connection(address, timeout=20) as plain:
+        with socket.create_connection(address, timeout=60) as plain:
             with self.tls.wrap_socket(plain, server_hostname=address[0]) as secure:
                 return secure.getpeercert(binary_form=True) or b""
 
@@ -195,7 +195,7 @@ class Load(threading.Thread):
 
     def run(self) -> None:
         while not self.ended:
-            connection = http.client.HTTPSConnection(*self.cluster.proxy_address, timeout=30, context=self.cluster.tls)
+            connection = http.client.HTTPSConnection(*self.cluster.proxy_address, timeout=60, context=self.cluster.tls)
             connection.used = False
             try:
                 self._use(connection)

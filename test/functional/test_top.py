@@ -21,7 +21,7 @@ import pytest
 from functional.cluster import PROGRAMS, Cluster
 
 ROWS, COLUMNS = 24, 132
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 @pytest.fixture(scope="module")

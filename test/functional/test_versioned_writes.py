@@ -176,7 +176,7 @@ def list_rows(shelf: Shelf, names: list[str]) -> None:
     partition, nodes = ring.get_nodes("AUTH_test", shelf.archive)
     headers = {"X-Size": "3", "X-Content-Type": "x/y", "X-Etag": "e", "X-Timestamp": Timestamp(time.time()).internal}
     for node in nodes:
-        connection = http.client.HTTPConnection(node.ip, node.port, timeout=30)
+        connection = http.client.HTTPConnection(node.ip, node.port, timeout=60)
         for name in names:
             connection.request("PUT", f"/{node.device}/{partition}/AUTH_test/{shelf.archive}/{name}", headers=headers)
             answer = connection.getresponse()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,11 @@ from fakes.memcached_server import Memcached
 from fakes.ports import free_port
 from interop import rings
 from interop.conftest import SWIFT_CONF
-from interop.lab import SIDES, Answer, Lab, Server
+from interop.lab import SIDES, Answer, Lab, Server, wait_until
+from swiftlite.common.swift_conf import SwiftConf
+from swiftlite.container.backend import ContainerBroker
 
+LOGGER = logging.getLogger("test.cloud")
 KINDS = ("account", "container", "object")
 UPDATERS = "\n[object-updater]\n\n[container-updater]\n"
 
@@ -46,6 +50,26 @@ class Cloud:
             for side, kind, conf in self.confs:
                 if kind == daemon:
                     self.lab.run_once(side, f"{daemon}-updater", conf)
+
+    def agree(self, container: str) -> None:
+        """Return when all replicas of a container, and of that of its versions, have the same rows.
+
+        A client is answered when most have them; where an object server has given up telling one, an updater has to.
+        """
+        hash_path = SwiftConf.load(str(self.lab.swift_dir)).hash_path
+        digests = [hash_path.hex("AUTH_test", name) for name in (container, f"\x00versions\x00{container}")]
+
+        def is_same(digest: str) -> bool:
+            paths = [path for root in self.devices for path in root.glob(f"*/containers/*/*/{digest}/*.db")]
+            return len({ContainerBroker(str(path), "", logger=LOGGER).get_info()["hash"] for path in paths}) < 2
+
+        def are_same() -> bool:
+            return all(map(is_same, digests))
+
+        with suppress(AssertionError):  # mostly the last object server is about to tell the last replica
+            wait_until(are_same, "all replicas have the same rows", 5)
+            return
+        self.run_updaters()
 
     def spooled(self) -> list[Path]:
         """Return all updates that wait to be delivered."""

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 PROGRAMS = Path(__file__).resolve().parents[2] / "bin"
 SIDES = ("ours", "theirs")
-START_TIMEOUT = 30.0
+START_TIMEOUT = 120.0
 FILTER = re.compile(r"\[filter:(\w+)\]")
 PIPELINE = (
     "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth {filters} "
@@ -136,7 +136,7 @@ class Server:
         lines = [f"{method} {quote(path)}{'?' if query else ''}{query} HTTP/1.1", "Host: %s:%d" % self.address]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         lines += ["Connection: close"] if body is None else ["Connection: close", f"Content-Length: {len(body)}"]
-        with socket.create_connection(self.address, 30) as connection:
+        with socket.create_connection(self.address, 60) as connection:
             connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + (body or b""))
             with connection.makefile("rb") as stream:
                 return _read_answer(stream, method)
@@ -255,7 +255,7 @@ def environment(side: str) -> dict[str, str]:
     return peer.environment({"PYTHONPATH": str(PROGRAMS.parent)} if side == "ours" else None)
 
 
-def wait_until(condition: Callable[[], T], what: str, timeout: float = 15.0) -> T:
+def wait_until(condition: Callable[[], T], what: str, timeout: float = 60.0) -> T:
     """Poll until `condition` returns something true, and return that; fail, naming `what`, after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (result := condition()):

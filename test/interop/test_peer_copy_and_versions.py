@@ -96,7 +96,9 @@ def ask(cloud: Cloud, side: str, step: Step, words: dict[str, str]) -> Answer:
     """Make a story's request; of a container, until its replicas, one of which answers, agree."""
     headers = {key: value.format(**words) for key, value in step.headers.items()}
     path, alike, before = step.path.format(**words), 0, None
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
+    if step.method == "GET" and "/" not in path[1:]:
+        cloud.agree(path[1:])
     while True:
         answer = cloud.ask(side, step.method, path, headers, step.body, step.query)
         if step.method != "GET" or "/" in path[1:] or time.monotonic() > deadline:

@@ -23,7 +23,7 @@ LATER = 4000000000
 CONF = """
 [object-expirer]
 interval = 5
-delay_reaping_AUTH_test/slow-{side} = 1000000
+delay_reaping_AUTH_test/slow-{mark} = 1000000
 
 [pipeline:main]
 pipeline = catch_errors proxy-logging cache symlink proxy-server
@@ -55,7 +55,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield cloud
 
 
-def expirer_conf(cloud: Cloud, side: str) -> Path:
+def expirer_conf(cloud: Cloud, side: str, mark: str) -> Path:
     path = cloud.lab.directory / f"object-expirer-{side}.conf"
     default = labs.DEFAULT_SECTION.format(
         ip="127.0.0.1",
@@ -66,7 +66,7 @@ def expirer_conf(cloud: Cloud, side: str) -> Path:
         recon=cloud.lab.directory / f"recon-{side}",
     )
     (cloud.lab.directory / f"recon-{side}").mkdir(exist_ok=True)
-    path.write_text(default + CONF.format(side=side))
+    path.write_text(default + CONF.format(mark=mark))
     return path
 
 
@@ -110,48 +110,73 @@ def add_asynchronous_delete(cloud: Cloud, path: str) -> None:
         assert answer.status == 201
 
 
+def queue_up(cloud: Cloud, mark: str, delete_at: int) -> list[tuple[str, int]]:
+    """Let both sides' proxies queue objects in containers of this mark; what one has queued, the other changes.
+
+    Returns the requests with another answer than expected: none, where all are made before the objects' end.
+    """
+    soon, name = {"X-Delete-At": str(delete_at)}, f"é-{mark}"
+    others: list[tuple[str, int]] = []
+
+    def ask(proxy: str, method: str, path: str, headers: dict[str, str], body: bytes | None, status: int) -> None:
+        answer = cloud.ask(proxy, method, path, headers, body)
+        if answer.status != status:
+            others.append((f"{method} {path} by {proxy}", answer.status))
+
+    for container in (f"/c-{mark}", f"/slow-{mark}"):
+        ask("ours", "PUT", container, {}, None, 201)
+    for proxy, other in (SIDES, SIDES[::-1]):
+        place = f"/c-{mark}/{proxy}"
+        for kind in ("put", "overwritten", "prolonged", "reposted"):
+            ask(proxy, "PUT", f"{place}/{kind}/{name}", soon, b"x", 201)
+        ask(proxy, "PUT", f"/slow-{mark}/{proxy}/{name}", soon, b"x", 201)
+        ask(proxy, "PUT", f"{place}/posted/{name}", {}, b"x", 201)
+        ask(proxy, "PUT", f"{place}/async/{name}", {}, b"x", 201)
+        ask(other, "POST", f"{place}/posted/{name}", soon, None, 202)
+        ask(other, "PUT", f"{place}/overwritten/{name}", {}, b"new", 201)
+        ask(other, "POST", f"{place}/prolonged/{name}", {"X-Delete-At": str(LATER)}, None, 202)
+        ask(other, "POST", f"{place}/reposted/{name}", {}, None, 202)
+        add_asynchronous_delete(cloud, f"AUTH_test/c-{mark}/{proxy}/async/{name}")
+    return others
+
+
+def queue_up_in_time(cloud: Cloud, side: str) -> tuple[str, int]:
+    """Return the mark of objects that were queued and changed before their end, and that end."""
+    for seconds in (8, 30, 120):  # on a busy machine it takes long
+        mark, delete_at = f"{side}-{seconds}", int(time.time()) + seconds
+        others = queue_up(cloud, mark, delete_at)
+        if time.time() < delete_at:
+            assert not others
+            return mark, delete_at
+    raise AssertionError("too slow a machine: nothing has been changed before its end")
+
+
 @pytest.mark.parametrize("side", SIDES)
 def test_the_expirer_of_one_deletes_what_both_have_queued(cloud: Cloud, side: str) -> None:
-    name, ask = f"é-{side}", cloud.ask
-    for container in (f"/c-{side}", f"/slow-{side}"):
-        assert ask("ours", "PUT", container).status in (201, 202)
-    delete_at = int(time.time()) + 8
-    soon = {"X-Delete-At": str(delete_at)}
+    ask = cloud.ask
+    mark, delete_at = queue_up_in_time(cloud, side)
+    name = f"é-{mark}"
     for proxy in SIDES:
-        other = SIDES[1 - SIDES.index(proxy)]
-        for kind in ("put", "overwritten", "prolonged", "reposted"):
-            assert ask(proxy, "PUT", f"/c-{side}/{proxy}/{kind}/{name}", soon, b"x").status == 201
-        assert ask(proxy, "PUT", f"/slow-{side}/{proxy}/{name}", soon, b"x").status == 201
-        assert ask(proxy, "PUT", f"/c-{side}/{proxy}/posted/{name}", {}, b"x").status == 201
-        assert ask(proxy, "PUT", f"/c-{side}/{proxy}/async/{name}", {}, b"x").status == 201
-        # What one side has queued, the other changes.
-        assert ask(other, "POST", f"/c-{side}/{proxy}/posted/{name}", soon).status == 202
-        assert ask(other, "PUT", f"/c-{side}/{proxy}/overwritten/{name}", {}, b"new").status == 201
-        assert ask(other, "POST", f"/c-{side}/{proxy}/prolonged/{name}", {"X-Delete-At": str(LATER)}).status == 202
-        assert ask(other, "POST", f"/c-{side}/{proxy}/reposted/{name}", {}).status == 202
-        add_asynchronous_delete(cloud, f"AUTH_test/c-{side}/{proxy}/async/{name}")
-    assert time.time() < delete_at, "too slow a machine: nothing has been changed before its end"
-    for proxy in SIDES:
-        path = f"/c-{side}/{proxy}/put/{name}"
-        wait_until(lambda: ask(proxy, "HEAD", path).status == 404, f"{path} expires")  # noqa: B023
+        path = f"/c-{mark}/{proxy}/put/{name}"
+        wait_until(lambda: ask(proxy, "HEAD", path).status == 404, f"{path} expires", 180)  # noqa: B023
     cloud.run_updaters()
-    cloud.lab.run_once(side, "object-expirer", expirer_conf(cloud, side))
+    cloud.lab.run_once(side, "object-expirer", expirer_conf(cloud, side, mark))
 
     def left(container: str) -> list[str]:
         return ask("ours", "GET", container).body.decode().split()
 
     survivors = [f"{proxy}/{kind}/{name}" for proxy in SIDES for kind in ("overwritten", "prolonged", "reposted")]
-    wait_until(lambda: left(f"/c-{side}") == sorted(survivors), f"only these are left: {survivors}")
+    wait_until(lambda: left(f"/c-{mark}") == sorted(survivors), f"only these are left: {survivors}")
     for survivor in survivors:
-        assert ask("theirs", "GET", f"/c-{side}/{survivor}").status == 200
-    assert left(f"/slow-{side}") == sorted(f"{proxy}/{name}" for proxy in SIDES)
+        assert ask("theirs", "GET", f"/c-{mark}/{survivor}").status == 200
+    assert left(f"/slow-{mark}") == sorted(f"{proxy}/{name}" for proxy in SIDES)
     # Every replica has a tombstone of just the moment at which the object ended.
     swift = SwiftConf.load(str(cloud.lab.swift_dir))
     for proxy in SIDES:
         for kind in ("put", "posted"):
-            digest = swift.hash_path.hex("AUTH_test", f"c-{side}", f"{proxy}/{kind}/{name}")
+            digest = swift.hash_path.hex("AUTH_test", f"c-{mark}", f"{proxy}/{kind}/{name}")
             files = [path.name for root in cloud.devices for path in root.glob(f"*/objects/*/*/{digest}/*")]
             assert files == [f"{delete_at}.00000.ts"] * 3
-    kept = [f"{LATER}-AUTH_test/c-{side}/{proxy}/prolonged/{name}" for proxy in SIDES]
-    kept += [f"{delete_at}-AUTH_test/slow-{side}/{proxy}/{name}" for proxy in SIDES]
+    kept = [f"{LATER}-AUTH_test/c-{mark}/{proxy}/prolonged/{name}" for proxy in SIDES]
+    kept += [f"{delete_at}-AUTH_test/slow-{mark}/{proxy}/{name}" for proxy in SIDES]
     assert queue_rows(cloud, name) == sorted(kept * 3)

@@ -23,7 +23,7 @@ from interop.side_by_side import differences, sites_of, two_clusters
 
 SEEDS = range(4)
 LENGTH = 150
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 Request = tuple[str, str, dict[str, str]]
 """Method, path, headers."""

@@ -102,8 +102,9 @@ def ask(cloud: Cloud, side: str, step: Step) -> Answer:
 
 def settle(cloud: Cloud, side: str, container: str) -> None:
     """Return when the replicas of a container's listings agree."""
+    cloud.agree(container[1:])
     alike, before = 0, None
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while alike < STEADY and time.monotonic() < deadline:
         answer = cloud.ask(side, "GET", container, query="versions")
         found = (

@@ -53,7 +53,7 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Clu
 def get(cluster: Cluster, server: str, check: str) -> tuple[int, str, Any]:
     """Return status, content type and content of a check."""
     address = cluster.servers[server].address
-    with urllib.request.urlopen("http://%s:%d/recon/%s" % (*address, check), timeout=30) as answer:
+    with urllib.request.urlopen("http://%s:%d/recon/%s" % (*address, check), timeout=60) as answer:
         return answer.status, answer.headers["Content-Type"], json.load(answer)
 
 

@@ -119,7 +119,7 @@ class Booted:
         """Run a program inside, as root."""
         enter = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--net", "--uts", "--ipc", "--root", "--wd"]
         clean = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/opt/swiftlite/bin", "LANG=C.UTF-8", "SYSTEMD_PAGER="]
-        return subprocess.run([*enter, *clean, *command], capture_output=True, text=True, timeout=120, input=text or "")
+        return subprocess.run([*enter, *clean, *command], capture_output=True, text=True, timeout=300, input=text or "")
 
     def run(self, *command: str) -> str:
         """Run a program inside that must succeed; return what it prints."""
@@ -135,7 +135,7 @@ class Booted:
         """What a unit has logged."""
         return self.call("journalctl", "--no-pager", "--output=cat", f"--unit={unit}").stdout
 
-    def until(self, condition: Callable[[], bool], what: str, timeout: float = 60.0) -> None:
+    def until(self, condition: Callable[[], bool], what: str, timeout: float = 300.0) -> None:
         """Poll until the condition holds; fail, naming `what`, when it does not."""
         deadline = time.monotonic() + timeout
         while not condition():

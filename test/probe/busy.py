@@ -6,15 +6,13 @@ import random
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from functional.cluster import wait_until
 from functional.model import Content
 from probe.book import Book, Name
-from probe.client import Writer
+from probe.client import Writer, patiently
 from probe.cluster import ProbeCluster
-
-PAUSES = (1.0, 2.0, 4.0, 8.0)
-"""Seconds that swiftclient waits before it asks again."""
 
 
 class Busy:
@@ -59,7 +57,7 @@ class Busy:
     def work_a_while(self) -> None:
         """Return when each has made some more changes."""
         goals = {number: count + 8 for number, count in self.done.items()}
-        wait_until(lambda: self.problems or all(self.done[n] >= goals[n] for n in goals), "clients go on", 60)
+        wait_until(lambda: self.problems or all(self.done[n] >= goals[n] for n in goals), "clients go on", 300)
         assert not self.problems, self.problems
 
     def _work(self, number: int, writer: Writer) -> None:
@@ -79,22 +77,15 @@ class Busy:
         is_there = self.book.outcomes(name)[0].content is not None
         method = dice.choice(self.methods if is_there else ["PUT"])
         if method == "PUT":
-            status = writer.put(name, Content(dice.randrange(10**9), dice.choice([10, 1000, 70_000])))
+            content = Content(dice.randrange(10**9), dice.choice([10, 1000, 70_000]))
+            status = patiently(partial(writer.put, name, content), self.is_over.wait)
         elif method == "POST":
-            status = self._post(writer, name, {"Colour": str(dice.random())})
+            # Without a busy machine, too: one server with the object may be all that is up.
+            status = patiently(partial(writer.post, name, {"Colour": str(dice.random())}), self.is_over.wait)
         else:
-            status = writer.delete(name)
+            status = patiently(partial(writer.delete, name), self.is_over.wait, gone=204)
         if not 200 <= status < 300:
             self.problems.append(f"{method} {name}: {status}")
-
-    def _post(self, writer: Writer, name: Name, metadata: dict[str, str]) -> int:
-        """POST, and do it again after a 503, as swiftclient does: one server with the object may be all that is up."""
-        for pause in PAUSES:
-            status = writer.post(name, metadata)
-            if status != 503:
-                return status
-            self.is_over.wait(pause)
-        return writer.post(name, metadata)
 
     def _look(self, writer: Writer, name: Name) -> None:
         (wanted,) = self.book.outcomes(name)

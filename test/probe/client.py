@@ -5,8 +5,9 @@ from __future__ import annotations
 import http.client
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from functional.client import Client, Heard
 from functional.model import Content
@@ -18,6 +19,8 @@ ACKNOWLEDGED = {"PUT": {201}, "POST": {202}, "DELETE": {204, 404}}
 """A DELETE that finds nothing leaves a tombstone, too. A POST that finds nothing may have found something somewhere."""
 DOUBTFUL = {0, 404, 503}
 """Anything may have happened; 0 is no answer."""
+PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""Seconds that swiftclient waits before it asks again."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Proxy:
     def token(self, user: str) -> str:
         """Return a token, good at all proxies of the cluster."""
         headers = {"X-Auth-User": user, "X-Auth-Key": self.users[user].split()[0]}
-        status, answer = children.request(self.proxy_address, "GET", "/auth/v1.0", headers)
+        status, answer = children.request(self.proxy_address, "GET", "/auth/v1.0", headers, 60)
         assert status == 200, f"the proxy answers {status} when asked for a token"
         return answer["x-auth-token"]
 
@@ -84,6 +87,24 @@ class Writer:
         return status
 
 
+def patiently(write: Callable[[], int], pause: Callable[[float], object] = time.sleep, gone: int = 404) -> int:
+    """Make a write, and make it again after a 503, as swiftclient does; return the last status.
+
+    Hosts of a probe cluster have little patience with each other, so that those which are away hold nobody up for long: on
+    a busy machine two of them may seem to be away at once.
+
+    :param gone: what a 404 is that was not the first answer: 204 for a DELETE, which has been carried out before
+    """
+    status = write()
+    for seconds in PAUSES:
+        if status != 503:
+            return status
+        pause(seconds)
+        if (status := write()) == 404:
+            return gone
+    return status
+
+
 def fill(writer: Writer, container: str, prefix: str, count: int) -> list[Name]:
     """PUT so many objects, one of eight of them big; give every fourth new metadata, delete every fifth; return all names.
 
@@ -92,11 +113,12 @@ def fill(writer: Writer, container: str, prefix: str, count: int) -> list[Name]:
     names = [(container, f"{prefix}{number}") for number in range(count)]
     for number, name in enumerate(names):
         size = 200_000 + number if number % 8 == 0 else 100 * number
-        assert writer.put(name, content(name, size), {"Number": str(number)}) == 201
+        put = partial(writer.put, name, content(name, size), {"Number": str(number)})
+        assert patiently(put) == 201
     for name in names[::4]:
-        assert writer.post(name, {"Posted": name[1]}) == 202
+        assert patiently(partial(writer.post, name, {"Posted": name[1]})) == 202
     for name in names[::5]:
-        assert writer.delete(name) == 204
+        assert patiently(partial(writer.delete, name), gone=204) == 204
     return names
 
 

@@ -272,7 +272,7 @@ class Pass:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def wait(self, timeout: float = 120.0) -> None:
+    def wait(self, timeout: float = 300.0) -> None:
         """Return when it has ended well; fail, with the end of its log, when it did not."""
         try:
             status = self.process.wait(timeout)

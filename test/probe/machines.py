@@ -114,7 +114,7 @@ class Machine(Host):
     def wait_up(self) -> None:
         """Return when its servers answer."""
         servers = [server for name, server in self.servers.items() if name != "rsync"]
-        wait_until(lambda: all(children.is_healthy(server.address) for server in servers), f"{self} answers", 60)
+        wait_until(lambda: all(children.is_healthy(server.address) for server in servers), f"{self} answers")
 
     def kill(self) -> None:
         """As a power cut would."""
@@ -134,7 +134,7 @@ class Machine(Host):
             env={**self.site.environment, "DISKS": str(self.root), **variables},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert done.returncode == 0, f"{self}: {script}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
@@ -242,7 +242,7 @@ class Site(ProbeCluster):
             machine.boot()
         started = [self._launch(machine) for machine in self.hosts.values()]
         for process in started:
-            assert process.wait(60) == 0, self.last_words()
+            assert process.wait(300) == 0, self.last_words()
         return self
 
     def _launch(self, machine: Machine) -> subprocess.Popen[str]:
@@ -269,7 +269,7 @@ class Site(ProbeCluster):
                 env={**self.environment, **variables},
                 capture_output=True,
                 text=True,
-                timeout=180,
+                timeout=300,
             )
 
     def let_move_again(self) -> None:

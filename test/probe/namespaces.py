@@ -55,7 +55,7 @@ class Namespace:
     def run(self, command: Sequence[str], text: str = "") -> str:
         """Run a program inside with `text` as its input; return what it prints. It must succeed."""
         with self.inside():
-            done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=30)
+            done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}\n{text}"
         return done.stdout
 

@@ -28,7 +28,7 @@ _LOGGER = logging.getLogger("test.probe")
 _FS = FileSystem()
 
 
-def settle(cluster: ProbeCluster, book: Book, rounds: int = 6) -> int:
+def settle(cluster: ProbeCluster, book: Book, rounds: int = 12) -> int:
     """Make rounds of passes, of those daemons that have to do with what is wrong, until nothing is; return how many.
 
     There is at least one pass of the object replicators, which must not spoil what is well. Fails after too many rounds.
@@ -44,7 +44,7 @@ def settle(cluster: ProbeCluster, book: Book, rounds: int = 6) -> int:
     raise AssertionError(f"after {rounds} rounds of passes:\n" + "\n".join(told))
 
 
-def wait_at_rest(cluster: ProbeCluster, book: Book, timeout: float = 90.0) -> None:
+def wait_at_rest(cluster: ProbeCluster, book: Book, timeout: float = 300.0) -> None:
     """Return when daemons that run by themselves have left nothing wrong; fail with what is after so many seconds."""
     deadline = time.monotonic() + timeout
     while found := problems(cluster, book):

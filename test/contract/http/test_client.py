@@ -334,7 +334,7 @@ class TestResponses:
             peer.wait_for_end()
 
         with ScriptedServer(script) as server:
-            response = client.request(server.address, "GET", "/", {}, node_timeout=0.05)
+            response = client.request(server.address, "GET", "/", {}, node_timeout=0.5)
             assert response.read(5) == b"hello"
             with pytest.raises(NodeTimeout):
                 response.read()

@@ -54,7 +54,7 @@ def prepare(cluster: Cluster) -> None:
     partition, nodes = ring.get_nodes(WRITABLE)
     headers = {"X-Timestamp": f"{time.time():.5f}", "X-Account-Sysmeta-Read-Only": "false", "Content-Length": "0"}
     for node in nodes:
-        connection = http.client.HTTPConnection(*node.address, timeout=10)
+        connection = http.client.HTTPConnection(*node.address, timeout=60)
         connection.request("PUT", f"/{node.device}/{partition}/{WRITABLE}", headers=headers)
         assert connection.getresponse().status in (201, 202)
         connection.close()

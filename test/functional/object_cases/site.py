@@ -16,8 +16,8 @@ from urllib.parse import quote
 from functional.cluster import Cluster
 from functional.object_cases.notation import HTML, Case, Step, Table
 
-TIMEOUT = 30.0
-PATIENCE = 10.0
+TIMEOUT = 60.0
+PATIENCE = 60.0
 """Seconds for what comes true by itself."""
 INTERNAL = re.compile(r"x-backend|x-(account|container|object)-(transient-)?sysmeta-")
 _PLACEHOLDER = re.compile(r"\{(\w+)([+-]\d+)?\}")

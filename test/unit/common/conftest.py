@@ -32,5 +32,5 @@ def syslog(tmp_path: Path) -> Iterator[socket.socket]:
     """The socket of a syslog daemon, or of systemd's journal."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
         daemon.bind(str(tmp_path / "log"))
-        daemon.settimeout(10)
+        daemon.settimeout(60)
         yield daemon

@@ -105,7 +105,7 @@ def test_all_syncs_of_a_hand_over_wake_the_event_loop_once(queue: KernelQueue, f
     hub.remove(hub.listeners[hub.READ][queue._wakeup])
     thread = spawn(queue.sync, files * 3)
     sleep(0)
-    assert select.select([queue._wakeup], [], [], 5)[0]
+    assert select.select([queue._wakeup], [], [], 60)[0]
     assert os.eventfd_read(queue._wakeup) == 1
     assert select.select([queue._wakeup], [], [], 0.02)[0] == []
     hub.schedule_call_global(0, queue._take_answers)
@@ -116,7 +116,7 @@ def test_what_nothing_wakes_us_for_is_found_all_the_same(queue: KernelQueue, fil
     """As if the kernel had taken the call that wakes us before the others were done."""
     hub = get_hub()
     hub.remove(hub.listeners[hub.READ][queue._wakeup])
-    with Timeout(5):
+    with Timeout(60):
         queue.sync(files)
     assert queue._waiting == {}
 
@@ -143,11 +143,11 @@ def test_who_is_killed_by_another_that_waited_is_not_woken_again(
     threads = [spawn(one, number) for number in range(2)]
     sleep(0)
     for _ in range(2):
-        assert select.select([queue._wakeup], [], [], 5)[0]
+        assert select.select([queue._wakeup], [], [], 60)[0]
         while queue._indices[queue._done_tail_at] - queue._indices[queue._done_head_at] < 2 * (len(files) + 1):
             sleep(0.001)
     hub.schedule_call_global(0, queue._take_answers)
-    with Timeout(5):
+    with Timeout(60):
         for thread in threads:
             thread.wait()
     assert slept == [True]
@@ -173,7 +173,7 @@ def test_who_fails_after_its_sync_keeps_none_from_going_on(
     sleep(0)
     while queue._indices[queue._done_tail_at] - queue._indices[queue._done_head_at] < 2 * (len(files) + 1):
         time.sleep(0.001)  # The hub does not look before both are done.
-    with Timeout(5):
+    with Timeout(60):
         other.wait()
         queue.sync(files)
     assert failure.__name__ in capfd.readouterr().err

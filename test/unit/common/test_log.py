@@ -70,7 +70,7 @@ def test_lines_go_on_after_the_daemon_was_restarted(tmp_path, syslog: socket.soc
     (tmp_path / "log").unlink()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as restarted:
         restarted.bind(str(tmp_path / "log"))
-        restarted.settimeout(10)
+        restarted.settimeout(60)
         log.log_line(logger, "again")
         assert restarted.recv(1000).endswith(f"{fresh_name}: again\0".encode())
 

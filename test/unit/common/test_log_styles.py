@@ -94,7 +94,7 @@ def test_the_journal_gets_fields(syslog: socket.socket, fresh_name: str) -> None
 def test_syslog_over_udp(fresh_name: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(10)
+        receiver.settimeout(60)
         options = {"log_udp_host": "127.0.0.1", "log_udp_port": str(receiver.getsockname()[1])}
         logger = log.get_logger(options, fresh_name)
         logger.info("fine")

@@ -37,7 +37,7 @@ def receiver() -> Iterator[socket.socket]:
     """A statsd's socket."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
         bound.bind(("127.0.0.1", 0))
-        bound.settimeout(10)
+        bound.settimeout(60)
         yield bound
 
 

@@ -126,7 +126,7 @@ def test_other_requests_go_on_while_keystone_is_slow(pipeline, keystone):
     keystone.gate.clear()
     before = keystone.waiting
     slow = [spawn(ask, pipeline, X_AUTH_TOKEN="slow") for _ in range(3)]
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while keystone.waiting < before + 3:
         assert time.monotonic() < deadline, "the three do not wait side by side"
         sleep(0.01)

@@ -61,6 +61,26 @@ def spans(monkeypatch):
     return exporter
 
 
+def test_the_end_waits_for_each_collector_as_long_as_its_filter_says(monkeypatch):
+    monkeypatch.setattr(tracing, "_senders", [])
+    monkeypatch.setattr(tracing, "_tracing", None)
+    never, began, sent = threading.Event(), threading.Event(), []
+
+    def send():
+        assert began.wait(60)
+        sent.append("spans")
+
+    def hang():
+        began.set()
+        never.wait(60)
+
+    for sender, patience in ((send, 60.0), (hang, 0.0)):
+        tracing.Tracing(None, None, sender, patience).start()
+    tracing.flush()
+    assert sent == ["spans"] and not never.is_set()
+    never.set()
+
+
 class Answering(threading.Thread):
     """A server that gives one answer to each connection, and keeps what it was asked."""
 
