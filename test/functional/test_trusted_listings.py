@@ -25,7 +25,7 @@ NAMES_AT_ONCE = 12
 """Objects that a writer keeps, more or less."""
 LATE = "Listings may lag behind "
 """The proxy says so of each write that it had to acknowledge before a majority had its row."""
-UNPROVEN = re.compile(r"The listing of /AUTH_test/trusted may lag: .*\(txn: (\w+)\)")
+UNPROVEN = re.compile(r"The listing of /AUTH_test/trusted may lag: .*\(txn: (\S+)\)")
 """And so of each listing that it could not prove: on a machine that stands still two replicas may take too long."""
 
 
