@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any, NoReturn
 
 from swiftlite.common.concurrency import reset_after_fork, sleep, spawn, trampoline
-from swiftlite.common.forks import describe_exit, die_with_parent, end_child
+from swiftlite.common.forks import MAX_DELAY, describe_exit, die_with_parent, end_process, next_delay
 from swiftlite.common.notify import be_silent, cannot_reload, notify, reloading
 from swiftlite.common.restart import Trial, start_anew
 from swiftlite.common.watchdog import watchdog
@@ -25,9 +25,6 @@ from swiftlite.http.server import HTTPOptions, HTTPServer
 STOPS, RELOADS, RETIRE = (signal.SIGTERM, signal.SIGINT), (signal.SIGHUP, signal.SIGUSR1), signal.SIGUSR2
 """What ends a server, what starts it anew, and what tells a worker that a reload has brought others."""
 SIGNALS = {*STOPS, *RELOADS, RETIRE, signal.SIGCHLD}
-QUICK_DEATH = 2.0
-"""A worker that lived no longer than so many seconds is started again with growing delay."""
-MAX_DELAY = 10.0
 SETTLE = 1.0
 """Seconds for which an address is served still that a reload has left: connections may be on their way."""
 KILL_AFTER = 5.0
@@ -294,7 +291,7 @@ class Master:
         finally:
             with contextlib.suppress(OSError, ValueError):  # a full disk, or nobody who reads
                 sys.stdout.flush()
-            end_child(status)
+            end_process(status)
 
     def _reap(self) -> None:
         """Note which workers have died and when to replace them, and how a trial has ended."""
@@ -313,8 +310,7 @@ class Master:
             if slot is None:
                 continue
             now = monotonic()
-            quick = now - self.started[slot] < QUICK_DEATH
-            self.delays[slot] = min(MAX_DELAY, max(0.1, self.delays[slot] * 2)) if quick else 0.0
+            self.delays[slot] = next_delay(self.delays[slot], now - self.started[slot])
             self.due[slot] = now + self.delays[slot]
             self.log.error(
                 "worker %d died with %s; starting another in %.1f s", pid, describe_exit(status), self.delays[slot]
