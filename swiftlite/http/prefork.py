@@ -25,6 +25,8 @@ from swiftlite.http.server import HTTPOptions, HTTPServer
 STOPS, RELOADS, RETIRE = (signal.SIGTERM, signal.SIGINT), (signal.SIGHUP, signal.SIGUSR1), signal.SIGUSR2
 """What ends a server, what starts it anew, and what tells a worker that a reload has brought others."""
 SIGNALS = {*STOPS, *RELOADS, RETIRE, signal.SIGCHLD}
+TRIAL_PERIOD = 1.0
+"""Seconds between two looks at whether a trial takes too long."""
 SETTLE = 1.0
 """Seconds for which an address is served still that a reload has left: connections may be on their way."""
 KILL_AFTER = 5.0
@@ -204,6 +206,7 @@ class Master:
                 self._try_to_reload()
             self._reap()
             self._fork_due()
+            self._attend_trial()
             self._attend_watchdog()
             if (status := self._status()) != self._told:
                 self._told = status
@@ -244,7 +247,7 @@ class Master:
         self.untold += pids
 
     def _next_signal(self) -> int | None:
-        wait = watchdog.period
+        wait = watchdog.period if self.trial is None else min(watchdog.period, TRIAL_PERIOD)
         if self.due:
             wait = max(0.0, min(wait, min(self.due.values()) - monotonic()))
         caught = signal.sigtimedwait(SIGNALS, wait)
@@ -365,7 +368,6 @@ class Master:
             self.trial = self._make_trial()
         else:
             self.try_again = True
-            self.trial.end_if_late()
 
     def _make_trial(self) -> Trial | None:
         try:
@@ -373,6 +375,11 @@ class Master:
         except OSError as error:  # too many processes, no memory, or an interpreter that is being replaced
             self._stay(f"a trial cannot be made: {error.strerror}")
             return None
+
+    def _attend_trial(self) -> None:
+        """End one that takes too long, and wait no longer for one that cannot even be killed."""
+        if self.trial is not None and (status := self.trial.end_if_late()) is not None:
+            self._end_trial(self.trial, status)
 
     def _end_trial(self, trial: Trial, status: int) -> None:
         self.trial = None
