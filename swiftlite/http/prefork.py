@@ -205,12 +205,11 @@ class Master:
             if number in RELOADS:
                 self._try_to_reload()
             self._reap()
+            self._tell_status()  # of those that have died, before others are there
             self._fork_due()
             self._attend_trial()
             self._attend_watchdog()
-            if (status := self._status()) != self._told:
-                self._told = status
-                notify(status)
+            self._tell_status()
 
     def serve_alone(self) -> int:
         """Serve in this process, without workers; return the exit status."""
@@ -318,6 +317,11 @@ class Master:
             self.log.error(
                 "worker %d died with %s; starting another in %.1f s", pid, describe_exit(status), self.delays[slot]
             )
+
+    def _tell_status(self) -> None:
+        if (status := self._status()) != self._told:
+            self._told = status
+            notify(status)
 
     def _status(self) -> str:
         """What systemd shows of us."""
