@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import json
 import logging
+import math
 import os
 import select
 import signal
@@ -26,6 +27,12 @@ OF_THE_PARENT = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 """Signals that it acts upon, for its children, too."""
 END_GRACE = 5.0
 """Seconds after which a descendant that was asked to end is killed, and after which no more is waited for one."""
+QUICK_DEATH = 2.0
+"""A process that lived no longer than so many seconds gets a successor with growing delay."""
+MAX_DELAY = 10.0
+"""The longest such, in seconds, and that after which the kernel is asked again that had no room for a process."""
+LAST_WORDS = 5.0
+"""Seconds that a process may take at its end to write what it has to say still."""
 
 _libc = ctypes.CDLL(None)
 
@@ -34,12 +41,17 @@ class _Child(NamedTuple):
     value: str
     pipe: int
     """What its counts come through."""
+    started: float
+    """When, by the monotonic clock."""
 
 
-def each(function: Callable[[str], Counter[str]], values: Sequence[str], most: int) -> Counter[str]:
-    """Call ``function`` for every value, each time in a child process, and add up what it counted.
+Work = Callable[[str], Counter[str]]
 
-    Blocks the whole process meanwhile. A child that dies counts as a failure.
+
+def each(work: Work, values: Sequence[str], most: int, logger: logging.Logger) -> Counter[str]:
+    """Call ``work`` for every value, each time in a child process, and add up what it counted.
+
+    Blocks the whole process meanwhile. A child that dies, or cannot be started, is logged and counts as a failure.
 
     :param most: children at one time
     """
@@ -47,99 +59,169 @@ def each(function: Callable[[str], Counter[str]], values: Sequence[str], most: i
     running: dict[int, _Child] = {}
     for value in values:
         if len(running) >= most:
-            total.update(_reap(running))
-        _fork(function, value, running)
+            total.update(_reap(running, logger))
+        try:
+            _fork(work, value, running)
+        except OSError as error:  # too many processes, or no memory
+            logger.error("cannot start a process for %s: %s", value, error.strerror)
+            total["failures"] += 1
     while running:
-        total.update(_reap(running))
+        total.update(_reap(running, logger))
     return total
 
 
-def keep(function: Callable[[str], Counter[str]], values: Sequence[str]) -> NoReturn:
-    """Keep a child process for every value that calls ``function`` with it; one that ends, or dies, has a successor.
+def keep(work: Work, values: Sequence[str], logger: logging.Logger) -> NoReturn:
+    """Keep a child process for every value that calls ``work`` with it; one that ends, or dies, has a successor.
 
-    ``function`` does its work once and then waits for as long as its successor should. Blocks the whole process.
+    ``work`` does its work once and then waits for as long as its successor should. Blocks the whole process.
     """
     running: dict[int, _Child] = {}
+    delays = dict.fromkeys(values, 0.0)
+    due = dict.fromkeys(values, 0.0)  # when to start one, for those that have none
     notify(f"STATUS={len(values)} processes are at work: {', '.join(values)}")
-    for value in values:
-        _fork(function, value, running)
     while True:
-        pid, _ = _wait(running)
-        child = running.pop(pid)
+        now = time.monotonic()
+        for value in [value for value, moment in due.items() if moment <= now]:
+            try:
+                _fork(work, value, running)
+                del due[value]
+            except OSError as error:  # too many processes, or no memory
+                due[value] = now + MAX_DELAY
+                problem = "cannot start a process for %s, trying again in %g s: %s"
+                logger.error(problem, value, MAX_DELAY, error.strerror)
+        ended = _wait(running, min(due.values(), default=math.inf))
+        if ended is None:
+            continue
+        child, status = ended
         os.close(child.pipe)
-        _fork(function, child.value, running)
+        now = time.monotonic()
+        delay = next_delay(delays[child.value], now - child.started) if status else 0.0
+        delays[child.value] = delay
+        due[child.value] = now + delay
+        if status:
+            problem = "the process for %s died with %s; starting another in %.1f s"
+            logger.error(problem, child.value, describe_exit(status), delay)
 
 
-def _fork(function: Callable[[str], Counter[str]], value: str, running: dict[int, _Child]) -> None:
-    """Start a child, and note it among those that are running."""
-    reader, writer = os.pipe()
-    cell = watchdog.new_child(value)
+def next_delay(last: float, lived: float) -> float:
+    """Seconds until a process that has died gets a successor: ever more while one after the other dies at once.
+
+    :param last: what was waited before that process
+    :param lived: seconds
+    """
+    return min(MAX_DELAY, max(0.1, last * 2)) if lived < QUICK_DEATH else 0.0
+
+
+def fork_deaf() -> int:
+    """As ``os.fork``; signals that the parent acts upon end the child, or do nothing to it.
+
+    :raises OSError: when there is no room for another process; nothing has changed then
+    """
     sys.stderr.flush()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, OF_THE_PARENT)
-    parent = os.getpid()
-    pid = os.fork()
-    if pid:
+    try:
+        pid = os.fork()
+        if pid == 0:
+            for number in OF_THE_PARENT:
+                ends = number in (signal.SIGTERM, signal.SIGINT)
+                signal.signal(number, signal.SIG_DFL if ends else signal.SIG_IGN)
+        return pid
+    finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _fork(work: Work, value: str, running: dict[int, _Child]) -> None:
+    """Start a child, and note it among those that are running.
+
+    :raises OSError: when there is no room for another process; nothing has changed then
+    """
+    reader, writer = os.pipe()
+    parent = os.getpid()
+    try:
+        cell = watchdog.new_child(value)
+        pid = fork_deaf()
+    except OSError:
+        watchdog.forget(value)
+        os.close(reader)
         os.close(writer)
-        running[pid] = _Child(value, reader)
+        raise
+    if pid:
+        os.close(writer)
+        running[pid] = _Child(value, reader, time.monotonic())
         return
     status = 1
     try:
-        for number in OF_THE_PARENT:
-            ends = number in (signal.SIGTERM, signal.SIGINT)
-            signal.signal(number, signal.SIG_DFL if ends else signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # it works for its parent, and ends with it
         if os.getppid() != parent:
             os._exit(status)  # it has ended already
         be_silent()
         reset_after_fork()
         watchdog.become(cell)
-        os.write(writer, json.dumps(function(value)).encode())
+        os.write(writer, json.dumps(work(value)).encode())
         status = 0
     except BaseException:
         traceback.print_exc()
     finally:
-        end_child(status)
+        end_process(status)
 
 
-def end_child(status: int) -> NoReturn:
-    """End a forked process: write what log handlers hold back, as far as that can be written, and never go on into the parent's code."""
+def end_process(status: int) -> NoReturn:
+    """End this process: write what log handlers hold back, as far as that can be written in time, and run nothing else of it.
+
+    It is for a forked process, which must never go on into its parent's code, and for one that a signal ends.
+    """
     try:
+        # A thread may hold a log, or nobody read it.
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(status))
+        signal.setitimer(signal.ITIMER_REAL, LAST_WORDS)
         logging.shutdown()
         sys.stderr.flush()
     finally:
         os._exit(status)
 
 
-def _reap(running: dict[int, _Child]) -> Counter[str]:
+def _reap(running: dict[int, _Child], logger: logging.Logger) -> Counter[str]:
     """Wait for one child and return what it counted."""
-    pid, status = _wait(running)
-    child = running.pop(pid)
-    watchdog.forget(child.value)
+    ended = _wait(running)
+    assert ended is not None
+    child, status = ended
     with open(child.pipe, "rb") as reader:
         said = reader.read()
+    if status:
+        logger.error("the process for %s died with %s", child.value, describe_exit(status))
     return Counter(load_json(said)) if status == 0 and said else Counter(failures=1)
 
 
-def _wait(running: dict[int, _Child]) -> tuple[int, int]:
-    """Wait for one child; return its process id and how it ended. The watchdog is attended to meanwhile."""
+def _wait(running: dict[int, _Child], until: float = math.inf) -> tuple[_Child, int] | None:
+    """Wait until a child has ended; take it out of those that run and return it and how it ended, as wait(2) says it.
+
+    The watchdog is attended to meanwhile.
+
+    :param until: by the monotonic clock; None is returned then
+    """
     pipes = select.poll()
     for child in running.values():
         pipes.register(child.pipe, select.POLLIN)
     while True:
         watchdog.beat()
         # A pipe becomes readable when its child has counted, or has died.
-        if pipes.poll(watchdog.period * 1000):
+        if pipes.poll(min(watchdog.period, max(0.0, until - time.monotonic())) * 1000):
             time.sleep(0.001)
         while (found := _reap_any()) is not None:
-            if found[0] in running:  # others are what a process that ended has left us
-                return found
+            pid, status = found
+            if pid in running:  # others are what a process that ended has left us
+                child = running.pop(pid)
+                watchdog.forget(child.value)
+                return child, status
+        if time.monotonic() >= until:
+            return None
 
 
 def _reap_any() -> tuple[int, int] | None:
-    pid, status = os.waitpid(-1, os.WNOHANG)
-    return (pid, status) if pid else None
+    with contextlib.suppress(ChildProcessError):
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        return (pid, status) if pid else None
+    return None
 
 
 def adopt_orphans(does: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -85,7 +84,7 @@ class Life:
         notify("STOPPING=1")
         forks.end_descendants()
         self.leave()
-        os._exit(0)
+        forks.end_process(0)
 
     def _renew(self, *_: Any) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, RENEWS)

@@ -19,10 +19,11 @@ from typing import NoReturn
 from swiftlite.common import metric_text, metrics
 from swiftlite.common.concurrency import reset_after_fork
 from swiftlite.common.config import StartError
+from swiftlite.common.forks import fork_deaf
 from swiftlite.common.metrics import MEMORY
 
 PR_SET_PDEATHSIG = 1
-PLACE = "SWIFTLITE_METRICS"
+PLACE = "SWIFTLITE_METRICS_PLACE"
 """Environment variable that tells a trial where the process that made it answers already: its id, the address, the port."""
 CLIENT_TIMEOUT = 10.0
 """Seconds that a client may be silent."""
@@ -73,7 +74,7 @@ def start(name: str, ip: str, port: int) -> int:
     server = _listen(ip, port)
     parent = os.getpid()
     os.environ[PLACE] = f"{parent} {ip} {port}"
-    pid = os.fork()
+    pid = fork_deaf()  # it ends when it is told to, and leaves reloads to the daemon
     if pid == 0:
         _serve(server, parent)
     server.server_close()
@@ -98,8 +99,6 @@ def _serve(server: _Server, parent: int) -> NoReturn:
     status = 1
     try:
         MEMORY.leave()
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         reset_after_fork()
         if os.getppid() == parent:

@@ -17,6 +17,8 @@ TRIAL = "SWIFTLITE_TRIAL"
 """Environment variable that bids a program to stop short of its work; says where a server listens already, if one does."""
 TRIAL_TIMEOUT = 60.0
 """Seconds that a trial may take."""
+KILL_GRACE = 5.0
+"""Seconds after which no more is waited for one that was killed: what a dead disk or mount holds may not even die."""
 _HEAD = 4096
 """Bytes at the beginning of a program's file that name its interpreter."""
 
@@ -60,15 +62,14 @@ class Trial:
     def poll(self) -> int | None:
         """Return how it ended, as wait(2) says it; None while it runs. One that takes too long is killed."""
         pid, status = os.waitpid(self.pid, os.WNOHANG)
-        if pid:
-            return status
-        self.end_if_late()
-        return None
+        return status if pid else self.end_if_late()
 
-    def end_if_late(self) -> None:
-        """Kill it if it takes too long."""
-        if time.monotonic() > self._deadline:
+    def end_if_late(self) -> int | None:
+        """Kill it if it takes too long; return how it ended, as wait(2) would say it, once nobody need wait for that."""
+        late = time.monotonic() - self._deadline
+        if late > 0:
             os.kill(self.pid, signal.SIGKILL)
+        return int(signal.SIGKILL) if late > KILL_GRACE else None
 
     def verdict(self, status: int) -> str:
         """Return why the program cannot start, in one line; nothing if it can.
@@ -79,6 +80,8 @@ class Trial:
         os.close(self._said)
         if status == 0:
             return ""
+        if status == signal.SIGKILL and time.monotonic() > self._deadline:
+            return f"the trial took longer than {TRIAL_TIMEOUT:g} s: what the conf names may lie on a disk or mount that hangs"
         return next((line for line in reversed(said) if line.strip()), f"it ended with wait status {status}")
 
 

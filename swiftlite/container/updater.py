@@ -82,7 +82,7 @@ class ContainerUpdater(daemon.Daemon):
         devices, workers = self._usable_devices(), self.options.updater_workers
         if workers > 1:
             # What a child suppresses ends with it: most often the time is over before the next pass anyway.
-            counts = forks.each(lambda device: self._sweep([device]), devices, workers)
+            counts = forks.each(lambda device: self._sweep([device]), devices, workers, self.logger)
         else:
             counts = self._sweep(devices)
         changes = {"container_updater_sweep": time.monotonic() - started, "container_updater_last": time.time()}

@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any, NoReturn
 
 from swiftlite.common.concurrency import reset_after_fork, sleep, spawn, trampoline
-from swiftlite.common.forks import describe_exit, die_with_parent, end_child
+from swiftlite.common.forks import MAX_DELAY, describe_exit, die_with_parent, end_process, next_delay
 from swiftlite.common.notify import be_silent, cannot_reload, notify, reloading
 from swiftlite.common.restart import Trial, start_anew
 from swiftlite.common.watchdog import watchdog
@@ -25,9 +25,8 @@ from swiftlite.http.server import HTTPOptions, HTTPServer
 STOPS, RELOADS, RETIRE = (signal.SIGTERM, signal.SIGINT), (signal.SIGHUP, signal.SIGUSR1), signal.SIGUSR2
 """What ends a server, what starts it anew, and what tells a worker that a reload has brought others."""
 SIGNALS = {*STOPS, *RELOADS, RETIRE, signal.SIGCHLD}
-QUICK_DEATH = 2.0
-"""A worker that lived no longer than so many seconds is started again with growing delay."""
-MAX_DELAY = 10.0
+TRIAL_PERIOD = 1.0
+"""Seconds between two looks at whether a trial takes too long."""
 SETTLE = 1.0
 """Seconds for which an address is served still that a reload has left: connections may be on their way."""
 KILL_AFTER = 5.0
@@ -206,11 +205,11 @@ class Master:
             if number in RELOADS:
                 self._try_to_reload()
             self._reap()
+            self._tell_status()  # of those that have died, before others are there
             self._fork_due()
+            self._attend_trial()
             self._attend_watchdog()
-            if (status := self._status()) != self._told:
-                self._told = status
-                notify(status)
+            self._tell_status()
 
     def serve_alone(self) -> int:
         """Serve in this process, without workers; return the exit status."""
@@ -247,7 +246,7 @@ class Master:
         self.untold += pids
 
     def _next_signal(self) -> int | None:
-        wait = watchdog.period
+        wait = watchdog.period if self.trial is None else min(watchdog.period, TRIAL_PERIOD)
         if self.due:
             wait = max(0.0, min(wait, min(self.due.values()) - monotonic()))
         caught = signal.sigtimedwait(SIGNALS, wait)
@@ -294,7 +293,7 @@ class Master:
         finally:
             with contextlib.suppress(OSError, ValueError):  # a full disk, or nobody who reads
                 sys.stdout.flush()
-            end_child(status)
+            end_process(status)
 
     def _reap(self) -> None:
         """Note which workers have died and when to replace them, and how a trial has ended."""
@@ -313,12 +312,16 @@ class Master:
             if slot is None:
                 continue
             now = monotonic()
-            quick = now - self.started[slot] < QUICK_DEATH
-            self.delays[slot] = min(MAX_DELAY, max(0.1, self.delays[slot] * 2)) if quick else 0.0
+            self.delays[slot] = next_delay(self.delays[slot], now - self.started[slot])
             self.due[slot] = now + self.delays[slot]
             self.log.error(
                 "worker %d died with %s; starting another in %.1f s", pid, describe_exit(status), self.delays[slot]
             )
+
+    def _tell_status(self) -> None:
+        if (status := self._status()) != self._told:
+            self._told = status
+            notify(status)
 
     def _status(self) -> str:
         """What systemd shows of us."""
@@ -369,7 +372,6 @@ class Master:
             self.trial = self._make_trial()
         else:
             self.try_again = True
-            self.trial.end_if_late()
 
     def _make_trial(self) -> Trial | None:
         try:
@@ -377,6 +379,11 @@ class Master:
         except OSError as error:  # too many processes, no memory, or an interpreter that is being replaced
             self._stay(f"a trial cannot be made: {error.strerror}")
             return None
+
+    def _attend_trial(self) -> None:
+        """End one that takes too long, and wait no longer for one that cannot even be killed."""
+        if self.trial is not None and (status := self.trial.end_if_late()) is not None:
+            self._end_trial(self.trial, status)
 
     def _end_trial(self, trial: Trial, status: int) -> None:
         self.trial = None

@@ -59,12 +59,12 @@ class ObjectAuditor(daemon.Daemon):
     def run_once(self) -> Counter[str]:
         """Make one pass of each kind, side by side; returns what they counted together."""
         self._forget_statistics()
-        return forks.each(self._pass, self.kinds, len(self.kinds))
+        return forks.each(self._pass, self.kinds, len(self.kinds), self.logger)
 
     def run_forever(self) -> None:
         """Keep a process for each kind of pass; it ends ``interval`` seconds after its pass, and the next begins."""
         self._forget_statistics()
-        forks.keep(self._pass_and_pause, self.kinds)
+        forks.keep(self._pass_and_pause, self.kinds, self.logger)
 
     def _forget_statistics(self) -> None:
         changes = {f"object_auditor_stats_{kind}": {} for kind in (ALL, ZERO_BYTE)}
@@ -84,7 +84,8 @@ class ObjectAuditor(daemon.Daemon):
             self.logger.error("%s: %s cannot be listed: %s", self.section, self.options.devices, error.strerror)
             return Counter(errors=1)
         if kind == ALL and self.options.concurrency > 1:
-            return forks.each(functools.partial(self._audit_one, kind), devices, self.options.concurrency)
+            work = functools.partial(self._audit_one, kind)
+            return forks.each(work, devices, self.options.concurrency, self.logger)
         return self._audit(kind, devices, bool(self.options.only_devices))
 
     def _audit_one(self, kind: str, device: str) -> Counter[str]:

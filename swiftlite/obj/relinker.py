@@ -116,7 +116,7 @@ class Relinker:
             for device in devices:
                 total.update(self._device(device))
         else:
-            total.update(forks.each(self._device, devices, workers))
+            total.update(forks.each(self._device, devices, workers, self.logger))
         total["errors"] += total.pop("failures", 0)  # workers that died
         level = logging.WARNING if total["errors"] else logging.INFO
         numbers = [total[name] for name in COUNTS]

@@ -166,7 +166,7 @@ class ObjectReplicator(daemon.Daemon):
         local, workers = self.local_nodes(), self.options.replicator_workers
         devices = device_names(local)
         if workers:
-            counts = forks.each(self._pass_of_device, devices, workers)
+            counts = forks.each(self._pass_of_device, devices, workers, self.logger)
         else:
             counts = self._pass(local)
         self._tell_recon(devices, time.time() - started)
@@ -175,7 +175,8 @@ class ObjectReplicator(daemon.Daemon):
     def run_forever(self) -> None:
         """Make pass after pass. Each worker has its share of the devices: a disk that hangs holds up no other share."""
         if self.options.replicator_workers:
-            forks.keep(self._share_forever, [str(number) for number in range(self.options.replicator_workers)])
+            numbers = [str(number) for number in range(self.options.replicator_workers)]
+            forks.keep(self._share_forever, numbers, self.logger)
         super().run_forever()
 
     def _share_forever(self, number: str) -> Counter[str]:

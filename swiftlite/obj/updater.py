@@ -89,7 +89,10 @@ class ObjectUpdater(daemon.Daemon):
         self.deadline = started + self.options.interval
         devices = self._devices()
         workers = self.options.updater_workers
-        counts = forks.each(self._sweep, devices, workers) if workers > 1 else self._sweep_all(devices)
+        if workers > 1:
+            counts = forks.each(self._sweep, devices, workers, self.logger)
+        else:
+            counts = self._sweep_all(devices)
         self._tell_recon(devices, time.monotonic() - started)
         return counts
 

@@ -3,6 +3,7 @@
 
 ``/pid`` answers the worker's pid, ``/die`` kills it, ``/hang`` stops its event loop,
 ``/slow`` answers once ``DIRECTORY/gate`` exists, ``/logged`` writes a line that is held until its process ends.
+While ``DIRECTORY/hang`` exists, trials hang.
 """
 
 import logging
@@ -11,10 +12,9 @@ import pathlib
 import sys
 import time
 
-from swiftlite.common import log_gathering
+from swiftlite.common import log_gathering, restart
 from swiftlite.common.concurrency import sleep
 from swiftlite.common.log import gather_lines, get_logger, log_line
-from swiftlite.common.restart import is_trial
 from swiftlite.http import listeners, prefork
 from swiftlite.http.server import HTTPOptions
 
@@ -59,13 +59,17 @@ def setup_worker():
 
 place = DIRECTORY / "ip"
 ADDRESS = (place.read_text() if place.exists() else "127.0.0.1", PORT)
-if is_trial():
+if restart.is_trial():
+    while (DIRECTORY / "hang").exists():
+        time.sleep(0.01)
     load_app()
     try:
         listeners.check_address(*ADDRESS)
     except listeners.ListenError as error:
         sys.exit(str(error))
     sys.exit()
+if (DIRECTORY / "hang").exists():
+    restart.TRIAL_TIMEOUT = 0.5
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 try:
     sys.exit(

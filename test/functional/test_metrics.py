@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from functional.alert_cases import FAULTS, promtool_tests
 from functional.cluster import Cluster, wait_until
 from functional.prometheus_server import ETC, RULES, PrometheusServer, promtool
 from swiftlite.cli import layout
+from swiftlite.common.forks import OF_THE_PARENT
 
 DASHBOARD = json.loads((ETC / "grafana" / "swiftlite-dashboard.json").read_text())
 EXPRESSIONS = [
@@ -206,6 +208,32 @@ def test_a_killed_worker_and_a_reload_lose_nothing(cluster, addresses):
     assert after[key] >= before[key]
     assert after["swiftlite_start_timestamp_seconds",] == before["swiftlite_start_timestamp_seconds",]
     assert after["swiftlite_processes",] == 3
+
+
+def test_a_reload_of_a_daemon_loses_nothing(cluster, addresses):
+    """Nor does it hurt that ``systemctl kill`` sends the signal to all processes of the unit."""
+    address, daemon = addresses["container-updater"], cluster.server("container-updater").running.pid
+    passes = ("swiftlite_daemon_passes_total",)
+    wait_until(lambda: _try(address) and samples(address).get(passes), "a pass is counted")
+    before, memories, (answers,) = samples(address), _memories(daemon), _children(daemon)
+    masks = re.findall(r"^SigCgt:\s*(\w+)$", Path(f"/proc/{answers}/status").read_text(), re.MULTILINE)
+    assert not [number for number in OF_THE_PARENT if int(masks[0], 16) >> number - 1 & 1]
+    for pid in (answers, daemon):
+        os.kill(pid, signal.SIGUSR1)
+    wait_until(lambda: answers not in _children(daemon) and _try(address), "another process answers")
+    after = samples(address)
+    assert after["swiftlite_start_timestamp_seconds",] == before["swiftlite_start_timestamp_seconds",]
+    assert [key for key in before if key[0].endswith("_total") and after.get(key, 0) < before[key]] == []
+    assert _memories(daemon) == memories
+
+
+def _memories(pid: int) -> int:
+    """Descriptors of memories of numbers that a process has."""
+    found = 0
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it has been closed
+            found += "swiftlite-metrics" in str(file.readlink())
+    return found
 
 
 def _children(pid: int) -> list[int]:

@@ -378,6 +378,17 @@ def test_a_worker_that_hangs_is_not_hidden_from_systemd(program, tmp_path, monke
                 notifications.recv(1000)
 
 
+def test_a_trial_that_hangs_is_ended(program):
+    server = program(1)
+    (server.directory / "hang").touch()
+    server.start()
+    server.signal(signal.SIGHUP)
+    assert select.select([server.process.stderr], [], [], 30)[0], "nothing is said"
+    assert "going on as before: the trial took longer than 0.5 s" in server.process.stderr.readline()
+    wait_until(lambda: len(server.children()) == 1, "the trial to end")
+    assert server.ask("/") == "hello"
+
+
 def test_stray_signals_are_no_problem(program):
     server = program(2).start()
     for _ in range(5):
