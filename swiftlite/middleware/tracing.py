@@ -29,7 +29,10 @@ class TracingOptions:
         True,
         "join the trace that a request names, and record it if that says so; no, at a proxy: clients may not decide",
     )
-    flush_timeout: float = option(1.0, "seconds that a worker which ends gives the collector to take its last spans")
+    flush_timeout: float = option(
+        1.0,
+        "seconds that a worker which ends gives the collector to take its last spans; its server kills it in the end",
+    )
 
 
 class TracingFilter:

@@ -61,45 +61,46 @@ def exit_code(pid: int) -> int:
         killer.cancel()
 
 
-def test_a_child_says_what_its_log_has_lost(
-    syslog: socket.socket,
-    fresh_name: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(log_datagrams, "PATIENCE", 0.01)
-    logger = log.get_logger({"log_address": str(tmp_path / "log")}, fresh_name)
+MUCH = 500
+"""Lines, more than a socket holds."""
 
+
+@pytest.fixture
+def unheard(syslog: socket.socket, fresh_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> logging.Logger:
+    """A logger whose daemon reads nothing, and that does not wait for it."""
+    monkeypatch.setattr(log_datagrams, "PATIENCE", 0.01)
+    return log.get_logger({"log_address": str(tmp_path / "log")}, fresh_name)
+
+
+def say_much(logger: logging.Logger) -> None:
+    for number in range(MUCH):
+        logger.warning("line %d", number)
+
+
+def test_a_child_says_what_its_log_has_lost(
+    unheard: logging.Logger, syslog: socket.socket, capfd: pytest.CaptureFixture[str]
+) -> None:
     def work(value: str) -> Counter[str]:
-        for number in range(500):  # nobody reads them
-            logger.warning("line %d", number)
+        say_much(unheard)
         return Counter({value: 1})
 
-    assert forks.each(work, ["done"], 1, logger) == Counter(done=1)
-    assert f"{fresh_name}: the last {500 - _come(syslog)} log lines are lost" in capfd.readouterr().err
+    assert forks.each(work, ["done"], 1, unheard) == Counter(done=1)
+    assert f"{unheard.name}: the last {MUCH - _come(syslog)} log lines are lost" in capfd.readouterr().err
 
 
 def test_a_daemon_that_is_ended_says_what_its_log_has_lost(
-    syslog: socket.socket,
-    fresh_name: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    unheard: logging.Logger, syslog: socket.socket, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(log_datagrams, "PATIENCE", 0.01)
-    logger = log.get_logger({"log_address": str(tmp_path / "log")}, fresh_name)
     pid = os.fork()
     if pid == 0:
         try:
-            with Life(logger):
-                for number in range(500):  # nobody reads them
-                    logger.warning("line %d", number)
+            with Life(unheard):
+                say_much(unheard)
                 signal.raise_signal(signal.SIGTERM)
         finally:
             os._exit(99)
     assert exit_code(pid) == 0
-    assert f"{fresh_name}: the last {500 - _come(syslog)} log lines are lost" in capfd.readouterr().err
+    assert f"{unheard.name}: the last {MUCH - _come(syslog)} log lines are lost" in capfd.readouterr().err
 
 
 def _come(syslog: socket.socket) -> int:

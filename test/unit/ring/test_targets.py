@@ -55,6 +55,14 @@ def test_no_device_exceeds_its_share_by_more_than_the_overload(cluster, replicas
         assert targets == by_spread(tree, replicas)
 
 
+def test_the_required_overload_is_enough_though_its_float_is_rounded():
+    tree, _ = build_tree(
+        [device(0, 1, weight=0.3), *(device(i, 2, weight=w) for i, w in enumerate([1.0, 2.0, 0.3], 1))]
+    )
+    replicas = Fraction(2)
+    assert replica_targets(tree, replicas, required_overload(tree, replicas)) == by_spread(tree, replicas)
+
+
 @given(any_cluster(), REPLICAS)
 def test_shares_by_weight_are_in_proportion_below_the_limit_of_one(cluster, replicas):
     tree, _ = build_tree(cluster)
