@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import http.client
 import random
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from fakes.socket_buffers import reluctant_connection
 from functional.cluster import Cluster, Server, wait_until
 from functional.model import Reply, multipart
 from functional.open_files import readers, writers
@@ -86,11 +86,8 @@ class Receiving:
     """A GET whose body comes when the test says so."""
 
     def __init__(self, cluster: Cluster, name: str, **headers: str) -> None:
-        self.connection = http.client.HTTPConnection(*cluster.proxy_address, timeout=120)
+        self.connection = reluctant_connection(cluster.proxy_address)
         told = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.connection.connect()
-        # What the test has not read yet shall still be with the servers.
-        self.connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         self.connection.request("GET", f"{CONTAINER}/{name}", headers={"X-Auth-Token": cluster.token(), **told})
         self.response = self.connection.getresponse()
         self.status = self.response.status

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from fakes.socket_buffers import reluctant_connection, under_way
 from functional.cluster import Cluster, wait_until
 
 CONTAINER = "reads"
-BIG = random.Random(3).randbytes(32 << 20)
+BIG = random.Random(3).randbytes(22_000_000 + 3 * under_way() // 2)
+"""Two thirds of it are more than can be under way."""
 SMALL = 20_000
 NEAR = 1
 """The node in the zone that the proxy reads from as long as it can."""
@@ -45,7 +47,7 @@ class Reader:
     """A client in the middle of a GET."""
 
     def __init__(self, cluster: Cluster, name: str, **headers: str) -> None:
-        self.connection = http.client.HTTPConnection(*cluster.proxy_address, timeout=60)
+        self.connection = reluctant_connection(cluster.proxy_address)
         path = cluster.connection().get_auth()[0].split("/", 3)[3]
         more = {key.replace("_", "-"): value for key, value in headers.items()}
         token = {"X-Auth-Token": cluster.token()}
