@@ -306,6 +306,8 @@ local0.err       /var/log/swift/error.log
 local0.*        stop
 """
 LOGROTATE = """\
+# For files that rsyslog writes. Where no syslog daemon runs, and daemons write theirs themselves (swiftlite-init), put
+# `copytruncate` in place of `sharedscripts` to `endscript`: they append, and open no file anew.
 /var/log/swift/*.log /var/log/rsyncd.log {
     daily
     rotate 14

@@ -159,10 +159,13 @@ class Store:
 
         :param path: below the user's account, already percent-encoded: ``container/object?query``; with a slash in front,
             from the proxy's root: ``/info``
+        :param headers: without a ``Content-Type`` an object gets the one that goes with its name
         """
         account = self.storage_url_of(user or self.user)
         url = f"{self.url}{path}" if path.startswith("/") else f"{account}/{path}" if path else account
         sent = {"X-Auth-Token": self.token(user), **(headers or {})}
+        if body is not None and not any(name.lower() == "content-type" for name in sent):
+            sent["Content-Type"] = ""  # the store goes by the object's name then; urllib would call it a form
         return _send(urllib.request.Request(url, data=body, headers=sent, method=method))
 
     def run_daemon(self, name: str) -> None:

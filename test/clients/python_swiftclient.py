@@ -22,6 +22,7 @@ CLIENT = Client(
 ```
 swift -A http://127.0.0.1:8080/auth/v1.0 -U test:tester -K testing stat
 
+# python-keystoneclient, too, for this one
 swift --os-auth-url http://127.0.0.1:8080/v3 --auth-version 3 --os-username tester --os-password testing \\
     --os-project-name test --os-user-domain-name Default --os-project-domain-name Default stat
 ```

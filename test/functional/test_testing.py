@@ -68,6 +68,16 @@ def test_users_have_their_own_accounts():
         assert forbidden.status == 401
 
 
+def test_objects_have_the_type_of_their_names_or_the_one_that_is_given():
+    with testing.store() as store:
+        store.request("PUT", "c")
+        types = {}
+        for name, headers in [("a.txt", {}), ("a", {}), ("a.png", {"content-type": "image/x-ours"})]:
+            assert store.request("PUT", f"c/{name}", b"x", headers).status == 201
+            types[name] = store.request("HEAD", f"c/{name}").headers["Content-Type"]
+    assert types == {"a.txt": "text/plain", "a": "application/octet-stream", "a.png": "image/x-ours"}
+
+
 def test_users_may_have_any_name():
     users = {"te_st:a_b": "k .admin", "tü st:ü+": "schlüssel .admin", "Capital.9:x-y": "k .admin"}
     with testing.store(users=users) as store:
