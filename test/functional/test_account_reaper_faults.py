@@ -46,7 +46,12 @@ class Victim:
         for path in self.objects:
             assert site.ask("PUT", path, body=b"x") == 201
         self.partition, self.nodes = site.rings["account"].get_nodes(self.name)
-        assert self.data_files() == 3 * len(self.objects)
+        wait_until(self._is_everywhere, f"all replicas of {self.name}")
+
+    def _is_everywhere(self) -> bool:
+        """Whether all servers have all of it."""
+        rows = self.database_state() == [(len(self.containers), False)] * 3
+        return rows and self.data_files() == 3 * len(self.objects)
 
     def data_files(self) -> int:
         """How many files there are of its objects' data."""
@@ -70,7 +75,7 @@ class Victim:
     def reap(self) -> None:
         """Make a pass of each node's reaper."""
         for node in self.cluster.layout.nodes:
-            self.site.reaper(node, conn_timeout=1.0).run_once()
+            self.site.reaper(node).run_once()
 
     def replicate(self, kind: str, *nodes: int) -> None:
         """Make a pass of some nodes' replicators, which tell all others."""
