@@ -66,6 +66,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(tmp_path / "aio")
     yield store
     store.run("stop")
+    wait_gone(store)
+
+
+def wait_gone(store: Store) -> None:
+    """Return when no process of the store is left: where a server had to be killed, the kernel ends its workers."""
     wait_until(lambda: not store.processes(), "all its processes have ended")
 
 
@@ -104,7 +109,7 @@ def test_status_and_stop(store: Store) -> None:
     asked = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
     assert f"run under swiftlite-aio; ask it: swiftlite-aio status --dir {store.directory}\n" in asked.stdout
     assert store.run("stop").returncode == 0
-    assert not store.processes()
+    wait_gone(store)
     assert store.run("status").returncode == 3
     assert store.run("stop").returncode == 0
 
@@ -117,7 +122,7 @@ def test_the_directory_may_be_spelled_in_any_way(store: Store, tmp_path: Path) -
         wait_until(lambda: subprocess.run(command, capture_output=True).returncode == 0, f"{spelling} is healthy")  # noqa: B023
     done = subprocess.run([PYTHON, str(AIO), "stop", "--dir", str(tmp_path / "link")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert not store.processes()
+    wait_gone(store)
 
 
 def test_data_survive_a_restart_and_a_change_of_port(store: Store) -> None:
@@ -202,7 +207,7 @@ def test_foreground_until_ctrl_c(store: Store) -> None:
             assert foreground.poll() is None
         foreground.send_signal(signal.SIGINT)
         assert foreground.wait(120) == 0
-    assert not store.processes()
+    wait_gone(store)
 
 
 @pytest.mark.parametrize(
@@ -303,4 +308,4 @@ def test_fresh_clone(tmp_path: Path) -> None:
         assert unclean.stdout == ""
     finally:
         subprocess.run([PYTHON, "bin/swiftlite-aio", "stop"], cwd=clone, check=True)
-    assert not store.processes()
+    wait_gone(store)
