@@ -46,12 +46,7 @@ class Victim:
         for path in self.objects:
             assert site.ask("PUT", path, body=b"x") == 201
         self.partition, self.nodes = site.rings["account"].get_nodes(self.name)
-        wait_until(self._is_everywhere, f"all replicas of {self.name}")
-
-    def _is_everywhere(self) -> bool:
-        """Whether all servers have all of it."""
-        rows = self.database_state() == [(len(self.containers), False)] * 3
-        return rows and self.data_files() == 3 * len(self.objects)
+        wait_until(lambda: self.data_files() == 3 * len(self.objects), f"all replicas of {self.name}")
 
     def data_files(self) -> int:
         """How many files there are of its objects' data."""
