@@ -64,6 +64,10 @@ class BackendServer:
             connection.close()
 
 
+PATIENT = {"conn_timeout": 30.0, "node_timeout": 60.0}
+"""Who answers late is not taken for dead."""
+
+
 def options(devices: Path) -> dict[str, object]:
     (devices / "sda").mkdir(parents=True, exist_ok=True)
     return {"devices": str(devices), "mount_check": False, "workers": 0}
@@ -76,6 +80,8 @@ def account_server(devices: Path) -> ServerThread:
 def container_server(devices: Path) -> ServerThread:
     return ServerThread(
         ContainerServer(
-            ContainerOptions(**{**options(devices), "allowed_update_hosts": AllowedHosts.parse("*")}), SWIFT, LOGGER
+            ContainerOptions(**{**options(devices), **PATIENT, "allowed_update_hosts": AllowedHosts.parse("*")}),
+            SWIFT,
+            LOGGER,
         )
     )

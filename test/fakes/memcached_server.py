@@ -30,7 +30,7 @@ class Memcached:
                 self.talk(b"version\r\n")
                 return
             except OSError:
-                if time.monotonic() > deadline:
+                if self.process.poll() is not None or time.monotonic() > deadline:
                     self.stop()
                     raise AssertionError("memcached did not start") from None
                 time.sleep(0.01)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from fakes.database_servers import SWIFT
+from fakes.database_servers import PATIENT, SWIFT
 from fakes.http_server import ServerThread
 from swiftlite.common.fs import FileSystem
 from swiftlite.core.allowed_hosts import AllowedHosts
@@ -35,7 +35,8 @@ class ObjectNode:
     ) -> None:
         self.device = devices / "sda"
         self.device.mkdir(parents=True, exist_ok=True)
-        values = {"devices": str(devices), "mount_check": False, "workers": 0, "log_requests": False, **options}
+        values = {"devices": str(devices), "mount_check": False, "workers": 0, "log_requests": False}
+        values |= {**PATIENT, "container_update_timeout": 30.0, **options}
         values.setdefault("allowed_update_hosts", AllowedHosts.parse("*"))  # there are no rings
         self.app = ObjectServer(ObjectOptions(**values), SWIFT, LOGGER, fs)  # type: ignore[arg-type]
         self.thread = ServerThread(self.app, client_timeout=client_timeout)

@@ -34,7 +34,7 @@ def free_ports(count: int) -> int:
     while True:
         first = random.choice(mine[: len(mine) - count + 1])
         ports = range(first, first + count)
-        if _given.isdisjoint(ports) and not any(is_taken(("127.0.0.1", port)) for port in ports):
+        if _given.isdisjoint(ports) and not any(is_taken(("0.0.0.0", port)) for port in ports):
             _given.update(ports)
             return first
 

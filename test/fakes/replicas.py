@@ -23,7 +23,7 @@ from swiftlite.ring.ring import Node
 LOGGER = logging.getLogger("test.replicas")
 PARTITION = "7"
 POLICY = SWIFT.policies.by_index(0)
-CLIENT = Client(conn_timeout=2.0, node_timeout=20.0)
+CLIENT = Client(conn_timeout=30.0, node_timeout=60.0)
 
 Files = dict[str, tuple[bytes, dict[str, str]]]
 """Suffix/hash/name of each file of an object -> its content and its metadata."""
@@ -103,7 +103,7 @@ class Replica(ObjectNode):
         """SSYNC to another replica, of all suffixes unless some are given."""
         node = to.node if isinstance(to, Replica) else to
         found = sorted(path.name for path in self.partition.glob("???")) if suffixes is None else suffixes
-        values = {"node_timeout": 20.0, **options}
+        values = {"node_timeout": 60.0, **options}
         return sender(CLIENT, self.own_files, **values).send(
             node, Shipment(self.root, POLICY, int(PARTITION), list(found))
         )

@@ -32,9 +32,9 @@ def rsync_daemon(directory: Path, modules: Mapping[str, Path], port: int) -> Ite
     try:
         deadline = time.monotonic() + START_TIMEOUT
         while subprocess.run(["rsync", f"rsync://127.0.0.1:{port}/"], capture_output=True).returncode:
-            assert time.monotonic() < deadline, "rsync does not listen"
+            assert daemon.poll() is None and time.monotonic() < deadline, "rsync does not listen"
             time.sleep(0.02)
         yield
     finally:
         daemon.terminate()
-        daemon.wait(10)
+        daemon.wait(60)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fakes.database_servers import SWIFT
+from fakes.database_servers import PATIENT, SWIFT
 from fakes.object_server import Answer, ObjectNode
 from fakes.ports import free_port
 from fakes.rsync_daemon import rsync_daemon
@@ -156,6 +156,8 @@ class ObjectSite:
             "mount_check": False,
             "recon_cache_path": str(self.directory / f"node{number}" / "recon"),
             "rsync_module": f"rsync://127.0.0.1:{self.rsync_port}/object{{replication_port}}",
+            **PATIENT,
+            "rsync_io_timeout": 60,
             **options,
         }
         return ReplicatorOptions(**values)  # type: ignore[arg-type]

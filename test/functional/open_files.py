@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -16,7 +17,8 @@ def processes(server: Server) -> list[int]:
         pid = unseen.pop()
         found.append(pid)
         for children in Path(f"/proc/{pid}/task").glob("*/children"):
-            unseen += map(int, children.read_text().split())
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended meanwhile
+                unseen += map(int, children.read_text().split())
     return found
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import pytest
 
-from functional.cluster import Cluster
+from functional.cluster import Cluster, wait_until
 from swiftlite.account.backend import AccountBroker
 from swiftlite.account.reaper import AccountReaper, ReaperOptions
 from swiftlite.cli.layout import StorageNode
@@ -71,6 +71,8 @@ class Site:
             "devices": str(node.root),
             "mount_check": False,
             "recon_cache_path": str(node.root),
+            "conn_timeout": 30.0,
+            "node_timeout": 60.0,
         }
         return AccountReaper(ReaperOptions(**settings | options), self.swift, LOGGER)
 
@@ -102,6 +104,7 @@ class Account:
             for name in names if number < 2 else names[:1]:
                 assert site.ask("PUT", f"{self.name}/{container}/{name}", body=b"x") == 201
                 self.objects.append((container, name, policy))
+        wait_until(lambda: self.is_whole and self.counts() == [containers] * 3, f"all replicas of {self.name}")
 
     def delete(self, *replicas: int, at: float | None = None) -> None:
         """Delete it at some replicas; none means all."""
@@ -312,7 +315,7 @@ def test_nothing_is_deleted_while_account_servers_are_down(site: Site, account: 
     server = site.cluster.server("account-server")
     server.kill()
     try:
-        assert site.reaper(node_timeout=1.0).run_once()["spared"] == 3
+        assert site.reaper().run_once()["spared"] == 3
     finally:
         server.start()
     assert account.is_whole
@@ -386,7 +389,7 @@ def test_what_a_dead_server_leaves_goes_in_the_next_pass(site: Site, account: Ac
     server = site.cluster.server(f"{kind}-server")
     server.kill()
     try:
-        counts = site.reaper(node_timeout=2.0).run_once()
+        counts = site.reaper().run_once()
     finally:
         server.start()
     assert counts["containers_remaining"] == 2
@@ -452,7 +455,7 @@ def test_an_account_that_stays_full_is_warned_of(
     server.kill()
     try:
         for late in (99, 101):
-            reaper = site.reaper(node_timeout=1.0, delay_reaping=60.0, reap_warn_after=40.0)
+            reaper = site.reaper(delay_reaping=60.0, reap_warn_after=40.0)
             reaper.clock = lambda: float(deletion) + late  # noqa: B023 - used at once
             caplog.clear()
             reaper.run_once()

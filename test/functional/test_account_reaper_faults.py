@@ -46,7 +46,7 @@ class Victim:
         for path in self.objects:
             assert site.ask("PUT", path, body=b"x") == 201
         self.partition, self.nodes = site.rings["account"].get_nodes(self.name)
-        assert self.data_files() == 3 * len(self.objects)
+        wait_until(lambda: self.data_files() == 3 * len(self.objects), f"all replicas of {self.name}")
 
     def data_files(self) -> int:
         """How many files there are of its objects' data."""
@@ -70,7 +70,7 @@ class Victim:
     def reap(self) -> None:
         """Make a pass of each node's reaper."""
         for node in self.cluster.layout.nodes:
-            self.site.reaper(node, conn_timeout=1.0).run_once()
+            self.site.reaper(node).run_once()
 
     def replicate(self, kind: str, *nodes: int) -> None:
         """Make a pass of some nodes' replicators, which tell all others."""

@@ -6,11 +6,14 @@ import json
 import socket
 import urllib.parse
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from functional.cluster import Cluster, wait_until
+from fakes.ports import free_port
+from functional.cluster import Cluster, Server, wait_until
+from swiftlite.cli.layout import Process, set_options
 
 MAX_FILE_SIZE = 1 << 20
 CLIENT_TIMEOUT = 1.0
@@ -29,13 +32,22 @@ class Heard:
 @pytest.fixture(scope="module")
 def strict(make_session_cluster) -> Cluster:
     """A cluster with small limits, so that the bounds can be reached quickly."""
-    return make_session_cluster(
-        settings={
-            "proxy": {"DEFAULT": {"client_timeout": str(CLIENT_TIMEOUT)}},
-            "object": {"DEFAULT": {"client_timeout": str(CLIENT_TIMEOUT)}},
-        },
-        swift_conf={"swift-constraints": {"max_file_size": str(MAX_FILE_SIZE)}},
-    )
+    return make_session_cluster(swift_conf={"swift-constraints": {"max_file_size": str(MAX_FILE_SIZE)}})
+
+
+@pytest.fixture(scope="module")
+def hurried(strict: Cluster) -> Iterator[tuple[str, int]]:
+    """Where another proxy of the cluster listens, which gives clients little time: no other test is to hurry."""
+    process, port = strict.server("proxy-server").process, free_port()
+    conf = process.conf.with_name("hurried-proxy-server.conf")
+    options = {"client_timeout": str(CLIENT_TIMEOUT), "bind_port": str(port)}
+    conf.write_text(set_options(process.conf.read_text(), "DEFAULT", options))
+    proxy = Server(Process("hurried", process.program, conf, ("127.0.0.1", port)), conf.with_suffix(".log"))
+    try:
+        proxy.start()
+        yield proxy.address
+    finally:
+        proxy.stop()
 
 
 class Caller:
@@ -43,6 +55,7 @@ class Caller:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
+        self.address = cluster.proxy_address
         self.token = cluster.token()
         self.container = f"bad-{uuid.uuid4().hex}"
         assert self.call("PUT", f"/v1/AUTH_test/{self.container}", {"Content-Length": "0"}).status == 201
@@ -63,7 +76,7 @@ class Caller:
         return self.raw("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body, method, finish)
 
     def raw(self, data: bytes, method: str = "GET", finish: bool = True) -> Heard:
-        with socket.create_connection(self.cluster.proxy_address, timeout=60) as connection:
+        with socket.create_connection(self.address, timeout=60) as connection:
             connection.sendall(data)
             if not finish:
                 connection.shutdown(socket.SHUT_WR)
@@ -241,7 +254,8 @@ def test_a_body_cut_short_is_499_and_leaves_nothing(caller, strict, sent, promis
 
 
 @pytest.mark.parametrize(("sent", "promised"), [(10, 20), (100_000, 500_000)])
-def test_a_slow_body_is_408(caller, sent, promised, nothing_stored):
+def test_a_slow_body_is_408(caller, hurried, sent, promised, nothing_stored):
+    caller.address = hurried
     heard = caller.call("PUT", caller.path("o"), {"Content-Length": str(promised)}, b"x" * sent)
     assert heard.status == 408 and heard.body and heard.closed
 

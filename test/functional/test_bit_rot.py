@@ -707,4 +707,4 @@ def start(program: str, conf: Path) -> subprocess.CompletedProcess[str]:
     """Start a program that ends at once, or after a pass."""
     arguments = ["--once"] if "server" not in program else []
     command = [sys.executable, str(PROGRAMS / f"swiftlite-{program}"), str(conf), *arguments]
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)

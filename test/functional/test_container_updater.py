@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.database_servers import SWIFT, BackendServer, account_server
+from fakes.database_servers import PATIENT, SWIFT, BackendServer, account_server
 from swiftlite.container.account_update import is_denied_by_all
 from swiftlite.container.backend import ContainerBroker
 from swiftlite.container.updater import ContainerUpdater, UpdaterOptions
@@ -75,6 +75,7 @@ def make_updater(tmp_path: Path) -> Callable[..., ContainerUpdater]:
             "mount_check": False,
             "containers_per_second": 0,
             "recon_cache_path": str(tmp_path / "recon"),
+            **PATIENT,
         }
         return ContainerUpdater(UpdaterOptions(**options | more), SWIFT, logging.getLogger("test.updater"))
 

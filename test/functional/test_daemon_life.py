@@ -15,10 +15,13 @@ from typing import Any
 
 import pytest
 
+from fakes.ports import free_port
 from functional.cluster import PROGRAMS, Cluster, wait_until
 from swiftlite.cli import children, layout
 from swiftlite.common.forks import descendants
 
+PATIENCE = 120.0
+"""Seconds that a program is waited for at most."""
 RELOADS = [signal.SIGHUP, signal.SIGUSR1]
 
 
@@ -30,7 +33,7 @@ class Systemd:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(path))
         path.chmod(0o777)
-        self.socket.settimeout(20)
+        self.socket.settimeout(PATIENCE)
 
     def hear(self, start: str) -> list[str]:
         """Return the lines of the next message one of which begins so; others are passed over."""
@@ -45,7 +48,7 @@ class Systemd:
         with pytest.raises(TimeoutError):
             while True:
                 self.hear("WATCHDOG=1")
-        self.socket.settimeout(20)
+        self.socket.settimeout(PATIENCE)
 
 
 @pytest.fixture
@@ -75,7 +78,7 @@ class Program:
     def ends(self) -> int:
         """Its exit status; nothing of it is left."""
         left = descendants(self.pid)
-        status = self.process.wait(20)
+        status = self.process.wait(PATIENCE)
         assert not [pid for pid in left if Path(f"/proc/{pid}").exists()]
         return status
 
@@ -146,7 +149,7 @@ def test_a_server_tells_systemd(start: Start, systemd: Systemd, cluster: Cluster
         told = systemd.hear("RELOADING=1")[1]
         assert int(told.removeprefix("MONOTONIC_USEC=")) > 0
         systemd.hear("READY=1")
-    assert children.is_healthy(cluster.server("object-server").address)
+    assert children.is_healthy(cluster.server("object-server").address, PATIENCE)
     options_of(cluster, "object-server", "DEFAULT", workers="many")
     server.signal(signal.SIGHUP)
     systemd.hear("RELOADING=1")
@@ -178,16 +181,16 @@ def test_a_reload_takes_up_options_of_the_port_and_the_workers(
         server.signal(signal.SIGHUP)
         assert f"{count} of {count} workers" in systemd.hear("READY=1")[1]
         wait_until(lambda count=count: len(workers(server)) == count, "the old workers end")
-        assert all(children.is_healthy((ip, port)) for _ in range(20))
-    with socket.create_server((ip, 0)) as taken:
+        assert all(children.is_healthy((ip, port), PATIENCE) for _ in range(20))
+    with socket.create_server((ip, free_port())) as taken:
         options_of(cluster, "object-server", "DEFAULT", bind_port=taken.getsockname()[1])
         server.signal(signal.SIGUSR1)
         systemd.hear("READY=1")
-        assert server.says("going on as before") and children.is_healthy((ip, port))
+        assert server.says("going on as before") and children.is_healthy((ip, port), PATIENCE)
         free = taken.getsockname()[1]
     server.signal(signal.SIGUSR1)
     systemd.hear("READY=1")
-    assert children.is_healthy((ip, free))
+    assert children.is_healthy((ip, free), PATIENCE)
     wait_until(lambda: not children.is_taken((ip, port)), "the old port is free")
 
 
@@ -199,7 +202,7 @@ def test_a_server_whose_worker_hangs_lets_the_watchdog_bite(start: Start, system
     stuck = workers(server)[0]
     os.kill(stuck, signal.SIGSTOP)
     systemd.silent()
-    assert server.says("a worker hangs")
+    wait_until(lambda: server.says("a worker hangs"), "the server tells of it")
     os.kill(stuck, signal.SIGCONT)
     systemd.hear("WATCHDOG=1")
 
@@ -334,7 +337,7 @@ def test_who_fails_as_nobody_foresaw_may_be_started_again(cluster: Cluster, tmp_
     command = [sys.executable, str(PROGRAMS / f"swiftlite-{name}"), str(conf_of(cluster, name))]
     path = os.pathsep.join([str(tmp_path), str(PROGRAMS.parent)])
     ended = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=20, check=False
+        command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert ended.returncode == 70 and ended.stderr.splitlines()[-1].startswith("ZeroDivisionError")
 
@@ -370,7 +373,7 @@ def test_pid_file_and_limits(start: Start, systemd: Systemd, cluster: Cluster, t
             assert int(limits["Max data size"]) == 3 << 30
             assert Path(f"/proc/{pid}/oom_score_adj").read_text() == "321\n"
     command = [sys.executable, str(PROGRAMS / f"swiftlite-{name}"), str(conf_of(cluster, name))]
-    second = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    second = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert second.returncode == 1 and second.stderr.count("\n") == 1
     assert f"held by process {program.pid}" in second.stderr
     program.signal(signal.SIGTERM)

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from fakes.database_servers import SWIFT, account_server, container_server
+from fakes.database_servers import PATIENT, SWIFT, account_server, container_server
 from fakes.http_server import ServerThread
 from fakes.ports import free_port
 from swiftlite.account.backend import AccountBroker
@@ -116,6 +116,7 @@ class Site:
                 "mount_check": False,
                 "databases_per_second": 0,
                 "recon_cache_path": str(self.node(number) / "recon"),
+                **PATIENT,
                 **options,
             }
         )

@@ -145,7 +145,7 @@ def get(cluster: Cluster, name: str) -> bytes | int:
 def examined(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     """What the doctor finds about devices: the code by the device's path."""
     capsys.readouterr()
-    doctor.main(["--swiftdir", str(cluster.layout.etc), "--json"])
+    doctor.main(["--swiftdir", str(cluster.layout.etc), "--json", "--timeout", "60"])
     found = json.loads(capsys.readouterr().out)["findings"]
     return {one["subject"].partition(":")[2]: one["code"] for one in found if one["code"].startswith("device-")}
 
@@ -401,7 +401,7 @@ def injected(cluster: Cluster, nodes: list[int], rule: str) -> Iterator[Path]:
         yield log
     finally:
         tracer.send_signal(signal.SIGINT)
-        tracer.wait(30)
+        tracer.wait(120)
         assert tracer.stderr is not None
         tracer.stderr.close()
 

@@ -117,7 +117,7 @@ class Receiving:
 
 def reader(cluster: Cluster) -> Server:
     """Return the server that has the object open; there is just one."""
-    (server,) = wait_until(lambda: readers(cluster), "a server reads the object")
+    (server,) = wait_until(lambda: len(found := readers(cluster)) == 1 and found, "one server reads the object")
     return server
 
 
@@ -231,8 +231,7 @@ def assert_nothing_half_written(cluster: Cluster) -> None:
 def test_damage_on_a_disk_is_never_served_as_a_whole_body(cluster: Cluster, body: bytes, place: float) -> None:
     size, name = 10 * MIB + int(place * 100), f"damaged{place}"
     assert Sending(cluster, name, size).send(body[:size]).response().status == 201
-    replicas = data_files(cluster, size)
-    assert len(replicas) == 3
+    replicas = wait_until(lambda: len(found := data_files(cluster, size)) == 3 and found, "three replicas")
     flip(replicas[0], int(size * place))
     for _ in range(60):
         get = Receiving(cluster, name).read()
@@ -249,7 +248,7 @@ def test_damage_on_a_disk_is_never_served_as_a_whole_body(cluster: Cluster, body
 def test_small_damage_is_answered_by_another_replica(cluster: Cluster, body: bytes) -> None:
     size, name = 1017, "small"
     assert Sending(cluster, name, size).send(body[:size]).response().status == 201
-    replicas = data_files(cluster, size)
+    replicas = wait_until(lambda: len(found := data_files(cluster, size)) == 3 and found, "three replicas")
     for replica in replicas[:2]:
         flip(replica, 500)
     for _ in range(30):

@@ -84,7 +84,7 @@ def test_a_program_has_a_credential_of_its_own_until_it_is_deleted(cluster: Clus
 
 
 def curl(cluster: Cluster, path: str, *options: str) -> tuple[int, bytes]:
-    command = ["curl", "-s", "--max-time", "30", "-w", "\n%{http_code}", cluster.url + path, *options]
+    command = ["curl", "-s", "--max-time", "120", "-w", "\n%{http_code}", cluster.url + path, *options]
     body, _, status = subprocess.run(command, capture_output=True, check=True).stdout.rpartition(b"\n")
     return int(status), body
 

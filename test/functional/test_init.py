@@ -52,12 +52,13 @@ class Node:
             sys.executable,
             str(PROGRAMS / "swiftlite-doctor"),
             "--json",
+            "--timeout=60",
             f"--swiftdir={self.cluster.layout.etc}",
         ]
-        found = json.loads(subprocess.run(command, capture_output=True, text=True, timeout=60).stdout)["findings"]
+        found = json.loads(subprocess.run(command, capture_output=True, text=True, timeout=120).stdout)["findings"]
         (fix,) = (finding["fix"] for finding in found if finding["code"] == code)
         path = f"{PROGRAMS}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-        subprocess.run(["sh", "-c", fix], env={**os.environ, "PATH": path}, check=True, timeout=60)
+        subprocess.run(["sh", "-c", fix], env={**os.environ, "PATH": path}, check=True, timeout=120)
 
     def states(self, *words: str, status: int = 0) -> dict[str, list[str]]:
         """The words of each line of ``status``, by daemon."""
@@ -105,13 +106,13 @@ def test_a_whole_node(node: Node) -> None:
     assert node.states("all") == states
 
     # A conf that has changed is read anew by the same process.
-    assert children.request(node.cluster.proxy_address, "GET", "/healthcheck")[0] == 200
+    assert children.request(node.cluster.proxy_address, "GET", "/healthcheck", timeout=60)[0] == 200
     disabled = node.cluster.directory / "disabled"
     disabled.touch()
     node.edit("proxy-server", "filter:healthcheck", disable_path=str(disabled))
     node.init("proxy", "reload")
     wait_until(
-        lambda: children.request(node.cluster.proxy_address, "GET", "/healthcheck")[0] == 503,
+        lambda: children.request(node.cluster.proxy_address, "GET", "/healthcheck", timeout=60)[0] == 503,
         "no worker with the old conf is left",
     )
     assert node.states("proxy")["proxy-server"][1] == states["proxy-server"][1]
@@ -119,7 +120,7 @@ def test_a_whole_node(node: Node) -> None:
     node.edit("proxy-server", "filter:slo", yield_frequency="never")
     lines = node.init("proxy", "reload", status=1)
     assert any("cannot reload" in line and "yield_frequency" in line for line in lines), lines
-    assert children.request(node.cluster.proxy_address, "GET", "/healthcheck")[0] == 503
+    assert children.request(node.cluster.proxy_address, "GET", "/healthcheck", timeout=60)[0] == 503
     node.init("object-server", "object-updater", "reload-seamless")
     assert node.states("object") == {name: words for name, words in states.items() if name.startswith("object-")}
 
@@ -134,7 +135,7 @@ def test_a_whole_node(node: Node) -> None:
     assert node.cluster.connection().get_object("c", "o")[1] == b"body"
 
     pids = [node.pid(name) for name in DAEMONS]
-    node.init("all", "stop")
+    node.init("all", "stop", "--kill-wait", "100")
     assert [read_process(pid) for pid in pids if read_process(pid)] == []
     assert not list(node.run_dir.glob("*.pid"))
     assert {words[0] for words in node.states("all", status=1).values()} == {"stopped"}

@@ -25,14 +25,18 @@ def memcached() -> Iterator[Memcached]:
 @pytest.fixture
 def make(make_cluster: Callable[..., Cluster], memcached: Memcached) -> Callable[..., Cluster]:
     # Tokens of identity lie nowhere: these tests are about tempauth's.
+    patient = {"connect_timeout": "30", "pool_timeout": "30", "io_timeout": "30"}
     settings = {
-        "proxy": {"filter:cache": {"memcache_servers": memcached.server}, "filter:identity": {"v1": "false"}},
+        "proxy": {
+            "filter:cache": {"memcache_servers": memcached.server, **patient},
+            "filter:identity": {"v1": "false"},
+        },
     }
     return lambda: make_cluster(workers=2, settings=settings)
 
 
 def status(cluster: Cluster, method: str, path: str, token: str) -> int:
-    return request(cluster.proxy_address, method, path, {"X-Auth-Token": token, "Content-Length": "0"})[0]
+    return request(cluster.proxy_address, method, path, {"X-Auth-Token": token, "Content-Length": "0"}, 60)[0]
 
 
 def kept(memcached: Memcached, key: str) -> bytes:

@@ -35,7 +35,7 @@ class Servers:
         builder.rebalance(seed=1)
         builder.write_ring(directory / "container.ring.gz")
         self.ring = Ring(str(directory), "container", hash_path=SWIFT.hash_path)
-        self.queue = MisplacedQueue(self.ring, Client(0.5, 5.0), LOGGER, "test")
+        self.queue = MisplacedQueue(self.ring, Client(30.0, 60.0), LOGGER, "test")
         self.running = list(self.threads)
 
     def stop(self, count: int) -> None:

@@ -499,12 +499,13 @@ def test_workers_go_on_for_ever(site: ObjectSite, method: str) -> None:
                 os.kill(worker, signal.SIGKILL)
         wait_until(lambda: len(find_workers()) == 2, "workers have successors")
         workers = find_workers()
-        wait_until(lambda: recon.exists() and recon.stat().st_size, "statistics are told")  # Whoever begins makes it.
+        told = "object_replication_per_disk"
+        wait_until(lambda: recon.exists() and told in recon.read_text(), "statistics are told")
     finally:
         daemon.terminate()
         daemon.wait(60)
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), "workers end with their parent")
-    assert json.loads(recon.read_text())["object_replication_per_disk"].keys() == {"sda"}
+    assert json.loads(recon.read_text())[told].keys() == {"sda"}
 
 
 def test_what_openstack_swift_calls_otherwise_is_understood(site: ObjectSite, method: str) -> None:

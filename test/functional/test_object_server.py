@@ -382,7 +382,7 @@ def test_limits(node: ObjectNode) -> None:
 
 
 def _status(connection: object) -> bytes:
-    connection.sock.settimeout(20)  # type: ignore[attr-defined]
+    connection.sock.settimeout(60)  # type: ignore[attr-defined]
     received = b""
     while b"\r\n" not in received:
         data = connection.sock.recv(65536)  # type: ignore[attr-defined]
@@ -448,13 +448,14 @@ def test_a_client_that_goes_away_leaves_nothing(node: ObjectNode, sent: int) -> 
 
 
 def test_a_client_that_is_too_slow(tmp_path: Path) -> None:
+    head = f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nX-Timestamp: {at(2)}\r\nContent-Type: x/y\r\nContent-Length: 9\r\n\r\n"
     with ObjectNode(tmp_path, client_timeout=0.2) as node:
-        connection = node.thread.connect()
-        head = (
-            f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nX-Timestamp: {at(2)}\r\nContent-Type: x/y\r\nContent-Length: 9\r\n\r\n"
-        )
-        connection.send(head.encode() + b"x")
-        assert b"408" in _status(connection)
+        heard = b""
+        while not heard:  # whose head is late, too, on a busy machine, gets no answer
+            connection = node.thread.connect()
+            connection.send(head.encode() + b"x")
+            heard = connection.read_to_end()
+        assert heard.startswith(b"HTTP/1.1 408 ")
         assert node.files() == []
 
 

@@ -30,7 +30,7 @@ def etag(body: bytes) -> str:
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[ObjectNode]:
-    with ObjectNode(tmp_path, client_timeout=10.0) as node:
+    with ObjectNode(tmp_path, client_timeout=60.0) as node:
         yield node
 
 
@@ -51,7 +51,7 @@ class Voter:
         headers = {"X-Timestamp": at(second), "Expect": "100-continue", **dict([Vote.HEADER])}
         headers |= {"Content-Type": "text/plain"} if method == "PUT" else {}
         headers |= {name.replace("_", "-"): value for name, value in conditions.items()}
-        self.upload: Upload = Client(5, 5).open(node.thread.address[:2], method, PATH, headers)
+        self.upload: Upload = Client(30, 60).open(node.thread.address[:2], method, PATH, headers)
         self.early: Response | None = self.upload.expect_continue()
 
     def send(self, body: bytes = b"") -> int:

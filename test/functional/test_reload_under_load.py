@@ -171,7 +171,7 @@ def test_no_client_hears_of_reloads(cluster: Cluster) -> None:
     assert [failure for client in clients for failure in client.failures] == []
     assert "Socket errors" not in heard and "Non-2xx" not in heard, heard
     requests = re.search(r"(\d+) requests in", heard)
-    assert requests and int(requests[1]) > 1000, heard
+    assert requests and int(requests[1]) > 100, heard
     assert are_enough(clients)
     counts = counts_of(clients)
     wait_until(lambda: logged(cluster) == counts, "each request has its line, whichever worker ended after it")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fakes.database_servers import SWIFT, Answer, BackendServer, account_server, container_server
+from fakes.http_server import wait_until
 from swiftlite.account.backend import AccountBroker
 from swiftlite.container.backend import ContainerBroker
 from swiftlite.core.rows import ContainerRow, ObjectReport
@@ -314,12 +315,12 @@ def test_the_file_of_another_database_replaces_nothing(site: Site, other: Path) 
 def test_a_file_that_stays_short_is_not_kept(site: Site) -> None:
     import socket
 
-    with socket.create_connection(site.thread.address[:2], 10) as connection:
+    with socket.create_connection(site.thread.address[:2], 60) as connection:
         head = f"REPLICATE {site.target}/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
         connection.sendall(head.encode() + b"too short")
         connection.shutdown(socket.SHUT_WR)
         connection.recv(65536)
-    assert list((site.device / "tmp").iterdir()) == []
+    wait_until(lambda: list((site.device / "tmp").iterdir()) == [], "nothing is left")
 
 
 # Policies -------------------------------------------------------------------------------------------------------------

@@ -18,9 +18,8 @@ OBJECTS = 8
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Three hosts of one device: whoever is down, no handoff takes its share; who is up is waited for on a busy machine."""
-    settings = {"object": {"app:object-server": {"container_update_timeout": "9"}}}
-    cluster = Cluster(tmp_path_factory.mktemp("cluster"), nodes=3, devices=1, settings=settings).start()
+    """Three hosts of one device: whoever is down, no handoff takes its share."""
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"), nodes=3, devices=1).start()
     yield cluster
     cluster.remove()
 

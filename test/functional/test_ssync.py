@@ -494,8 +494,8 @@ def test_nobody_waits_for_ever_however_many_objects_there_are(
     monkeypatch.setattr(ssync_sender, "objects_of", many)
     target.thread.server.listeners[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
     target.thread.server.listeners[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL)
-    client = SmallClient(2.0, 20.0)
-    sent = SsyncSender(client, source.own_files, node_timeout=20.0).send(
+    client = SmallClient(30.0, 60.0)
+    sent = SsyncSender(client, source.own_files, node_timeout=60.0).send(
         target.node, Shipment(source.root, POLICY, int(PARTITION), ["000"])
     )
     client.close()

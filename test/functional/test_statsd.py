@@ -12,6 +12,7 @@ from swiftlite import testing
 @pytest.fixture
 def receiver():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)  # or as much as may be: nobody reads at first
         bound.bind(("127.0.0.1", 0))
         yield bound
 

@@ -134,8 +134,8 @@ def test_nodes_serve_nodes_alone(cluster: SecureCluster, tmp_path: Path) -> None
     own = cluster.servers["object-server-1"].tls
     for node in (1, 2, 3):
         address = cluster.server("object-server", node).address
-        assert children.is_healthy(address, tls=own)
-        assert children.request(address, "GET", "/healthcheck")[0] == 400  # without TLS
+        assert children.is_healthy(address, 60, own)
+        assert children.request(address, "GET", "/healthcheck", timeout=60)[0] == 400  # without TLS
         for stranger in (cluster.internal.context(), cluster.public.context()):
             assert not children.is_healthy(address, tls=stranger)
         stranger = cluster.internal.context()
@@ -149,8 +149,10 @@ def test_nodes_serve_nodes_alone(cluster: SecureCluster, tmp_path: Path) -> None
 
 
 def test_tools_show_their_certificate(cluster: SecureCluster) -> None:
-    command = [sys.executable, str(PROGRAMS / "swiftlite-recon"), "object", "--md5", "--validate-servers"]
-    done = subprocess.run([*command, "--swiftdir", str(cluster.layout.etc)], capture_output=True, text=True, timeout=60)
+    command = [sys.executable, str(PROGRAMS / "swiftlite-recon"), "object", "--md5", "--validate-servers", "-t60"]
+    done = subprocess.run(
+        [*command, "--swiftdir", str(cluster.layout.etc)], capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3/3 hosts" in done.stdout, done.stdout
 

@@ -92,7 +92,8 @@ class Terminal:
 
 def command(cluster: Cluster, *options: str) -> list[str]:
     """Its command line."""
-    return [sys.executable, str(PROGRAMS / "swiftlite-top"), "--swiftdir", str(cluster.layout.etc), *options]
+    patient = ("--swiftdir", str(cluster.layout.etc), "--timeout", "60")
+    return [sys.executable, str(PROGRAMS / "swiftlite-top"), *patient, *options]
 
 
 def test_one_frame(cluster: Cluster) -> None:

@@ -179,7 +179,7 @@ def test_the_last_spans_of_a_worker_are_not_lost(collector, account_server):
         assert time.monotonic() < deadline
     ask()
     account_server.running.terminate()
-    account_server.running.wait(60)
+    account_server.running.wait(120)
     told = {attributes(span).get("swift.trans_id") for _, span in collector.spans}
     assert [number for number in range(made) if f"tx{number}" not in told] == []
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.database_servers import LOGGER, SWIFT, BackendServer, account_server, container_server, options
+from fakes.database_servers import LOGGER, PATIENT, SWIFT, BackendServer, account_server, container_server, options
 from fakes.http_server import ServerThread
 from fakes.object_server import ObjectNode
 from swiftlite.container.server import ContainerOptions, ContainerServer
@@ -106,7 +106,7 @@ def spooled(node: ObjectNode) -> int:
 
 def object_node(tmp_path: Path, **settings: object) -> ObjectNode:
     values = {"swift_dir": str(tmp_path / "etc"), "allowed_update_hosts": AllowedHosts(), **settings}
-    return ObjectNode(tmp_path / "node", container_update_timeout=2.0, **values)  # type: ignore[arg-type]
+    return ObjectNode(tmp_path / "node", **values)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
@@ -128,6 +128,7 @@ def test_an_object_server_tells_the_ring_alone(
                 mount_check=False,
                 swift_dir=str(tmp_path / "etc"),
                 recon_cache_path=str(tmp_path),
+                **PATIENT,  # type: ignore[arg-type]
             ),
             SWIFT,
             logging.getLogger("test.updater"),
@@ -203,7 +204,7 @@ def test_a_container_server_tells_the_ring_alone(tmp_path: Path, victim: Victim,
         account = BackendServer(accounts)
         assert account.request("PUT", "/sda/0/a", {"X-Timestamp": "1.00000"}).status == 201
         write_ring(tmp_path / "etc", "account", address(account) if is_known else ("127.0.0.9", 9))
-        values = {**options(tmp_path / "containers"), "swift_dir": str(tmp_path / "etc")}
+        values = {**options(tmp_path / "containers"), **PATIENT, "swift_dir": str(tmp_path / "etc")}
         with ServerThread(ContainerServer(ContainerOptions(**values), SWIFT, LOGGER)) as thread:  # type: ignore[arg-type]
             server = BackendServer(thread)
             headers = {"X-Timestamp": "2.00000", **telling(victim.host, account.host, kind="Account")}

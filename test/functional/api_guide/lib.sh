@@ -42,9 +42,9 @@ tells() { grep -qF -- "$1" body || fail "the body does not say '$1'"; }
 
 md5() { printf '%s' "$1" | md5sum | cut -d' ' -f1; }
 
-# eventually COMMAND…: until it succeeds, for ten seconds at most.
+# eventually COMMAND…: until it succeeds, for a minute at most.
 eventually() {
-    local end=$((SECONDS + 10))
+    local end=$((SECONDS + 60))
     until ("$@") 2>/dev/null; do
         [ $SECONDS -lt $end ] || { "$@"; return; }
         sleep 0.2
