@@ -117,11 +117,11 @@ class MetricMemory:
         _, end, places, _ = HEAD.unpack(os.pread(self._file, HEAD.size, 0))
         if end > self._read_to:
             text = os.pread(self._file, end - self._read_to, NAMES_AT + self._read_to)
-            self._read_to = end
             for line in text.decode().splitlines():
                 how, name, place, size, labels = line.split("\t")
                 series = Series(how, name, tuple(load_json(labels)), int(place), int(size))
                 self._series[name, series.labels] = series
+            self._read_to = end  # last: whoever is forked meanwhile by another thread reads them again
         return end, places
 
     # The file and its pages -----------------------------------------------------------------------------------------
@@ -216,6 +216,11 @@ class MetricMemory:
             return 0.0
         end, places = self._learn()
         return max(end / NAMES_SIZE, places / PLACES)
+
+    @property
+    def descriptor(self) -> int:
+        """Of its file; -1: there is none yet."""
+        return self._file
 
     def leave(self) -> None:
         """Give up the page: for a process that only reads."""
