@@ -66,14 +66,14 @@ class _Server(ThreadingMixIn, TCPServer):  # http.server's own would look up the
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
-def start(name: str, ip: str, port: int, logger: logging.Logger) -> None:
+def start(ip: str, port: int, logger: logging.Logger) -> None:
     """Start the process; a reload ends it with the daemon's other children (``life.py``).
 
-    :param name: of the daemon
+    :func:`metrics.begin` comes first: the memory must be there before the process that shares it.
+
     :param logger: hears of it when the process dies
     :raises StartError: when the address cannot be listened on
     """
-    metrics.begin(name)  # the memory must be there before the process that shares it
     os.environ[PLACE] = f"{os.getpid()} {ip} {port}"
     Companion("/metrics", lambda: _fork(ip, port), logger)
 
