@@ -248,6 +248,11 @@ def test_what_answers_for_a_daemon_has_a_successor(cluster, addresses, name):
     assert "the process for /metrics died with signal 9; starting another" in (
         cluster.server(name).log.read_text().removeprefix(told)
     )
+    if name == "container-updater":
+        (answers,) = _children(daemon)
+        links = [str(file.readlink()) for file in Path(f"/proc/{answers}/fd").iterdir() if int(file.name) > 2]
+        foreign = [link for link in links if not re.match(r"/dev/null|socket:|/memfd:swiftlite-metrics", link)]
+        assert foreign == [], "files and locks of the daemon"
 
 
 def _memories(pid: int) -> int:
