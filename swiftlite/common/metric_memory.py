@@ -188,7 +188,7 @@ class MetricMemory:
     def _forked(self) -> None:
         """In a child: get a page of our own before anything is counted; locks are not inherited."""
         self._lock = threading.Lock()
-        if self.page >= 0:
+        if self._file >= 0 and self.page >= 0:  # who only reads has no page
             self._claim()
 
     # Reading --------------------------------------------------------------------------------------------------------
