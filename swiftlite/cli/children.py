@@ -11,23 +11,37 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from swiftlite.cli.layout import Process
 
 _PR_SET_PDEATHSIG = 1
 
 
-def start(process: Process, log: Path, programs: Path) -> subprocess.Popen[bytes]:
+def start(
+    process: Process,
+    log: Path,
+    programs: Path,
+    variables: Mapping[str, str] = MappingProxyType({}),
+    descriptors: Collection[int] = (),
+) -> subprocess.Popen[bytes]:
     """Start one daemon, its output appended to the file `log`, its program taken from the directory `programs`.
 
-    It is killed by the kernel when the thread that called this ends, however it ends.
+    It is killed by the kernel when the thread that called this ends, however it ends. `variables` are added to its
+    environment, `descriptors` stay open in it.
     """
-    return spawn([sys.executable, str(programs / process.program), str(process.conf)], log)
+    command = [sys.executable, str(programs / process.program), str(process.conf)]
+    return spawn(command, log, variables, descriptors)
 
 
-def spawn(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+def spawn(
+    command: Sequence[str],
+    log: Path,
+    variables: Mapping[str, str] = MappingProxyType({}),
+    descriptors: Collection[int] = (),
+) -> subprocess.Popen[bytes]:
     """Start any program in a process group of its own; otherwise as :func:`start`."""
     prctl = ctypes.CDLL(None).prctl  # looked up before the fork: afterwards a lock may be held for ever
     parent = os.getpid()
@@ -45,7 +59,8 @@ def spawn(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=environment(),
+            env={**environment(), **variables},
+            pass_fds=tuple(descriptors),
             preexec_fn=before_exec,  # noqa: PLW1509 - one thread calls this
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from swiftlite.cli import children
 from swiftlite.cli.layout import Process
 from swiftlite.common.config import StartError
+from swiftlite.common.metric_memory import GIVEN, TOLD
 
 SIGNALS = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 POLL = 0.005
@@ -48,6 +50,10 @@ class Supervisor:
     def __init__(self, processes: Sequence[Process], programs: Path, logs: Path) -> None:
         self.programs = programs
         self.children = [Child(process, logs / f"{process.name}.log") for process in processes]
+        self.memories = {
+            process.name: os.memfd_create("swiftlite-metrics") for process in processes if process.address is None
+        }
+        """What each daemon that does not listen counts in; the proxy's /metrics tells of it."""
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
     def start(self) -> None:
@@ -71,7 +77,14 @@ class Supervisor:
 
     def _start_child(self, child: Child) -> None:
         child.started = time.monotonic()
-        child.running = children.start(child.process, child.log, self.programs)
+        variables, descriptors = {}, []
+        if child.process.name in self.memories:
+            descriptors = [self.memories[child.process.name]]
+            variables = {GIVEN: f"{os.getpid()}:{descriptors[0]}"}
+        elif child.process.name.startswith("proxy"):
+            descriptors = list(self.memories.values())
+            variables = {TOLD: " ".join(f"{name}:{memory}" for name, memory in self.memories.items())}
+        child.running = children.start(child.process, child.log, self.programs, variables, descriptors)
 
     def _refuse_dead(self) -> None:
         for child in self.children:

@@ -196,8 +196,10 @@ def main(cls: type[Daemon], argv: list[str]) -> int:
 
 def _work(daemon: Daemon, life: Life, once: bool) -> int:
     with life:
-        if daemon.options.metrics and daemon.options.metrics_port and not once:
-            metrics_server.start(daemon.section, daemon.options.metrics_ip, daemon.options.metrics_port)
+        if daemon.options.metrics and not once:
+            metrics.begin(daemon.section)
+            if daemon.options.metrics_port:
+                metrics_server.start(daemon.options.metrics_ip, daemon.options.metrics_port, daemon.logger)
         if once:
             counts = daemon.run_once()
             return command_line.JOBS_FAILED if any(counts[name] for name in FAILURES) else command_line.DONE

@@ -14,10 +14,11 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, NoReturn
 
-from swiftlite.common.concurrency import reset_after_fork
+from swiftlite.common.concurrency import reset_after_fork, sleep, spawn
+from swiftlite.common.config import StartError
 from swiftlite.common.notify import be_silent, notify
 from swiftlite.common.watchdog import watchdog
 from swiftlite.core.json_text import load_json
@@ -33,6 +34,8 @@ MAX_DELAY = 10.0
 """The longest such, in seconds, and that after which the kernel is asked again that had no room for a process."""
 LAST_WORDS = 5.0
 """Seconds that a process may take at its end to write what it has to say still."""
+COMPANION_PERIOD = 1.0
+"""Seconds between two looks at whether a companion lives."""
 
 _libc = ctypes.CDLL(None)
 
@@ -87,8 +90,7 @@ def keep(work: Work, values: Sequence[str], logger: logging.Logger) -> NoReturn:
                 del due[value]
             except OSError as error:  # too many processes, or no memory
                 due[value] = now + MAX_DELAY
-                problem = "cannot start a process for %s, trying again in %g s: %s"
-                logger.error(problem, value, MAX_DELAY, error.strerror)
+                _tell_no_start(logger, value, error.strerror)
         ended = _wait(running, min(due.values(), default=math.inf))
         if ended is None:
             continue
@@ -99,8 +101,77 @@ def keep(work: Work, values: Sequence[str], logger: logging.Logger) -> NoReturn:
         delays[child.value] = delay
         due[child.value] = now + delay
         if status:
-            problem = "the process for %s died with %s; starting another in %.1f s"
-            logger.error(problem, child.value, describe_exit(status), delay)
+            _tell_death(logger, child.value, status, delay)
+
+
+class Companion:
+    """A process that stands beside a daemon for as long as that works; one that dies has a successor.
+
+    A green thread looks after it, and so do :func:`each` and :func:`keep`, which let none run.
+
+    :param purpose: what the process is for, in the log
+    :param start: forks it and returns its id; raises OSError or StartError when that cannot be, here the first time
+    """
+
+    def __init__(self, purpose: str, start: Callable[[], int], logger: logging.Logger) -> None:
+        self.purpose = purpose
+        self.logger = logger
+        self.pid = start()
+        """0 while there is none."""
+        self._start = start
+        self._started = time.monotonic()
+        self._delay = 0.0
+        self._due = math.inf
+        """When to start a successor, by the monotonic clock."""
+        _companions.append(self)
+        spawn(self._attend_forever)
+
+    def _attend_forever(self) -> None:
+        while True:
+            sleep(COMPANION_PERIOD)
+            self.attend()
+
+    def attend(self) -> None:
+        """See whether it has died, and start a successor once that is due."""
+        if self.pid:
+            with contextlib.suppress(ChildProcessError):
+                self.ended(*os.waitpid(self.pid, os.WNOHANG))
+        now = time.monotonic()
+        if now < self._due:
+            return
+        try:
+            self.pid = self._start()
+        except (OSError, StartError) as error:  # too many processes, no memory, or a port that is another's meanwhile
+            self._due = now + MAX_DELAY
+            _tell_no_start(self.logger, self.purpose, getattr(error, "strerror", None) or error)
+        else:
+            self._started, self._due = now, math.inf
+
+    def ended(self, pid: int, status: int) -> None:
+        """Hear that a child of this process has ended, which may be it.
+
+        :param status: as wait(2) says it
+        """
+        if pid != self.pid:
+            return
+        self.pid = 0
+        now = time.monotonic()
+        self._delay = next_delay(self._delay, now - self._started)
+        self._due = now + self._delay
+        _tell_death(self.logger, self.purpose, status, self._delay)
+
+
+_companions: list[Companion] = []
+"""Those of this process."""
+
+
+def _tell_death(logger: logging.Logger, purpose: str, status: int, delay: float) -> None:
+    problem = "the process for %s died with %s; starting another in %.1f s"
+    logger.error(problem, purpose, describe_exit(status), delay)
+
+
+def _tell_no_start(logger: logging.Logger, purpose: str, reason: object) -> None:
+    logger.error("cannot start a process for %s, trying again in %g s: %s", purpose, MAX_DELAY, reason)
 
 
 def next_delay(last: float, lived: float) -> float:
@@ -130,6 +201,18 @@ def fork_deaf() -> int:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def hold_only(kept: Collection[int]) -> None:
+    """In a forked process: let go of the parent's open files but some, so that none is locked or kept from its end by us.
+
+    :param kept: descriptors; the standard ones are kept, too
+    """
+    # Their numbers stay taken: objects that the parent has left us with may close them at any time.
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in map(int, os.listdir("/proc/self/fd")):
+        if number > 2 and number not in (null, *kept):
+            os.dup2(null, number, inheritable=False)
+
+
 def _fork(work: Work, value: str, running: dict[int, _Child]) -> None:
     """Start a child, and note it among those that are running.
 
@@ -154,6 +237,7 @@ def _fork(work: Work, value: str, running: dict[int, _Child]) -> None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # it works for its parent, and ends with it
         if os.getppid() != parent:
             os._exit(status)  # it has ended already
+        _companions.clear()
         be_silent()
         reset_after_fork()
         watchdog.become(cell)
@@ -195,24 +279,29 @@ def _reap(running: dict[int, _Child], logger: logging.Logger) -> Counter[str]:
 def _wait(running: dict[int, _Child], until: float = math.inf) -> tuple[_Child, int] | None:
     """Wait until a child has ended; take it out of those that run and return it and how it ended, as wait(2) says it.
 
-    The watchdog is attended to meanwhile.
+    The watchdog and companions are attended to meanwhile.
 
     :param until: by the monotonic clock; None is returned then
     """
     pipes = select.poll()
     for child in running.values():
         pipes.register(child.pipe, select.POLLIN)
+    longest = min(watchdog.period, COMPANION_PERIOD) if _companions else watchdog.period
     while True:
         watchdog.beat()
         # A pipe becomes readable when its child has counted, or has died.
-        if pipes.poll(min(watchdog.period, max(0.0, until - time.monotonic())) * 1000):
+        if pipes.poll(min(longest, max(0.0, until - time.monotonic())) * 1000):
             time.sleep(0.001)
+        for companion in _companions:
+            companion.attend()
         while (found := _reap_any()) is not None:
             pid, status = found
             if pid in running:  # others are what a process that ended has left us
                 child = running.pop(pid)
                 watchdog.forget(child.value)
                 return child, status
+            for companion in _companions:
+                companion.ended(pid, status)
         if time.monotonic() >= until:
             return None
 

@@ -10,6 +10,8 @@ It holds, one after the other:
   neither go back nor get lost.
 
 A reload starts the program anew in the same process (``http/prefork.py``), which finds the memory by its descriptor.
+Whoever starts several programs can give each an empty file for its memory, and all files to one that tells of them
+(``cli/supervisor.py``): a program that has died goes on with its numbers when it is started again.
 Writing is ``values[place] += 1``: no lock, no system call. Only one thread of a process may write to a place.
 """
 
@@ -35,6 +37,10 @@ OF_THE_LIVING = (SUM, WORST)
 
 INHERITED = "SWIFTLITE_METRICS"
 """Environment variable through which a reload finds the memory: ``pid:descriptor``."""
+GIVEN = "SWIFTLITE_METRICS_GIVEN"
+"""Environment variable for the memory that a program's parent has made for it: ``pid of the parent:descriptor``."""
+TOLD = "SWIFTLITE_METRICS_TOLD"
+"""Environment variable for the memories of other programs that one tells of: ``name:descriptor``, and a space between two."""
 MAGIC = b"swiftlite metrics 1\n"
 HEAD = struct.Struct("=24sQQd")
 NAMES_AT = 4096
@@ -63,13 +69,16 @@ class Series(NamedTuple):
 
 
 class MetricMemory:
-    """The memory of this process and its relatives; made when the first series is."""
+    """The memory of this process and its relatives; made when the first series is.
 
-    def __init__(self) -> None:
+    :param descriptor: that of another program's, to be read only
+    """
+
+    def __init__(self, descriptor: int = -1) -> None:
         self.values: memoryview = memoryview(bytearray(8)).cast("d")
         """This process's page. To be looked up at each use: a forked process has another one."""
         self.page = -1
-        self._file = -1
+        self._file = descriptor
         self._kept: list[mmap.mmap] = []
         """Mappings live as long as the process: to close one would give up the lock of its page."""
         self._series: dict[tuple[str, tuple[str, ...]], Series] = {}
@@ -117,25 +126,33 @@ class MetricMemory:
         _, end, places, _ = HEAD.unpack(os.pread(self._file, HEAD.size, 0))
         if end > self._read_to:
             text = os.pread(self._file, end - self._read_to, NAMES_AT + self._read_to)
-            self._read_to = end
             for line in text.decode().splitlines():
                 how, name, place, size, labels = line.split("\t")
                 series = Series(how, name, tuple(load_json(labels)), int(place), int(size))
                 self._series[name, series.labels] = series
+            self._read_to = end  # last: whoever is forked meanwhile by another thread reads them again
         return end, places
 
     # The file and its pages -----------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        pid, _, descriptor = os.environ.get(INHERITED, "").partition(":")
-        if pid == str(os.getpid()) and _is_ours(int(descriptor)):
-            self._file = int(descriptor)
+        inherited, given = _named_by(INHERITED, os.getpid()), _named_by(GIVEN, os.getppid())
+        if _is_ours(inherited):
+            self._file = inherited
+        elif given >= 0:
+            self._file = given
+            self._begin(self._learn() if _is_ours(given) else (0, LOST + LOST_SIZE))
         else:
             self._file = os.memfd_create("swiftlite-metrics", 0)  # inherited: a reload goes on with it
-            os.ftruncate(self._file, PAGES_AT)
-            os.pwrite(self._file, HEAD.pack(MAGIC, 0, LOST + LOST_SIZE, time.time()), 0)
+            self._begin((0, LOST + LOST_SIZE))
         os.environ[INHERITED] = f"{os.getpid()}:{self._file}"
         self._claim()
+
+    def _begin(self, ends: tuple[int, int]) -> None:
+        """:param ends: how long the names are, and how many places they take"""
+        os.pwrite(self._file, HEAD.pack(MAGIC, *ends, time.time()), 0)  # first: a file without it is nobody's yet
+        if os.fstat(self._file).st_size < PAGES_AT:
+            os.ftruncate(self._file, PAGES_AT)
 
     def _claim(self) -> None:
         """Take a page that belongs to nobody."""
@@ -171,7 +188,7 @@ class MetricMemory:
     def _forked(self) -> None:
         """In a child: get a page of our own before anything is counted; locks are not inherited."""
         self._lock = threading.Lock()
-        if self._file >= 0:
+        if self._file >= 0 and self.page >= 0:  # who only reads has no page
             self._claim()
 
     # Reading --------------------------------------------------------------------------------------------------------
@@ -189,6 +206,8 @@ class MetricMemory:
         for series in sorted(self._series.values(), key=lambda series: series.place):
             span = slice(series.place, series.place + series.size)
             parts = [numbers[span] for numbers, lives in pages if lives or series.how not in OF_THE_LIVING]
+            if not parts:
+                continue  # all its processes have ended
             join = sum if series.how in (COUNTER, SUM) else max
             yield series, [join(column) for column in zip(*parts)]
 
@@ -217,6 +236,11 @@ class MetricMemory:
         end, places = self._learn()
         return max(end / NAMES_SIZE, places / PLACES)
 
+    @property
+    def descriptor(self) -> int:
+        """Of its file; -1: there is none yet."""
+        return self._file
+
     def leave(self) -> None:
         """Give up the page: for a process that only reads."""
         if self._file >= 0:
@@ -227,6 +251,25 @@ class MetricMemory:
 
 def _offset(page: int) -> int:
     return PAGES_AT + page * PAGE_SIZE
+
+
+def told() -> Iterator[tuple[str, MetricMemory]]:
+    """The other programs that this one tells of, those that have begun: names and memories."""
+    for word in os.environ.get(TOLD, "").split():
+        name, _, descriptor = word.partition(":")
+        if _is_ours(int(descriptor)):
+            if name not in _others:
+                _others[name] = MetricMemory(int(descriptor))
+            yield name, _others[name]
+
+
+_others: dict[str, MetricMemory] = {}
+
+
+def _named_by(variable: str, owner: int) -> int:
+    """The descriptor that a variable names for a process; -1: it names none, or that is another's."""
+    pid, _, descriptor = os.environ.get(variable, "").partition(":")
+    return int(descriptor) if pid == str(owner) else -1
 
 
 def _is_ours(descriptor: int) -> bool:

@@ -1,12 +1,15 @@
 """Answers /metrics for a daemon: a small process beside it, so that neither waits for the other.
 
 A daemon may sleep in a system call for minutes while its children work, and forks them, which a thread would not survive
-well. The process reads the numbers that daemon and children write (``metric_memory``), and ends with the daemon.
+well. The process reads the numbers that daemon and children write (``metric_memory``), and ends with the daemon. If it
+dies before, another takes its place.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
+import logging
 import os
 import signal
 import socket
@@ -17,9 +20,8 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import NoReturn
 
 from swiftlite.common import metric_text, metrics
-from swiftlite.common.concurrency import reset_after_fork
 from swiftlite.common.config import StartError
-from swiftlite.common.forks import fork_deaf
+from swiftlite.common.forks import Companion, fork_deaf, hold_only
 from swiftlite.common.metrics import MEMORY
 
 PR_SET_PDEATHSIG = 1
@@ -64,21 +66,28 @@ class _Server(ThreadingMixIn, TCPServer):  # http.server's own would look up the
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
-def start(name: str, ip: str, port: int) -> int:
-    """Start the process, and return its id; a reload ends it with the daemon's other children (``life.py``).
+def start(ip: str, port: int, logger: logging.Logger) -> None:
+    """Start the process; a reload ends it with the daemon's other children (``life.py``).
 
-    :param name: of the daemon
+    :func:`metrics.begin` comes first: the memory must be there before the process that shares it.
+
+    :param logger: hears of it when the process dies
     :raises StartError: when the address cannot be listened on
     """
-    metrics.begin(name)  # the memory must be there before the process that shares it
-    server = _listen(ip, port)
+    os.environ[PLACE] = f"{os.getpid()} {ip} {port}"
+    Companion("/metrics", lambda: _fork(ip, port), logger)
+
+
+def _fork(ip: str, port: int) -> int:
     parent = os.getpid()
-    os.environ[PLACE] = f"{parent} {ip} {port}"
-    pid = fork_deaf()  # it ends when it is told to, and leaves reloads to the daemon
-    if pid == 0:
-        _serve(server, parent)
-    server.server_close()
-    return pid
+    server = _listen(ip, port)
+    try:
+        pid = fork_deaf()  # it ends when it is told to, and leaves reloads to the daemon
+        if pid == 0:
+            _serve(server, parent)
+        return pid
+    finally:
+        server.server_close()
 
 
 def check(ip: str, port: int) -> None:
@@ -98,9 +107,11 @@ def _listen(ip: str, port: int) -> _Server:
 def _serve(server: _Server, parent: int) -> NoReturn:
     status = 1
     try:
-        MEMORY.leave()
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        reset_after_fork()
+        # The daemon may be in the midst of its work: what is open belongs to it alone, and nothing of it is to be ended here.
+        gc.freeze()
+        MEMORY.leave()
+        hold_only({server.fileno(), MEMORY.descriptor})
         if os.getppid() == parent:
             server.serve_forever(poll_interval=3600)
         status = 0

@@ -9,20 +9,24 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import swiftclient
+from prometheus_client.parser import text_string_to_metric_families
 
 from fakes.ports import free_ports
 from functional.cluster import PROGRAMS, wait_until
-from swiftlite.cli import aio_layout
+from swiftlite.cli import aio_layout, layout
 
 AIO = PROGRAMS / "swiftlite-aio"
 # Not the virtualenv's: an operator has none.
 PYTHON = os.path.realpath(sys.executable)
 TIMEOUT = 300
+PASSES = "swiftlite_daemon_passes_total"
+DAEMONS = {*(f"{kind}-{daemon}" for kind, daemon in layout.DAEMONS), "object-expirer"}
 
 
 class Store:
@@ -55,6 +59,13 @@ class Store:
             if str(self.directory) in line and state != "Z":
                 found[int(entry.name)] = int(parent), line
         return found
+
+    def passes(self) -> dict[str, float]:
+        """How many each daemon has made, by the proxy's /metrics."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=60) as answer:
+            families = text_string_to_metric_families(answer.read().decode())
+        samples = (sample for family in families for sample in family.samples)
+        return {sample.labels["server"]: sample.value for sample in samples if sample.name == PASSES}
 
     def connection(self, user: str = "test:tester", key: str = "testing") -> swiftclient.Connection:
         url = f"http://127.0.0.1:{self.port}/auth/v1.0"
@@ -176,9 +187,13 @@ def test_a_child_that_dies_is_started_again(store: Store, name: str) -> None:
 
     before = child()
     assert before
+    made = wait_until(lambda: store.passes().get(name), "a pass is counted") if name in DAEMONS else 0.0
     os.kill(before, signal.SIGKILL)
     wait_until(lambda: child() not in (None, before), f"{name} runs again")
     wait_healthy(store)
+    if name != "object-server":
+        wait_until(lambda: store.passes().keys() >= DAEMONS, "the proxy tells of all daemons")
+        wait_until(lambda: store.passes().get(name, 1) > made, "its counters go on")
     store.connection().put_container("after")
     log = (store.directory / "log" / "aio.log").read_text()
     assert re.search(rf"^\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d {name}\S* ended with -9", log, re.MULTILINE)

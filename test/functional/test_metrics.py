@@ -233,6 +233,36 @@ def test_a_reload_of_a_daemon_loses_nothing(cluster, addresses):
     assert _memories(daemon) == memories
 
 
+@pytest.mark.parametrize("name", ["container-updater", "object-auditor"])  # one turns its event loop, one is blocked
+def test_what_answers_for_a_daemon_has_a_successor(cluster, addresses, name):
+    address, daemon = addresses[name], cluster.server(name).running.pid
+    wait_until(lambda: _try(address) and samples(address).get(("swiftlite_daemon_passes_total",)), "a pass is counted")
+    before, told = samples(address), cluster.server(name).log.read_text()
+    old = set(_children(daemon))
+    for pid in old:  # workers, too
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not old & set(_children(daemon)) and _try(address), "another process answers")
+    after = samples(address)
+    kept = [key for key in before if key[0].endswith("_total") and key[0] != "swiftlite_cpu_seconds_total"]
+    assert [key for key in kept if after.get(key, 0) < before[key]] == []
+    assert after["swiftlite_start_timestamp_seconds",] == before["swiftlite_start_timestamp_seconds",]
+    assert "the process for /metrics died with signal 9; starting another" in (
+        cluster.server(name).log.read_text().removeprefix(told)
+    )
+    if name == "container-updater":
+        wait_until(lambda: not _foreign(_children(daemon)), "it has no files and locks of the daemon", 20)
+
+
+def _foreign(pids: list[int]) -> list[str]:
+    """What processes have open that one which only answers /metrics does not need."""
+    found = []
+    for file in (file for pid in pids for file in Path(f"/proc/{pid}/fd").iterdir() if int(file.name) > 2):
+        with contextlib.suppress(FileNotFoundError):  # it has been closed
+            found.append(str(file.readlink()))
+    return [link for link in found if not re.match(r"/dev/null|socket:|/memfd:swiftlite-metrics", link)]
+
+
 def _memories(pid: int) -> int:
     """Descriptors of memories of numbers that a process has."""
     found = 0
@@ -249,10 +279,13 @@ def _children(pid: int) -> list[int]:
 def test_a_daemon_that_ends_takes_its_metrics_along(cluster, addresses):
     server = cluster.server("account-reaper")
     wait_until(lambda: _try(addresses["account-reaper"]), "it tells its metrics")
-    server.kill()
-    wait_until(lambda: not _try(addresses["account-reaper"]), "nobody answers")
-    server.launch()
-    wait_until(lambda: _try(addresses["account-reaper"]), "the next one does")
+    told = server.log.read_text()
+    for end in (server.kill, server.stop):
+        end()
+        wait_until(lambda: not _try(addresses["account-reaper"]), "nobody answers")
+        server.launch()
+        wait_until(lambda: _try(addresses["account-reaper"]), "the next one does")
+    assert "/metrics" not in server.log.read_text().removeprefix(told), "it had no successor"
 
 
 def test_who_may_not_ask_is_refused(cluster, addresses):

@@ -10,6 +10,7 @@ from typing import Any
 from swiftlite.common import metric_text, recon
 from swiftlite.common.concurrency import ThreadPool
 from swiftlite.common.config import option
+from swiftlite.common.metric_memory import told
 from swiftlite.common.metric_text import Sample, Source
 from swiftlite.common.metrics import process_name
 from swiftlite.common.pipeline import WSGIApp
@@ -83,7 +84,8 @@ class Metrics:
             )
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return "405 Method Not Allowed", "text/plain", b"Only GET and HEAD.\n"
-        kind, body = metric_text.exposition(process_name(), self._sources(), environ.get("HTTP_ACCEPT", ""))
+        accept = environ.get("HTTP_ACCEPT", "")
+        kind, body = metric_text.exposition(process_name(), self._sources(), accept, told())
         return "200 OK", kind, body
 
     def _may_ask(self, environ: dict[str, Any]) -> bool:

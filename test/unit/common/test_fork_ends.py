@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import logging
 import os
+import select
 import signal
 import socket
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from swiftlite.common import forks, log, log_datagrams
+from swiftlite.common.concurrency import sleep
 from swiftlite.common.life import Life
 
 
@@ -181,3 +186,128 @@ def test_successors_come_later_and_later_while_one_after_the_other_dies_at_once(
         delays.append(forks.next_delay(delays[-1], lived))
     assert delays[1:] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0]
     assert forks.next_delay(10.0, lived=3.0) == 0.0
+
+
+# Companions -------------------------------------------------------------------------------------------------------------
+
+
+class Companions:
+    """Starts them, as long as there is room."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.pids: list[int] = []
+        self.no_room_for = 0
+        """Starts that fail."""
+        self.hear, self._say = os.pipe()
+        """Gets a byte for each."""
+        monkeypatch.setattr(forks, "COMPANION_PERIOD", 0.01)
+        monkeypatch.setattr(forks, "MAX_DELAY", 0.15)
+        monkeypatch.setattr(forks, "_companions", [])
+        monkeypatch.setattr(forks.Companion, "_attend_forever", lambda _: None)  # tests do it, as long as they run
+
+    def start(self) -> int:
+        if self.no_room_for:
+            self.no_room_for -= 1
+            no_room()
+        pid = forks.fork_deaf()
+        if pid == 0:
+            try:
+                signal.pause()
+            finally:
+                os._exit(99)
+        self.pids.append(pid)
+        os.write(self._say, b"x")
+        return pid
+
+    def kill(self) -> None:
+        """Kill the last one, and wait until it is dead."""
+        os.kill(self.pids[-1], signal.SIGKILL)
+        os.waitid(os.P_PID, self.pids[-1], os.WEXITED | os.WNOWAIT)
+
+    def close(self) -> None:
+        with contextlib.suppress(ProcessLookupError, IndexError):  # a test that fails may leave none
+            os.kill(self.pids[-1], signal.SIGKILL)
+            os.waitpid(self.pids[-1], 0)
+        os.close(self.hear)
+        os.close(self._say)
+
+
+@pytest.fixture
+def companions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Companions]:
+    made = Companions(monkeypatch)
+    yield made
+    made.close()
+
+
+def poll(condition: Callable[[], object]) -> None:
+    for _ in range(3000):
+        if condition():
+            return
+        sleep(0.01)
+    raise AssertionError("it does not come about")
+
+
+def test_a_companion_that_dies_has_a_successor(companions: Companions) -> None:
+    said = Said()
+    companion = forks.Companion("/metrics", companions.start, said.logger)
+    companion.attend()
+    assert len(companions.pids) == 1 and said.messages == []
+    companions.no_room_for = 1
+    companions.kill()
+    poll(lambda: companion.attend() or len(companions.pids) == 2)
+    assert said.messages == [
+        "the process for /metrics died with signal 9; starting another in 0.1 s",
+        "cannot start a process for /metrics, trying again in 0.15 s: no room",
+    ]
+
+
+def test_a_companion_has_a_successor_while_children_block_the_daemon(companions: Companions) -> None:
+    said = Said()
+    forks.Companion("/metrics", companions.start, said.logger)
+    os.read(companions.hear, 1)
+    companions.kill()
+
+    def work(_: str) -> Counter[str]:
+        return Counter(seen=len(select.select([companions.hear], [], [], 30)[0]))
+
+    assert forks.each(work, ["a"], 1, said.logger) == Counter(seen=1)
+
+
+def test_who_reaps_a_companion_tells_it_so(companions: Companions) -> None:
+    said = Said()
+    companion = forks.Companion("/metrics", companions.start, said.logger)
+    companions.kill()
+    companion.ended(*os.waitpid(-1, 0))
+    poll(lambda: companion.attend() or len(companions.pids) == 2)
+    assert len(said.messages) == 1
+
+
+def test_a_companion_that_cannot_be_started_at_first_is_an_error(companions: Companions) -> None:
+    companions.no_room_for = 1
+    with pytest.raises(BlockingIOError):
+        forks.Companion("/metrics", companions.start, Said().logger)
+
+
+def test_a_process_lets_go_of_what_its_parent_has_open(tmp_path: Path) -> None:
+    """A lock is its parent's alone; and who closes a number late closes nothing of ours."""
+    with open(tmp_path / "locked", "w") as locked, open(tmp_path / "kept", "w") as kept:
+        fcntl.flock(locked, fcntl.LOCK_EX)
+        ready, say = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                forks.hold_only({kept.fileno(), say})
+                left = {os.readlink(f"/proc/self/fd/{number}") for number in (locked.fileno(), ready)}
+                os.write(say, b"y" if left == {os.devnull} and kept.write("x") and kept.flush() is None else b"n")
+                signal.pause()
+            finally:
+                os._exit(99)
+    os.close(say)
+    try:
+        assert os.read(ready, 1) == b"y"
+        with open(tmp_path / "locked") as again:
+            fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(ready)

@@ -210,6 +210,31 @@ def test_a_program_that_another_one_starts_has_its_own(memory):
     assert 'swiftlite_daemon_passes_total{server="test"} 1.0' in said
 
 
+def test_a_parent_can_keep_a_programs_numbers(memory, monkeypatch):
+    """One that dies goes on with them when it is started again, and that is a start; whoever has the file tells of it."""
+    given = os.memfd_create("given")
+    monkeypatch.setenv(metric_memory.TOLD, f"object-updater:{given}")
+    assert list(metric_memory.told()) == [], "it has not begun"
+    environment = {"PYTHONPATH": str(CHECKOUT), metric_memory.GIVEN: f"{os.getpid()}:{given}"}
+    starts = []
+    for count in (1.0, 2.0):
+        said = subprocess.run(
+            [sys.executable, "-c", PROGRAM, "again"],
+            capture_output=True, text=True, check=True, env=environment, pass_fds=(given,),
+        ).stdout  # fmt: skip
+        assert f'swiftlite_daemon_passes_total{{server="test"}} {count}' in said
+        metrics.PASSES.add(10)
+        text = metric_text.exposition("proxy-server", [], "", metric_memory.told())[1].decode()
+        assert f'swiftlite_daemon_passes_total{{server="proxy-server"}} {count * 10}' in text
+        assert f'swiftlite_daemon_passes_total{{server="object-updater"}} {count}' in text
+        assert 'swiftlite_processes{server="object-updater"} 0.0' in text
+        assert 'swiftlite_requests_in_flight{server="object-updater"}' not in text, "the living have it"
+        starts += [made.made_at for _, made in metric_memory.told()]
+    assert starts[0] < starts[1]
+    os.close(given)
+    metric_memory._others.clear()
+
+
 # What is written ------------------------------------------------------------------------------------------------------
 
 
