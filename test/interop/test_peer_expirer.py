@@ -31,7 +31,7 @@ pipeline = catch_errors proxy-logging cache symlink proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
-
+{post_quorum}
 [filter:catch_errors]
 use = egg:swift#catch_errors
 
@@ -66,7 +66,7 @@ def expirer_conf(cloud: Cloud, side: str, mark: str) -> Path:
         recon=cloud.lab.directory / f"recon-{side}",
     )
     (cloud.lab.directory / f"recon-{side}").mkdir(exist_ok=True)
-    path.write_text(default + CONF.format(mark=mark))
+    path.write_text(default + CONF.format(mark=mark, post_quorum=labs.POST_QUORUM))
     return path
 
 
