@@ -40,6 +40,8 @@ INTERNAL_CLIENT = """
 [DEFAULT]
 swift_dir = {etc}
 log_address = /dev/nonexistent
+conn_timeout = 30
+node_timeout = 60
 
 [pipeline:main]
 pipeline = catch_errors proxy-logging cache symlink proxy-server
