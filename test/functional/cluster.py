@@ -37,8 +37,32 @@ AT_FULL_SPEED = {
     "container": {"container-updater": {"containers_per_second": "0"}},
     "expirer": {"object-expirer": {"tasks_per_second": "0"}},
 }
+_ANSWERS = {"conn_timeout": "30", "node_timeout": "60"}
+PATIENT = {
+    "proxy": {"app:proxy-server": {**_ANSWERS, "post_quorum_timeout": "30"}},
+    "expirer": {"app:proxy-server": {**_ANSWERS, "post_quorum_timeout": "30"}, "object-expirer": _ANSWERS},
+    "object": {
+        "app:object-server": {**_ANSWERS, "container_update_timeout": "30"},
+        "object-updater": _ANSWERS,
+        "object-replicator": _ANSWERS,
+    },
+    "container": dict.fromkeys(("app:container-server", "container-updater", "container-replicator"), _ANSWERS),
+    "account": dict.fromkeys(("account-replicator", "account-reaper"), _ANSWERS),
+}
+"""Who answers late, on a machine that stands still for seconds, is not taken for dead, and so a change that was answered
+has come to all servers that run, to replicas as to listings; a server that was killed refuses connections at once."""
 START_TIMEOUT = 120.0
 STOP_TIMEOUT = 15.0
+
+
+def merged(*several: Mapping[str, Mapping[str, Mapping[str, str]]]) -> dict[str, dict[str, dict[str, str]]]:
+    """Return settings by kind of server, section and option, of which the later ones count."""
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for settings in several:
+        for kind, sections in settings.items():
+            for section, options in sections.items():
+                found.setdefault(kind, {}).setdefault(section, {}).update(options)
+    return found
 
 
 def wait_until(condition: Callable[[], T], what: str, timeout: float = 120.0) -> T:
@@ -116,8 +140,7 @@ class Server:
         try:
             self.running.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
-            self.running.kill()
-            self.running.wait()
+            self.kill()
 
 
 class Cluster:
@@ -161,7 +184,7 @@ class Cluster:
             ),
             users=USERS,
             workers=str(workers),
-            settings={**AT_FULL_SPEED, **(settings or {})},
+            settings=merged(AT_FULL_SPEED, PATIENT, settings or {}),
             swift_conf=swift_conf or {},
         )
         layout.write(self.layout)

@@ -155,10 +155,9 @@ class Server:
         """End it and its workers."""
         self.process.terminate()
         try:
-            self.process.wait(10)
+            self.process.wait(15)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            peer.kill(self.process)
 
 
 @dataclass

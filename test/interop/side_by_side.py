@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fakes.memcached_server import Memcached
-from functional.cluster import AT_FULL_SPEED, Cluster, Server
+from functional.cluster import Cluster, Server, merged
 from functional.object_cases.notation import DATE, HTML, TIMESTAMP, Case, Step, Table
 from functional.object_cases.site import Answer, Site, site_of, without_boundary
 from interop import peer
@@ -48,29 +48,6 @@ _ENDPOINT = re.compile(rb'(?<="http://)127\.0\.0\.1:\d+/d\d/\d+/')
 
 
 Settings = Mapping[str, Mapping[str, Mapping[str, str]]]
-PATIENT: Settings = {
-    kind: {"DEFAULT": {"conn_timeout": "30", "node_timeout": "60"}, **more}
-    for kind, more in {
-        "account": {},
-        "container": {},
-        "object": {"app:object-server": {"container_update_timeout": "60"}},
-        "expirer": {},
-        "proxy": {"app:proxy-server": {"post_quorum_timeout": "60"}},
-    }.items()
-}
-"""Servers of tests have more patience with each other than by default: all of them are there, but a busy machine may stand
-still for seconds. A change is answered when all replicas and rows have it, not only most."""
-
-
-def merged(*all_settings: Settings) -> dict[str, dict[str, dict[str, str]]]:
-    """Return settings of a layout together; of two that name an option, the later one counts."""
-    found: dict[str, dict[str, dict[str, str]]] = {}
-    for settings in all_settings:
-        for kind, sections in settings.items():
-            for section, options in sections.items():
-                found.setdefault(kind, {}).setdefault(section, {}).update(options)
-    return found
-
 
 ONLY_OURS = re.compile(r" (console|listing_metadata|identity|metrics)\b")
 """Filters that OpenStack Swift has not, where a pipeline names them."""
@@ -90,6 +67,11 @@ class PeerServer(Server):
                 stderr=log,
                 env=peer.environment(),
             )
+
+    def kill(self) -> None:
+        if self.running is not None:
+            peer.kill(self.running)
+        super().kill()
 
     def wait_up(self) -> None:
         super().wait_up()
@@ -132,7 +114,6 @@ def two_clusters(
     """Start both clusters, and one memcached that only the peer uses; yield them as "ours" and "theirs"."""
     memcached = Memcached()
     cache = {"memcache_servers": memcached.server, "connect_timeout": "30", "pool_timeout": "30", "io_timeout": "60"}
-    settings = merged(AT_FULL_SPEED, PATIENT, settings)
     with_memcached = merged(settings, {"proxy": {"filter:cache": cache}})
     clusters: dict[str, Cluster] = {}
     try:

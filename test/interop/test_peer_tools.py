@@ -21,7 +21,6 @@ import pytest
 
 from functional.cluster import PROGRAMS, Cluster
 from interop import peer
-from interop.side_by_side import PATIENT
 from swiftlite.cli import account_info, container_info, get_nodes, object_info
 from swiftlite.cli.kernel_log import backward, count_errors, error_patterns
 
@@ -284,7 +283,7 @@ def test_no_arguments_and_unknown_policies_are_refused(etc: Path, devices: tuple
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Three nodes of ours, with a dispersion.conf beside the rings."""
-    made = Cluster(tmp_path_factory.mktemp("dispersion") / "cluster", nodes=3, devices=1, settings=PATIENT)
+    made = Cluster(tmp_path_factory.mktemp("dispersion") / "cluster", nodes=3, devices=1)
     (made.directory / "etc" / "dispersion.conf").write_text(
         f"[dispersion]\nauth_url = {made.auth_url}\nauth_user = test:tester\nauth_key = testing\n"
         f"swift_dir = {made.directory / 'etc'}\ndispersion_coverage = 2\nretries = 0\nconcurrency = 4\n"
