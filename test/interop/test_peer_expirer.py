@@ -95,6 +95,11 @@ def queue_rows(cloud: Cloud, marker: str) -> list[str]:
     return sorted(found)
 
 
+def names_of(cloud: Cloud, pattern: str) -> list[str]:
+    """The names of all files on any node that match a glob."""
+    return [path.name for root in cloud.devices for path in root.glob(pattern)]
+
+
 def add_asynchronous_delete(cloud: Cloud, path: str) -> None:
     """Queue a row as OpenStack Swift's container deleter does."""
     swift = SwiftConf.load(str(cloud.lab.swift_dir))
@@ -175,8 +180,8 @@ def test_the_expirer_of_one_deletes_what_both_have_queued(cloud: Cloud, side: st
     for proxy in SIDES:
         for kind in ("put", "posted"):
             digest = swift.hash_path.hex("AUTH_test", f"c-{mark}", f"{proxy}/{kind}/{name}")
-            files = [path.name for root in cloud.devices for path in root.glob(f"*/objects/*/*/{digest}/*")]
-            assert files == [f"{delete_at}.00000.ts"] * 3
+            directory, tombstones = f"*/objects/*/*/{digest}/*", [f"{delete_at}.00000.ts"] * 3
+            wait_until(lambda: names_of(cloud, directory) == tombstones, f"three tombstones of {kind}")  # noqa: B023
     kept = [f"{LATER}-AUTH_test/c-{mark}/{proxy}/prolonged/{name}" for proxy in SIDES]
     kept += [f"{delete_at}-AUTH_test/slow-{mark}/{proxy}/{name}" for proxy in SIDES]
     assert queue_rows(cloud, name) == sorted(kept * 3)
