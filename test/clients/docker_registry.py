@@ -57,7 +57,7 @@ def registry(site: Site) -> Iterator[str]:
     with open(site.scratch / "registry.log", "ab") as log:
         process = subprocess.Popen([site.program("docker-registry"), "serve", str(path)], stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", port), 1).close()
@@ -67,7 +67,7 @@ def registry(site: Site) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/v2/team/app"
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def digest(content: bytes) -> str:

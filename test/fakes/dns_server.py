@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 from collections.abc import Mapping
@@ -42,6 +43,7 @@ class DNSServer:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self._socket.bind(address)
         self.address: tuple[str, int] = self._socket.getsockname()
+        self._end, self._ended = socket.socketpair()  # not a word to the address, which another may get
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self) -> DNSServer:
@@ -49,21 +51,18 @@ class DNSServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as waker:
-            while self._thread.is_alive():  # with several on the address, another may get the word
-                waker.sendto(b"", self._socket.getsockname())
-                self._thread.join(0.01)
+        self._end.send(b"x")
+        self._thread.join()
         self.close()
 
     def close(self) -> None:
         """Let go of the address."""
-        self._socket.close()
+        for one in (self._socket, self._end, self._ended):
+            one.close()
 
     def _serve(self) -> None:
-        while True:
+        while self._ended not in select.select([self._socket, self._ended], [], [])[0]:
             data, client = self._socket.recvfrom(4096)
-            if not data:
-                return
             answer = self.answer(data)
             if answer is not None:
                 self._socket.sendto(answer, client)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import re
@@ -62,9 +63,13 @@ class _NoPoll:
 
 
 class ServerThread:
-    """Serves ``app`` on a free port, or several, until ``stop``, ``drain`` or ``retire``; a context manager."""
+    """Serves ``app`` on a free port, or several, until ``stop``, ``drain`` or ``retire``; a context manager.
 
-    def __init__(self, app, listeners=1, *, ip="127.0.0.1", port=0, **options):
+    ``first``: what a client, ``first_client``, has sent before the server looks for clients; so one that does not wait for
+    them cannot end the connection before a busy machine has come to send anything.
+    """
+
+    def __init__(self, app, listeners=1, *, ip="127.0.0.1", port=0, first=None, **options):
         family = socket.AF_INET6 if ":" in ip else socket.AF_INET
         listener = [
             socket.create_server((ip, port), backlog=256, family=family, dualstack_ipv6=ip == "::")
@@ -74,6 +79,10 @@ class ServerThread:
         self.address = self.addresses[0]
         self.server = None
         self.app = app
+        self.first_client = None
+        if first is not None:
+            self.first_client = self.connect()
+            self.first_client.send(first)
         self._control, control = socket.socketpair()
         control.setblocking(False)
         started = threading.Event()
@@ -249,7 +258,12 @@ class RawConnection:
         return not self.received and not select.select([self.sock], [], [], 0)[0]
 
     def finish_sending(self):
-        self.sock.shutdown(socket.SHUT_WR)
+        """Send the end; a server that has closed already is no failure here."""
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:
+                raise
 
     def close(self):
         self.sock.close()

@@ -13,14 +13,16 @@ from fakes.http_server import EchoApp, RawConnection, ServerThread
 from swiftlite.http.errors import BadRequest
 from swiftlite.http.head import HeadLimits, parse_request, parse_response
 
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
 def server():
     logging.getLogger("test.http").setLevel(logging.CRITICAL + 1)
-    with ServerThread(EchoApp(), client_timeout=10) as server:
+    with ServerThread(EchoApp(), client_timeout=60) as server:
         yield server
 
 

@@ -30,7 +30,8 @@ PIPELINE = (
     "proxy-logging proxy-server"
 )
 
-# Both sides take `egg:swift#...`: ours maps it to its own (formats.md 8.4).
+# Both sides take `egg:swift#...`: ours maps it to its own (formats.md 8.4). Servers of tests have more patience with each
+# other than by default: all of them are there, but a busy machine may stand still for seconds.
 DEFAULT_SECTION = """\
 [DEFAULT]
 bind_ip = {ip}
@@ -42,6 +43,8 @@ devices = {devices}
 mount_check = false
 log_address = /dev/nonexistent
 recon_cache_path = {recon}
+conn_timeout = 30
+node_timeout = 60
 """
 STORAGE_SECTIONS = """
 [pipeline:main]
@@ -50,6 +53,10 @@ pipeline = {kind}-server
 [app:{kind}-server]
 use = egg:swift#{kind}
 """
+OBJECT_SERVER = "container_update_timeout = 60\n"
+"""Of the object server: a change is answered when all rows of it are there."""
+POST_QUORUM = "post_quorum_timeout = 60\n"
+"""Of the proxy: a change is answered when all replicas have it, not only most."""
 PROXY_SECTIONS = """
 [pipeline:main]
 pipeline = {pipeline}
@@ -57,7 +64,7 @@ pipeline = {pipeline}
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
-
+{post_quorum}
 [filter:catch_errors]
 use = egg:swift#catch_errors
 
@@ -73,6 +80,9 @@ use = egg:swift#proxy_logging
 [filter:cache]
 use = egg:swift#memcache
 memcache_servers = {memcached}
+connect_timeout = 30
+pool_timeout = 30
+io_timeout = 60
 
 [filter:listing_formats]
 use = egg:swift#listing_formats
@@ -145,10 +155,9 @@ class Server:
         """End it and its workers."""
         self.process.terminate()
         try:
-            self.process.wait(10)
+            self.process.wait(15)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            peer.kill(self.process)
 
 
 @dataclass
@@ -187,8 +196,9 @@ class Lab:
             recon=recon,
             pipeline=pipeline,
             memcached=self.memcached,
+            post_quorum=POST_QUORUM,
         )
-        path.write_text(text + (self.filters if kind == "proxy" else "") + extra)
+        path.write_text(text + {"proxy": self.filters, "object": OBJECT_SERVER}.get(kind, "") + extra)
         return path
 
     def program(self, side: str, name: str) -> list[str]:

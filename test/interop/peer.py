@@ -10,9 +10,11 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,14 @@ def evaluate(swift_dir: Path, snippet: str, argument: Any = None) -> Any:
     if done.returncode != 0:
         raise PeerError(done.stderr.strip()[-4000:])
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill one of its servers, which leads a session of its own, and its workers, which outlive their master."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

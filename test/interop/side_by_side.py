@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fakes.memcached_server import Memcached
-from functional.cluster import Cluster, Server
+from functional.cluster import Cluster, Server, merged
 from functional.object_cases.notation import DATE, HTML, TIMESTAMP, Case, Step, Table
 from functional.object_cases.site import Answer, Site, site_of, without_boundary
 from interop import peer
@@ -35,7 +35,8 @@ SHAPES = {
 }
 # Of each side's own clock, or, for the last, of the second in which the request came.
 _TIMESTAMP = re.compile(rb"\b\d{10}\.\d{5}\b")
-SECONDS = 10
+SECONDS = 60
+"""Between an object that lives for a thousand seconds on one side, and the same on the other: a case is first sent to one."""
 _HTTP_DATE = re.compile(DATE.pattern.encode())
 _ISO_DATE = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{6})?")
 # How a page looks that has no style of its own, and how its source is indented, is each side's own.
@@ -45,6 +46,8 @@ _BETWEEN_TAGS = re.compile(rb"(?<=>)\s+(?=<)|\s+$")
 # Where the two clusters have put something.
 _ENDPOINT = re.compile(rb'(?<="http://)127\.0\.0\.1:\d+/d\d/\d+/')
 
+
+Settings = Mapping[str, Mapping[str, Mapping[str, str]]]
 
 ONLY_OURS = re.compile(r" (console|listing_metadata|identity|metrics)\b")
 """Filters that OpenStack Swift has not, where a pipeline names them."""
@@ -65,9 +68,14 @@ class PeerServer(Server):
                 env=peer.environment(),
             )
 
+    def kill(self) -> None:
+        if self.running is not None:
+            peer.kill(self.running)
+        super().kill()
+
     def wait_up(self) -> None:
         super().wait_up()
-        assert children.is_healthy(self.address, 10)
+        assert children.is_healthy(self.address, 60)
 
 
 class PeerCluster(Cluster):
@@ -100,13 +108,13 @@ class PeerCluster(Cluster):
 @contextmanager
 def two_clusters(
     directory: Path,
-    settings: Mapping[str, Mapping[str, Mapping[str, str]]],
+    settings: Settings,
     swift_conf: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Iterator[dict[str, Cluster]]:
     """Start both clusters, and one memcached that only the peer uses; yield them as "ours" and "theirs"."""
     memcached = Memcached()
-    cache = {"filter:cache": {"memcache_servers": memcached.server}}
-    with_memcached = {**settings, "proxy": {**settings.get("proxy", {}), **cache}}
+    cache = {"memcache_servers": memcached.server, "connect_timeout": "30", "pool_timeout": "30", "io_timeout": "60"}
+    with_memcached = merged(settings, {"proxy": {"filter:cache": cache}})
     clusters: dict[str, Cluster] = {}
     try:
         # One after the other: a port is free as long as nobody listens.

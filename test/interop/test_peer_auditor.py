@@ -169,7 +169,7 @@ def interrupt(lab: Lab, side: str, devices: Path, status: Path) -> None:
         start_new_session=True,
     )
     try:
-        wait_until(status.exists, f"{status} is there")
+        wait_until(lambda: status.exists() and status.stat().st_size, f"{status} is there")  # theirs is empty at first
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -144,7 +144,7 @@ def test_a_big_body_that_breaks_off_is_stored_nowhere(cloud: Cloud, framing: str
 def send(cloud: Cloud, path: str, framing: str, body: bytes) -> bytes:
     """PUT through our proxy with a body framed by hand, then send no more; return the answer's beginning."""
     head = f"PUT /v1/AUTH_test{path} HTTP/1.1\r\nHost: h\r\nX-Auth-Token: {cloud.token}\r\n{framing}\r\n\r\n"
-    with socket.create_connection(cloud.proxies["ours"].address, 30) as connection:
+    with socket.create_connection(cloud.proxies["ours"].address, 60) as connection:
         connection.sendall(head.encode() + body)
         connection.shutdown(socket.SHUT_WR)
         return connection.recv(100)

@@ -40,6 +40,8 @@ INTERNAL_CLIENT = """
 [DEFAULT]
 swift_dir = {etc}
 log_address = /dev/nonexistent
+conn_timeout = 30
+node_timeout = 60
 
 [pipeline:main]
 pipeline = catch_errors proxy-logging cache symlink proxy-server
@@ -62,7 +64,7 @@ use = egg:swift#symlink
 """
 NAMES = ["a", "dir/b", "é漢😀", "%2F & co?#", "c d", "posted"]
 SETTINGS = {
-    "container": {"container-sync": {"request_tries": "1"}},
+    "container": {"container-sync": {"request_tries": "1", "conn_timeout": "30", "node_timeout": "60"}},
     "proxy": {"app:proxy-server": {"recheck_container_existence": "0"}},
 }
 

@@ -31,7 +31,7 @@ pipeline = catch_errors proxy-logging cache symlink proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
-
+{post_quorum}
 [filter:catch_errors]
 use = egg:swift#catch_errors
 
@@ -66,7 +66,7 @@ def expirer_conf(cloud: Cloud, side: str, mark: str) -> Path:
         recon=cloud.lab.directory / f"recon-{side}",
     )
     (cloud.lab.directory / f"recon-{side}").mkdir(exist_ok=True)
-    path.write_text(default + CONF.format(mark=mark))
+    path.write_text(default + CONF.format(mark=mark, post_quorum=labs.POST_QUORUM))
     return path
 
 
@@ -93,6 +93,11 @@ def queue_rows(cloud: Cloud, marker: str) -> list[str]:
             if answer.status == 200:
                 found += [row["name"] for row in json.loads(answer.body or b"[]") if marker in row["name"]]
     return sorted(found)
+
+
+def names_of(cloud: Cloud, pattern: str) -> list[str]:
+    """The names of all files on any node that match a glob."""
+    return [path.name for root in cloud.devices for path in root.glob(pattern)]
 
 
 def add_asynchronous_delete(cloud: Cloud, path: str) -> None:
@@ -175,8 +180,8 @@ def test_the_expirer_of_one_deletes_what_both_have_queued(cloud: Cloud, side: st
     for proxy in SIDES:
         for kind in ("put", "posted"):
             digest = swift.hash_path.hex("AUTH_test", f"c-{mark}", f"{proxy}/{kind}/{name}")
-            files = [path.name for root in cloud.devices for path in root.glob(f"*/objects/*/*/{digest}/*")]
-            assert files == [f"{delete_at}.00000.ts"] * 3
+            directory, tombstones = f"*/objects/*/*/{digest}/*", [f"{delete_at}.00000.ts"] * 3
+            wait_until(lambda: names_of(cloud, directory) == tombstones, f"three tombstones of {kind}")  # noqa: B023
     kept = [f"{LATER}-AUTH_test/c-{mark}/{proxy}/prolonged/{name}" for proxy in SIDES]
     kept += [f"{delete_at}-AUTH_test/slow-{mark}/{proxy}/{name}" for proxy in SIDES]
     assert queue_rows(cloud, name) == sorted(kept * 3)

@@ -24,6 +24,7 @@ max_manifest_segments = 40
 max_manifest_size = 8000
 rate_limit_under_size = 0
 concurrency = 1
+yield_frequency = 100
 
 [filter:dlo]
 use = egg:swift#dlo

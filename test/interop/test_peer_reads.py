@@ -14,7 +14,7 @@ from interop.cloud import KINDS, Cloud, running, token
 from interop.lab import wait_until
 
 BIG = random.Random(5).randbytes(25_000_000 + under_way())
-NEAR = "sorting_method = affinity\nread_affinity = r1z1=1\nconn_timeout = 20\nrecoverable_node_timeout = 60\n"
+NEAR = "sorting_method = affinity\nread_affinity = r1z1=1\n"
 RANGES = "bytes=5-15000000,15000001-20000000,20000010-"
 
 

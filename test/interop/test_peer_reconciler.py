@@ -51,7 +51,7 @@ pipeline = catch_errors proxy-logging cache proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
-
+{post_quorum}
 [filter:catch_errors]
 use = egg:swift#catch_errors
 
@@ -91,7 +91,7 @@ class Torn:
             recon=lab.directory / "recon",
         )
         self.reconciler = lab.directory / "container-reconciler.conf"
-        self.reconciler.write_text(default + RECONCILER)
+        self.reconciler.write_text(default + RECONCILER.format(post_quorum=labs.POST_QUORUM))
         self.client = InternalClient.from_conf(str(self.reconciler), "test", 1, LOGGER)
 
     def _containers(self) -> list[tuple[str, str, Path]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-TIMEOUT = 60
+TIMEOUT = 180
 """Seconds that one command of a client may take."""
 
 
@@ -38,7 +38,7 @@ def anyone(method: str, url: str, headers: Mapping[str, str] | None = None, body
     """Make one request of somebody whom only `headers` make known."""
     request = urllib.request.Request(url, body, dict(headers or {}), method=method)
     try:
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
     except urllib.error.HTTPError as error:
         return Answer(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())
@@ -200,7 +200,7 @@ def same(found: Any, wanted: Any, what: str) -> None:
     assert found == wanted, f"{what}: {found!r}, not {wanted!r}"
 
 
-def eventually(condition: Callable[[], Any], what: str, timeout: float = 20.0) -> None:
+def eventually(condition: Callable[[], Any], what: str, timeout: float = 60.0) -> None:
     """Poll until `condition` holds; fail, naming `what`, after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():

@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from fakes.http_server import RawConnection, wait_until
+from fakes.http_server import PATIENCE, RawConnection, wait_until
 from fakes.ports import free_port
 from swiftlite.http import prefork
 from swiftlite.http.listeners import Listeners
@@ -103,7 +103,7 @@ class Program:
         wait_until(lambda: len(new := set(self.children())) == self.workers and not old & new, "new workers")
 
     def wait(self):
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def end(self):
         if self.process is not None:
@@ -327,6 +327,7 @@ def test_nothing_is_refused_between_stop_and_start(program):
         server.launch(given)
         with Clients(server) as clients:
             wait_until(lambda: clients.answers, "the first answer")
+            wait_until(lambda: len(server.children()) == 2, "the last worker")
             server.set_conf("reloaded")
             server.reload()
             wait_until(lambda: clients.answers[-1] == "reloaded", "the new version")
@@ -341,14 +342,14 @@ def test_nothing_is_refused_between_stop_and_start(program):
             server.set_conf("started again")
             server.launch(given)
             wait_until(lambda: clients.answers[-1] == "started again", "it has started again")
-            assert len(server.children()) == 2
+            wait_until(lambda: len(server.children()) == 2, "the last worker")
         assert clients.failures == []
 
 
 def test_systemd_is_told(program, tmp_path, monkeypatch):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
         notifications.bind(str(tmp_path / "notify"))
-        notifications.settimeout(20)
+        notifications.settimeout(60)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         server = program(1).start()
         assert notifications.recv(1000).startswith(b"READY=1\nSTATUS=")
@@ -363,19 +364,17 @@ def test_a_worker_that_hangs_is_not_hidden_from_systemd(program, tmp_path, monke
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         monkeypatch.setenv("WATCHDOG_USEC", "600000")
         server = program(2).start()
-        notifications.settimeout(20)
+        notifications.settimeout(60)
         while notifications.recv(1000) != b"WATCHDOG=1":
             pass
         with server.connect() as stuck:
             stuck.send(b"GET /hang HTTP/1.1\r\nHost: h\r\n\r\n")
             assert "a worker hangs" in server.process.stderr.readline()
-            with contextlib.suppress(BlockingIOError):
-                notifications.setblocking(False)
-                while True:
-                    notifications.recv(1000)
             notifications.settimeout(0.6)  # as long as systemd would wait
+            deadline = time.monotonic() + PATIENCE  # a busy machine makes workers look so that get on again
             with pytest.raises(TimeoutError):
-                notifications.recv(1000)
+                while time.monotonic() < deadline:
+                    notifications.recv(1000)
 
 
 def test_a_trial_that_hangs_is_ended(program):
@@ -383,7 +382,7 @@ def test_a_trial_that_hangs_is_ended(program):
     (server.directory / "hang").touch()
     server.start()
     server.signal(signal.SIGHUP)
-    assert select.select([server.process.stderr], [], [], 30)[0], "nothing is said"
+    assert select.select([server.process.stderr], [], [], PATIENCE)[0], "nothing is said"
     assert "going on as before: the trial took longer than 0.5 s" in server.process.stderr.readline()
     wait_until(lambda: len(server.children()) == 1, "the trial to end")
     assert server.ask("/") == "hello"
@@ -424,7 +423,7 @@ def test_a_system_without_room_for_processes_ends_no_master(monkeypatch, caplog)
 def test_lines_that_are_held_are_written_when_their_process_ends(program, tmp_path, workers):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
         syslog.bind(str(tmp_path / "log"))
-        syslog.settimeout(20)
+        syslog.settimeout(60)
         server = program(workers).start()
         for number in (signal.SIGUSR1, signal.SIGHUP, signal.SIGTERM):
             assert server.ask("/logged") == "hello"

@@ -31,7 +31,7 @@ HEADERS = {
 
 @pytest.fixture(scope="module")
 def behind():
-    with ServerThread(EchoApp(), transport=Transport(expects_proxy=True), client_timeout=15) as server:
+    with ServerThread(EchoApp(), transport=Transport(expects_proxy=True), client_timeout=60) as server:
         yield server
 
 

@@ -15,8 +15,9 @@ import pytest
 
 from fakes.http_server import EchoApp, ServerThread
 from fakes.ports import free_port
-from swiftlite.http.errors import ConnectFailed, ConnectTimeout
+from swiftlite.http.errors import Address, ConnectFailed, ConnectTimeout
 from swiftlite.http.remote import RemoteClient
+from swiftlite.http.stream import Stream
 
 x509 = pytest.importorskip("cryptography.x509")
 
@@ -84,13 +85,13 @@ def secure_port(certificate: Path) -> Iterator[int]:
 
 @pytest.fixture
 def trusting(certificate: Path) -> Iterator[RemoteClient]:
-    client = RemoteClient(10, 10, ssl.create_default_context(cafile=str(certificate)))
+    client = RemoteClient(60, 60, ssl.create_default_context(cafile=str(certificate)))
     yield client
     client.close()
 
 
 def test_a_server_is_found_by_its_name() -> None:
-    client = RemoteClient(10, 10)
+    client = RemoteClient(60, 60)
     with ServerThread(EchoApp()) as server:
         response = client.request(("localhost", server.address[1]), "GET", "/x", {})
         assert (response.status, b'"HTTP_HOST": "localhost:' in response.read()) == (200, True)
@@ -99,7 +100,7 @@ def test_a_server_is_found_by_its_name() -> None:
 
 def test_a_name_that_nobody_has() -> None:
     with pytest.raises(ConnectFailed, match="address"):
-        RemoteClient(10, 10).request(("nobody.invalid", 80), "GET", "/", {})
+        RemoteClient(60, 60).request(("nobody.invalid", 80), "GET", "/", {})
 
 
 @pytest.mark.parametrize("size", [0, 1, 16384, 16385, 3_000_000])
@@ -118,7 +119,7 @@ def test_bodies_pass_both_ways_over_tls(trusting: RemoteClient, secure_port: int
 
 
 def test_a_server_that_nobody_vouches_for_is_sent_nothing(secure_port: int) -> None:
-    client = RemoteClient(10, 10, ssl.create_default_context())
+    client = RemoteClient(60, 60, ssl.create_default_context())
     with pytest.raises(ConnectFailed, match="certificate verify failed"):
         client.request(("localhost", secure_port), "PUT", "/", {}, b"secret")
 
@@ -133,7 +134,15 @@ def test_a_server_that_speaks_no_tls(trusting: RemoteClient) -> None:
         trusting.request(("localhost", server.address[1]), "PUT", "/", {}, b"x")
 
 
+class Hurried(RemoteClient):
+    """Has a minute for a connection, and then a moment for the handshake."""
+
+    def secure(self, stream: Stream, address: Address) -> Stream:
+        self.conn_timeout = 0.2
+        return super().secure(stream, address)
+
+
 def test_a_server_that_never_shakes_hands(certificate: Path) -> None:
-    client = RemoteClient(0.2, 10, ssl.create_default_context(cafile=str(certificate)))
+    client = Hurried(60, 60, ssl.create_default_context(cafile=str(certificate)))
     with socket.create_server(("127.0.0.1", free_port())) as listener, pytest.raises(ConnectTimeout, match="TLS"):
         client.request(("localhost", listener.getsockname()[1]), "PUT", "/", {}, b"x")

@@ -206,26 +206,25 @@ class TestVanishingClients:
         for _ in range(20):
             with echo.connect() as gone:
                 gone.send(NEXT)
+        with echo.connect() as last:  # it is accepted after them
+            last.send(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            assert last.read_response().status == 200
         wait_until(lambda: not echo.server.connections, "the connections to end")
 
 
 class TestSlowClients:
-    @pytest.fixture
-    def impatient(self):
-        app = EchoApp()
-        with ServerThread(app, client_timeout=0.2) as server:
-            server.app = app
-            yield server
+    @staticmethod
+    def impatient(first):
+        """A server that soon gives up a client whose first bytes were there before it was."""
+        return ServerThread(EchoApp(), first=first, client_timeout=0.2)
 
-    def test_slow_head(self, impatient):
-        with impatient.connect() as wire:
-            wire.send(b"GET / HTTP/1.1\r\nHost:")
+    def test_slow_head(self):
+        with self.impatient(b"GET / HTTP/1.1\r\nHost:") as server, server.first_client as wire:
             assert wire.read_response().status == 408
             assert wire.is_closed()
 
-    def test_a_head_that_trickles_in_is_slow_too(self, impatient):
-        with impatient.connect() as wire:
-            wire.send(b"GET / HTTP/1.1\r\n")
+    def test_a_head_that_trickles_in_is_slow_too(self):
+        with self.impatient(b"GET / HTTP/1.1\r\n") as server, server.first_client as wire:
             while wire.is_open():
                 wire.send(b"A: b\r\n")
             assert wire.read_response().status in (400, 408)
@@ -233,20 +232,18 @@ class TestSlowClients:
     @pytest.mark.parametrize(
         "framing", [b"Content-Length: 10\r\n\r\nhello", b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"]
     )
-    def test_slow_body(self, impatient, framing):
-        with impatient.connect() as wire:
-            wire.send(b"PUT /a HTTP/1.1\r\nHost: h\r\n" + framing)
+    def test_slow_body(self, framing):
+        first = b"PUT /a HTTP/1.1\r\nHost: h\r\n" + framing
+        with self.impatient(first) as server, server.first_client as wire:
             assert wire.read_response().status == 408
-            assert isinstance(impatient.app.failures[0], ClientTimeout)
+            assert isinstance(server.app.failures[0], ClientTimeout)
             assert wire.is_closed()
 
-    def test_silent_connections_are_closed_without_a_word(self, impatient):
-        with impatient.connect() as fresh:
-            assert fresh.is_closed()
-        with ServerThread(EchoApp(), client_timeout=1, keepalive_timeout=0.2) as server, server.connect() as used:
-            used.send(NEXT)
-            assert used.read_response().status == 200
-            assert used.is_closed()
+    @pytest.mark.parametrize(("first", "count"), [(b"", 0), (NEXT, 1)], ids=["fresh", "used"])
+    def test_silent_connections_are_closed_without_a_word(self, first, count):
+        with self.impatient(first) as server, server.first_client as wire:
+            assert [wire.read_response().status for _ in range(count)] == [200] * count
+            assert wire.is_closed()
 
     def test_keepalive_timeout_is_apart_from_client_timeout(self):
         with ServerThread(EchoApp(), client_timeout=60, keepalive_timeout=0.1) as server, server.connect() as wire:
@@ -255,13 +252,15 @@ class TestSlowClients:
             assert wire.is_closed()
 
     def test_client_that_does_not_read(self):
+        asked = []
+
         def app(_environ, start_response):
+            asked.append(True)
             start_response("200 OK", [])
             return (b"x" * 65536 for _ in range(10000))
 
-        with ServerThread(app, client_timeout=0.2) as server, server.connect() as wire:
-            wire.send(NEXT)
-            wait_until(lambda: server.server.connections, "the connection")
+        with ServerThread(app, first=NEXT, client_timeout=0.2) as server, server.first_client as wire:
+            wait_until(lambda: asked, "the request")
             wait_until(lambda: not server.server.connections, "the server to give up")
             assert not wire.read_response().complete
 
