@@ -13,7 +13,9 @@ from fakes.http_server import EchoApp, RawConnection, ServerThread
 from swiftlite.http.errors import BadRequest
 from swiftlite.http.head import HeadLimits, parse_request, parse_response
 
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"
 
 

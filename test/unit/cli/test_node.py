@@ -427,6 +427,6 @@ class TestInit:
         answers.write_text("[node]\nrolls = proxy\n")
         program = [sys.executable, str(CHECKOUT / "bin/swiftlite-node"), "init", str(answers), "--root", str(tmp_path)]
         environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
-        done = subprocess.run(program, capture_output=True, text=True, timeout=60, env=environment)
+        done = subprocess.run(program, capture_output=True, text=True, timeout=300, env=environment)
         assert done.returncode == 1 and done.stdout == ""
         assert done.stderr == f"{answers} [node] rolls: there is no such option; did you mean roles?\n"
