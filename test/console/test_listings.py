@@ -46,8 +46,8 @@ def long_container(cluster):
     connection.put_container("long")
     stamp = connection.head_container("long")["x-timestamp"]
     rows = [ObjectReport(f"name-{number:06d}.txt", stamp, number, "text/plain", "0" * 32) for number in range(COUNT)]
-    paths = [path for path in cluster.files("containers/**/*.db") if path not in before]
-    assert len(paths) == 3
+    paths = sorted(set(cluster.files("containers/**/*.db")) - before)
+    assert len(paths) == 3  # the proxy has waited for all of them
     ContainerBroker(str(paths[0]), "AUTH_test", "long", logger=logging.getLogger("long")).merge_items(rows)
     for path in paths[1:]:
         shutil.copy(paths[0], path)  # nobody replicates here, to whom it matters that replicas have ids of their own

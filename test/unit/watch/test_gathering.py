@@ -12,6 +12,7 @@ from swiftlite.watch import gathering
 from swiftlite.watch.facts import Asked, ClusterView, RingFacts, Server, SwiftConfFacts
 from swiftlite.watch.gathering import Gatherer, server_at, servers_of
 
+PATIENCE = 60.0
 CHECKS = {"object": ("time", "version", "load")}
 
 
@@ -67,7 +68,7 @@ def good(**others):
 def test_all_that_was_asked(monkeypatch):
     ticks = iter(range(100))
     with Peer(good()) as peer:
-        [asked] = Gatherer(clock=lambda: float(next(ticks))).ask_all([peer.as_server], CHECKS)
+        [asked] = Gatherer(PATIENCE, clock=lambda: float(next(ticks))).ask_all([peer.as_server], CHECKS)
     assert asked.answers == {"time": 5.5, "version": {"version": "1"}, "load": {}}
     assert (asked.problem, asked.problems) == ("", {})
     assert (asked.sent, asked.received) == (0.0, 1.0)
@@ -80,7 +81,7 @@ def test_all_that_was_asked(monkeypatch):
 def test_answers_have_the_shapes_of_their_checks(check, good, bad):
     for body, problems in ((good, {}), (bad, {check: gathering.STRANGE})):
         with Peer({check: (200, body)}) as peer:
-            [asked] = Gatherer().ask_all([peer.as_server], {"object": (check,)})
+            [asked] = Gatherer(PATIENCE).ask_all([peer.as_server], {"object": (check,)})
         assert asked.problems == problems
 
 
@@ -90,7 +91,7 @@ def test_answers_have_the_shapes_of_their_checks(check, good, bad):
 def test_a_proxy_is_asked_by_recon_only_where_it_says_that_it_has_it(info, asked):
     with Peer(good(**{"/info": (200, info), "/metrics": (403, b"")})) as peer:
         server = Server("proxy", *peer.server_address)
-        Gatherer().ask_all([server], {"proxy": ("metrics", "info", "time", "version")})
+        Gatherer(PATIENCE).ask_all([server], {"proxy": ("metrics", "info", "time", "version")})
     assert peer.asked == ["/metrics", "/info", *asked]
 
 
@@ -108,7 +109,7 @@ def test_a_proxy_is_asked_by_recon_only_where_it_says_that_it_has_it(info, asked
 )
 def test_one_answer_is_none(answer, problem):
     with Peer(good(version=answer)) as peer:
-        [asked] = Gatherer().ask_all([peer.as_server], CHECKS)
+        [asked] = Gatherer(PATIENCE).ask_all([peer.as_server], CHECKS)
     assert asked.answers.keys() == {"time", "load"}
     assert problem in asked.problems["version"]
     assert asked.problem == ""
@@ -117,7 +118,7 @@ def test_one_answer_is_none(answer, problem):
 def test_an_endless_answer_is_not_read_to_its_end(monkeypatch):
     monkeypatch.setattr(gathering, "MAX_ANSWER", 1000)
     with Peer(good(version=(200, b" " * 200000))) as peer:
-        [asked] = Gatherer().ask_all([peer.as_server], CHECKS)
+        [asked] = Gatherer(PATIENCE).ask_all([peer.as_server], CHECKS)
     assert "longer than" in asked.problems["version"]
     assert "load" in asked.answers
 
@@ -147,7 +148,7 @@ def test_an_answer_in_drops_keeps_nobody_waiting():
 
 
 def test_who_is_not_there_has_a_problem():
-    [asked] = Gatherer().ask_all([Server("object", "127.0.0.1", free_ports(1))], CHECKS)
+    [asked] = Gatherer(PATIENCE).ask_all([Server("object", "127.0.0.1", free_ports(1))], CHECKS)
     assert asked.problem
     assert not asked.answers
 
