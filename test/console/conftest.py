@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from console.desk import CHROMIUM, FLAGS, Desk
+from console.desk import CHROMIUM, FLAGS, PATIENCE, PATIENT, Desk
 from functional.cluster import Cluster
 
-expect.set_options(timeout=60000)  # the machine may have other things to do
+expect.set_options(timeout=PATIENCE)
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "var/console-screenshots"
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """One node; files of more than a mebibyte are uploaded in segments of that size."""
-    settings = {"proxy": {"filter:console": {"segment_size": str(8 * 1024 * 1024)}}}
+    settings = {**PATIENT, "proxy": {**PATIENT["proxy"], "filter:console": {"segment_size": str(8 * 1024 * 1024)}}}
     cluster = Cluster(tmp_path_factory.mktemp("console") / "cluster", settings=settings)
     try:
         yield cluster.start()
@@ -38,7 +38,7 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """An empty profile."""
     context = browser.new_context(accept_downloads=True, locale="en-GB", timezone_id="UTC")
-    context.set_default_timeout(60000)
+    context.set_default_timeout(PATIENCE)
     yield context
     context.close()
 

@@ -7,8 +7,18 @@ from typing import Any
 
 from playwright.sync_api import ConsoleMessage, Dialog, Locator, Page, expect
 
-from functional.cluster import Cluster
+from functional.cluster import AT_FULL_SPEED, Cluster
 
+PATIENCE = 60000
+"""Milliseconds for whatever is waited for: the machine may have other things to do."""
+_PATIENT = {"conn_timeout": "20", "node_timeout": "60"}
+PATIENT: dict[str, dict[str, dict[str, str]]] = {
+    "proxy": {"app:proxy-server": {**_PATIENT, "post_quorum_timeout": "20"}},
+    "object": {**AT_FULL_SPEED["object"], "app:object-server": {**_PATIENT, "container_update_timeout": "20"}},
+    "container": {**AT_FULL_SPEED["container"], "app:container-server": _PATIENT},
+}
+"""Settings of servers that wait for each other as long as it takes: all three replicas know of what a test has done, also
+those of an account, of which any one is asked for its listing."""
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
@@ -16,6 +26,12 @@ FLAGS = (
 )
 # The browser writes each answer with an error status to its console, whatever the page does about it.
 EXPECTED = re.compile(r"Failed to load resource: (the server responded with a status of|net::ERR_)")
+IS_HEARD = """(text) => {
+    const said = [...document.querySelectorAll(".messages [role=status] .message")];
+    const message = said.findLast((one) => one.textContent.includes(text));
+    const box = message?.getBoundingClientRect();
+    return Boolean(box) && message.contains(document.elementFromPoint(box.left + 20, box.top + 20));
+}"""
 
 
 class Desk:
@@ -96,17 +112,18 @@ class Desk:
 
     def close_dialog(self) -> None:
         """By the key that closes dialogs."""
+        expect(self.dialog).to_be_visible()
         self.page.keyboard.press("Escape")
         expect(self.page.get_by_role("dialog")).to_have_count(0)
 
     def hears(self, text: str) -> None:
-        """Wait until the live region for good news says something, where it can be seen and heard: above all dialogs."""
-        said = self.page.locator(".messages [role=status] .message").filter(has_text=text).last
-        expect(said).to_be_visible()
-        front = "(message) => document.elementFromPoint(...((box) => [box.left + 20, box.top + 20])(message.getBoundingClientRect()))"
-        assert said.evaluate(f"(message) => message.contains(({front})(message))"), "something lies upon it"
+        """Wait until the live region for good news says something, where it can be seen and heard: above all dialogs.
 
-    def wait_done(self, timeout: float = 120.0) -> None:
+        The page looks itself: the message goes after some seconds.
+        """
+        self.page.wait_for_function(IS_HEARD, arg=text)
+
+    def wait_done(self, timeout: float = 300.0) -> None:
         """Return when no transfer is open, and none has failed."""
         expect(self.page.get_by_role("region", name="Transfers")).to_contain_text("All done", timeout=timeout * 1000)
         expect(self.page.locator(".job.is-failed")).to_have_count(0)

@@ -15,14 +15,15 @@ RESET = struct.pack("ii", 1, 0)
 class CuttingProxy:
     """Forwards connections to `target`; a context manager.
 
-    `sent`, `received`: bytes that clients have sent and received through it; at `hold_at` received it stops until `go_on` is set.
-    At `cut_at` sent it cuts all connections, and `refuses` new ones until told otherwise.
+    `sent`, `received`: bytes that clients have sent and received through it; at `hold_at` received, or `hold_sent_at` sent, it
+    stops until `go_on` is set. At `cut_at` sent it cuts all connections, and `refuses` new ones until told otherwise.
     """
 
     def __init__(self, target: tuple[str, int]) -> None:
         self.target = target
         self.sent = self.received = 0
         self.hold_at: int | None = None
+        self.hold_sent_at: int | None = None
         self.cut_at: int | None = None
         self.go_on = threading.Event()
         self.refuses = False
@@ -72,15 +73,11 @@ class CuttingProxy:
     def _forward(self, source: socket.socket, target: socket.socket, is_upload: bool) -> None:
         with contextlib.suppress(OSError):  # the other thread, or cut(), has closed one of them
             while data := source.recv(CHUNK):
-                if is_upload:
-                    self.sent += len(data)
-                    if self.cut_at is not None and self.sent >= self.cut_at:
-                        self.cut_at, self.refuses = None, True
-                        self.cut()
-                else:
-                    self.received += len(data)
-                    if self.hold_at is not None and self.received >= self.hold_at:
-                        self.go_on.wait()
+                if self._count(len(data), is_upload):
+                    self.cut()
+                hold_at, passed = (self.hold_sent_at, self.sent) if is_upload else (self.hold_at, self.received)
+                if hold_at is not None and passed >= hold_at:
+                    self.go_on.wait()
                 target.sendall(data)
         for end in (source, target):
             with contextlib.suppress(OSError):
@@ -88,3 +85,15 @@ class CuttingProxy:
             end.close()
         with self.lock:
             self.connections -= {source, target}
+
+    def _count(self, size: int, is_upload: bool) -> bool:
+        """Count what passes; return whether all is to be cut now."""
+        with self.lock:
+            if not is_upload:
+                self.received += size
+                return False
+            self.sent += size
+            if self.cut_at is None or self.sent < self.cut_at:
+                return False
+            self.cut_at, self.refuses = None, True
+            return True

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from console.axe import audit
-from console.desk import Desk
+from console.desk import PATIENCE, PATIENT, Desk
 from functional.cluster import Cluster
 from swiftlite.ring import format
 
@@ -20,7 +20,8 @@ PHONE = {"width": 390, "height": 844}
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """Two nodes; something in quarantine and an update that waits on the first, a hostile name in the ring of objects."""
-    settings = {"proxy": {"filter:console": {"cluster_age": "0.5", "requests_age": "0.5"}}}
+    ages = {"cluster_age": "0.5", "requests_age": "0.5"}
+    settings = {**PATIENT, "proxy": {**PATIENT["proxy"], "filter:console": ages}}
     cluster = Cluster(tmp_path_factory.mktemp("console") / "cluster", nodes=2, devices=2, settings=settings)
     path = cluster.directory / "etc/object.ring.gz"
     ring = format.load(path)
@@ -231,6 +232,7 @@ def test_of_thousands_of_devices_those_in_sight_are_drawn(desk: Desk, shoot):
 
 def test_on_a_phone(browser: Browser, cluster, shoot):
     context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True, device_scale_factor=2, locale="en-GB")
+    context.set_default_timeout(PATIENCE)
     try:
         desk = Desk(cluster, context.new_page())
         page = enter(desk)

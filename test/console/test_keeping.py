@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 import swiftlite.testing
-from console.desk import Desk
+from console.desk import PATIENT, Desk
 
 
 def start_move(desk: Desk, how: str, field: str, target: str) -> None:
@@ -90,7 +90,7 @@ def test_who_may_write_but_not_make_containers_can_copy(desk: Desk, cluster):
 def small_desk(context: BrowserContext):
     """The console of a store that lists three names at once, and deletes two."""
     limits = {"swift-constraints": {"container_listing_limit": "3", "account_listing_limit": "3"}}
-    settings = {"proxy": {"filter:bulk": {"max_deletes_per_request": "2"}}}
+    settings = {**PATIENT, "proxy": {**PATIENT["proxy"], "filter:bulk": {"max_deletes_per_request": "2"}}}
     with swiftlite.testing.store(swift_conf=limits, settings=settings) as store:
         cluster = SimpleNamespace(url=store.url, layout=SimpleNamespace(users=swiftlite.testing.DEFAULT_USERS))
         desk = Desk(cluster, context.new_page())

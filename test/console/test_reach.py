@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from console.axe import audit
-from console.desk import Desk
+from console.desk import PATIENCE, Desk
 
 PHONE = {"width": 390, "height": 844}
 
@@ -61,7 +61,9 @@ def test_by_keyboard_alone(desk: Desk, cluster):
         if desk.grid.evaluate("(grid) => grid === document.activeElement"):
             break
     expect(desk.grid).to_be_focused()
-    while "walk" not in page.locator(".is-active").inner_text():
+    for _ in range(200):
+        if "walk" in page.locator(".is-active").inner_text():
+            break
         page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(desk.row("a.txt")).to_be_visible()
@@ -94,6 +96,7 @@ def test_by_keyboard_alone(desk: Desk, cluster):
 
 def test_on_a_phone(browser: Browser, cluster, shoot):
     context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True, device_scale_factor=2, locale="en-GB")
+    context.set_default_timeout(PATIENCE)
     try:
         desk = Desk(cluster, context.new_page())
         desk.page.goto(desk.url)

@@ -8,12 +8,15 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page
 
+from console.desk import PATIENCE
+
 CALL = "async ([file, name, values]) => (await import(`/console/rules/${file}.js`))[name](...values)"
 
 
 @pytest.fixture(scope="module")
 def page(browser: Browser, cluster):
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
     page.goto(f"{cluster.url}/console/")
     yield page
     page.close()

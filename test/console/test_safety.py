@@ -173,6 +173,8 @@ def test_the_policy_stops_what_is_not_ours(desk: Desk):
         const image = new Image();
         image.src = "https://elsewhere.example/?token";
         await new Promise((done) => { image.onerror = done; });
+        const isTold = () => ["connect-src", "img-src"].every((name) => broken.includes(name));
+        for (let tries = 0; tries < 1000 && !isTold(); tries++) await new Promise((done) => setTimeout(done, 10));
         return {broken, hit: window.hit ?? null};
     }""")
     assert tried["hit"] is None

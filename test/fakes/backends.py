@@ -195,7 +195,7 @@ class Stage:
         )
         swift = SwiftConf(HashPath(b"pre", b"suf"), Constraints(max_file_size=1 << 20), policies)
         self.log = logging.getLogger("test.proxy")
-        settings = {"node_timeout": 5.0, "conn_timeout": 2.0, "post_quorum_timeout": 0.1} | options
+        settings = {"node_timeout": 60.0, "conn_timeout": 20.0, "post_quorum_timeout": 20.0} | options
         self.cluster = Cluster(ProxyOptions(**settings), swift, self.log, lambda name: FakeRing(nodes))
         self.app = Application(self.cluster, self.log)
         self.known = {"account/a": account_info({}, 200), "container/a/c": container_info({}, 200)}

@@ -45,7 +45,7 @@ class Keystone:
             def do_GET(self) -> None:
                 if self.path.startswith("/v3/auth/tokens"):
                     keystone.waiting += 1
-                    keystone.gate.wait(20)
+                    keystone.gate.wait(120)
                     found = keystone.tokens.get(self.headers.get("X-Subject-Token", ""))
                     if found is None:
                         self.answer(404, {"error": {"code": 404, "message": "no such token", "title": "Not Found"}})

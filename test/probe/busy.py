@@ -78,12 +78,12 @@ class Busy:
         method = dice.choice(self.methods if is_there else ["PUT"])
         if method == "PUT":
             content = Content(dice.randrange(10**9), dice.choice([10, 1000, 70_000]))
-            status = patiently(partial(writer.put, name, content), self.is_over.wait)
+            status = patiently(partial(writer.put, name, content))
         elif method == "POST":
             # Without a busy machine, too: one server with the object may be all that is up.
-            status = patiently(partial(writer.post, name, {"Colour": str(dice.random())}), self.is_over.wait)
+            status = patiently(partial(writer.post, name, {"Colour": str(dice.random())}))
         else:
-            status = patiently(partial(writer.delete, name), self.is_over.wait, gone=204)
+            status = patiently(partial(writer.delete, name), gone=204)
         if not 200 <= status < 300:
             self.problems.append(f"{method} {name}: {status}")
 

@@ -47,7 +47,7 @@ class Writer:
 
     def put_container(self, container: str) -> None:
         """Make a container; it must be acknowledged."""
-        assert self.client.ask("PUT", f"/{container}").status in (201, 202)
+        assert patiently(lambda: self.client.ask("PUT", f"/{container}").status) in (201, 202)
         self.book.containers.add(container)
 
     def put(self, name: Name, content: Content, metadata: Mapping[str, str] | None = None) -> int:
@@ -63,14 +63,24 @@ class Writer:
         return self._write("DELETE", name, {}, None)
 
     def get(self, name: Name, newest: bool = False) -> Heard:
-        """GET an object; the newest of all replicas, if told so."""
-        return self.client.ask("GET", _path(name), {"X-Newest": "true"} if newest else {})
+        """GET an object, patiently; the newest of all replicas, if told so."""
+        return self._read(_path(name), {"X-Newest": "true"} if newest else {})
 
     def listing(self, container: str) -> dict[str, tuple[int, str]]:
         """What a container lists: size and hash by name."""
-        heard = self.client.ask("GET", f"/{container}", query="format=json")
+        heard = self._read(f"/{container}", query="format=json")
         assert heard.status == 200, f"listing of {container}: {heard.status}"
         return {row["name"]: (row["bytes"], row["hash"]) for row in heard.json()}
+
+    def _read(self, path: str, headers: Mapping[str, str] | None = None, query: str = "") -> Heard:
+        heard: list[Heard] = []
+
+        def read() -> int:
+            heard.append(self.client.ask("GET", path, headers, query=query))
+            return heard[-1].status
+
+        patiently(read)
+        return heard[-1]
 
     def _write(self, method: str, name: Name, metadata: Mapping[str, str], content: Content | None) -> int:
         headers = {f"X-Object-Meta-{key}": value for key, value in metadata.items()}
@@ -87,20 +97,19 @@ class Writer:
         return status
 
 
-def patiently(write: Callable[[], int], pause: Callable[[float], object] = time.sleep, gone: int = 404) -> int:
-    """Make a write, and make it again after a 503, as swiftclient does; return the last status.
+def patiently(request: Callable[[], int], gone: int = 404) -> int:
+    """Make a request, and make it again after a 503, as swiftclient does; return the last status.
 
-    Hosts of a probe cluster have little patience with each other, so that those which are away hold nobody up for long: on
-    a busy machine two of them may seem to be away at once.
+    On a busy machine two hosts may seem to be away at once, above all where they have little patience with each other.
 
     :param gone: what a 404 is that was not the first answer: 204 for a DELETE, which has been carried out before
     """
-    status = write()
+    status = request()
     for seconds in PAUSES:
         if status != 503:
             return status
-        pause(seconds)
-        if (status := write()) == 404:
+        time.sleep(seconds)
+        if (status := request()) == 404:
             return gone
     return status
 

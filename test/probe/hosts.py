@@ -23,7 +23,8 @@ PORTS = (6200, 6201, 6202)
 RSYNC_PORT = 873
 # One key for all proxies: a token is good at every one.
 _TOKENS = {"active_fernet_key_id": "one", "fernet_key_one": "c3dpZnRsaXRlIHByb2JlIGNsdXN0ZXIgMzIgYnl0ZXM="}
-_PATIENCE = {"node_timeout": "2", "conn_timeout": "0.3"}
+# Whoever is not there refuses at once; who answers late lives on a busy machine.
+_PATIENCE = {"node_timeout": "30", "conn_timeout": "10"}
 _REPLICATOR = {**_PATIENCE, "databases_per_second": "0", "interval": "1"}
 SETTINGS: dict[str, dict[str, dict[str, str]]] = {
     "proxy": {
@@ -38,13 +39,13 @@ SETTINGS: dict[str, dict[str, dict[str, str]]] = {
     },
     "object": {
         "DEFAULT": {"workers": "0"},
-        "app:object-server": {**_PATIENCE, "container_update_timeout": "0.3"},
+        "app:object-server": {**_PATIENCE, "container_update_timeout": "10"},
         "object-updater": dict(_PATIENCE),
         "object-replicator": {
             **_PATIENCE,
             "interval": "1",
-            "http_timeout": "1",
-            "rsync_io_timeout": "2",
+            "http_timeout": "30",
+            "rsync_io_timeout": "30",
             "ring_check_interval": "1",
         },
     },
@@ -56,6 +57,19 @@ SETTINGS: dict[str, dict[str, dict[str, str]]] = {
     },
     "account": {"DEFAULT": {"workers": "0"}, "account-replicator": _REPLICATOR},
 }
+_HURRY = {"node_timeout": "2", "conn_timeout": "0.3"}
+IN_A_HURRY: dict[str, dict[str, dict[str, str]]] = {
+    "proxy": {"app:proxy-server": _HURRY},
+    "object": {
+        "app:object-server": {**_HURRY, "container_update_timeout": "0.3"},
+        "object-updater": _HURRY,
+        "object-replicator": {**_HURRY, "http_timeout": "1", "rsync_io_timeout": "2"},
+    },
+    "container": {"app:container-server": _HURRY, "container-replicator": _HURRY, "container-updater": _HURRY},
+    "account": {"account-replicator": _HURRY},
+}
+"""Settings of a cluster whose hosts are taken off the net: what is sent to them is lost, and each request waits for it. On a
+busy machine any host may seem to be away then."""
 
 
 @dataclass(frozen=True)
@@ -182,9 +196,12 @@ class Host:
         for server in (*self.servers.values(), *self.daemons.values()):
             server.kill()
         self.daemons.clear()
-        for pid in self.namespace.pids():
-            if pid != os.getpid():
-                _kill(pid)
+        for pid in self._others():
+            _kill(pid)
+        wait_until(lambda: not self._others(), f"all of {self} has ended")
+
+    def _others(self) -> list[int]:
+        return [pid for pid in self.namespace.pids() if pid != os.getpid()]
 
     def stop_daemons(self) -> None:
         """End what was started with `start_daemon`; the servers go on."""

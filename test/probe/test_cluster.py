@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from functional.model import Content
 from probe.book import Book, Name
-from probe.client import ACCOUNT
+from probe.client import ACCOUNT, patiently
 from probe.cluster import ProbeCluster
-from probe.verify import object_directory, problems, reading_problems, settle
+from probe.hosts import IN_A_HURRY
+from probe.verify import PATIENCE, object_directory, problems, reading_problems, settle
 from swiftlite.cli import children
 
 NAMES: list[Name] = [("c", f"o{number}") for number in range(6)]
@@ -26,13 +28,14 @@ def book() -> Book:
 @pytest.fixture(scope="module")
 def cluster(make_probe_cluster: Callable[..., ProbeCluster], book: Book) -> ProbeCluster:
     """Four hosts that hold a few objects, one with new metadata, and one that was deleted."""
-    cluster = make_probe_cluster(part_power=4)
+    cluster = make_probe_cluster(part_power=4, settings=IN_A_HURRY)
     writer = cluster.writer(1, book)
     writer.put_container("c")
     for seed, name in enumerate(NAMES):
-        assert writer.put(name, Content(seed, 1000 if seed else 300000), {"Colour": "blue"}) == 201
-    assert writer.post(NAMES[1], {"Colour": "red"}) == 202
-    assert writer.delete(NAMES[2]) == 204
+        put = partial(writer.put, name, Content(seed, 1000 if seed else 300000), {"Colour": "blue"})
+        assert patiently(put) == 201
+    assert patiently(partial(writer.post, NAMES[1], {"Colour": "red"})) == 202
+    assert patiently(partial(writer.delete, NAMES[2]), gone=204) == 204
     settle(cluster, book)
     return cluster
 
@@ -146,13 +149,13 @@ def test_a_listing_that_lacks_an_object_is_seen(
 
 def test_a_host_that_is_off_is_not_there_and_comes_back(cluster: ProbeCluster, book: Book) -> None:
     address = cluster.hosts[2].servers["object-server"].address
-    assert children.is_healthy(address)
+    assert children.is_healthy(address, PATIENCE)
     cluster.power_off(2)
     assert cluster.hosts[2].namespace.pids() == []
     assert not children.is_healthy(address)
     assert reading_problems(cluster, book, 1) == []
     cluster.power_on(2)
-    assert children.is_healthy(address)
+    assert children.is_healthy(address, PATIENCE)
 
 
 def test_a_disk_that_was_taken_away_is_answered_with_507(cluster: ProbeCluster, book: Book) -> None:
@@ -160,10 +163,10 @@ def test_a_disk_that_was_taken_away_is_answered_with_507(cluster: ProbeCluster, 
     host = next(host for host in cluster.hosts.values() if host.ip == node.ip)
     address = host.servers["object-server"].address
     host.unmount(node.device)
-    assert children.request(address, "HEAD", f"/{node.device}/0/a/c/o")[0] == 507
+    assert children.request(address, "HEAD", f"/{node.device}/0/a/c/o", timeout=PATIENCE)[0] == 507
     assert any("missing" in problem for problem in problems(cluster, book))
     host.mount(node.device)
-    assert children.request(address, "HEAD", f"/{node.device}/0/a/c/o")[0] == 404
+    assert children.request(address, "HEAD", f"/{node.device}/0/a/c/o", timeout=PATIENCE)[0] == 404
     assert problems(cluster, book) == []
 
 

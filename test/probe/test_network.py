@@ -9,8 +9,7 @@ import socket
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,6 +20,11 @@ from probe.network import Network
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PORT = 5000
+PATIENCE = 60.0
+COUNT = 60
+"""Datagrams; as many as a socket holds that nobody reads."""
+GRACE = 0.5
+"""Seconds; what gets through takes some microseconds."""
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +50,11 @@ HUB = 0
 ALL = {(a, b) for a in range(1, 5) for b in range(1, 5) if a != b}
 
 
-def reached(network: Network, senders: Iterable[int] = (1, 2, 3, 4), wait: float = 1.5) -> set[tuple[int, int]]:
-    """All pairs of hosts of which the first can open a connection to the second, tried all at once."""
+def reached(network: Network, pairs: Set[tuple[int, int]], senders: Iterable[int] = (1, 2, 3, 4)) -> bool:
+    """Whether those and no others are pairs of hosts of which the first can open a connection to the second.
+
+    All is tried at once, and the others have a while longer than the last of those that can.
+    """
     with ExitStack() as stack:
         pending: dict[socket.socket, tuple[int, int]] = {}
         for sender in senders:
@@ -57,19 +64,20 @@ def reached(network: Network, senders: Iterable[int] = (1, 2, 3, 4), wait: float
                     attempt.setblocking(False)
                     attempt.connect_ex((network.ip(receiver), PORT))
                     pending[attempt] = (sender, receiver)
-        found = set()
-        deadline = time.monotonic() + wait
-        while pending and (left := deadline - time.monotonic()) > 0:
-            for attempt in select.select([], list(pending), [], left)[1]:
+        found: set[tuple[int, int]] = set()
+        while ready := select.select([], list(pending), [], GRACE if found >= pairs else PATIENCE)[1]:
+            for attempt in ready:
                 pair = pending.pop(attempt)
                 if pair[0] != pair[1] and attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
                     found.add(pair)
-        return found
+            if not pending:
+                break
+        return found == pairs
 
 
 def test_every_host_reaches_every_other_and_nothing_else(network: Network, listeners: None) -> None:
-    assert reached(network) == ALL
-    assert reached(network, [HUB]) == {(HUB, number) for number in range(1, 5)}
+    assert reached(network, ALL)
+    assert reached(network, {(HUB, number) for number in range(1, 5)}, [HUB])
     with network.inside(), pytest.raises(OSError, match="unreachable"):
         socket.create_connection(("192.0.2.1", 80), timeout=5)
 
@@ -78,7 +86,7 @@ def test_two_networks_side_by_side_never_meet(network: Network, listeners: None)
     other = Network(2)
     try:
         with other.inside(), pytest.raises(ConnectionRefusedError):
-            socket.create_connection((network.ip(1), PORT), timeout=5)
+            socket.create_connection((network.ip(1), PORT), timeout=PATIENCE)
     finally:
         other.close()
 
@@ -92,27 +100,27 @@ def test_nothing_is_made_outside(network: Network) -> None:
 
 def test_an_unplugged_host_is_alone_until_it_is_plugged_in(network: Network, listeners: None) -> None:
     network.unplug(2)
-    assert reached(network) == {pair for pair in ALL if 2 not in pair}
-    assert reached(network, [HUB]) == {(HUB, 1), (HUB, 3), (HUB, 4)}
+    assert reached(network, {pair for pair in ALL if 2 not in pair})
+    assert reached(network, {(HUB, 1), (HUB, 3), (HUB, 4)}, [HUB])
     network.plug_in(2)
-    assert wait_until(lambda: reached(network) == ALL, "all reach each other")
+    assert wait_until(lambda: reached(network, ALL), "all reach each other")
 
 
 def test_a_partition_divides_two_groups_until_it_heals(network: Network, listeners: None) -> None:
     network.partition({1, 2}, {3, 4})
-    assert reached(network) == {(1, 2), (2, 1), (3, 4), (4, 3)}
-    assert reached(network, [HUB]) == {(HUB, number) for number in range(1, 5)}
+    assert reached(network, {(1, 2), (2, 1), (3, 4), (4, 3)})
+    assert reached(network, {(HUB, number) for number in range(1, 5)}, [HUB])
     network.partition({1}, {2})
-    assert reached(network) == ALL - {(1, 2), (2, 1)}
+    assert reached(network, ALL - {(1, 2), (2, 1)})
     network.heal()
-    assert reached(network) == ALL
+    assert reached(network, ALL)
 
 
 def test_a_partition_silences_a_connection_that_is_open(network: Network) -> None:
     with network.hosts[3].inside():
         listener = socket.create_server((network.ip(3), PORT + 1))
     with network.hosts[1].inside():
-        one = socket.create_connection((network.ip(3), PORT + 1), timeout=5)
+        one = socket.create_connection((network.ip(3), PORT + 1), timeout=PATIENCE)
     two = listener.accept()[0]
     with listener, one, two:
         network.partition({1}, {3})
@@ -121,23 +129,23 @@ def test_a_partition_silences_a_connection_that_is_open(network: Network) -> Non
         with pytest.raises(TimeoutError):
             one.recv(100)
         network.heal()
-        one.settimeout(10)
+        one.settimeout(PATIENCE)
         assert one.recv(100) == b"lost for now"
 
 
-def datagrams(network: Network, sender: int, receiver: int, count: int = 60) -> int:
-    """How many of so many datagrams, sent at once, arrive."""
+def datagrams(network: Network, sender: int, receiver: int, wanted: int = 0) -> int:
+    """How many of COUNT datagrams, sent at once, arrive; it is patient until the wanted ones do."""
     with ExitStack() as stack:
         with network.hosts[receiver].inside():
             inbox = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         inbox.bind((network.ip(receiver), PORT))
-        inbox.settimeout(0.3)
         with network.hosts[sender].inside():
             outbox = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        for _ in range(count):
+        for _ in range(COUNT):
             outbox.sendto(bytes(1000), (network.ip(receiver), PORT))
         arrived = 0
-        while arrived < count:
+        while arrived < COUNT:
+            inbox.settimeout(PATIENCE if arrived < wanted else 0.3)
             try:
                 inbox.recv(2000)
             except TimeoutError:
@@ -147,26 +155,27 @@ def datagrams(network: Network, sender: int, receiver: int, count: int = 60) -> 
 
 
 def test_a_lossy_host_loses_packets_at_random(network: Network) -> None:
-    assert datagrams(network, 1, 4) == 60
+    assert datagrams(network, 1, 4, COUNT) == COUNT
     network.lose(4, 50)
-    arrived = datagrams(network, 1, 4)
+    arrived = datagrams(network, 1, 4, wanted=6)
     # Chance alone would be outside of this once in a hundred thousand million runs.
     assert 5 < arrived < 55
-    assert network.lost(4) >= 60 - arrived
-    assert datagrams(network, 4, 1) == 60
+    assert network.lost(4) > 5
+    assert datagrams(network, 4, 1, COUNT) == COUNT
     network.lose(4, 100)
     assert datagrams(network, 1, 4) == 0
     network.lose(4, 0)
-    assert datagrams(network, 1, 4) == 60
+    assert datagrams(network, 1, 4, COUNT) == COUNT
 
 
 @pytest.mark.parametrize(("sender", "receiver"), [(3, 1), (1, 3)])
 def test_a_slow_host_passes_little_at_once(network: Network, sender: int, receiver: int) -> None:
-    # 60 kB at once: 16 kB may go at full speed, and the queue holds what 512 kbit/s carry in 100 ms, 6 kB.
+    # 60 kB at once: 16 kB may go at full speed, and the queue holds what 512 kbit/s carry in 100 ms, 6 kB. More is sent at
+    # once by nobody whom another takes the processor from meanwhile.
     network.slow(3, kilobits=512, queue_milliseconds=100)
-    assert 10 < datagrams(network, sender, receiver) < 50
+    wait_until(lambda: 10 < datagrams(network, sender, receiver, wanted=11) < 50, "few arrive")
     network.quicken(3)
-    assert datagrams(network, sender, receiver) == 60
+    assert datagrams(network, sender, receiver, COUNT) == COUNT
 
 
 def test_nothing_outlives_a_run_that_was_killed(namespaces: None) -> None:
@@ -185,29 +194,30 @@ def test_nothing_outlives_a_run_that_was_killed(namespaces: None) -> None:
     try:
         assert run.stdout is not None
         pid, *inodes = map(int, run.stdout.readline().split())
-        assert in_use() >= set(inodes)
-        assert os.path.exists(f"/proc/{pid}")
+        found = holders(set(inodes))
+        assert found >= {pid, run.pid}
     finally:
         run.send_signal(signal.SIGKILL)
         run.wait()
-    wait_until(lambda: not is_running(pid), "the daemon is dead")
-    wait_until(lambda: not in_use() & set(inodes), "nobody holds the namespaces")
+    # Another test's new namespace may get the number of one that is gone; so those who held it are looked at.
+    wait_until(lambda: not any(map(is_running, found)), "the daemon is dead, and nobody holds the namespaces")
 
 
 def is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
-def in_use() -> set[int]:
-    """The inodes of all network namespaces that a process runs in or holds open."""
+def holders(namespaces: set[int]) -> set[int]:
+    """The processes that run in network namespaces of these inodes, or hold one open."""
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            holders = [process / "ns/net", *(process / "fd").iterdir()]
-            found |= {os.stat(path).st_ino for path in holders if "net:[" in os.readlink(path)}
+            paths = [process / "ns/net", *(process / "fd").iterdir()]
+            if namespaces & {os.stat(path).st_ino for path in paths if "net:[" in os.readlink(path)}:
+                found.add(int(process.name))
         except OSError:  # it has ended meanwhile
             continue
     return found

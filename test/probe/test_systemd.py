@@ -30,7 +30,8 @@ WATCHED = ("swiftlite-proxy-server.service", "swiftlite-object-auditor.service")
 """Whose watchdog is made as impatient as a test; nobody else's, for this machine may be a busy one."""
 PORT_CAPABILITY = 1 << 10
 """CAP_NET_BIND_SERVICE: the proxy listens on a port that only privileged processes may."""
-CURL = ("curl", "--silent", "--show-error", "--fail", "--max-time", "120")
+CURL = ("curl", "--silent", "--show-error", "--fail", "--max-time", "120", "--retry", "5")
+"""It asks again after a 503, as swiftclient does: on a busy machine two of three replicas may seem to be away."""
 STORE = f"http://{IP}/v1/AUTH_test"
 
 
@@ -162,15 +163,15 @@ def test_stores_and_gives_back(node: Node) -> None:
     node.run("cp", "/tmp-body", "/run/body")
     node.ask("-T", "/run/body", f"{STORE}/c/o")
     assert node.ask(f"{STORE}/c/o") == "bytes of an object\n" * 9999
-    assert node.ask(f"{STORE}/c") == "o\n"
+    node.until(lambda: node.ask(f"{STORE}/c") == "o\n", "it is listed")
 
 
 def test_syncs_by_the_kernels_queue_inside_the_sandbox(node: Node) -> None:
     """MemoryDenyWriteExecute and the filter of system calls leave io_uring alone, where the kernel has it."""
     node.ask("-T", "/etc/hostname", f"{STORE}/c/queued")
-    open_files = "".join(
-        node.run("ls", "-l", f"/proc/{pid}/fd") for pid in node.pids("swiftlite-object-server.service")
-    )
+    # Of what is closed meanwhile ls complains.
+    pids = node.pids("swiftlite-object-server.service")
+    open_files = "".join(node.call("ls", "-l", f"/proc/{pid}/fd").stdout for pid in pids)
     assert "anon_inode:[io_uring]" in open_files
 
 
@@ -186,15 +187,16 @@ def test_recon_tells_of_the_machine_from_inside_the_sandbox(node: Node) -> None:
 
 def test_the_doctor_misses_a_daemon_that_was_stopped_and_starts_it(node: Node) -> None:
     """Though no unit sees another's processes."""
-    assert "daemon-stopped" not in node.examined()
+    node.until(lambda: "daemon-stopped" not in node.examined(), "all are seen")
     node.run("systemctl", "stop", "swiftlite-container-updater.service")
+    node.until(lambda: "daemon-stopped" in node.examined(), "one is missed")
     found = node.examined()["daemon-stopped"]
     assert (found["subject"], found["fix"]) == (
         f"container-updater {IP}",
         "systemctl restart swiftlite-container-updater",
     )
     node.run("sh", "-c", found["fix"])
-    assert "daemon-stopped" not in node.examined()
+    node.until(lambda: "daemon-stopped" not in node.examined(), "it is seen again")
 
 
 def test_reload_keeps_the_process_and_renews_its_workers(node: Node) -> None:
@@ -229,7 +231,9 @@ def test_what_hangs_is_ended_by_the_watchdog_and_started_again(node: Node) -> No
             lambda unit=unit, main=main: node.main_pid(unit) not in (0, main) and node.is_active(unit),
             f"{unit} is started again",
         )
-        assert "Watchdog timeout" in node.journal(unit)
+        node.until(lambda unit=unit: "Watchdog timeout" in node.journal(unit), "the journal says why")
+        (node.root / f"etc/systemd/system/{unit}.d/watchdog.conf").unlink()
+    node.run("systemctl", "daemon-reload")  # for the tests that follow, in which none hangs but the machine may be busy
 
 
 def test_a_bad_conf_fails_once_with_its_reason(node: Node) -> None:
@@ -238,7 +242,7 @@ def test_a_bad_conf_fails_once_with_its_reason(node: Node) -> None:
     node.write(conf, good.replace("# interval = 300", "interval = soon"))
     assert node.call("systemctl", "restart", unit).returncode != 0
     assert (node.show(unit, "Result"), node.show(unit, "ExecMainStatus")) == ("exit-code", "1")
-    assert "interval: 'soon' does not fit" in node.journal(unit)
+    node.until(lambda: "interval: 'soon' does not fit" in node.journal(unit), "the journal says why")
     assert (node.show(unit, "ActiveState"), node.show(unit, "NRestarts")) == ("failed", "0")
     node.write(conf, good)
     node.run("systemctl", "restart", unit)
@@ -291,8 +295,9 @@ def test_a_disk_that_comes_and_goes_is_seen_inside_the_sandbox(node: Node) -> No
 
 def test_rsync_serves_the_devices(node: Node) -> None:
     """To replicators of OpenStack Swift, by the rsyncd.conf that came with the node."""
-    node.run("rsync", "--daemon")
+    node.run("rsync", "--daemon")  # it goes into the background, and listens then
     try:
+        node.until(lambda: node.call("rsync", f"rsync://{IP}/").returncode == 0, "rsync listens")
         modules = node.run("rsync", f"rsync://{IP}/")
         assert [line.split()[0] for line in modules.splitlines()] == ["account", "container", "object"]
         node.run("rsync", "/etc/hostname", f"rsync://{IP}/object/sdb1/sent")
@@ -309,13 +314,23 @@ def test_jobs_of_timers_succeed(node: Node) -> None:
     for job in ("dispersion-report", "drive-audit"):
         node.run("systemctl", "start", f"swiftlite-{job}.service", f"swiftlite-{job}.timer")
         assert node.show(f"swiftlite-{job}.service", "Result") == "success"
-    assert "100.00% of object copies found" in node.journal("swiftlite-dispersion-report.service")
+
+    def report() -> str:
+        """A copy that came too late for the proxy is where it belongs after a while."""
+        node.run("systemctl", "start", "swiftlite-dispersion-report.service")
+        return node.journal("swiftlite-dispersion-report.service")
+
+    found = "100.00% of object copies found"
+    if found not in node.journal("swiftlite-dispersion-report.service"):
+        node.until(lambda: found in report(), found)
 
 
 def test_stopping_the_target_stops_all_in_good_order(node: Node) -> None:
     units = [*SERVICES, "swiftlite-container-server@2.service"]
     node.run("systemctl", "stop", "swiftlite.target")
     node.until(lambda: not any(node.pids(unit) for unit in units), "no process is left")
+    ends = ("inactive", "failed")
+    node.until(lambda: all(node.show(unit, "ActiveState") in ends for unit in units), "systemd has seen it")
     results = {unit: (node.show(unit, "ActiveState"), node.show(unit, "Result")) for unit in units}
     assert set(results.values()) == {("inactive", "success")}, results
 

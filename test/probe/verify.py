@@ -26,6 +26,8 @@ from swiftlite.ring.ring import Node, Ring
 
 _LOGGER = logging.getLogger("test.probe")
 _FS = FileSystem()
+PATIENCE = 60.0
+"""Seconds for which disks may change while they are looked at."""
 
 
 def settle(cluster: ProbeCluster, book: Book, rounds: int = 12) -> int:
@@ -147,7 +149,19 @@ class _Check:
         """Size and ETag of what is there, as the disks have it."""
 
     def by_daemon(self) -> dict[str, list[str]]:
-        """What is wrong, under the daemons that have to mend it."""
+        """What is wrong, under the daemons that have to mend it.
+
+        Where daemons are at work meanwhile, files may go while they are looked at: then it looks again.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self._found()
+            except (FileNotFoundError, xattrs.BadMetadata):
+                if time.monotonic() > deadline:
+                    raise
+
+    def _found(self) -> dict[str, list[str]]:
         self.listed.clear()
         objects = [*self.objects(), *self.astray("object"), *self.unknown()]
         account = [*self.account(), *self.astray("account")]
@@ -277,11 +291,15 @@ class _Check:
                         yield host, device, path
 
 
-def copies(cluster: ProbeCluster, name: Name, without: Host) -> int:
-    """On how many devices, those of one host apart, an object or its tombstone lies, wherever."""
+def handoffs(cluster: ProbeCluster, name: Name, away: Host) -> set[Path]:
+    """Where an object or its tombstone lies that belongs on a host which is away, the devices apart where it belongs."""
+    primaries = cluster.ring().get_nodes(ACCOUNT, *name)[1]
+    if away.ip not in {node.ip for node in primaries}:
+        return set()
     name_hash = cluster.swift.hash_path.hex(ACCOUNT, *name)
-    hosts = [host for host in cluster.hosts.values() if host is not without]
-    return sum(len(list(host.root.glob(f"*/objects/*/{name_hash[-3:]}/{name_hash}"))) for host in hosts)
+    hosts = [host for host in cluster.hosts.values() if host is not away]
+    found = {path for host in hosts for path in host.root.glob(f"*/objects/*/{name_hash[-3:]}/{name_hash}")}
+    return found - {object_directory(cluster, node, name) for node in primaries}
 
 
 PlacedPart = tuple[str, str, int]

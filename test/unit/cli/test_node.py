@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.ports import free_port
 from swiftlite.cli import conf_samples, node_checks, node_facts, node_plan
 from swiftlite.cli.node import existing_secret, main, with_secret
 from swiftlite.cli.node_answers import Answers, HashAnswers, NodeAnswers, PortAnswers, read_answers
@@ -302,7 +303,7 @@ class TestFacts:
         assert node_facts.device_facts(str(tmp_path / "none"), "").problem == "No such file or directory"
 
     def test_ports_and_memcached(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as taken:
+        with socket.create_server(("127.0.0.1", free_port())) as taken:
             assert node_facts.port_problem("127.0.0.1", taken.getsockname()[1]) == "EADDRINUSE"
             port = taken.getsockname()[1]
         assert node_facts.port_problem("127.0.0.1", port) == ""
@@ -427,6 +428,6 @@ class TestInit:
         answers.write_text("[node]\nrolls = proxy\n")
         program = [sys.executable, str(CHECKOUT / "bin/swiftlite-node"), "init", str(answers), "--root", str(tmp_path)]
         environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
-        done = subprocess.run(program, capture_output=True, text=True, timeout=60, env=environment)
+        done = subprocess.run(program, capture_output=True, text=True, timeout=300, env=environment)
         assert done.returncode == 1 and done.stdout == ""
         assert done.stderr == f"{answers} [node] rolls: there is no such option; did you mean roles?\n"

@@ -37,7 +37,7 @@ def run(python: Path, program: Path, *arguments: str) -> subprocess.CompletedPro
     """Run a program as somebody does who has installed nothing."""
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     command = [str(python), str(program), *arguments]
-    return subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture(scope="module")

@@ -93,7 +93,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def analyze(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        ["systemd-analyze", *arguments], capture_output=True, text=True, timeout=60, env={**os.environ, **environment}
+        ["systemd-analyze", *arguments], capture_output=True, text=True, timeout=300, env={**os.environ, **environment}
     )
 
 

@@ -81,7 +81,10 @@ def test_many_wait_at_once_and_each_hears_of_its_own(queue: KernelQueue, files: 
     assert outcomes == {number: 0 if number % 3 else errno.EINVAL for number in range(2 * ENTRIES)}
 
 
-def test_who_is_interrupted_waits_until_the_kernel_is_done(queue: KernelQueue, files: list[int]) -> None:
+def test_who_is_interrupted_waits_until_the_kernel_is_done(
+    queue: KernelQueue, files: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swiftlite.common.kernel_queue.SWEEP", 60)
     hub = get_hub()
     hub.remove(hub.listeners[hub.READ][queue._wakeup])  # So it seems to need until we look.
     looked: list[bool] = []
@@ -210,4 +213,4 @@ def test_nothing_stays_open_of_one_that_is_used_no_more() -> None:
         thread = threading.Thread(target=use)
         thread.start()
         thread.join()
-    assert opened() == before
+    assert opened() <= before  # another test's may be closed meanwhile

@@ -53,7 +53,7 @@ def test_what_is_no_cache_is_replaced(tmp_path: Path, text: str) -> None:
 
 def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     program = (
-        "import logging, sys\nfrom swiftlite.common import recon\n"
+        "import logging, sys\nfrom swiftlite.common import recon\nrecon.LOCK_TIMEOUT = 60.0\n"
         "for n in range(30):\n recon.dump(sys.argv[1], 'object.recon', {sys.argv[2] + str(n): n}, logging.getLogger())"
     )
     writers = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path), name]) for name in "abc"]

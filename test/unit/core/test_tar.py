@@ -83,7 +83,7 @@ def test_what_gnu_tar_writes_is_read_as_it_was(tmp_path, options):
                     file.write(part)
             file.truncate(len(data))
     command = ["tar", "-C", str(tmp_path), "-c", *options, *files]
-    made = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=30).stdout
+    made = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=300).stdout
     assert {name: data for name, _, data in read(made)} == files
     if "-S" in options:
         assert len(made) < 200_000

@@ -3,6 +3,7 @@
 import pytest
 
 from fakes.backends import Say
+from fakes.more_time import with_more_time
 from swiftlite.common.concurrency import Timeout, sleep
 from swiftlite.core.affinity import ReadAffinity
 from swiftlite.proxy.nodes import NodeIter
@@ -25,18 +26,34 @@ def stage(staged):
     return stage
 
 
-def test_another_replica_answers_for_a_slow_one(stage, caplog):
-    stage.primaries_say(Say(hang=True), Say(hang=True), Say(200, HEADERS, b"hello"))
-    assert stage.call("GET").body == b"hello"
-    assert [len(backend.seen) for backend in stage.backends] == [1, 1, 1, 0, 0, 0]
+def asks(stage, *counts):
+    """Whether each backend is asked so often; one that hangs may hear of it after others have answered."""
+    stage.until(lambda: all(len(backend.seen) >= count for backend, count in zip(stage.backends, counts)), "questions")
+    assert tuple(len(backend.seen) for backend in stage.backends) == counts
+
+
+def test_another_replica_answers_for_a_slow_one(staged, caplog):
+    def attempt(timeout):
+        stage = staged(concurrent_gets=True, concurrency_timeout=timeout)
+        in_ring_order(stage)
+        stage.primaries_say(Say(hang=True), Say(hang=True), Say(200, HEADERS, b"hello"))
+        assert stage.call("GET").body == b"hello"
+        asks(stage, 1, 1, 1, 0, 0, 0)
+
+    with_more_time(attempt, 0.05, 0.5, 5.0)
     assert not caplog.records  # to be slow is no error
 
 
-def test_handoffs_are_asked_at_once_for_nodes_that_fail_not_for_those_that_are_slow(stage):
-    stage.primaries_say(Say(hang=True), 503, 404)
-    stage.handoffs[0].says(Say(200, HEADERS, b"hello"))
-    assert stage.call("GET").body == b"hello"
-    assert [len(backend.seen) for backend in stage.backends] == [1, 1, 1, 1, 0, 0]
+def test_handoffs_are_asked_at_once_for_nodes_that_fail_not_for_those_that_are_slow(staged):
+    def attempt(timeout):
+        stage = staged(concurrent_gets=True, concurrency_timeout=timeout)
+        in_ring_order(stage)
+        stage.primaries_say(Say(hang=True), 503, 404)
+        stage.handoffs[0].says(Say(200, HEADERS, b"hello"))
+        assert stage.call("GET").body == b"hello"
+        asks(stage, 1, 1, 1, 1, 0, 0)
+
+    with_more_time(attempt, 0.05, 0.5, 5.0)
 
 
 def test_a_quick_replica_is_asked_alone(staged):
@@ -62,30 +79,39 @@ def test_what_was_too_slow_for_the_answer_still_gives_the_rest_of_it(stage):
 
 
 def test_containers_are_read_so_too(staged, caplog):
-    stage = staged(concurrent_gets=True, concurrency_timeout=0.05, conn_timeout=0.2)
-    in_ring_order(stage)
-    stage.known.clear()
-    stage.all_say(Say(204, {"X-Container-Object-Count": "5", "X-Put-Timestamp": "1400000001.00000"}))
-    stage.backends[0].says(Say(hang=True))
-    result = stage.call("HEAD", "/v1/a/c")
-    assert (result.status, result.headers["x-container-object-count"]) == (204, "5")
-    assert "silent" not in caplog.text  # the others cannot prove the listing, so nobody waits for the one that hangs
+    def attempt(timeout):
+        caplog.clear()
+        stage = staged(concurrent_gets=True, concurrency_timeout=0.05, conn_timeout=timeout)
+        in_ring_order(stage)
+        stage.known.clear()
+        stage.all_say(Say(204, {"X-Container-Object-Count": "5", "X-Put-Timestamp": "1400000001.00000"}))
+        stage.backends[0].says(Say(hang=True))
+        result = stage.call("HEAD", "/v1/a/c")
+        assert (result.status, result.headers["x-container-object-count"]) == (204, "5")
+        assert (
+            "silent" not in caplog.text
+        )  # the others cannot prove the listing, so nobody waits for the one that hangs
+
+    with_more_time(attempt, 0.2, 2.0, 10.0)
 
 
 def test_the_quickest_is_asked_first(staged):
-    stage = staged(sorting_method="timing")
+    def attempt(seconds):
+        stage = staged(sorting_method="timing")
 
-    def slow(seen):
-        sleep(0.5)
-        return Say(200, HEADERS, b"slow")
+        def slow(seen):
+            sleep(seconds)
+            return Say(200, HEADERS, b"slow")
 
-    stage.all_say(Say(200, HEADERS, b"quick"))
-    stage.backends[1].script = slow
-    for _ in range(3):
-        stage.call("GET")
-    assert len(stage.backends[1].seen) == 1  # each is tried once
-    for _ in range(9):
-        assert stage.call("GET").body == b"quick"
+        stage.all_say(Say(200, HEADERS, b"quick"))
+        stage.backends[1].script = slow
+        for _ in range(3):
+            stage.call("GET")
+        assert len(stage.backends[1].seen) == 1  # each is tried once
+        for _ in range(9):
+            assert stage.call("GET").body == b"quick"
+
+    with_more_time(attempt, 0.3, 2.0, 10.0)
 
 
 def test_the_nearest_is_asked_first(staged):

@@ -3,6 +3,7 @@
 import pytest
 
 from fakes.backends import Say
+from fakes.more_time import with_more_time
 from swiftlite.core.ranges import MultipartFraming, RangeRequest
 from swiftlite.proxy.controllers import obj
 from swiftlite.proxy.nodes import NodeIter
@@ -177,13 +178,16 @@ def test_without_an_identity_nothing_is_joined_on(stage, asked, monkeypatch):
 
 @pytest.mark.parametrize("asked", RANGES.values(), ids=RANGES)
 def test_a_node_may_fall_silent(staged, asked):
-    stage = staged(node_timeout=0.3)
-    in_ring_order(stage)
-    expected = undisturbed(stage, asked)
-    for place in (1, len(expected.body) - 1):
-        stage.backends[0].script = failing(serve(), asked, stall_after=place)
-        result = get(stage, asked)
-        assert (result.broken, result.body) == (None, expected.body)
+    def attempt(timeout):
+        stage = staged(node_timeout=timeout)
+        in_ring_order(stage)
+        expected = undisturbed(stage, asked)
+        for place in (1, len(expected.body) - 1):
+            stage.backends[0].script = failing(serve(), asked, stall_after=place)
+            result = get(stage, asked)
+            assert (result.broken, result.body) == (None, expected.body)
+
+    with_more_time(attempt, 0.2, 1.0, 10.0)
 
 
 @pytest.mark.parametrize("shift", [(1, 0), (0, -1), (0, 1)])
@@ -263,9 +267,12 @@ def test_a_node_that_found_the_object_damaged_is_not_helped_to_finish(stage, way
 
 @pytest.mark.parametrize("now", [Say(507), Say(hang=True)], ids=["507", "silent"])
 def test_a_node_that_cannot_tell_has_just_died(staged, now):
-    stage = staged(node_timeout=0.3)
-    in_ring_order(stage)
-    undisturbed(stage, None)
-    stage.backends[0].says(Say(200, HEADERS, DATA, die_after=20), now)
-    result = get(stage, None)
-    assert (result.body, result.broken) == (DATA, None)
+    def attempt(timeout):
+        stage = staged(node_timeout=timeout)
+        in_ring_order(stage)
+        undisturbed(stage, None)
+        stage.backends[0].says(Say(200, HEADERS, DATA, die_after=20), now)
+        result = get(stage, None)
+        assert (result.body, result.broken) == (DATA, None)
+
+    with_more_time(attempt, 0.2, 1.0, 10.0)

@@ -7,6 +7,7 @@ import pytest
 import xxhash
 
 from fakes.backends import Body, Say
+from fakes.more_time import with_more_time
 from swiftlite.core.affinity import WriteAffinity
 from swiftlite.http.errors import BadBody, ClientDisconnected, ClientTimeout
 
@@ -88,10 +89,13 @@ def test_a_failing_primary_is_replaced_by_a_handoff(stage, body, failure):
 
 @pytest.mark.parametrize("body", BODIES)
 def test_a_silent_primary_does_not_prevent_success(staged, body):
-    stage = staged(node_timeout=0.3)
-    stage.all_say(stored())
-    stage.primaries[0].says(Say(hang=True))
-    assert stage.call("PUT", body=body).status == 201
+    def attempt(timeout):
+        stage = staged(node_timeout=timeout)
+        stage.all_say(stored())
+        stage.primaries[0].says(Say(hang=True))
+        assert stage.call("PUT", body=body).status == 201
+
+    with_more_time(attempt, 0.2, 1.0, 10.0)
 
 
 @pytest.mark.parametrize("body", BODIES)

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from fakes.more_time import with_more_time
 from fakes.scripted_server import PATIENCE, ScriptedServer
 from swiftlite.common.concurrency import Timeout, sleep, spawn
 from swiftlite.http.client import Client
@@ -90,13 +91,19 @@ def test_no_more_than_the_queue_is_kept_in_memory():
 
 
 def test_a_node_that_takes_nothing_for_too_long_is_given_up():
-    with Server() as server:
-        putter = putter_to(server, node_timeout=0.3)
-        with pytest.raises(BackendError, match="took no bytes"):
-            for _ in range(1000):
-                putter.send(PIECE)
-        putter.abort()
-        server.may_read.set()
+    def attempt(timeout):
+        with Server() as server:
+            try:
+                putter = putter_to(server, node_timeout=timeout)
+            except BackendError as error:
+                raise AssertionError("it had no time to say that it would take any") from error
+            with pytest.raises(BackendError, match="took no bytes"):
+                for _ in range(1000):
+                    putter.send(PIECE)
+            putter.abort()
+            server.may_read.set()
+
+    with_more_time(attempt, 0.2, 1.0, 5.0)
 
 
 def test_pieces_of_every_size_keep_their_order():

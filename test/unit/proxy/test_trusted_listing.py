@@ -5,6 +5,7 @@ import json
 import pytest
 
 from fakes.backends import Say
+from fakes.more_time import with_more_time
 from swiftlite.core.trusted_listing import Known
 from swiftlite.proxy import trusted_listing
 from swiftlite.wire.catch_up import ASK_KNOWN, BUSY, Reach, SameRows, Stretch, known_header
@@ -82,9 +83,14 @@ class Replica:
 
 
 @pytest.fixture
-def cluster(staged):
+def cluster(staged, monkeypatch):
     """A stage of three replicas that are asked in the order of the ring, and no handoffs that know the container."""
-    stage = staged(conn_timeout=2.0, node_timeout=5.0, sorting_method="timing")
+    for name in ("CATCH_UP_TIME", "BUSY_FOR"):  # none of them hangs, and nobody forgets
+        monkeypatch.setattr(trusted_listing, name, 60.0)
+    return replicated(staged(sorting_method="timing"))
+
+
+def replicated(stage):
     stage.replicas = [Replica(backend) for backend in stage.primaries]
     for number, node in enumerate(stage.cluster.container_ring.primaries(7)):
         stage.cluster.timings.took(node, 0.001 * (number + 1))
@@ -178,10 +184,14 @@ def test_with_one_server_down_it_goes_on(cluster, down, caplog):
 
 
 @pytest.mark.parametrize("hung", [0, 1])
-def test_for_one_that_hangs_another_is_asked(cluster, hung):
-    cluster.primaries[hung].says(Say(hang=True))
-    cluster.replicas[2].take("b")
-    assert names(cluster.call("GET", "/v1/a/c")) == ["b"]
+def test_for_one_that_hangs_another_is_asked(staged, hung):
+    def attempt(timeout):
+        cluster = replicated(staged(sorting_method="timing", conn_timeout=timeout))
+        cluster.primaries[hung].says(Say(hang=True))
+        cluster.replicas[2].take("b")
+        assert names(cluster.call("GET", "/v1/a/c")) == ["b"]
+
+    with_more_time(attempt, 0.2, 2.0, 10.0)
 
 
 @pytest.mark.parametrize(
@@ -382,24 +392,27 @@ def test_a_page_of_another_database_than_the_one_that_has_learned_is_none(cluste
 
 @pytest.mark.parametrize("step", ["tell", "learn"])
 def test_one_that_stops_while_replicas_catch_up_is_not_waited_for(staged, step, monkeypatch):
-    monkeypatch.setattr(trusted_listing, "CATCH_UP_TIME", 0.3)
-    stage = staged(conn_timeout=0.2, node_timeout=600.0)
-    replicas = [Replica(backend) for backend in stage.primaries]
-    for replica in replicas:
-        replica.take(replica.id)
-    stopped = []
+    def attempt(timeout):
+        monkeypatch.setattr(trusted_listing, "CATCH_UP_TIME", timeout)
+        stage = staged(conn_timeout=timeout, node_timeout=600.0)
+        replicas = [Replica(backend) for backend in stage.primaries]
+        for replica in replicas:
+            replica.take(replica.id)
+        stopped = []
 
-    def stop(replica):
-        def method(*args):
-            if not stopped:
-                stopped.append(replica)
-                replica.backend.script = lambda seen: Say(hang=True)
-                return Say(hang=True)
-            return getattr(Replica, step)(replica, *args)
+        def stop(replica):
+            def method(*args):
+                if not stopped:
+                    stopped.append(replica)
+                    replica.backend.script = lambda seen: Say(hang=True)
+                    return Say(hang=True)
+                return getattr(Replica, step)(replica, *args)
 
-        setattr(replica, step, method)
+            setattr(replica, step, method)
 
-    for replica in replicas:
-        stop(replica)
-    expected = {replica.id for replica in replicas}
-    assert len(expected & set(names(stage.call("GET", "/v1/a/c")))) >= 2
+        for replica in replicas:
+            stop(replica)
+        expected = {replica.id for replica in replicas}
+        assert len(expected & set(names(stage.call("GET", "/v1/a/c")))) >= 2
+
+    with_more_time(attempt, 0.3, 2.0, 10.0)

@@ -3,6 +3,7 @@
 import pytest
 
 from fakes.backends import Body, Say
+from fakes.more_time import with_more_time
 from swiftlite.http.errors import ClientDisconnected
 from swiftlite.proxy.voted_change import VotedChange
 from swiftlite.wire.messages import Vote
@@ -127,10 +128,13 @@ def test_a_client_that_leaves_before_the_vote(stage):
 
 
 def test_a_server_that_is_silent_after_the_body_holds_nobody_up(staged):
-    stage = staged(node_timeout=1.0)
-    stage.all_say(YES)
-    stage.primaries[2].script = lambda seen: Say(hang=True, read=False)
-    assert stage.call("PUT", body=SMALL, headers=IF_MATCH).status == 201
+    def attempt(timeout):
+        stage = staged(node_timeout=timeout)
+        stage.all_say(YES)
+        stage.primaries[2].script = lambda seen: Say(hang=True, read=False)
+        assert stage.call("PUT", body=SMALL, headers=IF_MATCH).status == 201
+
+    with_more_time(attempt, 0.3, 2.0, 10.0)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_it_is_asked_as_it_wants_to_be(speaks_tls: bool, tmp_path: Path) -> None
     with serving(context if speaks_tls else None) as server:
         port = server.server_address[1]
         proxy = LocalProxy("p.conf", "127.0.0.1", port, str(tmp_path), speaks_tls, filters=("metrics", "proxy-server"))
-        [asked] = ask_local(Gatherer(timeout=5), [proxy])
+        [asked] = ask_local(Gatherer(timeout=60), [proxy])
     assert (asked.problem, server.asked) == ("", ["/metrics"])
     assert asked.table("swiftconfmd5") == {f"{tmp_path}/swift.conf": "d41d8cd98f00b204e9800998ecf8427e"}
 
@@ -66,9 +66,9 @@ def test_one_that_answers_only_a_load_balancer_is_left_in_peace_and_noticed_when
         proxy = LocalProxy(
             "p.conf", "127.0.0.1", server.server_address[1], is_choosy=True, filters=("metrics", "recon")
         )
-        [asked] = ask_local(Gatherer(timeout=5), [proxy])
+        [asked] = ask_local(Gatherer(timeout=60), [proxy])
     assert (asked.problem, server.asked) == ("", [])
-    [asked] = ask_local(Gatherer(timeout=5), [LocalProxy("p.conf", "127.0.0.1", free_ports(1))])
+    [asked] = ask_local(Gatherer(timeout=60), [LocalProxy("p.conf", "127.0.0.1", free_ports(1))])
     assert asked.problem == "Connection refused"
 
 

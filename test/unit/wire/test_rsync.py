@@ -11,10 +11,10 @@ from swiftlite.wire.peers import PeerFailed, PeerSilent
 
 def test_a_peer_that_is_away() -> None:
     with pytest.raises(PeerSilent, match=r"10\.0\.0\.1/sda: rsync to .* ended with 10: "):
-        rsync.run([__file__, f"rsync://127.0.0.1:{free_port()}/object/sda"], "10.0.0.1/sda", 10.0)
+        rsync.run([__file__, f"rsync://127.0.0.1:{free_port()}/object/sda"], "10.0.0.1/sda", 60.0)
 
 
 def test_another_failure() -> None:
     with pytest.raises(PeerFailed) as failed:
-        rsync.run(["--no-such-option", __file__, "/nowhere"], "10.0.0.1/sda", 10.0)
+        rsync.run(["--no-such-option", __file__, "/nowhere"], "10.0.0.1/sda", 60.0)
     assert not isinstance(failed.value, PeerSilent)

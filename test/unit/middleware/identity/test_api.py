@@ -385,13 +385,13 @@ VALUES = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=50)
 @given(VALUES)
 def test_no_body_breaks_it(shared, value):
     assert shared.ask("POST", "/v3/auth/tokens", body={"auth": value}).status in (400, 401)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=50)
 @given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
 def test_no_name_breaks_it(shared, name, password, account):
     assert shared.login(name, password, project(account)).status in (400, 401)

@@ -1,0 +1,15 @@
+"""Tests in which time alone tells who hangs from who is well: on a busy machine, who is well may take as long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+def with_more_time(attempt: Callable[[float], None], *timeouts: float) -> None:
+    """Make an attempt with the first timeout, in seconds; where it fails, with the next one: the last must do."""
+    for timeout in timeouts[:-1]:
+        try:
+            return attempt(timeout)
+        except AssertionError:
+            continue
+    return attempt(timeouts[-1])
