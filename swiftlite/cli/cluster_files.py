@@ -24,6 +24,7 @@ from swiftlite.watch.facts import (
     CertificateFacts,
     ConfFacts,
     MemcachedFacts,
+    OwnConf,
     UnreadableFacts,
 )
 from swiftlite.watch.files import ring_names
@@ -150,6 +151,16 @@ def conf_facts(swift_dir: str) -> Iterator[ConfFacts]:
                 check_text(report, program, (DEFAULT, *sections))
                 errors = (found.text for found in in_order(report.findings) if found.level == ERROR)
                 yield ConfFacts(program, place.path, tuple(errors))
+
+
+def own_confs(swift_dir: str) -> Iterator[OwnConf]:
+    """The servers whose confs are here, and where each listens."""
+    for server in SERVERS:
+        for conf in _confs(swift_dir, server):
+            options = conf.section(DEFAULT)
+            ip, port = options.get("bind_ip", "0.0.0.0").strip(), options.get("bind_port", "").strip()
+            if port.isdecimal():
+                yield OwnConf(server.removesuffix("-server"), ip, int(port), conf.path)
 
 
 # --- the proxy ---

@@ -67,7 +67,7 @@ QUESTIONS = (
         "Can't check reconstruction stats on non object servers.",
     ),
     Question("replication", ("replication/{kind}",), checks.replication),
-    Question("unmounted", ("unmounted",), checks.unmounted, hints=("facts",)),
+    Question("unmounted", ("unmounted",), checks.unmounted, hints=("facts", "devices")),
     Question("loadstats", ("load",), checks.load),
     Question("diskusage", ("diskusage",), checks.disk_usage, hints=("facts",)),
     Question("md5", ("ringmd5",), checks.ring_sums),

@@ -159,7 +159,8 @@ QUARANTINED_NOW = _counter(
 QUARANTINED = _gauge("swiftlite_quarantined", "Things that lie in quarantine", STORAGE, "device", "type")
 DEVICE_USABLE = _gauge(
     "swiftlite_device_usable",
-    "1: the device is mounted, or need not be (mount_check = false), takes writes, and answers within 2 s",
+    "1: the device is mounted, or need not be (mount_check = false), takes writes, and answers within 2 s; "
+    "0, too, for one of the rings that is gone",
     STORAGE,
     "device",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -258,10 +259,10 @@ def relinking(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         done = "increased" if is_increased else "about to be increased"
         what = f"its partition power is {done} to {ring.next_part_power}, and not finished"
         why = "until it is finished replicators leave these objects alone; do not leave a cluster so for long"
-        server = next((asked.server for asked in view.reached("object") if ring.name in asked.server.devices), None)
-        command = ("swiftlite-object-relinker", step, "/etc/swift/object-server.conf")
-        fix = on(server, *command) if server else " ".join(command)
-        yield Finding("part-power", NOTICE if server is None else WARNING, ring.name, what, why, fix)
+        node = next((asked for asked in view.reached("object") if ring.name in asked.server.devices), None)
+        command = ("swiftlite-object-relinker", step)
+        fix = on(node.server, *command, node.conf) if node else shlex.join((*command, "/etc/swift/object-server.conf"))
+        yield Finding("part-power", WARNING if node else NOTICE, ring.name, what, why, fix)
 
 
 RULES: tuple[Rule, ...] = (updates, stopped, passes, caches, expirer, failures, handoffs, relinking)

@@ -74,6 +74,27 @@ def test_a_host_that_is_down_or_lacks_a_device_is_bad():
     assert (device.ip, device.problem, device.style) == ("10.0.0.2", "missing", "bad")
 
 
+def test_a_device_that_is_closed_is_not_called_unmounted():
+    told = [{"device": "sda", "mounted": False, "problem": "Permission denied", "closed": "/srv/node/sda"}]
+    [device] = device_rows(look(storage("10.0.0.1", "object", facts={"devices": told})))
+    assert (device.problem, device.style) == ("closed to the servers", "bad")
+    told = [{"device": "sda", "size": TB, "free": TB, "closed": "/srv/node/sda/objects"}]
+    [device] = device_rows(look(storage("10.0.0.1", "object", facts={"devices": told})))
+    assert (device.problem, device.free) == ("closed to the servers", TB)
+
+
+@pytest.mark.parametrize("filesystems, free", [((5, 5), 1), ((5, 6), 2), ((None, None), 2), ((5, None), 2)])
+def test_directories_of_one_filesystem_share_what_is_free(filesystems, free):
+    told = [
+        {"device": f"d{number}", "size": TB, "free": TB, "filesystem": filesystem}
+        for number, filesystem in enumerate(filesystems)
+    ]
+    one = storage("10.0.0.1", "object", facts={"devices": told}, devices={"/srv/node": ["d0", "d1"]})
+    one = replace(one, server=replace(one.server, devices={"object": ("d0", "d1")}))
+    [row] = host_rows(look(one))
+    assert (row.devices, row.free) == (2, free * TB)
+
+
 def test_rows_are_chosen_by_words_and_ordered():
     rows = host_rows(
         look(*(storage(f"10.0.0.{number}", "object", used=used) for number, used in ((1, 0.2), (2, 0.9), (3, 0.5))))
