@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swiftlite.cli import top
+from swiftlite.cli import cluster_files, container_info, object_info, recon, top
 from swiftlite.cli.top_frame import COLUMNS, DEVICES, HOSTS, State, frame, pressed
 from swiftlite.core.metrics_text import Sample
 from swiftlite.watch.facts import Asked, Server
@@ -157,6 +157,24 @@ def test_clients_requests_are_those_of_the_proxies():
     assert lines[1].startswith("clients' requests: 10.0/s, 0.0/s 5xx, 99% within 9.9 ms;")
 
 
+@pytest.mark.parametrize(
+    "proxy, why",
+    [
+        ({"problem": "the answer is no HTTP"}, "10.0.0.9:443: the answer is no HTTP"),  # it speaks TLS
+        ({"problems": {"load": "status 404", "metrics": "status 500"}}, "10.0.0.9:443: /metrics: status 500"),
+    ],
+)
+def test_a_proxy_that_does_not_tell_of_requests_says_why(proxy, why):
+    def asked(count, taken):
+        silent = Asked(Server("proxy", "10.0.0.9", 443), **proxy)
+        return look(storage("10.0.0.1", "object", count=count), silent, taken=taken)
+
+    lines = texts(frame(asked(50, NOW), asked(30, NOW - 2), State()))
+    assert lines[1].startswith("requests between servers: 10.0/s, 0.0/s 5xx, 99% within 9.9 ms; ")
+    assert f"; clients' requests: unknown (proxy {why}); 3 updates wait" in lines[1]
+    assert texts(frame(asked(50, NOW), None, State()))[1].startswith(f"clients' requests: unknown (proxy {why})")
+
+
 def test_devices():
     lines = texts(frame(look(storage("10.0.0.1", "object", used=0.9)), None, State(page=DEVICES)))
     assert lines[4].split() == ["HOST^", "DEVICE", "FILL", "FREE", "SIZE", "INODES", "PROBLEM"]
@@ -202,3 +220,22 @@ def test_whatever_is_pressed_there_is_a_frame(keys):
 def test_without_a_ring(tmp_path, capsys):
     assert top.main(["--swiftdir", str(tmp_path)]) == 1
     assert "there is no ring" in capsys.readouterr().err
+    for tool, option in ((top, "--swiftdir"), (recon, "--swiftdir"), (object_info, "-d"), (container_info, "-d")):
+        assert tool.main([option, str(tmp_path / "none"), *([] if option == "--swiftdir" else [__file__])]) == 1
+        told = capsys.readouterr().err
+        assert told.startswith(f"there is no {tmp_path}/none") and f" by {option} (all-in-one: DIR/etc)" in told
+
+
+@pytest.mark.parametrize(
+    "bind_ip, ips, expected",
+    [
+        ("0.0.0.0", ("127.0.0.5",), "127.0.0.5"),  # the machine is one host, and not two
+        ("0.0.0.0", ("127.0.0.5", "127.0.0.6"), "127.0.0.1"),
+        ("127.0.0.9", ("127.0.0.5",), "127.0.0.9"),
+        ("0.0.0.0", (), "127.0.0.1"),
+    ],
+)
+def test_a_proxy_that_listens_everywhere_is_on_the_host_of_its_machine(tmp_path, bind_ip, ips, expected):
+    (tmp_path / "proxy-server.conf").write_text(f"[DEFAULT]\nbind_ip = {bind_ip}\nbind_port = 8080\n")
+    servers = [Server("object", ip, 6200, is_local=True) for ip in ips] + [Server("object", "10.9.9.9", 6200)]
+    assert cluster_files.local_proxies(str(tmp_path), servers) == [(expected, 8080)]
