@@ -14,6 +14,7 @@ from typing import Any
 from swiftlite.common import recon
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, read_options
 from swiftlite.common.device_rights import LOOKED_AT, closed_directory, closed_root
+from swiftlite.common.failed_passes import KEY as FAILED
 from swiftlite.common.manager import manager_of_this
 from swiftlite.common.permissions import owner_and_mode
 from swiftlite.common.running import daemons
@@ -121,10 +122,12 @@ class NodeFacts:
         return {name: options.get(f"swift_hash_path_{name}", "") for name in ("prefix", "suffix")}
 
     def _passes(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        found: dict[str, Any] = {"failed": {}}
         for cache, keys in _PASSES.items():
             values = recon.load(os.path.join(self.cache_path, f"{cache}.recon"))
             found |= {key: values.get(key) for key in keys}
+            failed = values.get(FAILED)
+            found["failed"] |= failed if isinstance(failed, dict) else {}
             if cache == "object":
                 stats = values.get("replication_stats")
                 found["handoffs_left"] = stats.get("handoffs_left") if isinstance(stats, dict) else None

@@ -142,6 +142,25 @@ def _pass_of(view: ClusterView, limits: Limits, asked: Asked, daemon: Pass) -> I
         yield Finding("pass-stale", severity, subject, what, daemon.why, fix)
 
 
+def failing(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Daemons whose passes fail as a whole, so that they do nothing and run nevertheless."""
+    for kind, daemons in PASSES.items():
+        whys = {daemon.program: daemon.why for daemon in daemons}
+        for asked in view.nodes(kind):
+            for name, row in asked.table("facts", "passes", "failed").items():
+                program, _, part = name.partition(" ")
+                count = number(row.get("count")) if isinstance(row, dict) else None
+                if not count or not program.startswith(f"{kind}-") or is_stopped(view, asked, program):
+                    continue
+                passes_failed = "its last pass failed" if count == 1 else f"its last {count:.0f} passes failed"
+                since = number(row.get("since"))
+                ago = f", the first {span(max(0.0, view.taken - since))} ago" if since and count > 1 else ""
+                what = f"{passes_failed}{f' ({part})' if part else ''}{ago}: {row.get('problem') or 'see its log'}"
+                why = whys.get(program, "what it does is not done")
+                fix = show_log(view, asked.server, program, asked.conf, "-p", "warning")
+                yield Finding("pass-failed", WARNING, f"{program} {asked.server.ip}", what, why, fix)
+
+
 # --- daemons that do not run ---
 
 
@@ -265,4 +284,4 @@ def relinking(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         yield Finding("part-power", WARNING if node else NOTICE, ring.name, what, why, fix)
 
 
-RULES: tuple[Rule, ...] = (updates, stopped, passes, caches, expirer, failures, handoffs, relinking)
+RULES: tuple[Rule, ...] = (updates, stopped, passes, failing, caches, expirer, failures, handoffs, relinking)

@@ -87,6 +87,17 @@ def _add_recon(view: ClusterView, asked: Asked, kind: str) -> str:
     return shell_on(asked.server, chain(line, restart_line(view, asked.server, program, asked.conf)))
 
 
+def without_metrics(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Proxies that fail to say what they count; one without the filter, or that lets others ask, is no fault."""
+    for asked in view.reached("proxy"):
+        problem = asked.problems.get(METRICS, "")
+        if problem.startswith("status 5"):
+            what = f"it answers /metrics with {problem}"
+            why = "neither Prometheus nor swiftlite-top learns how it is; its log has the reason"
+            fix = show_log(view, asked.server, "proxy-server", conf_of(view, asked.server), "-p", "err")
+            yield Finding("metrics-fails", WARNING, asked.server.name, what, why, fix)
+
+
 def open_files(view: ClusterView, limits: Limits) -> Iterator[Finding]:
     """Servers that may open fewer files than they have clients."""
     for asked in view.reached():
@@ -210,6 +221,7 @@ def error_limited(view: ClusterView, limits: Limits) -> Iterator[Finding]:
 RULES: tuple[Rule, ...] = (
     unreachable,
     without_recon,
+    without_metrics,
     open_files,
     workers,
     sockets,

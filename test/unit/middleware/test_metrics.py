@@ -282,6 +282,11 @@ def test_a_cache_of_nonsense_is_none(kind):
         assert {sample.family for sample in found} <= {metrics.ASYNC_OLDEST}
 
 
+def test_passes_that_fail_are_counted_by_daemon():
+    cache = {"failed_passes": {"account-reaper": {"count": 3, "problem": "x"}, "account-auditor": "nonsense"}}
+    assert by_name(numbers("account", cache)) == {("failed_passes", "account-reaper"): 3}
+
+
 # Rings ----------------------------------------------------------------------------------------------------------------
 
 

@@ -79,6 +79,7 @@ def facts_of(kind):
             "object_updater_last": NOW - 60,
             "object_expiration_last": NOW - 60,
             "handoffs_left": 0,
+            "failed": {},
             "container_updater_last": NOW - 60,
             "account_reaper_last": NOW - 60,
             "drive_errors": {},
@@ -414,6 +415,27 @@ CASES = [
     (
         told(1, "object", "facts", "passes", "handoffs_left", 4),
         *("handoffs-left", "warning", "object-replicator 10.0.0.1", "ssh 10.0.0.1 'swiftlite-object-replicator"),
+    ),
+    (
+        told(
+            1, "*", "facts", "passes", "failed", {"account-reaper": {"count": 3, "since": NOW - 7200, "problem": "x"}}
+        ),
+        *("pass-failed", "warning", "account-reaper 10.0.0.1", "ssh 10.0.0.1 'journalctl -u swiftlite-account-reaper"),
+    ),
+    (
+        lambda view: replace(
+            view,
+            servers=(
+                *view.servers,
+                Asked(
+                    Server("proxy", "10.0.0.9", 8080),
+                    {"swiftconfmd5": {"/etc/swift/swift.conf": "conf"}},
+                    problems={"metrics": "status 500"},
+                ),
+            ),
+        ),
+        *("metrics-fails", "warning", "proxy-server 10.0.0.9:8080"),
+        "ssh 10.0.0.9 'journalctl -u swiftlite-proxy-server -p err'",
     ),
     (
         ring(next_part_power=11),
@@ -772,6 +794,28 @@ def test_directories_do_for_devices_where_mount_check_is_off():
 def test_what_the_reserve_keeps_is_not_free():
     [finding] = judging.findings(told(1, "*", "facts", "devices", disk(free=TB // 200))(healthy()), Limits())
     assert finding.what == "5 GB are free, less than fallocate_reserve keeps"
+
+
+@pytest.mark.parametrize(
+    "facts, what",
+    [
+        ({"count": 1, "since": NOW, "problem": "no ring"}, "its last pass failed (ZBF): no ring"),
+        ({"count": 9, "since": NOW - 7200}, "its last 9 passes failed (ZBF), the first 2 hours ago: see its log"),
+    ],
+)
+def test_passes_that_fail(facts, what):
+    change = told(1, "object", "facts", "passes", "failed", {"object-auditor ZBF": facts})
+    [finding] = judging.findings(change(healthy()), Limits())
+    assert (finding.subject, finding.what) == ("object-auditor 10.0.0.1", what)
+    stopped = told(1, "object", "facts", "daemons", {"object-auditor": {"running": False, "meant": True}})
+    assert [one.code for one in judging.findings(together(change, stopped)(healthy()), Limits())] == ["daemon-stopped"]
+
+
+@pytest.mark.parametrize("problem", ["status 403", "status 404"])
+def test_metrics_that_others_may_ask_for_are_no_fault(problem):
+    answers = {"swiftconfmd5": {"/etc/swift/swift.conf": "conf"}}
+    proxy = Asked(Server("proxy", "10.0.0.9", 8080), answers, problems={"metrics": problem})
+    assert judging.findings(replace(healthy(), servers=(*healthy().servers, proxy)), Limits()) == []
 
 
 def test_reclaim_age_is_told_of_once():
