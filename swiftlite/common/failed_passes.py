@@ -50,16 +50,21 @@ class FailedPasses:
         if self._known():
             self._tell({})
 
+    # What is wrong here may be what the passes failed of: whoever tells of that does not end of it, too.
+
     def _known(self) -> dict[str, Any]:
         found: object = None
-        with suppress(OSError):  # who writes it says so
+        with suppress(Exception):  # who writes it says so
             found = recon.load(os.path.join(self.directory, self.cache)).get(KEY) if self.directory else None
         known = found.get(self.name) if isinstance(found, dict) else None
         return known if isinstance(known, dict) else {}
 
     def _tell(self, told: dict[str, Any]) -> None:
-        if self.directory:
-            recon.dump(self.directory, self.cache, {KEY: {self.name: told}}, self.logger)
+        try:
+            if self.directory:
+                recon.dump(self.directory, self.cache, {KEY: {self.name: told}}, self.logger)
+        except Exception as error:
+            self.logger.error("cannot write statistics to %s: %s", os.path.join(self.directory, self.cache), error)
 
 
 def _described(error: Exception) -> str:

@@ -15,6 +15,7 @@ from swiftlite.watch.rules_devices import fills
 NEARLY_FULL, FULL = 85.0, 95.0
 OLD_PASS = 86400.0
 OLD_UPDATE = 3600.0
+CLOSED = "closed to the servers"
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,9 @@ def _devices_of(one: Asked, servers: Sequence[Asked]) -> list[DeviceRow]:
         if (problem := _problem(row))
     }
     for name in sorted(named):
-        if there is not None and name not in there:
+        if one.word("facts", "closed_root"):
+            rows[name] = DeviceRow(ip, name, problem=CLOSED)
+        elif there is not None and name not in there:
             rows[name] = DeviceRow(ip, name, problem="missing")
         elif name in problems:
             rows[name] = replace(rows.get(name, DeviceRow(ip, name)), problem=problems[name])
@@ -246,7 +249,7 @@ def _problem(row: Mapping[str, Any]) -> str:
     """Why a device cannot be used, as far as a server's facts of it tell."""
     problem = row.get("problem")
     if row.get("closed") or problem == "Permission denied":
-        return "closed to the servers"
+        return CLOSED
     return problem if isinstance(problem, str) else "read-only" if row.get("read_only") is True else ""
 
 

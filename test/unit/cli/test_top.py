@@ -81,6 +81,9 @@ def test_a_device_that_is_closed_is_not_called_unmounted():
     told = [{"device": "sda", "size": TB, "free": TB, "closed": "/srv/node/sda/objects"}]
     [device] = device_rows(look(storage("10.0.0.1", "object", facts={"devices": told})))
     assert (device.problem, device.free) == ("closed to the servers", TB)
+    facts = {"devices": [], "closed_root": "/srv"}
+    [device] = device_rows(look(storage("10.0.0.1", "object", facts=facts, devices={"/srv/node": None})))
+    assert device.problem == "closed to the servers"
 
 
 @pytest.mark.parametrize("filesystems, free", [((5, 5), 1), ((5, 6), 2), ((None, None), 2), ((5, None), 2)])

@@ -51,6 +51,22 @@ def test_what_another_has_written_there_does_no_harm(tmp_path: Path) -> None:
         recon.dump(str(tmp_path), "object.recon", {KEY: {}}, LOG)
 
 
+def test_a_cache_that_cannot_be_used_ends_no_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who may not read a file of the interpreter fails here, too."""
+
+    def broken(*_: object) -> None:
+        raise LookupError("unknown encoding")
+
+    monkeypatch.setattr(recon, "dump", broken)
+    monkeypatch.setattr(recon, "load", broken)
+    told = FailedPasses(str(tmp_path), "object-updater", LOG)
+    told.failed(OSError("x"))
+    told.done()
+    assert "unknown encoding" in caplog.text
+
+
 def test_a_daemon_tells_of_its_own(tmp_path: Path) -> None:
     class Ended(BaseException):
         """Of the test."""
