@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from swiftlite.cli.conf_places import find_confs
 from swiftlite.cli.findings import ERROR, Report, in_order
+from swiftlite.common.addresses import WILDCARDS
 from swiftlite.common.conf_lines import DEFAULT, read_outline
 from swiftlite.common.config import TRUE_WORDS, ConfFile, ConfigError
 from swiftlite.common.permissions import Account, account_of, closed_to, this_account
@@ -24,6 +25,8 @@ from swiftlite.watch.facts import (
     CertificateFacts,
     ConfFacts,
     MemcachedFacts,
+    OwnConf,
+    Server,
     UnreadableFacts,
 )
 from swiftlite.watch.files import ring_names
@@ -152,6 +155,16 @@ def conf_facts(swift_dir: str) -> Iterator[ConfFacts]:
                 yield ConfFacts(program, place.path, tuple(errors))
 
 
+def own_confs(swift_dir: str) -> Iterator[OwnConf]:
+    """The servers whose confs are here, and where each listens."""
+    for server in SERVERS:
+        for conf in _confs(swift_dir, server):
+            options = conf.section(DEFAULT)
+            ip, port = options.get("bind_ip", "0.0.0.0").strip(), options.get("bind_port", "").strip()
+            if port.isdecimal():
+                yield OwnConf(server.removesuffix("-server"), ip, int(port), conf.path)
+
+
 # --- the proxy ---
 
 
@@ -172,6 +185,7 @@ def proxies_here(swift_dir: str) -> list[LocalProxy]:
                 int(port),
                 words["swift_dir"] or swift_dir,
                 speaks_tls=bool(words["cert_file"]),
+                is_everywhere=ip in WILDCARDS,
                 is_choosy=needs_header or bool(words["client_ca_file"]),
                 filters=tuple(conf.section("pipeline:main").get("pipeline", "").split()),
             )
@@ -179,9 +193,17 @@ def proxies_here(swift_dir: str) -> list[LocalProxy]:
     return found
 
 
-def local_proxies(swift_dir: str) -> list[tuple[str, int]]:
-    """Where the proxies listen whose conf files are here."""
-    return [proxy.address for proxy in proxies_here(swift_dir)]
+def local_proxies(swift_dir: str, servers: Iterable[Server] = ()) -> list[tuple[str, int]]:
+    """Where the proxies listen whose conf files are here; one that does at all addresses, at that of its machine.
+
+    :param servers: of the rings
+    """
+    own = {server.ip for server in servers if server.is_local}
+    address = own.pop() if len(own) == 1 else ""
+    return [
+        (address, proxy.port) if proxy.is_everywhere and address and ":" not in address else proxy.address
+        for proxy in proxies_here(swift_dir)
+    ]
 
 
 def memcached_servers(swift_dir: str) -> list[str]:

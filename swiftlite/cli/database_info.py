@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from swiftlite.account.backend import AccountBroker
 from swiftlite.cli.locations import locate, location_lines
-from swiftlite.cli.tool import SUCCESS, ToolError, add_drop_prefixes, add_swift_dir, ring_if_any
+from swiftlite.cli.tool import SUCCESS, ToolError, add_drop_prefixes, add_swift_dir, ring_if_any, swift_conf_of
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.container.backend import ContainerBroker
 from swiftlite.container.shard_rows import shard_ranges
@@ -293,7 +293,7 @@ def show(kind: Kind, options: argparse.Namespace) -> int:
     :returns: 0 done, 2 done, but what is shown may be old
     :raises ToolError: when it cannot be shown
     """
-    conf = SwiftConf.load(options.swift_dir)
+    conf = swift_conf_of(options)
     if not options.file.endswith(".db") or not os.path.isfile(options.file):
         raise ToolError("DB file doesn't exist")
     try:

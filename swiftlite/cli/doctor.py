@@ -18,6 +18,7 @@ from swiftlite.cli.cluster_files import (
     certificate_of_server,
     conf_facts,
     memcached_servers,
+    own_confs,
     proxies_here,
     unreadable_files,
 )
@@ -102,6 +103,7 @@ def look(options: argparse.Namespace) -> ClusterView:
         certificates=tuple(_certificates(swift_dir, options)),
         memcached=tuple(_memcached(swift_dir, options.timeout)),
         confs=tuple(conf_facts(swift_dir)),
+        own_confs=tuple(own_confs(swift_dir)),
         unreadable=tuple(unreadable_files(swift_dir)),
         missing_rings=tuple(missing_rings(swift_dir)),
         builders=tuple(builder_names(swift_dir)),

@@ -12,10 +12,18 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from swiftlite.cli.locations import locate, location_lines
-from swiftlite.cli.tool import SUCCESS, ToolError, add_drop_prefixes, add_swift_dir, parser, ring_if_any, tool
+from swiftlite.cli.tool import (
+    SUCCESS,
+    ToolError,
+    add_drop_prefixes,
+    add_swift_dir,
+    parser,
+    ring_if_any,
+    swift_conf_of,
+    tool,
+)
 from swiftlite.common.fs import FileSystem
 from swiftlite.common.policies import StoragePolicies, StoragePolicy
-from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.core.json_text import load_json
 from swiftlite.core.metadata import (
     SYSTEM_PREFIX,
@@ -205,7 +213,7 @@ def main(argv: Sequence[str]) -> int:
     arguments.add_argument("-P", "--policy-name", metavar="NAME", help="the storage policy that the file should be of")
     arguments.add_argument("file", metavar="<object file>")
     options = arguments.parse_intermixed_args(argv)
-    conf = SwiftConf.load(options.swift_dir)
+    conf = swift_conf_of(options)
     policy = policy_of_path(os.path.abspath(options.file), conf.policies)
     ring = ring_if_any(options.swift_dir, policy.ring_name, conf.hash_path)
     if options.policy_name:

@@ -14,7 +14,7 @@ from typing import Any
 from swiftlite.cli import recon_checks as checks
 from swiftlite.cli.recon_checks import Check, Context, Section
 from swiftlite.cli.recon_tables import lines_of, tables_of
-from swiftlite.cli.tool import FAILURE, SUCCESS, ToolError, parser, printable, tool
+from swiftlite.cli.tool import FAILURE, SUCCESS, ToolError, look_for_swift_dir, parser, printable, tool
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.watch.facts import Asked, RingFacts, Server
 from swiftlite.watch.files import md5_of, ring_facts, ring_names
@@ -67,7 +67,7 @@ QUESTIONS = (
         "Can't check reconstruction stats on non object servers.",
     ),
     Question("replication", ("replication/{kind}",), checks.replication),
-    Question("unmounted", ("unmounted",), checks.unmounted, hints=("facts",)),
+    Question("unmounted", ("unmounted",), checks.unmounted, hints=("facts", "devices")),
     Question("loadstats", ("load",), checks.load),
     Question("diskusage", ("diskusage",), checks.disk_usage, hints=("facts",)),
     Question("md5", ("ringmd5",), checks.ring_sums),
@@ -91,6 +91,7 @@ def rings_of(kind: str, swift_dir: str, policy: str | None) -> list[RingFacts]:
     :param policy: name or index of the only storage policy that matters
     :raises ToolError: when there is none, or one cannot be read
     """
+    look_for_swift_dir(swift_dir)
     names = [name for name in ring_names(swift_dir) if name.partition("-")[0] == kind]
     if policy is not None and kind == "object":
         policies = SwiftConf.load(swift_dir).policies
@@ -100,7 +101,7 @@ def rings_of(kind: str, swift_dir: str, policy: str | None) -> list[RingFacts]:
         names = [chosen.ring_name]
     rings = [ring_facts(swift_dir, name, with_builder=False) for name in names]
     if not rings:
-        raise ToolError(f"there is no {kind} ring in {swift_dir}")
+        raise ToolError(f"there is no {kind} ring in {swift_dir}: name the directory of the rings by --swiftdir")
     for ring in rings:
         if ring.problem:
             raise ToolError(ring.problem)

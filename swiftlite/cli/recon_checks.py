@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from swiftlite.watch.facts import Asked, number
+from swiftlite.watch.rules_devices import missing_devices
 
 Values = Sequence["float | None"]
 
@@ -273,7 +274,7 @@ def _mounts_devices(one: Asked) -> bool:
 
 
 def unmounted(asked: Sequence[Asked], context: Context) -> Section:
-    """Devices that are not mounted, though they should be."""
+    """Devices that are not mounted, though they should be, or of which there is not even a directory."""
     lines, facts = [], []
     for one in _telling(asked, "unmounted"):
         for row in one.rows("unmounted"):
@@ -283,6 +284,9 @@ def unmounted(asked: Sequence[Asked], context: Context) -> Section:
             words = "Device errors" if is_broken else "Not mounted"
             lines.append(f"{words}: {row.get('device')} on {one.server.address}")
             facts.append({"host": one.server.address, "device": row.get("device"), "mounted": row.get("mounted")})
+        for device in missing_devices(one):
+            lines.append(f"Missing: {device} on {one.server.address}")
+            facts.append({"host": one.server.address, "device": device, "mounted": False})
     return Section("Unmounted drives", lines=lines, facts={"unmounted": facts})
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from swiftlite.cli.pipes import ends_unread
 from swiftlite.common.config import StartError
+from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.core.names import HashPath
 from swiftlite.ring.ring import Ring
 
@@ -80,6 +81,31 @@ def add_swift_dir(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument(
         "-d", "--swift-dir", default="/etc/swift", metavar="DIR", help="directory of swift.conf and the rings"
     )
+
+
+def look_for_swift_dir(directory: str, option: str = "--swiftdir", file: str = "") -> None:
+    """See that the directory of swift.conf and the rings is there: it has its usual place on nodes, and not elsewhere.
+
+    :param option: by which the command line names it
+    :param file: that must be in it
+    :raises ToolError: when it is not
+    """
+    path = os.path.join(directory, file) if file else directory
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ToolError(
+            f"there is no {path}: name the directory of swift.conf and the rings by {option} (all-in-one: DIR/etc)"
+        ) from None
+
+
+def swift_conf_of(options: argparse.Namespace) -> SwiftConf:
+    """swift.conf where :func:`add_swift_dir` lets the operator say that it is.
+
+    :raises ToolError: when there is none
+    """
+    look_for_swift_dir(options.swift_dir, "-d", "swift.conf")
+    return SwiftConf.load(options.swift_dir)
 
 
 def add_drop_prefixes(arguments: argparse.ArgumentParser) -> None:

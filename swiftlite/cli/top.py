@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swiftlite.cli.cluster_files import local_proxies
-from swiftlite.cli.tool import FAILURE, SUCCESS, ToolError, parser, tool
+from swiftlite.cli.tool import FAILURE, SUCCESS, ToolError, look_for_swift_dir, parser, tool
 from swiftlite.cli.top_frame import Line, State, frame, pressed
 from swiftlite.common.concurrency import GreenThread, sleep, spawn
 from swiftlite.watch.facts import Server
@@ -162,6 +162,7 @@ def servers_to_watch(options: argparse.Namespace) -> list[Server]:
 
     :raises ToolError: when there is no ring that can be read
     """
+    look_for_swift_dir(options.swiftdir)
     rings = [ring_facts(options.swiftdir, name, with_builder=False) for name in ring_names(options.swiftdir)]
     if not rings:
         raise ToolError(
@@ -170,8 +171,9 @@ def servers_to_watch(options: argparse.Namespace) -> list[Server]:
     for ring in rings:
         if ring.problem:
             raise ToolError(ring.problem)
-    proxies = options.proxy or local_proxies(options.swiftdir)
-    return [*servers_of(rings), *(server_at("proxy", *address) for address in proxies)]
+    servers = servers_of(rings)
+    proxies = options.proxy or local_proxies(options.swiftdir, servers)
+    return [*servers, *(server_at("proxy", *address) for address in proxies)]
 
 
 def arguments() -> argparse.ArgumentParser:

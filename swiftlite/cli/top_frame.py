@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from swiftlite.cli.tool import printable
+from swiftlite.watch.facts import Asked
 from swiftlite.watch.findings import size
 from swiftlite.watch.gathering import METRICS
 from swiftlite.watch.rows import HostRow, Look, chosen, device_rows, host_rows, requests_since, together
@@ -141,17 +142,28 @@ def _summary(look: Look, before: Look | None, hosts: Sequence[HostRow], state: S
 
 
 def _rates(look: Look, before: Look | None) -> str:
+    """What clients ask for; where no proxy tells that, why, and what servers ask of each other."""
     recent = requests_since(look, before)
     seconds = look.taken - before.taken if before else 0.0
+    silent = [f"{one.server.address}: {why}" for one in look.asked if (why := _says_nothing(one))]
+    unknown = f"clients' requests: unknown (proxy {printable(', '.join(silent))})" if silent else ""
     if not recent or seconds <= 0:
         is_told = any(METRICS in one.answers for one in look.asked)
-        return "requests: " + ("with the next look" if is_told else "no server answers /metrics")
+        return unknown or "requests: " + ("with the next look" if is_told else "no server answers /metrics")
     proxies = [requests for name, requests in recent.items() if name.startswith("proxy-")]
     total = together(proxies or recent.values())
     whose = "clients' requests" if proxies else "requests between servers"
     slow = total.quantile(0.99)
     text = f"{whose}: {total.count / seconds:.1f}/s, {total.errors / seconds:.1f}/s 5xx"
-    return text + (f", 99% within {1000 * slow:.1f} ms" if slow is not None else "")
+    text += f", 99% within {1000 * slow:.1f} ms" if slow is not None else ""
+    return f"{text}; {unknown}" if unknown and not proxies else text
+
+
+def _says_nothing(one: Asked) -> str:
+    """Why a proxy does not tell of its requests; empty: it does, or it is none."""
+    if one.server.kind != "proxy" or METRICS in one.answers:
+        return ""
+    return one.problem or f"/metrics: {one.problems.get(METRICS, 'no answer')}"
 
 
 def _table(columns: Sequence[Column], rows: Sequence[Any], state: State) -> list[Line]:

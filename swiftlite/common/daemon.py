@@ -16,6 +16,7 @@ from swiftlite.common import command_line, metrics, metrics_server, recon
 from swiftlite.common.concurrency import GreenPool, sleep
 from swiftlite.common.conf_owner import check_owner
 from swiftlite.common.config import SHORTEST, ConfFile, ServerOptions, StartError, option, parse_port, read_options
+from swiftlite.common.failed_passes import FailedPasses
 from swiftlite.common.life import Life
 from swiftlite.common.log import get_logger
 from swiftlite.common.notify import notify
@@ -137,15 +138,18 @@ class Daemon:
 
     def run_forever(self) -> None:
         """Make a pass every ``interval`` seconds; one that fails, say because the devices are away, ends no others."""
+        told = FailedPasses(self.options.recon_cache_path, self.section, self.logger)
         while True:
             started = time.monotonic()
             notify(f"STATUS=a pass is under way since {time.strftime('%H:%M:%S')}")
             try:
                 counts = self.run_once()
-            except Exception:
+            except Exception as error:
                 self.logger.exception("%s: the pass failed, will try again", self.section)
+                told.failed(error)
                 result = "the last pass failed"
             else:
+                told.done()
                 result = f"the last pass took {time.monotonic() - started:.1f} s: {_summary(counts)}"
             pause = max(0.0, started + self.options.interval - time.monotonic())
             notify(

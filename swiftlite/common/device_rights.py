@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from shlex import quote
 
-from swiftlite.common.permissions import ENTER, READ, Account, allows
+from swiftlite.common.permissions import ENTER, READ, Account, allows, barrier, is_of_system
 
 WRITE = 0o2
 LOOKED_AT = 64
@@ -57,3 +58,36 @@ def is_closed(device: str) -> bool:
         return bool(closed_directory(device))
     except OSError:
         return True
+
+
+# --- what opens it ---
+
+
+def opening(place: str, user: str, owner: str = "", mode: int = 0o700, top: str = "") -> str:
+    """The line of shell, for root, that opens a directory of a device to the account of its server, or shows why not.
+
+    :param owner: of the directory; empty: nobody knows, and likely it is another
+    :param mode: its permissions
+    :param top: what servers have made at the top of the device, and the directory is below; all of it is opened
+    """
+    path = quote(top or place)
+    if owner != user:
+        given = f"chown -R {quote(user)}: {path}"
+        return given if mode & 0o700 == 0o700 else f"{given} && chmod u+rwx {quote(place)}"
+    if mode & 0o700 != 0o700:
+        return f"chmod -R u+rwX {path}" if top not in ("", place) else f"chmod u+rwx {path}"
+    return f"ls -ld {quote(place)} && findmnt -T {quote(place)}"
+
+
+def entering(directory: str) -> str:
+    """The line of shell, for root, that lets servers into a directory above devices."""
+    if is_of_system(directory):
+        place = " ".join(directory.split())
+        return f"# leave {place} closed: mount devices elsewhere, say below /srv/node, and name that in option devices"
+    return f"chmod a+rx {quote(directory)}"
+
+
+def closed_root(root: str) -> str:
+    """What keeps this process from the directory of its devices: a directory above, or that; empty: nothing does."""
+    modes = {ENTER: os.X_OK, READ | ENTER: os.R_OK | os.X_OK}
+    return barrier(root, lambda place, wanted: os.access(place, modes[wanted], effective_ids=True))

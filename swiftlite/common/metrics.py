@@ -159,7 +159,8 @@ QUARANTINED_NOW = _counter(
 QUARANTINED = _gauge("swiftlite_quarantined", "Things that lie in quarantine", STORAGE, "device", "type")
 DEVICE_USABLE = _gauge(
     "swiftlite_device_usable",
-    "1: the device is mounted, or need not be (mount_check = false), takes writes, and answers within 2 s",
+    "1: the device is mounted, or need not be (mount_check = false), takes writes, and answers within 2 s; "
+    "0, too, for one of the rings that is gone",
     STORAGE,
     "device",
 )
@@ -215,6 +216,12 @@ AUDITOR_COUNT = _gauge(
 )
 EXPIRER_SECONDS = _gauge("swiftlite_expirer_pass_seconds", "How long the expirer's last pass took", OBJECT)
 EXPIRER_COUNT = _gauge("swiftlite_expirer_last_pass_objects", "Objects that the expirer's last pass deleted", OBJECT)
+FAILED_PASSES = _gauge(
+    "swiftlite_failed_passes",
+    "Passes of the daemon that have failed since one did not; absent: the last did not",
+    STORAGE,
+    "daemon",
+)
 
 # Daemons --------------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import os
 import pwd
 import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 READ, ENTER = 0o4, 0o1
@@ -53,6 +53,11 @@ class Closed:
     group: str = ""
 
     @property
+    def mode(self) -> int:
+        """Its permissions."""
+        return int(self.owner.rpartition(" ")[2], 8)
+
+    @property
     def problem(self) -> str:
         """What is wrong."""
         if self.is_directory:
@@ -80,11 +85,19 @@ def _is_not_ours(directory: str, account: Account) -> bool:
     return directory in _SYSTEM or directory in homes
 
 
+def is_of_system(directory: str) -> bool:
+    """Whether a directory is one of the system's, or one where homes are: it is not opened for daemons."""
+    return directory in _SYSTEM or any(directory == found.pw_dir.rstrip("/") for found in pwd.getpwall())
+
+
 def remedy_of_asker(closed: Closed) -> str:
     """What somebody does who wants to read a file of the daemons: the file stays theirs."""
-    if not closed.group:
-        return "run it as root"
-    return f"run it as root, or as a member of group {closed.group}: sudo -u {closed.group} …"
+    owner, wanted = closed.owner.partition(":")[0], ENTER if closed.is_directory else READ
+    if closed.group and closed.mode >> 3 & wanted:
+        return f"run it as root, or as a member of group {closed.group}: sudo -g {closed.group} …"
+    if closed.uid != 0 and closed.mode >> 6 & wanted:
+        return f"run it as root, or as {owner}: sudo -u {owner} …"
+    return "run it as root"
 
 
 def account_of(name: str) -> Account:
@@ -169,6 +182,31 @@ def allows(path: str, account: Account, wanted: int) -> bool:
     """
     found = os.stat(path)
     return may(found.st_mode, (found.st_uid, found.st_gid), account, wanted) or _has_list(path)
+
+
+def owner_and_mode(path: str) -> tuple[str, int]:
+    """The name of a file's owner, and its permissions.
+
+    :raises OSError: when nobody can look at it
+    """
+    found = os.stat(path)
+    return _user_name(found.st_uid), stat.S_IMODE(found.st_mode)
+
+
+def barrier(directory: str, may: Callable[[str, int], bool]) -> str:
+    """The first directory on the way to a directory that somebody may not enter, or itself, if he may not list it;
+    empty: there is none, or nobody can tell.
+
+    :param may: whether he may do with a directory what he wants, ``READ`` and ``ENTER`` together
+    """
+    steps = [*_steps(os.path.abspath(directory))][:-1]
+    for place, wanted in (*steps, (os.path.abspath(directory), READ | ENTER)):
+        try:
+            if not may(place, wanted):
+                return place if os.path.isdir(place) else ""
+        except OSError:
+            return ""
+    return ""
 
 
 def _user_name(uid: int) -> str:

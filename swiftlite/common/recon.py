@@ -105,7 +105,7 @@ def _is_at(descriptor: int, path: str) -> bool:
 def _replace(path: str, values: Values) -> None:
     temporary = f"{path}.{uuid.uuid4().hex}.tmp"
     try:
-        with open(temporary, "x", encoding="ascii") as file:
+        with open(temporary, "x", encoding="utf-8") as file:
             file.write(json.dumps(values, sort_keys=True) + "\n")
         os.replace(temporary, path)
     except BaseException:

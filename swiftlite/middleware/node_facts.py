@@ -13,8 +13,10 @@ from typing import Any
 
 from swiftlite.common import recon
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, read_options
-from swiftlite.common.device_rights import LOOKED_AT, closed_directory
+from swiftlite.common.device_rights import LOOKED_AT, closed_directory, closed_root
+from swiftlite.common.failed_passes import KEY as FAILED
 from swiftlite.common.manager import manager_of_this
+from swiftlite.common.permissions import owner_and_mode
 from swiftlite.common.running import daemons
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.middleware.node_rights import (
@@ -30,6 +32,7 @@ MOST_COUNTED = 100_000
 """Spooled updates of one device that are counted: more are too many, however many."""
 DIGEST_LENGTH = 16
 RECLAIM_AGE = "604800"
+STORAGE = ("object", "container", "account")
 
 _OWN_OPTIONS = re.compile(
     r"^(bind_|log_|access_log_|statsd_|metrics_|rlimit_|devices$|user$|pid_file$|recon_cache_path$|workers$|swift_dir$|"
@@ -68,7 +71,8 @@ class NodeFacts:
         conf = self._conf(self.conf_path) if self.conf_path else None
         secret = self._hash_secret()
         kind = server_kind(conf) if conf else ""
-        mount_check = _server_options(conf).mount_check if conf else True
+        options = _server_options(conf) if conf else ServerOptions()
+        mount_check = options.mount_check
         manager, rings = manager_of_this(), self.rings.read()
         return {
             **account(),
@@ -79,13 +83,14 @@ class NodeFacts:
             "rings": rings,
             "daemons": daemons(daemon_sections(conf, kind), conf.path, manager) if conf and kind else {},
             "closed_caches": closed_caches(self.cache_path),
+            "closed_root": closed_root(options.devices) if kind in STORAGE else "",
             "cores": os.cpu_count() or 1,
             "limits": {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[0]},
             "hash_path": {name: bool(value) for name, value in secret.items()},
             "options": option_digests(conf, "".join(secret.values())) if conf else {},
             "settings": settings(conf) if conf else {},
             "devices": [
-                {**facts, **self._rights(path, kind, rings)} if "size" in facts else facts
+                {**facts, **self._rights(path, kind, rings)} if "filesystem" in facts else facts
                 for name, path in devices
                 for facts in (device_facts(name, path, kind == "object", mount_check),)
             ],
@@ -95,7 +100,11 @@ class NodeFacts:
     @staticmethod
     def _rights(path: str, kind: str, rings: dict[str, Ring]) -> dict[str, Any]:
         try:
-            facts: dict[str, Any] = {"closed": closed_directory(path, partitions=LOOKED_AT)}
+            closed = closed_directory(path, partitions=LOOKED_AT)
+            facts: dict[str, Any] = {"closed": closed}
+            if closed:
+                owner, mode = owner_and_mode(closed)
+                facts |= {"closed_owner": owner, "closed_mode": f"{mode:04o}"}
         except OSError:  # it goes away just now
             facts = {"closed": path}
         return {**facts, "outside": outside(path, rings)} if kind == "object" else facts
@@ -113,10 +122,12 @@ class NodeFacts:
         return {name: options.get(f"swift_hash_path_{name}", "") for name in ("prefix", "suffix")}
 
     def _passes(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        found: dict[str, Any] = {"failed": {}}
         for cache, keys in _PASSES.items():
             values = recon.load(os.path.join(self.cache_path, f"{cache}.recon"))
             found |= {key: values.get(key) for key in keys}
+            failed = values.get(FAILED)
+            found["failed"] |= failed if isinstance(failed, dict) else {}
             if cache == "object":
                 stats = values.get("replication_stats")
                 found["handoffs_left"] = stats.get("handoffs_left") if isinstance(stats, dict) else None
@@ -183,7 +194,7 @@ def _server_options(conf: ConfFile) -> ServerOptions:
 
 
 def device_facts(name: str, path: str, counts_updates: bool, mount_check: bool) -> dict[str, Any]:
-    """Space, inodes and spooled updates of a device; ``problem`` says why there are none.
+    """Filesystem, space, inodes and spooled updates of a device; ``problem`` says why there are none.
 
     :param counts_updates: look into its spool, too
     :param mount_check: a directory that is no mount point is no device, but a hole in which one was
@@ -193,6 +204,7 @@ def device_facts(name: str, path: str, counts_updates: bool, mount_check: bool) 
         return facts
     try:
         disk = os.statvfs(path)
+        facts["filesystem"] = os.stat(path).st_dev
         facts |= {
             "size": disk.f_frsize * disk.f_blocks,
             "free": disk.f_frsize * disk.f_bavail,

@@ -138,10 +138,10 @@ class Recon:
     def _device_paths(self, may_be_none: bool = False) -> list[tuple[str, str]]:
         """Name and path of each entry that may be a device.
 
-        :param may_be_none: a node without the directory is a proxy, and no error
+        :param may_be_none: a node without the directory is a proxy, and no error; nor is one that is closed to us
         """
         root = self.options.devices
-        if may_be_none and not os.path.isdir(root):
+        if may_be_none and not (os.path.isdir(root) and os.access(root, os.R_OK)):
             return []
         found = ((name, os.path.join(root, name)) for name in os.listdir(root))
         return [(name, path) for name, path in found if _may_be_device(path)]

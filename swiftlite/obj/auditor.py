@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from swiftlite.common import daemon, forks, metrics, recon
 from swiftlite.common.concurrency import sleep
 from swiftlite.common.config import ConfFile, ConfigError
+from swiftlite.common.failed_passes import FailedPasses
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.obj.audit_options import AuditorOptions, with_replicator
 from swiftlite.obj.audit_pass import ALL, ZERO_BYTE, AuditPass, usable_devices
@@ -71,8 +72,15 @@ class ObjectAuditor(daemon.Daemon):
         recon.dump(self.options.recon_cache_path, recon.OBJECT_CACHE, changes, self.logger)
 
     def _pass_and_pause(self, kind: str) -> Counter[str]:
+        told = FailedPasses(self.options.recon_cache_path, self.section, self.logger, kind)
         try:
-            return self._pass(kind)
+            counts = self._pass(kind)
+        except Exception as error:
+            told.failed(error)
+            raise
+        else:
+            told.done()
+            return counts
         finally:
             sleep(self.options.interval)
 

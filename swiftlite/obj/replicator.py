@@ -17,6 +17,7 @@ from typing import Any
 from swiftlite.common import daemon, forks, recon, statsd
 from swiftlite.common.concurrency import ThreadPool, sleep
 from swiftlite.common.config import SHORTEST, ConfFile, at_least, option
+from swiftlite.common.failed_passes import FailedPasses
 from swiftlite.common.fs import FileSystem
 from swiftlite.common.policies import StoragePolicy
 from swiftlite.common.swift_conf import SwiftConf
@@ -181,6 +182,7 @@ class ObjectReplicator(daemon.Daemon):
 
     def _share_forever(self, number: str) -> Counter[str]:
         """Replicate every so-manieth device, in a process of its own."""
+        told = FailedPasses(self.options.recon_cache_path, self.section, self.logger, number)
         while True:
             started = time.time()
             self.cycle += 1
@@ -189,8 +191,11 @@ class ObjectReplicator(daemon.Daemon):
                 for device in devices[int(number) :: self.options.replicator_workers]:
                     self._pass_of_device(device)
                 self._tell_recon(devices, time.time() - started)
-            except Exception:
+            except Exception as error:
                 self.logger.exception("%s: the pass failed, will try again", self.section)
+                told.failed(error)
+            else:
+                told.done()
             sleep(max(0.0, started + self.options.interval - time.time()))
 
     def local_nodes(self) -> list[tuple[StoragePolicy, Node]]:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable
 
 from swiftlite.watch.facts import ClusterView, Server
-from swiftlite.watch.findings import builder, shell_on
+from swiftlite.watch.findings import builder, chain, shell_on
 
 GROUP = "swift"
 """Of the daemons, where nobody tells it."""
@@ -69,7 +69,7 @@ def _rsync_host(server: Server) -> str:
 def open_to_daemons(view: ClusterView, server: Server, path: str, *more: str) -> str:
     """Let the daemons of a server's machine read a file; `more` follows when that is done."""
     opened = shlex.join(("chgrp", group_of(view, server), path)), shlex.join(("chmod", "640", path))
-    return shell_on(server, " && ".join((*opened, *more)))
+    return shell_on(server, chain(*opened, *more))
 
 
 # --- new rings ---

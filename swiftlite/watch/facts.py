@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from swiftlite.common.addresses import WILDCARDS
+
 PROXY, NODE, AUTHORITY = "proxy", "node", "authority"
 MOST = 1e24
 """No figure of a cluster is greater."""
@@ -192,6 +194,16 @@ class MemcachedFacts:
 
 
 @dataclass(frozen=True)
+class OwnConf:
+    """A conf file of a server that is among those of this machine, and where it lets the server listen."""
+
+    kind: str
+    ip: str
+    port: int
+    path: str
+
+
+@dataclass(frozen=True)
 class ConfFacts:
     """A conf file of this machine.
 
@@ -209,6 +221,7 @@ class ClusterView:
     """All of it.
 
     :ivar taken: when, by this machine's clock
+    :ivar own_confs: the servers' confs beside the rings
     :ivar missing_rings: names of rings that this machine should have
     :ivar builders: names of the rings whose builders are here
     :ivar all_in_one: the directory of the swiftlite-aio that this is; empty: it is none
@@ -224,6 +237,7 @@ class ClusterView:
     certificates: tuple[CertificateFacts, ...] = ()
     memcached: tuple[MemcachedFacts, ...] = ()
     confs: tuple[ConfFacts, ...] = ()
+    own_confs: tuple[OwnConf, ...] = ()
     unreadable: tuple[UnreadableFacts, ...] = ()
     missing_rings: tuple[str, ...] = ()
     builders: tuple[str, ...] = ()
@@ -234,6 +248,14 @@ class ClusterView:
     def is_unreadable(self, path: str) -> bool:
         """Whether somebody may not read one of this machine's files: then that is told, and not what follows of it."""
         return any(facts.path == path for facts in self.unreadable)
+
+    def own_conf(self, server: Server) -> str:
+        """The conf file of a server of this machine, if it is among the confs here; else empty."""
+        if not server.is_local:
+            return ""
+        place = server.kind, server.port
+        found = (conf for conf in self.own_confs if (conf.kind, conf.port) == place)
+        return next((conf.path for conf in found if conf.ip in (server.ip, *WILDCARDS)), "")
 
     def reached(self, *kinds: str) -> list[Asked]:
         """The servers that answered, of these kinds, or of all."""

@@ -77,8 +77,14 @@ def on(server: Server, *command: str) -> str:
 
 
 def shell_on(server: Server, line: str) -> str:
-    """A line of shell, to be run on a server's machine."""
-    return line if server.is_local else shlex.join(("ssh", server.ip, line))
+    """A line of shell, to be run on a server's machine; what is mere comment stays one."""
+    return line if server.is_local or line.startswith("#") else shlex.join(("ssh", server.ip, line))
+
+
+def chain(*lines: str) -> str:
+    """Lines of shell, each run when those before it have done well; comments come last."""
+    told = [line for line in lines if line.startswith("#")]
+    return "  ".join(filter(None, [" && ".join(line for line in lines if line not in told), *told]))
 
 
 def once(asked: Asked, program: str) -> str:

@@ -26,6 +26,7 @@ class LocalProxy:
 
     :ivar speaks_tls: on its port
     :ivar is_choosy: it answers nobody who does not begin with a header of a load balancer, or has no certificate
+    :ivar is_everywhere: it listens at all addresses of its machine
     :ivar filters: of its pipeline
     """
 
@@ -35,6 +36,7 @@ class LocalProxy:
     swift_dir: str = CUSTOMARY
     speaks_tls: bool = False
     is_choosy: bool = False
+    is_everywhere: bool = False
     filters: tuple[str, ...] = ()
 
     @property

@@ -15,6 +15,7 @@ from swiftlite.watch.rules_devices import fills
 NEARLY_FULL, FULL = 85.0, 95.0
 OLD_PASS = 86400.0
 OLD_UPDATE = 3600.0
+CLOSED = "closed to the servers"
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class DeviceRow:
 
     :ivar updates: that wait on it
     :ivar quarantined: things in its quarantine
+    :ivar filesystem: its number on the machine
     """
 
     ip: str
@@ -89,6 +91,7 @@ class DeviceRow:
     problem: str = ""
     updates: int | None = None
     quarantined: int | None = None
+    filesystem: int | None = None
 
     @property
     def style(self) -> str:
@@ -151,7 +154,7 @@ def _host_row(ip: str, servers: Sequence[Asked], now: float) -> HostRow:
         up=len(well),
         servers=len(servers),
         fill=_most(device.fill for device in devices),
-        free=sum(device.free or 0 for device in devices) if devices else None,
+        free=_free(devices) if devices else None,
         devices=len(devices),
         lost=sum(bool(device.problem) for device in devices),
         updates=sum(count for count, _ in counted) if counted else None,
@@ -160,6 +163,14 @@ def _host_row(ip: str, servers: Sequence[Asked], now: float) -> HostRow:
         quarantined=sum(map(_quarantined, held)) if held else None,
         load=loads[0] if loads else None,
     )
+
+
+def _free(devices: Iterable[DeviceRow]) -> float:
+    """The bytes that are free on a machine: directories of one filesystem share them."""
+    found: dict[Any, float] = {}
+    for place, device in enumerate(devices):
+        found[("alone", place) if device.filesystem is None else device.filesystem] = device.free or 0
+    return sum(found.values())
 
 
 def _quarantined(counts: Mapping[str, Any]) -> int:
@@ -211,9 +222,20 @@ def _devices_of(one: Asked, servers: Sequence[Asked]) -> list[DeviceRow]:
         for names in other.server.devices.values()
         for name in names
     }
+    problems = {
+        str(row.get("device")): problem
+        for other in servers
+        if other.root == one.root
+        for row in other.rows("facts", "devices")
+        if (problem := _problem(row))
+    }
     for name in sorted(named):
-        if there is not None and name not in there:
+        if one.word("facts", "closed_root"):
+            rows[name] = DeviceRow(ip, name, problem=CLOSED)
+        elif there is not None and name not in there:
             rows[name] = DeviceRow(ip, name, problem="missing")
+        elif name in problems:
+            rows[name] = replace(rows.get(name, DeviceRow(ip, name)), problem=problems[name])
         elif name not in rows:
             rows[name] = DeviceRow(ip, name, problem="not mounted")
     for row in one.rows("unmounted"):
@@ -223,12 +245,21 @@ def _devices_of(one: Asked, servers: Sequence[Asked]) -> list[DeviceRow]:
     return [replace(row, **counts.get(row.device, {})) for row in rows.values()]
 
 
+def _problem(row: Mapping[str, Any]) -> str:
+    """Why a device cannot be used, as far as a server's facts of it tell."""
+    problem = row.get("problem")
+    if row.get("closed") or problem == "Permission denied":
+        return CLOSED
+    return problem if isinstance(problem, str) else "read-only" if row.get("read_only") is True else ""
+
+
 def _counts_of_devices(servers: Iterable[Asked]) -> dict[str, dict[str, Any]]:
     """For each device, what servers of one directory have counted there; only the object server knows of updates."""
     found: dict[str, dict[str, Any]] = {}
     for server in servers:
         for row in server.rows("facts", "devices"):
-            told = {"updates": number(row.get("async_pending")), "quarantined": number(row.get("quarantined"))}
+            names = {"updates": "async_pending", "quarantined": "quarantined", "filesystem": "filesystem"}
+            told = {name: number(row.get(key)) for name, key in names.items()}
             counts = {name: int(count) for name, count in told.items() if count is not None}
             found.setdefault(str(row.get("device")), {}).update(counts)
     return found

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from swiftlite.watch.copying import copy_from, copy_to, from_backup, open_to_daemons
 from swiftlite.watch.facts import Asked, ClusterView, RingFacts
 from swiftlite.watch.files import is_of_a_sample
-from swiftlite.watch.findings import CRITICAL, NOTICE, WARNING, Finding, Limits, Rule, on, shell_on
+from swiftlite.watch.findings import CRITICAL, NOTICE, WARNING, Finding, Limits, Rule, chain, on, shell_on
 from swiftlite.watch.starting import restart_all_line
 
 NOT_COMPARED = "proxy-not-compared"
@@ -207,7 +207,7 @@ def swift_conf(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         then = restart_all_line(view, asked.server)
         fix = shell_on(asked.server, then) if md5 else open_to_daemons(view, asked.server, path, then)
         if not _is_same(asked, ours.path, path):
-            fix = f"{copy_to(view, asked.server, ours.path, path)} && {shell_on(asked.server, then)}"
+            fix = chain(copy_to(view, asked.server, ours.path, path), shell_on(asked.server, then))
         if md5 and count == agreeing:  # nobody can tell which of them is right
             fix = _difference(asked, path, ours.path)
         yield Finding("swift-conf-differs", CRITICAL, _host(asked, path), what, why, fix)
@@ -252,7 +252,7 @@ def hash_secret(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             remedy = _show_secret(path)
             if not is_same:
                 then = shell_on(asked.server, restart_all_line(view, asked.server))
-                remedy = f"{copy_to(view, asked.server, facts.path, path)} && {then}"
+                remedy = chain(copy_to(view, asked.server, facts.path, path), then)
             yield Finding("hash-secret-missing", CRITICAL, asked.server.name, what, why, remedy)
 
 

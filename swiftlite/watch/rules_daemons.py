@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -141,6 +142,25 @@ def _pass_of(view: ClusterView, limits: Limits, asked: Asked, daemon: Pass) -> I
         yield Finding("pass-stale", severity, subject, what, daemon.why, fix)
 
 
+def failing(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Daemons whose passes fail as a whole, so that they do nothing and run nevertheless."""
+    for kind, daemons in PASSES.items():
+        whys = {daemon.program: daemon.why for daemon in daemons}
+        for asked in view.nodes(kind):
+            for name, row in asked.table("facts", "passes", "failed").items():
+                program, _, part = name.partition(" ")
+                count = number(row.get("count")) if isinstance(row, dict) else None
+                if not count or not program.startswith(f"{kind}-") or is_stopped(view, asked, program):
+                    continue
+                passes_failed = "its last pass failed" if count == 1 else f"its last {count:.0f} passes failed"
+                since = number(row.get("since"))
+                ago = f", the first {span(max(0.0, view.taken - since))} ago" if since and count > 1 else ""
+                what = f"{passes_failed}{f' ({part})' if part else ''}{ago}: {row.get('problem') or 'see its log'}"
+                why = whys.get(program, "what it does is not done")
+                fix = show_log(view, asked.server, program, asked.conf, "-p", "warning")
+                yield Finding("pass-failed", WARNING, f"{program} {asked.server.ip}", what, why, fix)
+
+
 # --- daemons that do not run ---
 
 
@@ -258,10 +278,10 @@ def relinking(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         done = "increased" if is_increased else "about to be increased"
         what = f"its partition power is {done} to {ring.next_part_power}, and not finished"
         why = "until it is finished replicators leave these objects alone; do not leave a cluster so for long"
-        server = next((asked.server for asked in view.reached("object") if ring.name in asked.server.devices), None)
-        command = ("swiftlite-object-relinker", step, "/etc/swift/object-server.conf")
-        fix = on(server, *command) if server else " ".join(command)
-        yield Finding("part-power", NOTICE if server is None else WARNING, ring.name, what, why, fix)
+        node = next((asked for asked in view.reached("object") if ring.name in asked.server.devices), None)
+        command = ("swiftlite-object-relinker", step)
+        fix = on(node.server, *command, node.conf) if node else shlex.join((*command, "/etc/swift/object-server.conf"))
+        yield Finding("part-power", WARNING if node else NOTICE, ring.name, what, why, fix)
 
 
-RULES: tuple[Rule, ...] = (updates, stopped, passes, caches, expirer, failures, handoffs, relinking)
+RULES: tuple[Rule, ...] = (updates, stopped, passes, failing, caches, expirer, failures, handoffs, relinking)

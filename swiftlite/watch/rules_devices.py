@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from shlex import quote
 from typing import Any, NamedTuple
 
-from swiftlite.watch.copying import copy_from, copy_to, new_rings, user_of
+from swiftlite.common.device_rights import entering, opening
+from swiftlite.watch.copying import copy_from, copy_to, group_of, new_rings, user_of
 from swiftlite.watch.facts import Asked, ClusterView, RingFacts, Server, number
 from swiftlite.watch.findings import (
     CRITICAL,
@@ -22,6 +23,7 @@ from swiftlite.watch.findings import (
     shell_on,
     size,
 )
+from swiftlite.watch.starting import CUSTOMARY, conf_dir
 
 LESS_WEIGHT = 0.9
 """What a device that is fuller than others gets of its weight, at most."""
@@ -48,10 +50,20 @@ def _drain(view: ClusterView, node: Asked, device: str) -> str:
     """Take a device out of its rings."""
     places = _rings_of(view, node, device) or [(node.server, "object")]
     commands = [builder(view, ring, "remove", *for_device(place, device), "--yes") for place, ring in places]
-    return f"{' && '.join(commands)} && {new_rings(view, [ring for _, ring in places])}"
+    line = f"{' && '.join(commands)} && {new_rings(view, [ring for _, ring in places])}"
+    return " ".join(line.split())  # a comment, which ends where the line does
 
 
 # --- presence ---
+
+
+def missing_devices(asked: Asked) -> list[str]:
+    """The devices that rings name and a node has no directory of; none where it does not tell what it has."""
+    listed = asked.get("devices", asked.root)
+    if not isinstance(listed, list):
+        return []
+    there = {name for name in listed if isinstance(name, str)}
+    return sorted({name for names in asked.server.devices.values() for name in names} - there)
 
 
 def missing(view: ClusterView, limits: Limits) -> Iterator[Finding]:
@@ -59,20 +71,18 @@ def missing(view: ClusterView, limits: Limits) -> Iterator[Finding]:
     found: set[tuple[str, str]] = set()
     for asked in view.reached("object", "container", "account"):
         root = asked.root
-        listed = asked.get("devices", root)
-        if not isinstance(listed, list):
-            continue
-        there = {name for name in listed if isinstance(name, str)}
-        for device in sorted({name for names in asked.server.devices.values() for name in names} - there):
+        for device in missing_devices(asked):
             path = f"{root}/{device}"
             if (asked.server.ip, path) in found:
                 continue
             found.add((asked.server.ip, path))
             what = "the rings name it, and its node has no such directory"
-            why = f"its replicas are missing until it is back; if it is gone for good: {_drain(view, asked, device)}"
-            checks_mounts = asked.get("facts", "settings", "mount_check") is not False
-            mount = f" && mount {quote(path)}" if checks_mounts else ""
-            fix = shell_on(asked.server, f"mkdir -p {quote(path)}{mount}")
+            why = "its replicas are missing until it is back (operators-guide.md, Replacing a disk)"
+            line = f"mkdir -p {quote(path)} && mount {quote(path)}"
+            if asked.get("facts", "settings", "mount_check") is False:
+                user, group = (quote(name(view, asked.server)) for name in (user_of, group_of))
+                line = f"install -d -o {user} -g {group} {quote(path)}"
+            fix = f"{shell_on(asked.server, line)}  # gone for good: {_drain(view, asked, device)}"
             yield Finding("device-missing", CRITICAL, f"{asked.server.ip}:{path}", what, why, fix)
 
 
@@ -85,13 +95,15 @@ def unmounted(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             device, mounted = str(row.get("device")), row.get("mounted")
             path = f"{asked.root}/{device}"
             subject = f"{asked.server.ip}:{path}"
+            if asked.word("facts", "closed_root"):
+                continue  # it is told of once
             if isinstance(mounted, str) and CLOSED in mounted:
                 why = "the servers answer 507 for it, and what it holds has a replica less"
                 fix = on(asked.server, "chmod", "a+x", asked.root)
                 yield Finding("device-closed", CRITICAL, subject, mounted, why, fix)
             elif isinstance(mounted, str):
-                why = f"nothing can be read from it; a disk that has died has to leave the rings: {_drain(view, asked, device)}"
-                fix = on(asked.server, "umount", "-l", path)
+                why = "nothing can be read from it; a disk that has died is replaced, or leaves the rings (operators-guide.md)"
+                fix = f"{on(asked.server, 'umount', '-l', path)}  # gone for good: {_drain(view, asked, device)}"
                 yield Finding("device-broken", CRITICAL, subject, mounted, why, fix)
             elif checks_mounts and device in known:
                 why = "the servers answer 507 for it, and what it holds has a replica less"
@@ -128,13 +140,26 @@ def read_only(view: ClusterView, limits: Limits) -> Iterator[Finding]:
                 yield Finding("device-broken", CRITICAL, f"{asked.server.ip}:{path}", what, why, fix)
 
 
+def closed_roots(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Directories on the way to devices that the daemons' account may not enter."""
+    seen = set()
+    for asked in view.reached("object", "container", "account"):
+        path = asked.word("facts", "closed_root")
+        if path and (asked.server.ip, path) not in seen:
+            seen.add((asked.server.ip, path))
+            what = f"the account {user_of(view, asked.server)} may not enter it, and its devices are below"
+            why = "the servers answer 507 for all of them"
+            fix = shell_on(asked.server, entering(path))
+            yield Finding("device-closed", CRITICAL, f"{asked.server.ip}:{path}", what, why, fix)
+
+
 def closed(view: ClusterView, limits: Limits) -> Iterator[Finding]:
     """Devices in which the daemons' account may not write everywhere."""
     seen = set()
     for asked in view.reached("object", "container", "account"):
-        for row in asked.rows("facts", "devices"):
+        for row in () if asked.word("facts", "closed_root") else asked.rows("facts", "devices"):
             device, path = f"{asked.root}/{row.get('device')}", row.get("closed")
-            if row.get("problem") and CLOSED in str(row["problem"]):
+            if row.get("problem") and CLOSED in str(row["problem"]) and not path:
                 path = device
             if not isinstance(path, str) or not path or row.get("read_only") is True:
                 continue
@@ -142,13 +167,20 @@ def closed(view: ClusterView, limits: Limits) -> Iterator[Finding]:
                 continue
             seen.add((asked.server.ip, device))
             user = user_of(view, asked.server)
+            owner, mode = str(row.get("closed_owner") or ""), _mode(row.get("closed_mode"))
             what = f"{path} is not the account {user}'s to write in"
+            what += f": it is {owner}'s, and has mode {mode:04o}" if owner else ""
             why = "every write there fails, and replicators bring nothing to it"
             top = path.removeprefix(device).strip("/").partition("/")[0]
-            fix = on(asked.server, "chown", f"{user}:", device)
-            if top:
-                fix = on(asked.server, "chown", "-R", f"{user}:", f"{device}/{top}")
+            fix = shell_on(asked.server, opening(path, user, owner, mode, f"{device}/{top}" if top else ""))
             yield Finding("device-closed", CRITICAL, f"{asked.server.ip}:{device}", what, why, fix)
+
+
+def _mode(text: object) -> int:
+    try:
+        return int(str(text), 8) & 0o7777
+    except ValueError:
+        return 0o700
 
 
 # --- partitions ---
@@ -297,7 +329,9 @@ def drive_errors(view: ClusterView, limits: Limits) -> Iterator[Finding]:
                 subject = f"{asked.server.ip}:{device}"
                 yield Finding("drive-errors", WARNING, subject, f"{count} errors in the kernel's log", why, fix)
         elif total:
-            fix = on(asked.server, "swiftlite-drive-audit", "/etc/swift/drive-audit.conf")
+            fix = on(
+                asked.server, "swiftlite-drive-audit", f"{conf_dir(view, asked.server) or CUSTOMARY}/drive-audit.conf"
+            )
             yield Finding("drive-errors", WARNING, asked.server.ip, f"{total:.0f} errors in the kernel's log", why, fix)
 
 
@@ -312,4 +346,14 @@ def quarantined(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             yield Finding("quarantined", WARNING, f"{asked.server.ip}:{asked.root}", what, why, fix)
 
 
-RULES: tuple[Rule, ...] = (missing, unmounted, read_only, closed, outside, full, drive_errors, quarantined)
+RULES: tuple[Rule, ...] = (
+    missing,
+    unmounted,
+    read_only,
+    closed_roots,
+    closed,
+    outside,
+    full,
+    drive_errors,
+    quarantined,
+)

@@ -15,12 +15,13 @@ from swiftlite.watch.findings import (
     Finding,
     Limits,
     Rule,
+    chain,
     on,
     shell_on,
     span,
 )
 from swiftlite.watch.gathering import METRICS, STRANGE
-from swiftlite.watch.starting import reload_proxy, reload_servers, restart, restart_line, show_log, start_all
+from swiftlite.watch.starting import conf_of, reload_proxy, reload_servers, restart, restart_line, show_log, start_all
 
 STRANGE_ANSWERS = "recon-strange"
 CERTIFICATE = "certificate"
@@ -49,7 +50,7 @@ def unreachable(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             continue
         for asked in silent:
             why = "requests for its devices go to others, and what is written has to wait on handoffs"
-            fix = restart(view, asked.server, f"{asked.server.kind}-server")
+            fix = restart(view, asked.server, f"{asked.server.kind}-server", conf_of(view, asked.server))
             if CERTIFICATE in asked.problem:
                 fix = _show_certificate(asked.server.address)
             yield Finding("server-unreachable", CRITICAL, asked.server.name, asked.problem, why, fix)
@@ -70,7 +71,7 @@ def without_recon(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             what = f"it does not answer /recon: {next(iter(asked.problems.values()), 'nothing was asked')}"
             why = "nobody can tell how its disks and daemons are"
             yield Finding("recon-missing", WARNING, asked.server.name, what, why, _add_recon(view, asked, kind))
-        elif unanswered:
+        elif unanswered and not asked.word("facts", "closed_root"):  # else that is why
             told = ", ".join(f"{check} ({problem})" for check, problem in list(unanswered.items())[:3])
             why = "a check that does not answer may wait for a dying disk"
             fix = show_log(view, asked.server, f"{kind}-server", asked.conf, "-g", "recon")
@@ -82,8 +83,19 @@ def _add_recon(view: ClusterView, asked: Asked, kind: str) -> str:
     conf, program = quote(asked.conf), f"{kind}-server"
     line = rf"sed -i '/[= ]recon /!s/^\(pipeline *=.*\) \({program}\)$/\1 recon \2/' {conf} && "
     line += rf"{{ grep -q '^\[filter:recon\]' {conf} || printf '\n[filter:recon]\nuse = egg:swiftlite#recon\n' >> {conf}; }} && "
-    line += f"swiftlite-{program} {conf} --check && {restart_line(view, asked.server, program, asked.conf)}"
-    return shell_on(asked.server, line)
+    line += f"swiftlite-{program} {conf} --check"
+    return shell_on(asked.server, chain(line, restart_line(view, asked.server, program, asked.conf)))
+
+
+def without_metrics(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Proxies that fail to say what they count; one without the filter, or that lets others ask, is no fault."""
+    for asked in view.reached("proxy"):
+        problem = asked.problems.get(METRICS, "")
+        if problem.startswith("status 5"):
+            what = f"it answers /metrics with {problem}"
+            why = "neither Prometheus nor swiftlite-top learns how it is; its log has the reason"
+            fix = show_log(view, asked.server, "proxy-server", conf_of(view, asked.server), "-p", "err")
+            yield Finding("metrics-fails", WARNING, asked.server.name, what, why, fix)
 
 
 def open_files(view: ClusterView, limits: Limits) -> Iterator[Finding]:
@@ -94,11 +106,9 @@ def open_files(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             continue
         what = f"a worker may open {allowed:.0f} files, and serves {clients:.0f} clients"
         why = "under load it can accept no connection, and open no object"
-        line = (
-            f"sed -i '/^rlimit_nofile/d; s/^\\[DEFAULT\\]/&\\nrlimit_nofile = {RAISED_FILES}/' {quote(asked.conf)} && "
-        )
-        line += restart_line(view, asked.server, f"{asked.server.kind}-server", asked.conf)
-        yield Finding("open-files", WARNING, asked.server.name, what, why, shell_on(asked.server, line))
+        line = f"sed -i '/^rlimit_nofile/d; s/^\\[DEFAULT\\]/&\\nrlimit_nofile = {RAISED_FILES}/' {quote(asked.conf)}"
+        then = restart_line(view, asked.server, f"{asked.server.kind}-server", asked.conf)
+        yield Finding("open-files", WARNING, asked.server.name, what, why, shell_on(asked.server, chain(line, then)))
 
 
 def workers(view: ClusterView, limits: Limits) -> Iterator[Finding]:
@@ -108,9 +118,10 @@ def workers(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         if count is not None and cores is not None and count <= 1 and cores >= MANY_CORES:
             what = f"it has {max(1, count):.0f} worker on {cores:.0f} cores"
             why = "one worker uses one core, and one slow request can hold up others"
-            line = f"sed -i '/^\\[DEFAULT\\]/,/^\\[/{{/^workers *=/d}}; s/^\\[DEFAULT\\]/&\\nworkers = auto/' {quote(asked.conf)} && "
-            line += restart_line(view, asked.server, f"{asked.server.kind}-server", asked.conf)
-            yield Finding("few-workers", NOTICE, asked.server.name, what, why, shell_on(asked.server, line))
+            line = f"sed -i '/^\\[DEFAULT\\]/,/^\\[/{{/^workers *=/d}}; s/^\\[DEFAULT\\]/&\\nworkers = auto/' {quote(asked.conf)}"
+            then = restart_line(view, asked.server, f"{asked.server.kind}-server", asked.conf)
+            fix = shell_on(asked.server, chain(line, then))
+            yield Finding("few-workers", NOTICE, asked.server.name, what, why, fix)
 
 
 def sockets(view: ClusterView, limits: Limits) -> Iterator[Finding]:
@@ -148,10 +159,10 @@ def certificates(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             what = f"its certificate is good for {span(left)} more"
             if left <= 0:
                 what = f"its certificate expired {span(-left)} ago"
-            why, fix = "from then on clients refuse to talk to it", f"certbot renew && {reload_proxy(view)}"
+            why, fix = "from then on clients refuse to talk to it", chain("certbot renew", reload_proxy(view))
             if facts.role == NODE:
                 why = "from then on the nodes refuse to talk to each other; sign NEW.pem by your own authority (doc/tls.md)"
-                fix = f"{copy_here(view, 'NEW.pem', facts.place)} && {reload_servers(view)}"
+                fix = chain(copy_here(view, "NEW.pem", facts.place), reload_servers(view))
             elif facts.role == AUTHORITY:
                 why = "from then on no node believes another; a new authority is brought in beside the old one (doc/tls.md)"
                 fix = show
@@ -203,13 +214,14 @@ def error_limited(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         why = "what belongs there goes to handoffs, and where too many are passed over requests fail with 503"
         fix = "swiftlite-recon --all"
         if server:
-            fix = show_log(view, server, f"{server.kind}-server", "", "-p", "warning")
+            fix = show_log(view, server, f"{server.kind}-server", conf_of(view, server), "-p", "warning")
         yield Finding("error-limited", WARNING, node, what, why, fix)
 
 
 RULES: tuple[Rule, ...] = (
     unreachable,
     without_recon,
+    without_metrics,
     open_files,
     workers,
     sockets,

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from swiftlite.common.manager import INIT, SYSTEMD
 from swiftlite.watch.facts import Asked, ClusterView, Server
 from swiftlite.watch.findings import shell_on
+
+CUSTOMARY = "/etc/swift"
+"""The directory of the confs of a node whose other directories are the usual ones, too."""
+UNKNOWN = "DIR"
+"""Stands for a directory that nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -16,29 +21,69 @@ class Manager:
     """Who starts the daemons of a node.
 
     :ivar name: ``systemd`` or ``swiftlite-init``; empty: nobody knows
-    :ivar run_dir: of swiftlite-init's pid files; empty: the usual one
-    :ivar log_dir: of its daemons' output; empty: the usual one
+    :ivar swift_dir: of the node's confs; empty: nobody knows
+    :ivar run_dir: of swiftlite-init's pid files; empty: nobody knows, or the usual one
+    :ivar log_dir: of its daemons' output; empty: likewise
     """
 
     name: str = ""
+    swift_dir: str = ""
     run_dir: str = ""
     log_dir: str = ""
 
+    @property
+    def is_placed(self) -> bool:
+        """Whether the node's own directories are known, so that swiftlite-init finds its daemons and no other's."""
+        return self.swift_dir == CUSTOMARY or bool(self.swift_dir and self.run_dir and self.log_dir)
 
-def manager_of(view: ClusterView, server: Server) -> Manager:
-    """Who starts a server: as it tells, or another of its machine; as can be seen here; or as on all other nodes."""
+
+def manager_of(view: ClusterView, server: Server, conf: str = "") -> Manager:
+    """Who starts a server: as it tells, or another of its node; as can be seen here; or as on all other nodes.
+
+    A machine may have several nodes, each with directories of its own: none of them is taken for another's.
+
+    :param conf: its conf file, where that is known
+    """
     machine = sorted(view.machines.get(server.ip, ()), key=lambda asked: asked.server != server)
-    for manager in filter(None, map(_told, machine)):
-        return manager
+    if machine and machine[0].server == server and (own := _told(machine[0])):
+        return own
+    place = conf_dir(view, server) or _instance(conf)[0]
+    near = view.servers if server.is_local and place else machine
+    told = {manager for manager in map(_told, near) if manager and place in ("", manager.swift_dir)}
+    if told:
+        return _common(told, place)
     if server.is_local:
-        return Manager(SYSTEMD if view.has_systemd else INIT)
-    everywhere = {manager for manager in map(_told, view.servers) if manager}
-    return everywhere.pop() if len(everywhere) == 1 else Manager()
+        here = {manager.name for asked in view.servers if asked.server.is_local and (manager := _told(asked))}
+        return Manager(INIT if here == {INIT} or not view.has_systemd else SYSTEMD, place)
+    everywhere = {(asked.server.ip, manager) for asked in view.servers if (manager := _told(asked))}
+    # Of one machine alone nobody can tell whether others have its directories.
+    alike = _common({manager for _, manager in everywhere}, place)
+    return alike if len(everywhere) > 1 and place in ("", alike.swift_dir) else Manager(alike.name, place)
+
+
+def _common(managers: Collection[Manager], place: str) -> Manager:
+    """What managers have in common."""
+    if len(set(managers)) == 1:
+        return next(iter(managers))
+    names = {manager.name for manager in managers}
+    return Manager(names.pop() if len(names) == 1 else "", place)
 
 
 def _told(asked: Asked) -> Manager | None:
     words = {name: asked.word("facts", "manager", name) for name in ("name", "run_dir", "log_dir")}
-    return Manager(**words) if words["name"] in (SYSTEMD, INIT) else None
+    place = _instance(asked.word("facts", "conf"))[0]
+    return Manager(swift_dir=place, **words) if words["name"] in (SYSTEMD, INIT) else None
+
+
+def conf_of(view: ClusterView, server: Server) -> str:
+    """A server's conf file: as it tells, or as those here say; empty where nobody knows."""
+    told = (asked.word("facts", "conf") for asked in view.machines.get(server.ip, ()) if asked.server == server)
+    return next(filter(None, told), "") or view.own_conf(server)
+
+
+def conf_dir(view: ClusterView, server: Server) -> str:
+    """The directory of a server's confs; empty where nobody knows."""
+    return _instance(conf_of(view, server))[0]
 
 
 def unit(program: str, conf: str = "") -> str:
@@ -51,7 +96,7 @@ def _instance(conf: str) -> tuple[str, str]:
     """The directory of all confs, and the name of one of several of one kind; empty where it is not known, or alone."""
     directory, _, file = conf.rpartition("/")
     if directory.endswith("-server"):
-        return directory.rpartition("/")[0], file.removesuffix(".conf")
+        return directory.rpartition("/")[0], file.removesuffix(".d").removesuffix(".conf")
     return directory, ""
 
 
@@ -79,16 +124,20 @@ def restart_all_line(view: ClusterView, server: Server) -> str:
 
 def reload_proxy(view: ClusterView) -> str:
     """Let this machine's proxy read its conf and certificates anew."""
-    if view.has_systemd:
-        return "systemctl reload swiftlite-proxy-server"
-    return shlex.join((INIT, "proxy-server", "reload", "--swift-dir", view.swift_dir))
+    return _spelled(_manager_here(view), ("systemctl", "reload", "swiftlite-proxy-server"), ("proxy-server", "reload"))
 
 
 def reload_servers(view: ClusterView) -> str:
     """Let all servers of this machine read their confs and certificates anew."""
-    if view.has_systemd:
-        return shlex.join(("systemctl", "reload", "swiftlite-*-server.service", "swiftlite-*-server@*.service"))
-    return shlex.join((INIT, "main", "reload", "--swift-dir", view.swift_dir))
+    units = ("swiftlite-*-server.service", "swiftlite-*-server@*.service")
+    return _spelled(_manager_here(view), ("systemctl", "reload", *units), ("main", "reload"))
+
+
+def _manager_here(view: ClusterView) -> Manager:
+    """Who starts the daemons whose confs are beside the rings that the doctor looks at."""
+    local = map(_told, (asked for asked in view.servers if asked.server.is_local))
+    found = {manager for manager in local if manager and manager.swift_dir == view.swift_dir}
+    return _common(found, view.swift_dir) if found else Manager(SYSTEMD if view.has_systemd else INIT, view.swift_dir)
 
 
 def start_all(view: ClusterView, server: Server) -> str:
@@ -99,35 +148,43 @@ def start_all(view: ClusterView, server: Server) -> str:
 
 
 def _line(view: ClusterView, server: Server, systemd: Sequence[str], init: Sequence[str], conf: str = "") -> str:
-    """The command of who starts a machine's daemons; where nobody knows who that is, the other's is a comment.
+    return _spelled(manager_of(view, server, conf), systemd, init)
+
+
+def _spelled(manager: Manager, systemd: Sequence[str], init: Sequence[str]) -> str:
+    """The command of who starts a node's daemons; where nobody knows who that is, the other's is a comment.
+
+    So is one whose directories nobody knows: with another node's it would start that one's daemons twice.
 
     :param init: daemon and command of swiftlite-init
     """
-    manager = manager_of(view, server)
-    swift_dir = _instance(conf)[0] or (view.swift_dir if server.is_local else "/etc/swift")
-    words = [INIT, *init, "--swift-dir", swift_dir]
-    words += ["--run-dir", manager.run_dir] if manager.run_dir else []
-    words += ["--log-dir", manager.log_dir] if manager.log_dir else []
-    if manager.name == INIT:
-        return shlex.join(words)
-    line = shlex.join(systemd)
-    if manager.name == SYSTEMD:
-        return line
+    words = [INIT, *init, "--swift-dir", manager.swift_dir or UNKNOWN]
+    for option, directory in (("--run-dir", manager.run_dir), ("--log-dir", manager.log_dir)):
+        if directory or not manager.is_placed:
+            words += [option, directory or UNKNOWN]
     # A comment ends where the line does: what a node calls its files must not begin another.
-    return f"{line}  # without systemd: {' '.join(shlex.join(words).split())}"
+    comment = " ".join(shlex.join(words).split())
+    if manager.name == INIT:
+        ask = "nobody here knows all directories of this node, so name its own: "
+        return shlex.join(words) if manager.is_placed else f"# {ask}{comment}"
+    line = shlex.join(systemd)
+    return line if manager.name == SYSTEMD else f"{line}  # without systemd: {comment}"
 
 
 def show_log(view: ClusterView, server: Server, program: str, conf: str, *choice: str) -> str:
     """Show what a daemon has logged.
 
+    :param conf: its server's conf file; empty: nobody has told it
     :param choice: journalctl's options that leave out the rest
     """
     if server.is_local and view.all_in_one:
         return shlex.join(("tail", "-n", "50", f"{view.all_in_one}/log/{program}.log"))
-    manager = manager_of(view, server)
+    manager = manager_of(view, server, conf)
     if manager.name == INIT:
         # Lines that went to syslog are where the machine keeps them; what ended the daemon is here.
         instance = _instance(conf)[1]
         file = f"{program}.{instance}.log" if instance else f"{program}.log"
+        if not manager.log_dir and not manager.is_placed:
+            return f"# see {' '.join(file.split())} in the log directory of this node, which nobody here knows"
         return shell_on(server, shlex.join(("tail", "-n", "50", f"{manager.log_dir or '/var/log/swift'}/{file}")))
     return shell_on(server, shlex.join(("journalctl", "-u", unit(program, conf), *choice)))

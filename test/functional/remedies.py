@@ -25,6 +25,7 @@ SYSTEM = {
         "findmnt",
         "fsck",
         "grep",
+        "install",
         "journalctl",
         "ls",
         "md5sum",

@@ -10,5 +10,8 @@ from swiftlite.middleware.metrics.filter import Metrics, MetricsOptions
 
 def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Callable[[WSGIApp], WSGIApp]:
     """Paste's factory; options: MetricsOptions. Raises ConfigError."""
-    options = factory_options(MetricsOptions, {**global_conf, **local_conf})
-    return lambda app: Metrics(app, options)
+    conf = {**global_conf, **local_conf}
+    options = factory_options(MetricsOptions, conf)
+    ip, port = conf.get("ring_ip", "").strip() or conf.get("bind_ip", "0.0.0.0").strip(), conf.get("bind_port", "")
+    place = ip, int(port) if port.strip().isdecimal() else 0
+    return lambda app: Metrics(app, options, place)

@@ -7,54 +7,91 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from swiftlite.common import metrics
+from swiftlite.common.addresses import is_own, own_addresses
 from swiftlite.common.config import StartError
 from swiftlite.common.metric_text import Sample
 from swiftlite.ring.format import RingData, load
+
+
+class Found(NamedTuple):
+    """What there is to say of a file.
+
+    :ivar devices: of a ring: those that are this server's
+    """
+
+    samples: list[Sample]
+    devices: frozenset[str] = frozenset()
 
 
 class ClusterFiles:
     """The rings and swift.conf of a directory; blocks, so it belongs in a thread.
 
     :param directory: option ``swift_dir``
+    :param ip: option ``ring_ip`` or ``bind_ip`` of this server
+    :param port: option ``bind_port``; 0: it has no devices
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, ip: str = "0.0.0.0", port: int = 0) -> None:
         self.directory = directory
-        self._known: dict[str, tuple[tuple[int, int, int], list[Sample]]] = {}
+        self.place = ip, port
+        self._known: dict[str, tuple[tuple[int, int, int], Found]] = {}
         """By path, what a file looked like and what was found in it."""
 
     def samples(self) -> list[Sample]:
         """All there is to say now."""
-        found = []
-        for path in [*sorted(glob.glob(f"{glob.escape(self.directory)}/*.ring.gz")), f"{self.directory}/swift.conf"]:
-            try:
-                looks = os.stat(path)
-                state = looks.st_mtime_ns, looks.st_size, looks.st_ino
-                if path not in self._known or self._known[path][0] != state:
-                    self._known[path] = state, list(_look_at(path, looks.st_mtime))
-            except OSError:
-                continue  # not there, or not ours to read: there is nothing to say
-            found += self._known[path][1]
-        return found
+        paths = [*sorted(glob.glob(f"{glob.escape(self.directory)}/*.ring.gz")), f"{self.directory}/swift.conf"]
+        return [sample for path in paths if (found := self._look(path)) for sample in found.samples]
+
+    def devices(self, kind: str) -> frozenset[str]:
+        """The devices that the rings of a kind of server give to this one."""
+        names = glob.glob(f"{glob.escape(self.directory)}/{kind}*.ring.gz")
+        return frozenset().union(*(found.devices for path in names if (found := self._look(path))))
+
+    def _look(self, path: str) -> Found | None:
+        try:
+            looks = os.stat(path)
+            state = looks.st_mtime_ns, looks.st_size, looks.st_ino
+            if path not in self._known or self._known[path][0] != state:
+                self._known[path] = state, _look_at(path, looks.st_mtime, self.place)
+        except OSError:
+            return None  # not there, or not ours to read: there is nothing to say
+        return self._known[path][1]
 
 
-def _look_at(path: str, modified: float) -> Iterator[Sample]:
+def _look_at(path: str, modified: float, place: tuple[str, int]) -> Found:
     with open(path, "rb") as file:
         data = file.read()
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
     name = os.path.basename(path)
     if name == "swift.conf":
-        yield Sample(metrics.CONF_INFO, 1, (name, md5))
-        return
+        return Found([Sample(metrics.CONF_INFO, 1, (name, md5))])
     ring = name.removesuffix(".ring.gz")
-    yield Sample(metrics.RING_INFO, 1, (ring, md5))
-    yield Sample(metrics.RING_MODIFIED, modified, (ring,))
+    found = [Sample(metrics.RING_INFO, 1, (ring, md5)), Sample(metrics.RING_MODIFIED, modified, (ring,))]
     try:
-        yield from _ring(ring, load(data))
+        loaded = load(data)
     except StartError:
-        pass  # its server says so, too, and louder
+        return Found(found)  # its server says so, too, and louder
+    return Found([*found, *_ring(ring, loaded)], own_devices(loaded, *place) if place[1] else frozenset())
+
+
+def own_devices(data: RingData, ip: str, port: int) -> frozenset[str]:
+    """The names of a ring's devices that a server serves, for clients' requests or for those of replicators.
+
+    :param ip: option ``ring_ip`` or ``bind_ip``
+    :raises OSError: when the system does not tell its interfaces
+    """
+    own = own_addresses(ip)
+    served = {
+        str(device["device"]): ((device["ip"], device["port"]), (device["replication_ip"], device["replication_port"]))
+        for device in data.devices
+        if device
+    }
+    return frozenset(
+        name for name, places in served.items() if any(its == port and is_own(host, own) for host, its in places)
+    )
 
 
 def _ring(ring: str, data: RingData) -> Iterator[Sample]:

@@ -23,7 +23,7 @@ TURN = 0.2
 
 
 class Devices:
-    """The entries of a directory of devices.
+    """The entries of a directory of devices, and those that it should have.
 
     :param root: the directory
     :param mount_check: whether a device must be a mount point
@@ -39,13 +39,18 @@ class Devices:
         self._asked: dict[str, Event] = {}
         """Devices that somebody waits for."""
         self._known: dict[str, list[Sample]] = {}
+        self._wanted: frozenset[str] = frozenset()
 
-    def samples(self) -> Iterator[Sample]:
-        """What is known of each device; of one that does not answer, that it cannot be used."""
+    def samples(self, wanted: frozenset[str] = frozenset()) -> Iterator[Sample]:
+        """What is known of each device; of one that does not answer, or is gone, that it cannot be used.
+
+        :param wanted: names of the devices that rings say are here
+        """
+        self._wanted = wanted
         try:
-            names = sorted(self._threads.run(os.listdir, self.root))
+            names = sorted(wanted.union(self._threads.run(os.listdir, self.root)))
         except OSError:
-            return
+            names = sorted(wanted)
         for name in names:
             if name not in self._asked:
                 self._asked[name] = Event()
@@ -77,7 +82,8 @@ class Devices:
 
     def _look(self, name: str) -> list[Sample]:
         path = os.path.join(self.root, name)
-        return look_at(name, path, self.mount_check) if _may_be_device(path) else []
+        is_device = name in self._wanted or _may_be_device(path)
+        return look_at(name, path, self.mount_check) if is_device else []
 
 
 def look_at(name: str, path: str, mount_check: bool) -> list[Sample]:

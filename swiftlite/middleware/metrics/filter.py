@@ -59,14 +59,17 @@ class MetricsOptions:
 
 
 class Metrics:
-    """Answers the one path ``/metrics``."""
+    """Answers the one path ``/metrics``.
 
-    def __init__(self, app: WSGIApp, options: MetricsOptions) -> None:
+    :param place: address and port that rings have of this server; port 0: none
+    """
+
+    def __init__(self, app: WSGIApp, options: MetricsOptions, place: tuple[str, int] = ("0.0.0.0", 0)) -> None:
         self.app = app
         self.options = options
         self._threads = ThreadPool(1)
         self._devices = Devices(options.devices, options.mount_check)
-        self._files = ClusterFiles(options.swift_dir)
+        self._files = ClusterFiles(options.swift_dir, *place)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"] != "/metrics":
@@ -99,7 +102,10 @@ class Metrics:
         files: Source = lambda: self._threads.run(self._files.samples)  # noqa: E731 - rings are read and counted
         if kind not in STORAGE:
             return [files]
-        return [files, self._devices.samples, lambda: self._recon(kind)]
+        return [files, lambda: self._of_devices(kind), lambda: self._recon(kind)]
+
+    def _of_devices(self, kind: str) -> Iterable[Sample]:
+        return self._devices.samples(self._threads.run(self._files.devices, kind))
 
     def _recon(self, kind: str) -> Iterable[Sample]:
         caches = [recon.load(os.path.join(self.options.recon_cache_path, name)) for name in FILES[kind]]

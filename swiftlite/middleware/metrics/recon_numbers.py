@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from swiftlite.common import metrics
+from swiftlite.common.failed_passes import KEY as FAILED
 from swiftlite.common.metric_text import Sample
 from swiftlite.common.metrics import Family
 from swiftlite.common.recon import CONTAINER_CACHE, OBJECT_CACHE
@@ -26,6 +27,8 @@ def numbers(kind: str, cache: Cache, now: float | None = None) -> Iterator[Sampl
     :param kind: object, container or account
     :param now: seconds since the epoch
     """
+    for daemon, facts in _mapping(cache.get(FAILED)).items():
+        yield from _one(metrics.FAILED_PASSES, _mapping(facts).get("count"), daemon)
     if kind == "object":
         yield from _object_replication(cache)
         yield from _updater(cache, time.time() if now is None else now)

@@ -4,6 +4,7 @@ That one host's figures are those of OpenStack Swift's tool is shown in interop.
 """
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -91,6 +92,15 @@ def test_plain_directories_are_no_unmounted_devices():
         "-> 10.0.0.1:6200: plain directories do for devices (mount_check = false), ask df",
         "-> 10.0.0.2:6200: Error. No drive info available.",
     ]
+
+
+def test_a_device_without_a_directory_is_told_of_with_those_that_are_not_mounted():
+    told = {"unmounted": [], "devices": {"/srv/node": ["sda"]}}
+    asked = hosts(told, {**told, "devices": {"/srv/node": None}})
+    asked = [replace(one, server=replace(one.server, devices={"object": ("sda", "sdb")})) for one in asked]
+    section = recon_checks.unmounted(asked, context())
+    assert section.lines == ["Missing: sdb on 10.0.0.1:6200"]
+    assert section.facts["unmounted"] == [{"host": "10.0.0.1:6200", "device": "sdb", "mounted": False}]
 
 
 def test_disks():

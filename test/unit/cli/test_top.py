@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swiftlite.cli import top
+from swiftlite.cli import cluster_files, container_info, object_info, recon, top
 from swiftlite.cli.top_frame import COLUMNS, DEVICES, HOSTS, State, frame, pressed
 from swiftlite.core.metrics_text import Sample
 from swiftlite.watch.facts import Asked, Server
@@ -74,6 +74,30 @@ def test_a_host_that_is_down_or_lacks_a_device_is_bad():
     assert (device.ip, device.problem, device.style) == ("10.0.0.2", "missing", "bad")
 
 
+def test_a_device_that_is_closed_is_not_called_unmounted():
+    told = [{"device": "sda", "mounted": False, "problem": "Permission denied", "closed": "/srv/node/sda"}]
+    [device] = device_rows(look(storage("10.0.0.1", "object", facts={"devices": told})))
+    assert (device.problem, device.style) == ("closed to the servers", "bad")
+    told = [{"device": "sda", "size": TB, "free": TB, "closed": "/srv/node/sda/objects"}]
+    [device] = device_rows(look(storage("10.0.0.1", "object", facts={"devices": told})))
+    assert (device.problem, device.free) == ("closed to the servers", TB)
+    facts = {"devices": [], "closed_root": "/srv"}
+    [device] = device_rows(look(storage("10.0.0.1", "object", facts=facts, devices={"/srv/node": None})))
+    assert device.problem == "closed to the servers"
+
+
+@pytest.mark.parametrize("filesystems, free", [((5, 5), 1), ((5, 6), 2), ((None, None), 2), ((5, None), 2)])
+def test_directories_of_one_filesystem_share_what_is_free(filesystems, free):
+    told = [
+        {"device": f"d{number}", "size": TB, "free": TB, "filesystem": filesystem}
+        for number, filesystem in enumerate(filesystems)
+    ]
+    one = storage("10.0.0.1", "object", facts={"devices": told}, devices={"/srv/node": ["d0", "d1"]})
+    one = replace(one, server=replace(one.server, devices={"object": ("d0", "d1")}))
+    [row] = host_rows(look(one))
+    assert (row.devices, row.free) == (2, free * TB)
+
+
 def test_rows_are_chosen_by_words_and_ordered():
     rows = host_rows(
         look(*(storage(f"10.0.0.{number}", "object", used=used) for number, used in ((1, 0.2), (2, 0.9), (3, 0.5))))
@@ -136,6 +160,24 @@ def test_clients_requests_are_those_of_the_proxies():
     assert lines[1].startswith("clients' requests: 10.0/s, 0.0/s 5xx, 99% within 9.9 ms;")
 
 
+@pytest.mark.parametrize(
+    "proxy, why",
+    [
+        ({"problem": "the answer is no HTTP"}, "10.0.0.9:443: the answer is no HTTP"),  # it speaks TLS
+        ({"problems": {"load": "status 404", "metrics": "status 500"}}, "10.0.0.9:443: /metrics: status 500"),
+    ],
+)
+def test_a_proxy_that_does_not_tell_of_requests_says_why(proxy, why):
+    def asked(count, taken):
+        silent = Asked(Server("proxy", "10.0.0.9", 443), **proxy)
+        return look(storage("10.0.0.1", "object", count=count), silent, taken=taken)
+
+    lines = texts(frame(asked(50, NOW), asked(30, NOW - 2), State()))
+    assert lines[1].startswith("requests between servers: 10.0/s, 0.0/s 5xx, 99% within 9.9 ms; ")
+    assert f"; clients' requests: unknown (proxy {why}); 3 updates wait" in lines[1]
+    assert texts(frame(asked(50, NOW), None, State()))[1].startswith(f"clients' requests: unknown (proxy {why})")
+
+
 def test_devices():
     lines = texts(frame(look(storage("10.0.0.1", "object", used=0.9)), None, State(page=DEVICES)))
     assert lines[4].split() == ["HOST^", "DEVICE", "FILL", "FREE", "SIZE", "INODES", "PROBLEM"]
@@ -181,3 +223,22 @@ def test_whatever_is_pressed_there_is_a_frame(keys):
 def test_without_a_ring(tmp_path, capsys):
     assert top.main(["--swiftdir", str(tmp_path)]) == 1
     assert "there is no ring" in capsys.readouterr().err
+    for tool, option in ((top, "--swiftdir"), (recon, "--swiftdir"), (object_info, "-d"), (container_info, "-d")):
+        assert tool.main([option, str(tmp_path / "none"), *([] if option == "--swiftdir" else [__file__])]) == 1
+        told = capsys.readouterr().err
+        assert told.startswith(f"there is no {tmp_path}/none") and f" by {option} (all-in-one: DIR/etc)" in told
+
+
+@pytest.mark.parametrize(
+    "bind_ip, ips, expected",
+    [
+        ("0.0.0.0", ("127.0.0.5",), "127.0.0.5"),  # the machine is one host, and not two
+        ("0.0.0.0", ("127.0.0.5", "127.0.0.6"), "127.0.0.1"),
+        ("127.0.0.9", ("127.0.0.5",), "127.0.0.9"),
+        ("0.0.0.0", (), "127.0.0.1"),
+    ],
+)
+def test_a_proxy_that_listens_everywhere_is_on_the_host_of_its_machine(tmp_path, bind_ip, ips, expected):
+    (tmp_path / "proxy-server.conf").write_text(f"[DEFAULT]\nbind_ip = {bind_ip}\nbind_port = 8080\n")
+    servers = [Server("object", ip, 6200, is_local=True) for ip in ips] + [Server("object", "10.9.9.9", 6200)]
+    assert cluster_files.local_proxies(str(tmp_path), servers) == [(expected, 8080)]

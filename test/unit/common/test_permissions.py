@@ -82,16 +82,19 @@ def test_no_remedy_takes_anything_from_others(closed: Closed, remedy: str) -> No
 
 
 @pytest.mark.parametrize(
-    "group, gid, remedy",
+    "owner, remedy",
     [
-        ("swift", 4242, "run it as root, or as a member of group swift: sudo -u swift …"),
-        ("", 0, "run it as root"),
+        ("root:swift 0750", "run it as root, or as a member of group swift: sudo -g swift …"),
+        ("root:root 0750", "run it as root"),
+        ("nobody:nogroup 0000", "run it as root"),  # neither has a right to it
+        ("nobody:nogroup 0700", "run it as root, or as nobody: sudo -u nobody …"),
     ],
 )
-def test_a_person_is_not_given_what_is_the_daemons(
-    group: str, gid: int, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    closed = Closed("/etc/swift", True, f"root:{group or 'root'} 0750", VISITOR, 0, group)
+def test_a_person_is_not_given_what_is_the_daemons(owner: str, remedy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    user, group = owner.split()[0].split(":")
+    closed = Closed(
+        "/etc/swift", True, owner, VISITOR, 0 if user == "root" else 65534, "" if group == "root" else group
+    )
     monkeypatch.setattr(permissions, "this_account", lambda: VISITOR)
     monkeypatch.setattr(permissions, "closed_to", lambda path, account: closed)
     assert explain("/etc/swift/swift.conf", PermissionError(13, "Permission denied"), "copy it")[1] == remedy

@@ -12,6 +12,7 @@ from fakes.more_time import with_more_time
 from fakes.wsgi_calls import call, make_environ
 from swiftlite.common import metrics
 from swiftlite.common.metrics import begin
+from swiftlite.core import metrics_text
 from swiftlite.middleware.metrics import devices, filter_factory
 from swiftlite.middleware.metrics.cluster_files import ClusterFiles, balance
 from swiftlite.middleware.metrics.devices import Devices, look_at
@@ -161,6 +162,46 @@ def test_what_is_not_mounted_cannot_be_used_where_it_must_be(tmp_path):
     assert by_name(Devices(str(tmp_path / "missing"), False).samples()) == {}
 
 
+def test_a_device_of_the_ring_that_is_gone_cannot_be_used(ask_of, tmp_path):
+    def add(number, ip, port, replication_port):
+        device = {"region": 1, "zone": number, "ip": ip, "port": port, "weight": 1, "device": f"d{number}"}
+        builder.add_device({**device, "replication_ip": ip, "replication_port": replication_port})
+
+    builder = RingBuilder(6, 1, 0)
+    add(1, "127.0.0.1", 6200, 6200)
+    add(2, "127.0.0.1", 6200, 6200)
+    add(3, "127.0.0.1", 6300, 6200)  # replicators ask this server for it
+    add(4, "127.0.0.1", 6300, 6300)
+    add(5, "127.0.0.2", 6200, 6200)
+    builder.rebalance(seed=1)
+    builder.write_ring(tmp_path / "object-1.ring.gz")
+    for name in ("d1", "not-in-the-ring"):
+        (tmp_path / "node" / name).mkdir(parents=True)
+    (tmp_path / "node" / "d3").write_text("no directory")
+    expected = {"d1": 1, "d2": 0, "d3": 0, "not-in-the-ring": 1}
+    assert ask_of(bind_ip="127.0.0.1", bind_port="6200") == expected
+    assert ask_of(bind_ip="127.0.0.9", bind_port="6200", ring_ip="127.0.0.1") == expected
+    assert ask_of(bind_ip="127.0.0.9", bind_port="6200") == {"d1": 1, "not-in-the-ring": 1}
+    (tmp_path / "node").rename(tmp_path / "away")
+    assert ask_of(bind_ip="127.0.0.1", bind_port="6200") == dict.fromkeys(("d1", "d2", "d3"), 0)
+
+
+@pytest.fixture
+def ask_of(tmp_path, monkeypatch):
+    """What an object server of a conf tells of its devices: usable, or not."""
+    monkeypatch.setattr("swiftlite.middleware.metrics.filter.process_name", lambda: "object-server")
+
+    def ask(**conf):
+        app = filter_factory({"swift_dir": str(tmp_path), "devices": str(tmp_path / "node"), **conf}, mount_check="no")(
+            None
+        )
+        body = call(app, {**make_environ("GET", "/metrics"), "REMOTE_ADDR": "127.0.0.1"}).body.decode()
+        found = metrics_text.parse(body)["swiftlite_device_usable"]
+        return {sample.labels["device"]: sample.value for sample in found}
+
+    return ask
+
+
 def test_what_lies_in_quarantine_is_counted(tmp_path):
     for path in ("objects/a", "objects/b", "objects-1/c", "containers/d"):
         os.makedirs(tmp_path / "quarantined" / path)
@@ -239,6 +280,11 @@ def test_a_cache_of_nonsense_is_none(kind):
     for nonsense in (None, "text", [1], {"a": None}, True):
         found = list(numbers(kind, dict.fromkeys(names, nonsense)))
         assert {sample.family for sample in found} <= {metrics.ASYNC_OLDEST}
+
+
+def test_passes_that_fail_are_counted_by_daemon():
+    cache = {"failed_passes": {"account-reaper": {"count": 3, "problem": "x"}, "account-auditor": "nonsense"}}
+    assert by_name(numbers("account", cache)) == {("failed_passes", "account-reaper"): 3}
 
 
 # Rings ----------------------------------------------------------------------------------------------------------------

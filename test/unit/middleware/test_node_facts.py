@@ -13,7 +13,7 @@ from array import array
 import pytest
 
 from fakes.wsgi_calls import request
-from swiftlite.common import recon
+from swiftlite.common import device_rights, recon
 from swiftlite.common.config import ConfFile
 from swiftlite.common.manager import manager_of_this, started_by_init
 from swiftlite.middleware import node_facts, node_rights
@@ -224,6 +224,23 @@ def test_caches_that_another_account_owns_are_closed():
         # That of drive-audit is root's to write.
         assert as_user(4242, node_rights.closed_caches, directory) == [f"{directory}/object.recon"]
         assert node_rights.closed_caches(f"{directory}/none") == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another account has to look")
+def test_what_is_closed_tells_whose_it_is(node):
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        os.mkdir(device := f"{directory}/sda")
+        os.chown(device, 4242, 4242)
+        os.chmod(device, 0)
+        gathered = as_user(4242, lambda: node_facts.device_facts("sda", device, True, False))
+        assert (gathered["problem"], "filesystem" in gathered) == ("Permission denied", True)
+        told = as_user(4242, node_facts.NodeFacts._rights, device, "account", {})
+        assert told == {"closed": device, "closed_owner": "4242", "closed_mode": "0000"}
+        (node / "object.conf").write_text(CONF.format(devices=directory, mount_check="false"))
+        assert facts(node)["closed_root"] == ""
+        os.chmod(directory, 0o700)
+        assert as_user(4242, device_rights.closed_root, directory) == directory
 
 
 def as_user(uid, function, *arguments):

@@ -28,6 +28,7 @@ from swiftlite.watch.facts import (
     ClusterView,
     ConfFacts,
     MemcachedFacts,
+    OwnConf,
     RingFacts,
     Server,
     SwiftConfFacts,
@@ -78,6 +79,7 @@ def facts_of(kind):
             "object_updater_last": NOW - 60,
             "object_expiration_last": NOW - 60,
             "handoffs_left": 0,
+            "failed": {},
             "container_updater_last": NOW - 60,
             "account_reaper_last": NOW - 60,
             "drive_errors": {},
@@ -415,6 +417,27 @@ CASES = [
         *("handoffs-left", "warning", "object-replicator 10.0.0.1", "ssh 10.0.0.1 'swiftlite-object-replicator"),
     ),
     (
+        told(
+            1, "*", "facts", "passes", "failed", {"account-reaper": {"count": 3, "since": NOW - 7200, "problem": "x"}}
+        ),
+        *("pass-failed", "warning", "account-reaper 10.0.0.1", "ssh 10.0.0.1 'journalctl -u swiftlite-account-reaper"),
+    ),
+    (
+        lambda view: replace(
+            view,
+            servers=(
+                *view.servers,
+                Asked(
+                    Server("proxy", "10.0.0.9", 8080),
+                    {"swiftconfmd5": {"/etc/swift/swift.conf": "conf"}},
+                    problems={"metrics": "status 500"},
+                ),
+            ),
+        ),
+        *("metrics-fails", "warning", "proxy-server 10.0.0.9:8080"),
+        "ssh 10.0.0.9 'journalctl -u swiftlite-proxy-server -p err'",
+    ),
+    (
         ring(next_part_power=11),
         *("part-power", "warning", "object", "ssh 10.0.0.1 'swiftlite-object-relinker relink"),
     ),
@@ -443,7 +466,7 @@ CASES = [
     ),
     (
         told(1, "*", "facts", "devices", disk(closed="/srv/node/sda")),
-        *("device-closed", "critical", "10.0.0.1:/srv/node/sda", "ssh 10.0.0.1 'chown swift: /srv/node/sda'"),
+        *("device-closed", "critical", "10.0.0.1:/srv/node/sda", "ssh 10.0.0.1 'chown -R swift: /srv/node/sda'"),
     ),
     (
         told(1, "*", "facts", "devices", disk(closed="/srv/node/sda/objects-1/77")),
@@ -451,8 +474,28 @@ CASES = [
         "ssh 10.0.0.1 'chown -R swift: /srv/node/sda/objects-1'",
     ),
     (
+        told(1, "*", "facts", "devices", disk(closed="/srv/node/sda", closed_owner="swift", closed_mode="0000")),
+        *("device-closed", "critical", "10.0.0.1:/srv/node/sda", "ssh 10.0.0.1 'chmod u+rwx /srv/node/sda'"),
+    ),
+    (
         told(1, "*", "facts", "devices", disk(problem="Permission denied")),
-        *("device-closed", "critical", "10.0.0.1:/srv/node/sda", "ssh 10.0.0.1 'chown swift: /srv/node/sda'"),
+        *("device-closed", "critical", "10.0.0.1:/srv/node/sda", "ssh 10.0.0.1 'chown -R swift: /srv/node/sda'"),
+    ),
+    (
+        together(
+            told(1, "*", "facts", "closed_root", "/srv"),
+            told(1, "*", "facts", "devices", []),
+            told(1, "*", "devices", {"/srv/node": None}),
+        ),
+        *("device-closed", "critical", "10.0.0.1:/srv"),
+        "# leave /srv closed: mount devices elsewhere",
+    ),
+    (
+        together(
+            told(1, "*", "facts", "closed_root", "/srv/node"),
+            told(1, "*", "unmounted", [{"device": "sda", "mounted": "[Errno 13] Permission denied: '/srv/node/sda'"}]),
+        ),
+        *("device-closed", "critical", "10.0.0.1:/srv/node", "ssh 10.0.0.1 'chmod a+rx /srv/node'"),
     ),
     (
         told(1, "*", "unmounted", [{"device": "sda", "mounted": "[Errno 13] Permission denied: '/srv/node/sda'"}]),
@@ -694,7 +737,8 @@ def test_the_log_of_who_was_started_by_swiftlite_init():
     ],
 )
 def test_when_nobody_answers_here_all_is_started(here, remedy):
-    [finding] = judging.findings(replace(silent(healthy()), **here), Limits())
+    confs = tuple(OwnConf(kind, "0.0.0.0", PORTS[kind], f"/etc/swift/{kind}-server.conf") for kind in KINDS)
+    [finding] = judging.findings(replace(silent(healthy()), own_confs=confs, **here), Limits())
     assert (finding.code, finding.severity, finding.fix) == ("host-unreachable", "critical", remedy)
     assert not problem(finding.fix)
 
@@ -716,12 +760,17 @@ def test_remedies_on_an_all_in_one_work_there():
     assert "swiftlite-aio stop --dir /srv/aio && swiftlite-aio start --dir /srv/aio --detach" in fixes
 
 
-@pytest.mark.parametrize("mount_check, remedy", [(True, "mkdir -p /srv/node/sda && mount "), (False, "mkdir -p ")])
+@pytest.mark.parametrize(
+    "mount_check, remedy", [(True, "mkdir -p /srv/node/sda && mount "), (False, "install -d -o ann -g swift ")]
+)
 def test_a_missing_device_is_mounted_where_devices_are(mount_check, remedy):
     view = told(1, "*", "devices", {"/srv/node": []})(all_here(healthy()))
-    view = told(1, "*", "facts", "settings", "mount_check", mount_check)(view)
+    view = told(1, "*", "facts", "settings", "mount_check", mount_check)(told(1, "*", "facts", "user", "ann")(view))
     [finding] = [one for one in judging.findings(view, Limits()) if one.code == "device-missing"]
-    assert finding.fix == f"{remedy}/srv/node/sda"
+    now, _, for_good = finding.fix.partition("  # gone for good: ")
+    assert now == f"{remedy}/srv/node/sda"
+    assert "remove" in for_good and not problem(for_good)
+    assert len(finding.why) < 100
 
 
 def test_nothing_is_copied_onto_itself():
@@ -745,6 +794,28 @@ def test_directories_do_for_devices_where_mount_check_is_off():
 def test_what_the_reserve_keeps_is_not_free():
     [finding] = judging.findings(told(1, "*", "facts", "devices", disk(free=TB // 200))(healthy()), Limits())
     assert finding.what == "5 GB are free, less than fallocate_reserve keeps"
+
+
+@pytest.mark.parametrize(
+    "facts, what",
+    [
+        ({"count": 1, "since": NOW, "problem": "no ring"}, "its last pass failed (ZBF): no ring"),
+        ({"count": 9, "since": NOW - 7200}, "its last 9 passes failed (ZBF), the first 2 hours ago: see its log"),
+    ],
+)
+def test_passes_that_fail(facts, what):
+    change = told(1, "object", "facts", "passes", "failed", {"object-auditor ZBF": facts})
+    [finding] = judging.findings(change(healthy()), Limits())
+    assert (finding.subject, finding.what) == ("object-auditor 10.0.0.1", what)
+    stopped = told(1, "object", "facts", "daemons", {"object-auditor": {"running": False, "meant": True}})
+    assert [one.code for one in judging.findings(together(change, stopped)(healthy()), Limits())] == ["daemon-stopped"]
+
+
+@pytest.mark.parametrize("problem", ["status 403", "status 404"])
+def test_metrics_that_others_may_ask_for_are_no_fault(problem):
+    answers = {"swiftconfmd5": {"/etc/swift/swift.conf": "conf"}}
+    proxy = Asked(Server("proxy", "10.0.0.9", 8080), answers, problems={"metrics": problem})
+    assert judging.findings(replace(healthy(), servers=(*healthy().servers, proxy)), Limits()) == []
 
 
 def test_reclaim_age_is_told_of_once():
@@ -827,7 +898,7 @@ def test_a_device_of_the_same_name_on_another_node_of_the_address_stays_in_the_r
     view = replace(view, servers=(*broken.servers, near))
     [finding] = judging.findings(view, Limits())
     ports = [
-        words[words.index("--port") + 1] for words in commands(finding.why.partition(": ")[2]) if "remove" in words
+        words[words.index("--port") + 1] for words in commands(finding.fix.partition("good: ")[2]) if "remove" in words
     ]
     assert sorted(ports) == ["6200", "6201", "6202"]
 
