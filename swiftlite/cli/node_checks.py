@@ -172,9 +172,7 @@ def judge_programs(answers: Answers, missing: Sequence[str], interpreter: str, r
         yield Finding(ERROR, f"{root}{directory}", f"has no {', '.join(missing)}", remedy)
     for path in sorted({f"{directory}/", interpreter}):
         if path.startswith(HOMES):
-            remedy = (
-                "install into a virtualenv outside, say: python3 -m venv /opt/swiftlite; or ProtectHome=no in drop-ins"
-            )
+            remedy = "install into a virtualenv outside, of a Python outside: /usr/bin/python3 -m venv /opt/swiftlite-1; or ProtectHome=no in drop-ins"
             yield Finding(ERROR, path, "lies in a home directory, which the units hide from daemons", remedy)
 
 

@@ -146,7 +146,8 @@ def closed_to(path: str, account: Account) -> Closed | None:
 
     What has a list of who may do what (acl(5)) beside its mode is believed to be open.
     """
-    for place, wanted in _steps(os.path.realpath(path)):
+    spellings = dict.fromkeys((os.path.abspath(path), os.path.realpath(path)))
+    for place, wanted in dict.fromkeys(step for spelling in spellings for step in _steps(spelling)):
         try:
             found = os.stat(place)
         except OSError:
@@ -165,6 +166,8 @@ def _steps(path: str) -> Iterator[tuple[str, int]]:
     for end in range(2, len(parts)):
         yield "/".join(parts[:end]), ENTER
     yield path, READ
+    if os.path.isdir(path):
+        yield path, ENTER
 
 
 def _has_list(path: str) -> bool:
