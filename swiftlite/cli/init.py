@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from swiftlite.cli.hearing import Channel
 from swiftlite.cli.init_names import MAIN, Instance, instances, left_over, resolve
 from swiftlite.cli.processes import start_time
 from swiftlite.cli.tool import FAILURE, SUCCESS, ToolError, parser, tool
+from swiftlite.common.unknown_options import slips
 from swiftlite.watch.files import all_in_one
 
 RUN_DIR = "/var/run/swift"
@@ -125,6 +126,7 @@ def _instances(options: argparse.Namespace) -> Iterator[Instance]:
 def _start(found: Sequence[Instance], options: argparse.Namespace) -> int:
     with _lock(options.run_dir):
         started = _start_each(found, options, ())
+        _tell_slips(each.instance for each in started)  # while they start
         if not options.no_wait:
             starting.wait_ready(started, START_TIMEOUT)
     if options.no_wait:
@@ -162,6 +164,15 @@ def _start_each(
         print(f"Starting {instance.name}...({instance.place.path})")
         started.append(starting.start(instance, options.run_dir, options.log_dir, arguments))
     return started
+
+
+def _tell_slips(found: Iterable[Instance]) -> None:
+    """Tell on the terminal, too, what daemons have only a line of the log for: options that nobody reads."""
+    lines: list[str] = []
+    for instance in found:
+        lines += slips(instance.place.path, () if instance.program in MAIN else (instance.program,))
+    for line in dict.fromkeys(lines):
+        print(f"warning: {line}", file=sys.stderr)
 
 
 def _stop(found: Sequence[Instance], options: argparse.Namespace, graceful: bool = False) -> int:
@@ -252,7 +263,7 @@ def _reload_seamless(found: Sequence[Instance], options: argparse.Namespace) -> 
 def _signal_all(found: Sequence[Instance], options: argparse.Namespace, number: signal.Signals) -> int:
     """Signal who runs, and hear whether the new conf could be used: one that cannot be leaves all as it was."""
     code = SUCCESS
-    names, channels = [], []
+    names, channels, signalled = [], [], []
     with ExitStack() as closing:
         for instance in found:
             held = closing.enter_context(pid_files.handle(instance, options.run_dir))
@@ -268,6 +279,7 @@ def _signal_all(found: Sequence[Instance], options: argparse.Namespace, number: 
             if channel:
                 closing.callback(channel.close)
             if _signal(held, number, "Reloading", options):
+                signalled.append(instance)
                 names.append(instance.name)
                 channels.append(channel)
             else:
@@ -276,6 +288,7 @@ def _signal_all(found: Sequence[Instance], options: argparse.Namespace, number: 
             if verdict is not None:
                 print(f"{name}: {verdict or f'has not reloaded in {RELOAD_TIMEOUT:g} s'}", file=sys.stderr)
                 code = FAILURE
+    _tell_slips(signalled)
     return code
 
 
@@ -309,6 +322,7 @@ def _once(found: Sequence[Instance], options: argparse.Namespace) -> int:
     daemons = [each for each in found if each.program not in MAIN]
     with _lock(options.run_dir):
         started = _start_each(daemons, options, ("--once",))
+        _tell_slips(each.instance for each in started)
     # Who runs makes passes of its own: the one that was asked for was not made.
     code = SUCCESS if len(started) == len(daemons) else FAILURE
     for each in started:

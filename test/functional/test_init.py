@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -216,8 +217,14 @@ def test_what_is_another_users_is_told_of_once(
 
 
 def test_once_and_check(node: Node) -> None:
+    node.edit("object-updater", "DEFAULT", mount_chek="no")  # which does no harm, and nothing else
     lines = node.init("object-updater", "account-replicator", "once")
-    assert [line.split()[0] for line in lines] == ["Starting", "Starting"]
+    assert [line.split()[0] for line in lines] == ["Starting", "Starting", "warning:"]
+    conf = node.cluster.servers["object-updater"].process.conf
+    assert re.fullmatch(
+        rf"warning: {conf}:\d+: \[DEFAULT\] mount_chek: unknown option; did you mean mount_check\?", lines[2]
+    )
+    conf.write_text(conf.read_text().replace("mount_chek = no\n", ""))
     assert not list(node.run_dir.glob("*.pid"))
     assert all("nothing is wrong" in line for line in node.init("main", "check"))
     node.edit("object-updater", "object-updater", intervall="1")
