@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from swiftlite.cli.node_answers import Answers
-from swiftlite.cli.node_plan import programs
+from swiftlite.cli.node_plan import init_options, programs
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 LEVELS = (ERROR, WARNING, NOTE)
@@ -229,10 +229,10 @@ def judge_image(root: str) -> Iterator[Finding]:
     yield Finding(NOTE, root, problem, "on the node itself, run: swiftlite-node init ANSWERS --check-only")
 
 
-def judge_systemd(runs: bool) -> Iterator[Finding]:
+def judge_systemd(answers: Answers, runs: bool) -> Iterator[Finding]:
     """Say what becomes of units where systemd does not run."""
     if not runs:
-        remedy = "start the daemons with: swiftlite-init start all"
+        remedy = f"start the daemons with: swiftlite-init all start{init_options(answers)}"
         yield Finding(NOTE, "systemd", "does not run here: units are written, but not enabled", remedy)
 
 
