@@ -73,7 +73,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 def _start(options: argparse.Namespace, argv: list[str]) -> int:
     _enter(options, argv)
     directory: Path = options.dir
-    made = [place for place in (directory, *directory.parents) if not place.exists()]
+    made = [place for place in (directory, *directory.parents) if not os.path.exists(place)]
     lock = _lock(directory)
     try:
         try:
