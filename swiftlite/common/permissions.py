@@ -152,6 +152,7 @@ def closed_to(path: str, account: Account) -> Closed | None:
             found = os.stat(place)
         except OSError:
             return None  # missing, or below what is closed to us, too
+        wanted |= ENTER if stat.S_ISDIR(found.st_mode) else 0
         if may(found.st_mode, (found.st_uid, found.st_gid), account, wanted) or _has_list(place):
             continue
         group = _group_name(found.st_gid)
@@ -166,8 +167,6 @@ def _steps(path: str) -> Iterator[tuple[str, int]]:
     for end in range(2, len(parts)):
         yield "/".join(parts[:end]), ENTER
     yield path, READ
-    if os.path.isdir(path):
-        yield path, ENTER
 
 
 def _has_list(path: str) -> bool:
