@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from swiftlite.cli import children, layout, virtualenv
+from swiftlite.cli import children, layout, probing, virtualenv
 from swiftlite.cli.aio_layout import Plan, make_plan
 from swiftlite.cli.pipes import ends_unread
 from swiftlite.cli.supervisor import Stopped, Supervisor
@@ -73,14 +73,14 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 def _start(options: argparse.Namespace, argv: list[str]) -> int:
     _enter(options, argv)
     directory: Path = options.dir
-    is_there = directory.exists()
+    made = [place for place in (directory, *directory.parents) if not os.path.exists(place)]
     lock = _lock(directory)
     try:
         try:
             plan = make_plan(directory, options.port, options.bind, options.workers)
             _refuse_taken_ports(plan)
         except StartError:
-            _leave_as_found(directory, is_there)
+            _leave_as_found(directory, made)
             raise
         plan.carry_out()
         if not plan.is_new:
@@ -121,14 +121,14 @@ def _lock(directory: Path) -> int:
     return descriptor
 
 
-def _leave_as_found(directory: Path, is_there: bool) -> None:
-    """Take back what the lock made, where there is no store yet; `is_there`: the directory was there before."""
+def _leave_as_found(directory: Path, made: Sequence[Path]) -> None:
+    """Take back what the lock made, where there is no store yet; `made`: what was not there, the innermost first."""
     if not (directory / "etc").exists():
         (directory / "run" / "lock").unlink(missing_ok=True)
         with suppress(OSError):  # it holds something else
             (directory / "run").rmdir()
-            if not is_there:
-                directory.rmdir()
+            for place in made:
+                place.rmdir()
 
 
 def _warn_of_slips(plan: Plan) -> None:
@@ -183,20 +183,24 @@ def _run(directory: Path, plan: Plan, report: Callable[[str], None]) -> int:
 def _check_storage(plan: Plan) -> None:
     """Get a token and look at the account: the whole way through the proxy to the disks. Raises StartError.
 
-    Where the conf has another way to log in, or only hashes of passwords, the proxy's own word must do.
+    Where the conf has another way to log in, or only hashes of passwords, or the proxy serves nobody without a
+    certificate, the proxy's own word must do.
     """
-    address = plan.local_address
+    address, way = plan.local_address, probing.way_to(layout.processes(plan.layout)[0])
+    if way.asks_certificate:  # the supervisor has heard it
+        return
     if not plan.can_log_in:
-        status, _ = children.request(address, "GET", "/healthcheck")
+        status, _ = children.request(address, "GET", "/healthcheck", tls=way.tls)
         if status != 200:
             raise StartError(f"the proxy answers {status} to GET /healthcheck: see {plan.layout.directory}/log")
         return
     user = {"X-Auth-User": plan.user, "X-Auth-Key": plan.key}
-    status, headers = children.request(address, "GET", "/auth/v1.0", user)
+    status, headers = children.request(address, "GET", "/auth/v1.0", user, tls=way.tls)
     if status != 200:
         raise StartError(f"the proxy answers {status} when asked for a token: see {plan.layout.directory}/log")
     path = "/v1/AUTH_" + plan.user.partition(":")[0]
-    status, _ = children.request(address, "HEAD", path, {"X-Auth-Token": headers.get("x-auth-token", "")}, 15.0)
+    token = {"X-Auth-Token": headers.get("x-auth-token", "")}
+    status, _ = children.request(address, "HEAD", path, token, 15.0, way.tls)
     if status // 100 != 2:
         raise StartError(f"the proxy answers {status} to HEAD {path}: see {plan.layout.directory}/log")
 
@@ -272,10 +276,11 @@ def _status(options: argparse.Namespace, _: list[str]) -> int:
         return NOT_RUNNING
     plan = make_plan(options.dir, None, None, None)
     print(f"A store runs in {options.dir}, process {pid}, auth URL {plan.auth_url}")
+    print(f"  logs in {plan.layout.directory}/log/, administrator {plan.administrator}")
     healthy = True
     for process in layout.processes(plan.layout):
         if process.address:
-            well = children.is_healthy(plan.reachable(process.address))
+            well = probing.is_up(process, probing.way_to(process))
             healthy &= well
             print(f"  {process.name:18} {spell_address(*process.address):<16} {'up' if well else 'no answer'}")
     return 0 if healthy else 1

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from swiftlite.cli import layout
+from swiftlite.cli import layout, probing
 from swiftlite.cli.layout import Layout, StorageNode
 from swiftlite.common.config import ConfFile, ConfigError, StartError
 from swiftlite.core.hosts import spell_address
@@ -40,6 +40,7 @@ class Plan:
     `is_new`: nothing is laid out yet. `new_keys`: users whose keys were made just now, to be told once.
     `missing`: filters of a new store's pipeline that this one's lacks, as directories of earlier versions do.
     `can_log_in`: a user of tempauth's can have a token at the usual place, so that the start can be tried to its end.
+    `speaks_tls`: the proxy does.
     """
 
     layout: Layout
@@ -47,6 +48,7 @@ class Plan:
     new_keys: Mapping[str, str]
     missing: tuple[str, ...] = ()
     can_log_in: bool = True
+    speaks_tls: bool = False
 
     @property
     def user(self) -> str:
@@ -64,17 +66,23 @@ class Plan:
     def auth_url(self) -> str:
         """Where clients get a token."""
         ip, port = self.local_address
-        return f"http://{spell_address(ip, port)}/auth/v1.0"
+        return f"{'https' if self.speaks_tls else 'http'}://{spell_address(ip, port)}/auth/v1.0"
 
     @property
     def local_address(self) -> tuple[str, int]:
         """Where this machine reaches the proxy."""
-        return self.reachable((self.layout.proxy_ip, self.layout.proxy_port))
+        return probing.reachable((self.layout.proxy_ip, self.layout.proxy_port))
 
-    @staticmethod
-    def reachable(address: tuple[str, int]) -> tuple[str, int]:
-        """An address to connect to, for one to listen on."""
-        return ({"0.0.0.0": LOOPBACK, "::": "::1"}.get(address[0], address[0]), address[1])
+    @property
+    def administrator(self) -> str:
+        """Who may see what the console's section Cluster shows, and where his key is; empty: tempauth knows none."""
+        names = [user for user, value in self.layout.users.items() if ".reseller_admin" in value.split()[1:]]
+        if not names:
+            return "(tempauth has none)"
+        name, key = names[0], self.layout.users[names[0]].split()[0]
+        if key == USERS.get(name, "").partition(" ")[0]:
+            return f"{name}, key {key}"
+        return f"{name}, key in {self.layout.etc}/proxy-server.conf"
 
     def carry_out(self) -> None:
         """Write what is missing or differs; what an operator changed besides stays. Raises StartError."""
@@ -106,15 +114,22 @@ class Plan:
         return (
             f"The store is up, with three replicas of everything, in {self.layout.directory}\n\n"
             f"  Auth URL  {self.auth_url}\n  User      {self.user}\n  Key       {key_line}\n"
+            f"  Admin     {self.administrator}; the console's section Cluster wants it\n"
+            f"  Logs      {self.layout.directory}/log/\n"
             f"{'' if 'console' in self.missing else console}{'' if 'identity' in self.missing else keystone}\n"
             f"{kept}Paste these lines to get a token, put a file with curl, and one with swift:\n\n{paste}{self._advice()}"
         )
 
     def _advice(self) -> str:
-        """What somebody whose directory is from an earlier version should know."""
-        if not self.missing:
-            return ""
+        """What somebody should know who speaks TLS, or whose directory is from an earlier version."""
         conf = self.layout.etc / "proxy-server.conf"
+        trust = (
+            f"\nWhere nobody has told this machine to trust the certificate of {conf}:\n"
+            "curl --cacert FILE, swift --os-cacert FILE, with that of the authority which has signed it.\n"
+        )
+        return (trust if self.speaks_tls else "") + (self._what_is_missing(conf) if self.missing else "")
+
+    def _what_is_missing(self, conf: Path) -> str:
         return (
             f"\nThe pipeline in {conf} lacks {', '.join(self.missing)}, which a new store has;\n"
             "etc/proxy-server.conf-sample of this checkout shows where they go, and the sections they need.\n"
@@ -153,7 +168,7 @@ def make_plan(directory: Path, port: int | None, bind: str | None, workers: int 
         return Plan(wanted, is_new, new_keys)
     filters = conf.section("pipeline:main").get("pipeline", "").split()
     missing = tuple(name for name in dict.fromkeys(layout.PIPELINE.split()) if name not in filters)
-    return Plan(wanted, is_new, new_keys, missing, _can_log_in(conf, users, filters))
+    return Plan(wanted, is_new, new_keys, missing, _can_log_in(conf, users, filters), probing.speaks_tls(default))
 
 
 def _can_log_in(conf: ConfFile, users: Mapping[str, str], filters: Sequence[str]) -> bool:

@@ -16,6 +16,7 @@ from swiftlite.common.config import ConfigError, ServerOptions
 from swiftlite.common.device_rights import LOOKED_AT, WRITE, closed_directory, entering, is_open, opening
 from swiftlite.common.option_tables import DAEMONS
 from swiftlite.common.permissions import READ, account_of, allows, barrier, closed_to, owner_and_mode
+from swiftlite.common.privileges import ClosedLibrary, check_user
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.ring.format import RingData, RingError, load
 from swiftlite.watch.findings import repair
@@ -174,17 +175,22 @@ def _check_writes(report: Report, path: str, account: pwd.struct_passwd | None) 
 
 
 def check_account(report: Report, user: str) -> pwd.struct_passwd | None:
-    """See that the account exists that root would become.
+    """See that the account exists that root would become, and can read Python's library.
 
     :returns: the account that the program will run as; None when there is none
     """
     try:
         if os.geteuid() != 0:
             return pwd.getpwuid(os.geteuid())
+        check_user(user, report.outline.path)
+        return pwd.getpwnam(user)
+    except ClosedLibrary as error:
+        report.add(ERROR, report.section, "user", error.problem, error.remedy)
         return pwd.getpwnam(user)
     except KeyError:
-        if os.geteuid() == 0:
-            report.add(ERROR, report.section, "user", f"there is no account {user!r}", "create it or set user = root")
+        return None
+    except ConfigError as error:
+        report.add(ERROR, report.section, "user", error.problem, error.remedy)
         return None
 
 

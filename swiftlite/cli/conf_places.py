@@ -7,6 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 SUFFIXES = (".conf", ".conf.d")
+SERVERS = (
+    "account-server",
+    "container-server",
+    "object-server",
+    "proxy-server",
+    "object-expirer",
+    "container-reconciler",
+)
+"""What has confs."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,17 @@ def find_confs(swift_dir: str, server: str) -> list[ConfPlace]:
     alone = [("", path) for suffix in SUFFIXES if os.path.exists(path := os.path.join(swift_dir, server + suffix))]
     found = alone + sorted(names, key=lambda pair: (not pair[0].isdecimal(), len(pair[0]), pair[0]))
     return [ConfPlace(server, name, path, number) for number, (name, path) in enumerate(found, 1)]
+
+
+def place_of(path: str) -> tuple[str, ConfPlace]:
+    """The directory of confs that a conf is in, and which it is there: what :func:`find_confs` had been asked for.
+
+    :param path: absolute
+    """
+    directory, entry = os.path.split(os.path.normpath(path))
+    name = next((entry.removesuffix(suffix) for suffix in SUFFIXES if entry.endswith(suffix)), entry)
+    above, server = os.path.split(directory)
+    return (above, ConfPlace(server, name, path)) if server in SERVERS else (directory, ConfPlace(name, "", path))
 
 
 def _entries(swift_dir: str, server: str) -> Iterator[tuple[str, str]]:

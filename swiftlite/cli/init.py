@@ -5,19 +5,22 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
+import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from swiftlite.cli import check, pid_files, starting
 from swiftlite.cli.aio import supervisor_pid
+from swiftlite.cli.conf_places import place_of
 from swiftlite.cli.hearing import Channel
-from swiftlite.cli.init_names import MAIN, Instance, Wanted, instances, left_over, resolve
+from swiftlite.cli.init_names import MAIN, Instance, instances, left_over, resolve
 from swiftlite.cli.processes import start_time
 from swiftlite.cli.tool import FAILURE, SUCCESS, ToolError, parser, tool
+from swiftlite.common.unknown_options import slips
 from swiftlite.watch.files import all_in_one
 
 RUN_DIR = "/var/run/swift"
@@ -66,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
         names = ", ".join(options.not_ours)
         remedy = "do it as root, or as the user whose they are"
         print(f"not ours, so nothing was done to: {names}; {remedy}", file=sys.stderr)
-    return FAILURE if options.missing and options.strict is not False else code
+    return FAILURE if options.elsewhere or (options.missing and options.strict is not False) else code
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -103,7 +106,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         options.command = "no-daemon"
     options.run_dir, options.log_dir = os.path.abspath(options.run_dir), os.path.abspath(options.log_dir)
     options.swift_dir = os.path.abspath(options.swift_dir)
-    options.missing, options.not_ours = [], []
+    options.missing, options.not_ours, options.elsewhere = [], [], []
     return options
 
 
@@ -112,7 +115,7 @@ def _instances(options: argparse.Namespace) -> Iterator[Instance]:
     for wanted in resolve(options.words):
         found = instances(wanted, options.swift_dir, options.config_num)
         if options.command not in ("start", "once", "check", "no-daemon") and options.config_num is None:
-            found += left_over(wanted, options.run_dir, instances(Wanted(wanted.program), options.swift_dir))
+            found += left_over(wanted, options.run_dir, options.swift_dir)
         if not found and (wanted.named or options.strict):
             options.missing.append(wanted.program)
             which = f" {wanted.conf_name}" if wanted.conf_name else ""
@@ -123,6 +126,7 @@ def _instances(options: argparse.Namespace) -> Iterator[Instance]:
 def _start(found: Sequence[Instance], options: argparse.Namespace) -> int:
     with _lock(options.run_dir):
         started = _start_each(found, options, ())
+        _tell_slips(each.instance for each in started)  # while they start
         if not options.no_wait:
             starting.wait_ready(started, START_TIMEOUT)
     if options.no_wait:
@@ -152,11 +156,23 @@ def _start_each(
         if state.is_running:
             print(f"{instance.name} runs already ({state.pid} - {instance.place.path})")
             continue
+        if state.other_conf:
+            _tell_elsewhere(instance, state, options)
+            continue
         if state.is_stale and options.verbose:
             print(f"{instance.name}: {state.path} is left from a daemon that has ended")
         print(f"Starting {instance.name}...({instance.place.path})")
         started.append(starting.start(instance, options.run_dir, options.log_dir, arguments))
     return started
+
+
+def _tell_slips(found: Iterable[Instance]) -> None:
+    """Tell on the terminal, too, what daemons have only a line of the log for: options that nobody reads."""
+    lines: list[str] = []
+    for instance in found:
+        lines += slips(instance.place.path, () if instance.program in MAIN else (instance.program,))
+    for line in dict.fromkeys(lines):
+        print(f"warning: {line}", file=sys.stderr)
 
 
 def _stop(found: Sequence[Instance], options: argparse.Namespace, graceful: bool = False) -> int:
@@ -176,7 +192,7 @@ def _stop_group(group: Sequence[Instance], options: argparse.Namespace, patience
         for instance in group:
             held = handles.enter_context(pid_files.handle(instance, options.run_dir))
             if held is None:
-                _tell_not_running(instance, options)
+                code |= _tell_not_running(instance, options)
             elif _signal(held, signal.SIGTERM, "Stopping", options):
                 stopping.append(held)
             else:
@@ -195,13 +211,25 @@ def _stop_group(group: Sequence[Instance], options: argparse.Namespace, patience
     return code
 
 
-def _tell_not_running(instance: Instance, options: argparse.Namespace) -> None:
+def _tell_not_running(instance: Instance, options: argparse.Namespace) -> int:
     state = pid_files.state_of(instance, options.run_dir)
+    if state.other_conf:
+        return _tell_elsewhere(instance, state, options)
     if state.is_stale:
         print(f"{instance.name} has ended already; {state.path} is removed")
         pid_files.remove(state.path)
     elif options.verbose:
         print(f"No {instance.name} running")
+    return SUCCESS
+
+
+def _tell_elsewhere(instance: Instance, state: pid_files.State, options: argparse.Namespace) -> int:
+    """Tell of a daemon that lives, and runs with a conf of another directory: nothing is done to it, or its pid file."""
+    options.elsewhere.append(instance.name)
+    remedy = f"name its directory: -d {shlex.quote(place_of(state.other_conf)[0])}"
+    has = f"runs with {state.other_conf}, not with one of {options.swift_dir}"
+    print(f"{instance.name} ({state.pid}) {has}; {remedy}", file=sys.stderr)
+    return FAILURE
 
 
 def _signal(held: pid_files.Handle, number: signal.Signals, doing: str, options: argparse.Namespace) -> bool:
@@ -221,7 +249,7 @@ def _shutdown(found: Sequence[Instance], options: argparse.Namespace) -> int:
 
 def _restart(found: Sequence[Instance], options: argparse.Namespace) -> int:
     code = _stop(found, options)
-    return code or _start([each for each in found if os.path.isabs(each.place.path)], options)
+    return code or _start([each for each in found if os.path.exists(each.place.path)], options)
 
 
 def _reload(found: Sequence[Instance], options: argparse.Namespace) -> int:
@@ -235,18 +263,23 @@ def _reload_seamless(found: Sequence[Instance], options: argparse.Namespace) -> 
 def _signal_all(found: Sequence[Instance], options: argparse.Namespace, number: signal.Signals) -> int:
     """Signal who runs, and hear whether the new conf could be used: one that cannot be leaves all as it was."""
     code = SUCCESS
-    names, channels = [], []
+    names, channels, signalled = [], [], []
     with ExitStack() as closing:
         for instance in found:
             held = closing.enter_context(pid_files.handle(instance, options.run_dir))
             if held is None or held.state.pid is None:
-                print(f"No {instance.name} running")
+                state = pid_files.state_of(instance, options.run_dir)
+                if state.other_conf:
+                    _tell_elsewhere(instance, state, options)
+                else:
+                    print(f"No {instance.name} running")
                 code = FAILURE
                 continue
             channel = None if options.no_wait else Channel.of(held.state.pid)
             if channel:
                 closing.callback(channel.close)
             if _signal(held, number, "Reloading", options):
+                signalled.append(instance)
                 names.append(instance.name)
                 channels.append(channel)
             else:
@@ -255,6 +288,7 @@ def _signal_all(found: Sequence[Instance], options: argparse.Namespace, number: 
             if verdict is not None:
                 print(f"{name}: {verdict or f'has not reloaded in {RELOAD_TIMEOUT:g} s'}", file=sys.stderr)
                 code = FAILURE
+    _tell_slips(signalled)
     return code
 
 
@@ -271,7 +305,10 @@ def _status(found: Sequence[Instance], options: argparse.Namespace) -> int:
             lines.append((instance.name, "running", str(state.pid), f"since {since}", instance.place.path))
             continue
         code = FAILURE
-        if state.is_stale:
+        if state.other_conf:
+            lines.append((instance.name, "elsewhere", str(state.pid), "with", state.other_conf))
+            _tell_elsewhere(instance, state, options)
+        elif state.is_stale:
             lines.append((instance.name, "dead", str(state.pid or "-"), f"stale {state.path}", instance.place.path))
         else:
             lines.append((instance.name, "stopped", "-", "", instance.place.path))
@@ -285,6 +322,7 @@ def _once(found: Sequence[Instance], options: argparse.Namespace) -> int:
     daemons = [each for each in found if each.program not in MAIN]
     with _lock(options.run_dir):
         started = _start_each(daemons, options, ("--once",))
+        _tell_slips(each.instance for each in started)
     # Who runs makes passes of its own: the one that was asked for was not made.
     code = SUCCESS if len(started) == len(daemons) else FAILURE
     for each in started:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from swiftlite.cli.conf_places import ConfPlace, find_confs
@@ -90,8 +90,7 @@ def _resolve(word: str) -> Iterable[Wanted]:
 
 def confs_of(program: str, swift_dir: str) -> list[ConfPlace]:
     """A program's confs in order; a daemon's are its server's, those that have its section."""
-    own = OWN_CONFS.get(program, (f"{program.partition('-')[0]}-server",))
-    places = next((found for server in own if (found := find_confs(swift_dir, server))), [])
+    places = next((found for server in _servers_of(program) if (found := find_confs(swift_dir, server))), [])
     return [place for place in places if program in MAIN or program in read_outline(place.path).headers]
 
 
@@ -106,15 +105,31 @@ def instances(wanted: Wanted, swift_dir: str, number: int | None = None) -> list
     return [each for each in found if number is None or each.place.number == number]
 
 
-def left_over(wanted: Wanted, run_dir: str, known: Sequence[Instance]) -> list[Instance]:
-    """Daemons that have a pid file and no conf any more: they can be seen and stopped still."""
+def left_over(wanted: Wanted, run_dir: str, swift_dir: str) -> list[Instance]:
+    """Daemons that have a pid file and no conf any more: they can be seen and stopped still.
+
+    Their place is the one where the conf would be.
+    """
+    known = instances(Wanted(wanted.program), swift_dir)
     taken = {each.pid_path(run_dir) for each in known}
     directory = os.path.join(run_dir, wanted.program)
     names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
     files = [("", f"{directory}{suffix}") for suffix in (".pid", ".pid.d")]
     files += [(name.partition(".pid")[0], os.path.join(directory, name)) for name in names if ".pid" in name]
+    found = [(name, path) for name, path in files if os.path.exists(path) and path not in taken]
+    server = _servers_of(wanted.program)[0]
     return [
-        Instance(wanted.program, ConfPlace(wanted.program, name, ".conf.d" if path.endswith(".d") else "", number))
-        for number, (name, path) in enumerate(files, len(known) + 1)
-        if os.path.exists(path) and path not in taken and wanted.conf_name in (None, name)
+        Instance(wanted.program, ConfPlace(server, name, _missing_conf(swift_dir, server, name, path), number))
+        for number, (name, path) in enumerate(found, len(known) + 1)
+        if wanted.conf_name in (None, name)
     ]
+
+
+def _missing_conf(swift_dir: str, server: str, name: str, pid_path: str) -> str:
+    suffix = ".conf.d" if pid_path.endswith(".d") else ".conf"
+    return os.path.join(swift_dir, *((server, name) if name else (server,))) + suffix
+
+
+def _servers_of(program: str) -> tuple[str, ...]:
+    """Whose confs a program's may be."""
+    return OWN_CONFS.get(program, (f"{program.partition('-')[0]}-server",))

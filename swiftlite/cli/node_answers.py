@@ -12,6 +12,7 @@ from typing import Any
 
 from swiftlite.cli.unit_files import STORAGE_ROLES
 from swiftlite.common.config import ConfFile, ConfigError, option, parse_workers, read_options, whole
+from swiftlite.common.recon import DEFAULT_PATH
 
 ROLES = ("proxy", *STORAGE_ROLES)
 WHOLE = {"storage": STORAGE_ROLES}
@@ -103,6 +104,11 @@ class NodeAnswers:
     user: str = option("swift", "account that everything runs as", _account)
     group: str = option("swift", "its group", _account)
     swift_dir: str = option("/etc/swift", "directory of confs and rings", _directory)
+    cache_dir: str = option(DEFAULT_PATH, "directory of what daemons tell recon (recon_cache_path)", _directory)
+    run_dir: str = option(
+        "/var/run/swift", "directory of swiftlite-init's pid files, where there is no systemd", _directory
+    )
+    log_dir: str = option("/var/log/swift", "directory of what daemons print, likewise", _directory)
     bin_dir: str = option("", "directory of the programs; empty: that of this swiftlite-node", _path)
 
 

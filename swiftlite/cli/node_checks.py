@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from swiftlite.cli.node_answers import Answers
-from swiftlite.cli.node_plan import programs
+from swiftlite.cli.node_plan import init_options, programs
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 LEVELS = (ERROR, WARNING, NOTE)
@@ -172,9 +172,7 @@ def judge_programs(answers: Answers, missing: Sequence[str], interpreter: str, r
         yield Finding(ERROR, f"{root}{directory}", f"has no {', '.join(missing)}", remedy)
     for path in sorted({f"{directory}/", interpreter}):
         if path.startswith(HOMES):
-            remedy = (
-                "install into a virtualenv outside, say: python3 -m venv /opt/swiftlite; or ProtectHome=no in drop-ins"
-            )
+            remedy = "install into a virtualenv outside, of a Python outside: /usr/bin/python3 -m venv /opt/swiftlite-1; or ProtectHome=no in drop-ins"
             yield Finding(ERROR, path, "lies in a home directory, which the units hide from daemons", remedy)
 
 
@@ -231,10 +229,10 @@ def judge_image(root: str) -> Iterator[Finding]:
     yield Finding(NOTE, root, problem, "on the node itself, run: swiftlite-node init ANSWERS --check-only")
 
 
-def judge_systemd(runs: bool) -> Iterator[Finding]:
+def judge_systemd(answers: Answers, runs: bool) -> Iterator[Finding]:
     """Say what becomes of units where systemd does not run."""
     if not runs:
-        remedy = "start the daemons with: swiftlite-init start all"
+        remedy = f"start the daemons with: swiftlite-init all start{init_options(answers)}"
         yield Finding(NOTE, "systemd", "does not run here: units are written, but not enabled", remedy)
 
 

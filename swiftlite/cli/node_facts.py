@@ -57,7 +57,7 @@ def _check_machine(answers: Answers) -> Iterator[Finding]:
     yield from node_checks.judge_packages(missing_packages(bool(answers.node.memcache_servers)))
     for server in answers.node.memcache_servers:
         yield from node_checks.judge_memcached(server, memcached_problem(server))
-    yield from node_checks.judge_systemd(systemd_runs())
+    yield from node_checks.judge_systemd(answers, systemd_runs())
 
 
 def systemd_runs() -> bool:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from swiftlite.cli import conf_samples, unit_files
 from swiftlite.cli.conf_samples import Section
-from swiftlite.cli.node_answers import Answers
-from swiftlite.cli.unit_files import PROGRAMS, STORAGE_ROLES, Places, Program
+from swiftlite.cli.node_answers import Answers, NodeAnswers
+from swiftlite.cli.unit_files import CACHE_DIR, PROGRAMS, STORAGE_ROLES, Places, Program
 from swiftlite.common.option_tables import default_text
 
 ROOT = "root"
@@ -49,7 +49,7 @@ class File:
 def places(answers: Answers) -> Places:
     """Where the units find things."""
     node = answers.node
-    return Places(node.bin_dir, node.swift_dir, node.devices, node.user, node.group)
+    return Places(node.bin_dir, node.swift_dir, node.devices, node.user, node.group, node.cache_dir)
 
 
 def programs(answers: Answers) -> list[Program]:
@@ -86,7 +86,7 @@ def _system(answers: Answers, has_rsyslog: bool) -> Iterator[File]:
 def _directories(answers: Answers) -> Iterator[File]:
     user, group = answers.node.user, answers.node.group
     yield File(answers.node.swift_dir, None, 0o750, ROOT, group)
-    yield File("/var/cache/swift", None, 0o755, user, group)
+    yield File(answers.node.cache_dir, None, 0o755, user, group)
     yield File("/var/lib/swift", None, 0o750, user, group)
     yield File("/run/swift", None, 0o755, user, group)
     if answers.has_storage:
@@ -109,6 +109,8 @@ def _values(answers: Answers, conf: str) -> dict[str, dict[str, str]]:
     """Section and option of what the conf of a server, or of a daemon with its own, says besides its defaults."""
     node = answers.node
     default = {"user": node.user, "swift_dir": node.swift_dir}
+    if node.cache_dir != CACHE_DIR:
+        default["recon_cache_path"] = node.cache_dir
     caching = {"memcache_servers": ", ".join(node.memcache_servers)} if node.memcache_servers else {}
     kind = conf.removesuffix("-server")
     listening = {role: (ip, port) for role, ip, port in answers.listens()}.get(kind)
@@ -208,6 +210,13 @@ def _settings(text: str) -> dict[str, dict[str, str]]:
     return {name: options for name, options in found.items() if options or ":" in name}
 
 
+def init_options(answers: Answers) -> str:
+    """What a command line of swiftlite-init has to say of the node, with a blank in front."""
+    node, usual = answers.node, NodeAnswers()
+    options = f" -d {node.swift_dir}" + (f" -r {node.run_dir}" if node.run_dir != usual.run_dir else "")
+    return options + (f" --log-dir {node.log_dir}" if node.log_dir != usual.log_dir else "")
+
+
 def next_steps(answers: Answers, has_systemd: bool = True) -> list[str]:
     """What is left to do, in order; each is a sentence, or a command that stands alone in its line."""
     node, swift_dir = answers.node, answers.node.swift_dir
@@ -230,7 +239,7 @@ def next_steps(answers: Answers, has_systemd: bool = True) -> list[str]:
         *(
             ("  systemctl start swiftlite.target", "  systemctl list-units 'swiftlite*'")
             if has_systemd
-            else (f"  swiftlite-init all start -d {swift_dir}", f"  swiftlite-init all status -d {swift_dir}")
+            else (f"  swiftlite-init all {command}{init_options(answers)}" for command in ("start", "status"))
         ),
     ]
     if "proxy" in node.roles and not answers.users:

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from swiftlite.cli.conf_places import place_of
 from swiftlite.cli.init_names import Instance
 from swiftlite.cli.processes import PREFIX, Process, read_process
+from swiftlite.common.manager import manager_of
 
 
 @dataclass(frozen=True)
@@ -20,11 +22,14 @@ class State:
 
     :ivar pid: in the file; None: there is no file, or none with a number
     :ivar process: the daemon; None: it has ended, or its pid is another's by now
+    :ivar other_conf: the daemon lives, and the file is its own, but it runs with this conf of another directory than
+        the one that was asked about: nobody here may signal it, or take its file away
     """
 
     path: str
     pid: int | None
     process: Process | None
+    other_conf: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -34,7 +39,7 @@ class State:
     @property
     def is_stale(self) -> bool:
         """Whether there is a file for a daemon that has ended."""
-        return self.process is None and os.path.exists(self.path)
+        return self.process is None and not self.other_conf and os.path.exists(self.path)
 
 
 def state_of(instance: Instance, run_dir: str) -> State:
@@ -42,21 +47,50 @@ def state_of(instance: Instance, run_dir: str) -> State:
     path = instance.pid_path(run_dir)
     pid = _read(path)
     process = read_process(pid) if pid else None
-    if process is not None and not is_instance(process, instance):
-        process = None
-    return State(path, pid, process)
+    if process is None or is_instance(process, instance):
+        return State(path, pid, process)
+    return State(
+        path, pid, None, _conf_of(process, instance.program) if _has_its_file(process, instance, run_dir) else ""
+    )
 
 
 def is_instance(process: Process, instance: Instance) -> bool:
     """Whether a process is a daemon's, and not one that has got its pid since: by program and conf.
 
-    When it started tells nothing that could be relied on: clocks are set.
+    One whose conf of the same directory has changed its name, and not the pid file's, is the same daemon still. When
+    it started tells nothing that could be relied on: clocks are set.
     """
+    conf = _conf_of(process, instance.program)
+    if not conf:
+        return False
+    if os.path.realpath(conf) == os.path.realpath(instance.place.path):
+        return True
+    directories = {os.path.realpath(place_of(path)[0]) for path in (conf, instance.place.path)}
+    return len(directories) == 1 and _has_same_file(conf, instance)
+
+
+def _conf_of(process: Process, program: str) -> str:
+    """The conf that a process was started with; empty: it is not of this program, or nobody can tell."""
     for index, argument in enumerate(process.arguments[:4]):
-        if os.path.basename(argument) == PREFIX + instance.program:
-            conf = instance.place.path
-            return not os.path.isabs(conf) or conf in process.arguments[index + 1 :]
-    return False
+        if os.path.basename(argument) == PREFIX + program:
+            return next(filter(os.path.isabs, process.arguments[index + 1 :]), "")
+    return ""
+
+
+def _has_same_file(conf: str, instance: Instance) -> bool:
+    """Whether a daemon of the same program with another conf has its pid file at the same place of a run directory."""
+    return Instance(instance.program, place_of(conf)[1]).pid_path("") == instance.pid_path("")
+
+
+def _has_its_file(process: Process, instance: Instance, run_dir: str) -> bool:
+    """Whether a daemon of another directory of confs has its pid file here, as far as it tells: not one that runs with
+    another run directory, and has got the pid of a daemon that has ended.
+    """
+    conf = _conf_of(process, instance.program)
+    if not conf or not _has_same_file(conf, instance):
+        return False
+    its_run_dir = manager_of(process.pid).get("run_dir", run_dir)
+    return os.path.realpath(its_run_dir) == os.path.realpath(run_dir)
 
 
 def _read(path: str) -> int | None:

@@ -89,6 +89,10 @@ def _without(library: str) -> str:
         return f"{problem}: install swiftlite anew with pip"
     environment = CHECKOUT / ".venv"
     python = environment / "bin" / "python"
-    if python.exists() and Path(sys.prefix).resolve() != environment.resolve():
-        os.execv(python, [str(python), os.path.abspath(sys.argv[0]), *sys.argv[1:]])
+    try:
+        if python.exists() and Path(sys.prefix).resolve() != environment.resolve():
+            os.execv(python, [str(python), os.path.abspath(sys.argv[0]), *sys.argv[1:]])
+    except OSError as error:  # it is another user's, or the Python that it was made with is
+        remedy = "run it as who made that, or make it with a Python that every user may run"
+        return f"{problem}, and {environment} cannot be used: {error.strerror}: {remedy}"
     return f"{problem}: run `pip install {CHECKOUT}` in a virtualenv, or start {CHECKOUT}/bin/swiftlite-aio once, which makes one"

@@ -12,7 +12,7 @@ from swiftlite.common import command_line
 from swiftlite.common.config import ConfFile, ConfigError, StartError, read_options
 from swiftlite.common.log import get_logger
 from swiftlite.common.policies import StoragePolicies, StoragePolicy
-from swiftlite.common.privileges import drop_privileges
+from swiftlite.common.privileges import ClosedLibrary, drop_privileges
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.obj.relinker import FAILED, Relinker, RelinkerOptions
 
@@ -126,8 +126,8 @@ def _become(user: str, conf_file: str | None) -> None:
     """
     try:
         drop_privileges(user, conf_file or "")
-    except ConfigError:
-        if conf_file:
+    except ConfigError as error:
+        if conf_file or isinstance(error, ClosedLibrary):
             raise
         raise StartError(f"there is no account {user!r} to work as: name the owner of the devices by --user") from None
 

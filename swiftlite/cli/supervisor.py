@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from swiftlite.cli import children
+from swiftlite.cli import children, probing
 from swiftlite.cli.layout import Process
 from swiftlite.common.config import StartError
 from swiftlite.common.metric_memory import GIVEN, TOLD
@@ -61,12 +61,13 @@ class Supervisor:
         servers = [child for child in self.children if child.process.address]
         for child in servers:
             self._start_child(child)
+        ways = {child.process.name: probing.way_to(child.process) for child in servers}
         deadline = time.monotonic() + START_TIMEOUT
         waiting = servers
         while waiting:
             self._wait_signal(POLL)
             self._refuse_dead()
-            waiting = [child for child in waiting if not children.is_healthy(child.process.address)]  # type: ignore
+            waiting = [child for child in waiting if not probing.is_up(child.process, ways[child.process.name])]
             if waiting and time.monotonic() > deadline:
                 child = waiting[0]
                 raise StartError(f"{child.process.name} does not answer after {START_TIMEOUT:.0f} s: see {child.log}")

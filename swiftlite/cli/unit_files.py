@@ -18,6 +18,10 @@ INSTANCE = "%i"
 Directives = Iterable[tuple[str, str]]
 
 
+CACHE_DIR = "/var/cache/swift"
+"""The statistics of recon, unless confs say otherwise; systemd makes it."""
+
+
 @dataclass(frozen=True)
 class Places:
     """Where things are on a node, and whose they are.
@@ -31,6 +35,7 @@ class Places:
     devices: str = "/srv/node"
     user: str = "swift"
     group: str = "swift"
+    cache_dir: str = CACHE_DIR
 
 
 @dataclass(frozen=True)
@@ -210,8 +215,10 @@ def _directories(program: Program, places: Places) -> Directives:
         ("RuntimeDirectory", "swift"),
         ("RuntimeDirectoryPreserve", "yes"),
     )
-    if program.writes_devices:
-        yield "ReadWritePaths", places.devices
+    written = [places.cache_dir] if places.cache_dir != CACHE_DIR else []
+    written += [places.devices] if program.writes_devices else []
+    if written:
+        yield "ReadWritePaths", " ".join(written)
 
 
 def _target(description: str, whole: str) -> str:
@@ -291,7 +298,7 @@ def tmpfiles(places: Places = Places()) -> str:
         "# The devices are mounted below it; root's, so that nothing lands on the system's disk where one is not mounted\n"
         f"d {places.devices} 0755 root root\n"
         f"d /run/swift 0755 {owner}\n"
-        f"d /var/cache/swift 0755 {owner}\n"
+        f"d {places.cache_dir} 0755 {owner}\n"
         f"d /var/lib/swift 0750 {owner}\n"
         "# Of rsyslog, where it writes what the daemons log\n"
         "d /var/log/swift 0750 root adm\n"

@@ -76,7 +76,10 @@ def parse_workers(text: str) -> int:
     """``auto`` is one worker a processor; 0 serves without forking."""
     if text.strip().lower() == "auto":
         return os.cpu_count() or 1
-    count = int(text)
+    try:
+        count = int(text)
+    except ValueError:
+        raise ValueError("it must be a whole number, or auto") from None
     if count < 0:
         raise ValueError("it must not be negative")
     return count
@@ -140,7 +143,7 @@ def parse_float(text: str) -> float:
     """A number: not the ``nan`` that Python takes for one, which is neither more nor less than any other."""
     number = float(text.strip())
     if math.isnan(number):
-        raise ValueError("it is no number")
+        raise ValueError("it must be a number")
     return number
 
 
@@ -283,11 +286,19 @@ def read_options(cls: type[O], values: Mapping[str, str], file: str, section: st
                 parse(text) if parse else _parsed(text, hints[field.name], field.metadata.get("least", 0))
             )
         except ValueError as error:
-            problem = f"{text!r} does not fit ({error})"
+            problem = f"{text!r} does not fit ({_kind(error)})"
             if SECRET.fullmatch(field.name):
                 problem = f"does not fit: {field.metadata['reason']}"
             raise ConfigError(file, section, field.name, problem, "correct it") from None
     return cls(**filled)
+
+
+def _kind(error: ValueError) -> str:
+    """What a parser says of the value that it wants, in an operator's words also where only Python has spoken."""
+    said = str(error)
+    if said.startswith(("invalid literal for int()", "Exceeds the limit")):
+        return "it must be a whole number"
+    return "it must be a number" if said.startswith("could not convert string to float") else said
 
 
 def _parsed(text: str, hint: Any, least: float | None) -> Any:
@@ -309,7 +320,7 @@ def _parser_of(hint: Any) -> Callable[[str], Any]:
 def _parse_bool(text: str) -> bool:
     word = text.strip().lower()
     if word not in TRUE_WORDS | FALSE_WORDS:
-        raise ValueError("it is neither true nor false")
+        raise ValueError("it must be true or false")
     return word in TRUE_WORDS
 
 

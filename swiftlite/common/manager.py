@@ -26,14 +26,29 @@ def started_by_init(run_dir: str, log_dir: str) -> dict[str, str]:
 
 def manager_of_this(environment: Mapping[str, str] = os.environ, proc: str = "/proc") -> dict[str, str]:
     """Who has started this process: its ``name``, and swiftlite-init's ``run_dir`` and ``log_dir``; empty where nobody knows."""
-    try:
-        told = load_json(environment.get(MANAGER, "null"))
-    except ValueError:
-        told = None
-    if isinstance(told, dict):
-        return {name: str(told.get(name, "")) for name in ("name", "run_dir", "log_dir")}
+    told = _told(environment)
+    if told:
+        return told
     try:
         with open(f"{proc}/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
             return {"name": SYSTEMD} if _UNIT.search(file.read()) else {}
     except OSError:
         return {}
+
+
+def manager_of(pid: int, proc: str = "/proc") -> dict[str, str]:
+    """What swiftlite-init has told another process of itself; empty where it has not, or it is another user's."""
+    try:
+        with open(f"{proc}/{pid}/environ", "rb") as file:
+            pairs = (text.partition("=") for text in file.read().decode("utf-8", "surrogateescape").split("\0"))
+            return _told({name: value for name, _, value in pairs})
+    except OSError:
+        return {}
+
+
+def _told(environment: Mapping[str, str]) -> dict[str, str]:
+    try:
+        told = load_json(environment.get(MANAGER, "null"))
+    except ValueError:
+        return {}
+    return {name: str(told.get(name, "")) for name in ("name", "run_dir", "log_dir")} if isinstance(told, dict) else {}

@@ -146,11 +146,13 @@ def closed_to(path: str, account: Account) -> Closed | None:
 
     What has a list of who may do what (acl(5)) beside its mode is believed to be open.
     """
-    for place, wanted in _steps(os.path.realpath(path)):
+    spellings = dict.fromkeys((os.path.abspath(path), os.path.realpath(path)))
+    for place, wanted in dict.fromkeys(step for spelling in spellings for step in _steps(spelling)):
         try:
             found = os.stat(place)
         except OSError:
             return None  # missing, or below what is closed to us, too
+        wanted |= ENTER if stat.S_ISDIR(found.st_mode) else 0
         if may(found.st_mode, (found.st_uid, found.st_gid), account, wanted) or _has_list(place):
             continue
         group = _group_name(found.st_gid)

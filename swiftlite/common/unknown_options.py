@@ -267,9 +267,12 @@ def warn_of_unknown_options(path: str, sections: Collection[str], logger: loggin
         logger.warning("%s: %s; %s", unread.place, unread.problem, unread.remedy)
 
 
-def slips(path: str) -> list[str]:
-    """The same as lines, about all sections of a conf."""
-    return [f"{unread.place}: {unread.problem}; {unread.remedy}" for unread in _slips(path, None)]
+def slips(path: str, sections: Collection[str] | None = None) -> list[str]:
+    """The same as lines.
+
+    :param sections: None: all of the conf
+    """
+    return [f"{unread.place}: {unread.problem}; {unread.remedy}" for unread in _slips(path, sections)]
 
 
 def _slips(path: str, sections: Collection[str] | None) -> list[Unread]:

@@ -104,7 +104,12 @@ def enough_succeeded(successes: Sequence[bool], wanted: int) -> bool:
 
 def parse_handoff_delete(text: str) -> int:
     """Option ``handoff_delete``: ``auto``, here 0: a handoff goes when all have what it has; a number: when so many do."""
-    return 0 if text.strip().lower() == "auto" else int(text)
+    if text.strip().lower() == "auto":
+        return 0
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("it must be a whole number, or auto") from None
 
 
 def parse_rsync_module(text: str) -> str:

@@ -21,7 +21,12 @@ def _parse_sizes(text: str) -> tuple[int, ...]:
 
 
 def _parse_timeout(text: str) -> float:
-    return LONGEST_RSYNC if text.strip().lower() == "auto" else float(text)
+    if text.strip().lower() == "auto":
+        return LONGEST_RSYNC
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError("it must be a number, or auto") from None
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ import pytest
 import swiftclient
 from prometheus_client.parser import text_string_to_metric_families
 
+from fakes.certificates import Authority
 from fakes.ports import free_ports
 from functional.cluster import PROGRAMS, wait_until
-from swiftlite.cli import aio_layout, layout
+from swiftlite.cli import aio_layout, children, layout
 
 AIO = PROGRAMS / "swiftlite-aio"
 # Not the virtualenv's: an operator has none.
@@ -163,6 +164,35 @@ def test_what_the_operator_changed_stays(store: Store) -> None:
     store.connection(key="changed").head_account()
 
 
+def test_tls(store: Store, tmp_path: Path) -> None:
+    """Of the proxy with its clients, of the nodes with each other, and of a proxy that asks clients for certificates."""
+    authority, nodes = Authority(tmp_path / "public"), Authority(tmp_path / "nodes")
+    aio_layout.make_plan(store.directory, store.port, None, 1).carry_out()
+    conf, swift_conf = (store.directory / "etc" / name for name in ("proxy-server.conf", "swift.conf"))
+    conf.write_text(
+        layout.set_options(conf.read_text(), "DEFAULT", {"cert_file": authority.issue("p.pem", "storage.example.com")})
+    )
+    node = {"backend_tls": "yes", "backend_ca_file": nodes.ca_file, "backend_cert_file": nodes.issue("n", "127.0.0.1")}
+    told = "".join(f"{name} = {value}\n" for name, value in node.items())
+    swift_conf.write_text(f"{swift_conf.read_text()}\n[swift-tls]\n{told}")
+    text = store.start()
+    url = f"https://127.0.0.1:{store.port}"
+    assert f"  Auth URL  {url}/auth/v1.0\n" in text and f"  Console   {url}/console/\n" in text
+    assert f"  Logs      {store.directory}/log/\n" in text and "  Admin     admin:admin, key admin;" in text
+    status = store.run("status")
+    assert status.returncode == 0 and f"auth URL {url}/auth/v1.0\n" in status.stdout
+    assert status.stdout.count(" up\n") == 4
+    assert f"logs in {store.directory}/log/, administrator admin:admin, key admin\n" in status.stdout
+    conf.write_text(layout.set_options(conf.read_text(), "DEFAULT", {"client_ca_file": authority.ca_file}))
+    supervisor = int((store.directory / "run" / "aio.pid").read_text())
+    (proxy,) = (pid for pid, (parent, line) in store.processes().items() if parent == supervisor and str(conf) in line)
+    os.kill(proxy, signal.SIGHUP)
+    wait_until(lambda: store.run("status").stdout.count(" up\n") == 4, "it asks, so it is up")
+    tls = authority.context()
+    tls.check_hostname = False
+    assert children.request(("127.0.0.1", store.port), "GET", "/healthcheck", tls=tls)[0] == 0
+
+
 def test_kill_leaves_no_orphan(store: Store) -> None:
     store.start()
     supervisor = int((store.directory / "run" / "aio.pid").read_text())
@@ -206,12 +236,13 @@ def test_second_start_is_refused(store: Store) -> None:
     assert "stop" in line
 
 
-def test_taken_port_is_named(store: Store) -> None:
+def test_taken_port_is_named(store: Store, tmp_path: Path) -> None:
+    store.directory = tmp_path / "var" / "aio"
     with socket.create_server(("127.0.0.1", store.port + 2)):
         line = one_line(store.run("start", "--port", str(store.port)))
     assert str(store.port + 2) in line
     assert "--port" in line
-    assert not store.directory.exists()
+    assert not (tmp_path / "var").exists()
 
 
 def test_foreground_until_ctrl_c(store: Store) -> None:

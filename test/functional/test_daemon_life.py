@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from fakes.ports import free_port
 from functional.cluster import PROGRAMS, Cluster, wait_until
 from swiftlite.cli import children, layout
 from swiftlite.common.forks import descendants
+from swiftlite.common.permissions import Account, account_of, closed_to
+from swiftlite.common.privileges import libraries
 
 PATIENCE = 120.0
 """Seconds that a program is waited for at most."""
@@ -100,13 +102,17 @@ def start(cluster: Cluster, systemd: Systemd, tmp_path: Path) -> Iterator[Start]
     programs = []
 
     def begin(
-        name: str, *arguments: str, settings: dict[str, dict[str, Any]] | None = None, **environment: str
+        name: str,
+        *arguments: str,
+        settings: dict[str, dict[str, Any]] | None = None,
+        opened: Sequence[str] = (),
+        **environment: str,
     ) -> Program:
         conf = conf_of(cluster, name)
         for section, options in (settings or {}).items():
             texts = {option: str(value) for option, value in options.items()}
             conf.write_text(layout.set_options(conf.read_text(), section, texts))
-        command = [sys.executable, str(PROGRAMS / f"swiftlite-{name}"), str(conf), *arguments]
+        command = [*opened, sys.executable, str(PROGRAMS / f"swiftlite-{name}"), str(conf), *arguments]
         made = Program(command, tmp_path / f"{name}.log", {"NOTIFY_SOCKET": str(systemd.path), **environment})
         programs.append(made)
         return made
@@ -381,6 +387,22 @@ def test_pid_file_and_limits(start: Start, systemd: Systemd, cluster: Cluster, t
     assert not file.exists()
 
 
+def readable_python(account: Account, tmp_path: Path) -> list[str]:
+    """What stands before a command so that an account can read this Python, which may lie in root's home: a mount
+    namespace in which the directory that is closed to it is an open one, with what Python needs of it, and no more.
+    """
+    needed = list(libraries())
+    closed = next((found.path for path in needed if (found := closed_to(path, account))), None)
+    if closed is None:
+        return []
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    below = {Path(path).relative_to(closed).parts[0] for path in (*needed, sys.executable) if path.startswith(closed)}
+    lines = [f"mount --rbind {closed} {aside}", f"mount -t tmpfs -o mode=755 none {closed}"]
+    lines += [f"mkdir {closed}/{name} && mount --rbind {aside}/{name} {closed}/{name}" for name in sorted(below)]
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-ec", "\n".join([*lines, 'exec "$@"']), "sh"]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root changes its user")
 def test_a_user_with_its_groups_and_no_others(start: Start, systemd: Systemd, cluster: Cluster, tmp_path: Path) -> None:
     """What needs root is done before it is given up; the pid file too."""
@@ -388,10 +410,11 @@ def test_a_user_with_its_groups_and_no_others(start: Start, systemd: Systemd, cl
         os.chmod(place, place.stat().st_mode | (0o777 if place.is_dir() else 0o644))
     (tmp_path / "run").mkdir(mode=0o755)
     account = pwd.getpwnam("nobody")
+    opened = readable_python(account_of("nobody"), tmp_path)
     file = tmp_path / "run" / "x.pid"
     settings = {"user": "nobody", "pid_file": file, "oom_score_adj": 5, "workers": 1}
     for name in ("container-server", "container-auditor"):
-        program = start(name, settings={"DEFAULT": settings})
+        program = start(name, settings={"DEFAULT": settings}, opened=opened)
         systemd.hear("READY=1")
         pid = (workers(program) or [program.pid])[0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -142,12 +143,24 @@ def test_a_whole_node(node: Node) -> None:
     assert node.init("all", "stop") == []
 
 
-def test_who_cannot_start_says_why(node: Node) -> None:
+def test_who_cannot_start_says_why(node: Node, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(node.cluster.servers["account-server"].address):
         lines = node.init("account-server", "container-server", "start", status=1)
     assert any("account-server ended with 1: " in line and "Address already in use" in line for line in lines), lines
     assert node.states("main", status=1)["container-server"][0] == "running"
     assert not (node.run_dir / "account-server.pid").exists()
+
+    # Who gives another directory of confs is told so; the daemon runs on, and keeps its pid file.
+    etc, pid = node.cluster.layout.etc, node.pid("container-server")
+    shutil.copytree(etc, tmp_path / "etc2")
+    for directory in (tmp_path / "etc2", tmp_path):  # the second has no confs
+        places = ["-d", str(directory), "-r", str(node.run_dir), "--log-dir", str(tmp_path)]
+        for command in ("stop", "status", "reload", "restart", *(("start",) if directory != tmp_path else ())):
+            assert init.main(["container-server", command, *places]) == 1
+            told = capsys.readouterr().err.splitlines()
+            remedy = f"not with one of {directory}; name its directory: -d {etc}"
+            assert told == [f"container-server ({pid}) runs with {etc}/container-server.conf, {remedy}"]
+    assert node.states("container-server")["container-server"][1] == str(pid)
 
 
 def test_who_cannot_be_found_again_does_not_run(node: Node) -> None:
@@ -204,8 +217,14 @@ def test_what_is_another_users_is_told_of_once(
 
 
 def test_once_and_check(node: Node) -> None:
+    node.edit("object-updater", "DEFAULT", mount_chek="no")  # which does no harm, and nothing else
     lines = node.init("object-updater", "account-replicator", "once")
-    assert [line.split()[0] for line in lines] == ["Starting", "Starting"]
+    assert [line.split()[0] for line in lines] == ["Starting", "Starting", "warning:"]
+    conf = node.cluster.servers["object-updater"].process.conf
+    assert re.fullmatch(
+        rf"warning: {conf}:\d+: \[DEFAULT\] mount_chek: unknown option; did you mean mount_check\?", lines[2]
+    )
+    conf.write_text(conf.read_text().replace("mount_chek = no\n", ""))
     assert not list(node.run_dir.glob("*.pid"))
     assert all("nothing is wrong" in line for line in node.init("main", "check"))
     node.edit("object-updater", "object-updater", intervall="1")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes import release
 from functional.cluster import PROGRAMS, Cluster
 from swiftlite.cli import layout
 
@@ -130,6 +131,27 @@ def test_address_that_is_not_ours(cluster: Cluster) -> None:
 def test_user_that_does_not_exist(cluster: Cluster) -> None:
     conf = edit(cluster, "object-server", lambda text: layout.set_options(text, "DEFAULT", {"user": "no-such-user"}))
     assert_refused(run(cluster, "object-server"), conf, "[DEFAULT]", "user", "no-such-user")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root changes its user")
+@pytest.mark.parametrize("name", ["object-updater", "object-server"])
+def test_user_that_cannot_read_python(cluster: Cluster, tmp_path: Path, name: str) -> None:
+    """A virtualenv that is open in itself, below a directory that is its owner's alone."""
+    conf = edit(cluster, name, lambda text: layout.set_options(text, "DEFAULT", {"user": "nobody"}))
+    (tmp_path / "closed").mkdir(mode=0o700)
+    home = tmp_path / "closed" / "release"
+    release.install(home, str(home), str(PROGRAMS.parent))
+    command = [str(home / "bin" / f"swiftlite-{name}"), conf]
+    environment = {variable: text for variable, text in os.environ.items() if variable != "PYTHONPATH"}
+    told = (
+        f"{conf} [DEFAULT] user: Python's library ",
+        "cannot be read by nobody, for ",
+        "; make the virtualenv so that",
+    )
+    assert_refused(subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60), *told)
+    checked = subprocess.run([*command, "--check"], env=environment, capture_output=True, text=True, timeout=60)
+    (line,) = (line for line in checked.stdout.splitlines() if "cannot be read by nobody, for" in line)
+    assert line.startswith("error: ") and "[DEFAULT] user: Python's library " in line and checked.returncode == 1
 
 
 @pytest.fixture

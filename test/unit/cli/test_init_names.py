@@ -16,6 +16,7 @@ from swiftlite.cli.conf_places import ConfPlace
 from swiftlite.cli.init_names import MAIN, REST, Instance, Wanted, confs_of, instances, left_over, resolve
 from swiftlite.cli.processes import Process, read_process, start_time
 from swiftlite.cli.tool import ToolError
+from swiftlite.common.manager import started_by_init
 
 OBJECT = ("object-replicator", "object-updater", "object-auditor", "object-expirer")
 
@@ -107,13 +108,17 @@ def test_daemons_whose_conf_is_gone(tmp_path: Path, swift_dir: Path) -> None:
     run_dir = tmp_path / "run"
     for name in ("object-server/1.pid", "object-server/9.pid", "object-server.pid.d", "object-updater/1.pid"):
         pid_files.write(str(run_dir / name), 1)
-    known = instances(Wanted("object-server"), str(swift_dir))
-    found = left_over(Wanted("object-server"), str(run_dir), known)
+    found = left_over(Wanted("object-server"), str(run_dir), str(swift_dir))
     assert [os.path.relpath(each.pid_path(str(run_dir)), run_dir) for each in found] == [
         "object-server.pid.d",
         "object-server/9.pid",
     ]
-    assert [each.name for each in left_over(Wanted("object-server", "9"), str(run_dir), known)] == ["object-server.9"]
+    assert [os.path.relpath(each.place.path, swift_dir) for each in found] == [
+        "object-server.conf.d",
+        "object-server/9.conf",
+    ]
+    nine = left_over(Wanted("object-server", "9"), str(run_dir), str(swift_dir))
+    assert [each.name for each in nine] == ["object-server.9"]
 
 
 SERVER = Instance("object-server", ConfPlace("object-server", "1", "/etc/swift/object-server/1.conf"))
@@ -127,12 +132,40 @@ SERVER = Instance("object-server", ConfPlace("object-server", "1", "/etc/swift/o
         (("python3", "/opt/bin/swiftlite-object-server", "/etc/swift/object-server/2.conf"), False),
         (("python3", "/opt/bin/swiftlite-object-updater", "/etc/swift/object-server/1.conf"), False),
         (("vi", "/etc/swift/object-server/1.conf"), False),
+        (("python3", "/opt/bin/swiftlite-object-server", "/srv/etc/object-server/1.conf"), False),
+        (("python3", "/opt/bin/swiftlite-object-server", "/etc/swift/../swift/object-server/1.conf"), True),
+        (("python3", "/opt/bin/swiftlite-object-server", "/etc/swift/object-server.conf"), False),
+        (("python3", "/opt/bin/swiftlite-object-server", "--check"), False),
         (("",), False),
     ],
 )
 def test_whose_a_process_is(arguments: tuple[str, ...], expected: bool) -> None:
     process = Process(pid=2, parent=1, started=0, age=1.0, name="python3", arguments=arguments)
     assert pid_files.is_instance(process, SERVER) is expected
+
+
+def test_a_conf_that_got_another_name_makes_no_other_daemon() -> None:
+    """The expirer's conf may be the object server's, or its own: its pid file is the same."""
+    expirer = Instance("object-expirer", ConfPlace("object-expirer", "", "/etc/swift/object-expirer.conf"))
+    for conf, expected in (("/etc/swift/object-server.conf", True), ("/srv/etc/object-server.conf", False)):
+        arguments = ("python3", "/opt/bin/swiftlite-object-expirer", conf)
+        assert pid_files.is_instance(Process(2, 1, 0, 1.0, "python3", arguments), expirer) is expected
+
+
+@pytest.mark.parametrize("run_dir, other", [("", "/srv/etc/object-server/1.conf"), ("/run/another", "")])
+def test_a_pid_file_of_a_daemon_with_confs_of_another_directory(tmp_path: Path, run_dir: str, other: str) -> None:
+    """Its file is not stale; one is whose pid was given to a daemon that has its own elsewhere."""
+    words = ["/opt/bin/swiftlite-object-server", "/srv/etc/object-server/1.conf"]
+    environment = {**os.environ, **started_by_init(run_dir or str(tmp_path), "/log")}
+    command = [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()", *words]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as running:
+        assert running.stdout and running.stdout.readline()
+        pid_files.write(SERVER.pid_path(str(tmp_path)), running.pid)
+        state = pid_files.state_of(SERVER, str(tmp_path))
+        assert (state.other_conf, state.is_running, state.is_stale) == (other, False, not other)
+        with pid_files.handle(SERVER, str(tmp_path)) as held:
+            assert held is None
+        running.communicate()
 
 
 @pytest.fixture

@@ -275,6 +275,24 @@ class TestChecks:
             "systemctl" in step for step in without
         )
 
+    def test_other_places_are_where_all_will_look(self) -> None:
+        given = dataclasses.replace(
+            STORAGE, cache_dir="/n1/cache", run_dir="/n1/run", log_dir="/n1/log", swift_dir="/n1/etc"
+        )
+        answers = Answers(given, secret=SECRET)
+        line = "swiftlite-init all start -d /n1/etc -r /n1/run --log-dir /n1/log"
+        assert f"  {line}" in node_plan.next_steps(answers, has_systemd=False)
+        assert line in next(node_checks.judge_systemd(answers, False)).remedy
+        files = {file.path: file for file in node_plan.plan(answers)}
+        assert files["/n1/cache"].user == "swift" and "/var/cache/swift" not in files
+        confs = [
+            file.text for path, file in files.items() if path.startswith("/n1/etc/") and path.endswith("-server.conf")
+        ]
+        assert len(confs) == 3 and all("\nrecon_cache_path = /n1/cache\n" in (text or "") for text in confs)
+        assert "ReadWritePaths=/n1/cache /srv/node\n" in (
+            files["/etc/systemd/system/swiftlite-object-server.service"].text or ""
+        )
+
     def test_the_rest_has_remedies(self) -> None:
         found = [
             *node_checks.judge_user("swift", False, False),
@@ -282,7 +300,7 @@ class TestChecks:
             *node_checks.judge_memcached("192.0.2.1:11211", "Connection refused"),
             *node_checks.judge_limits(1024, False),
             *node_checks.judge_limits(1024, True),
-            *node_checks.judge_systemd(False),
+            *node_checks.judge_systemd(ANSWERS, False),
         ]
         assert len(found) == 6 and all(finding.remedy for finding in found)
         quiet = (node_checks.judge_user("swift", False, True), node_checks.judge_memcached("x", ""))

@@ -1,5 +1,6 @@
 """Programs: pip's launchers and the checkout's run the same, and those of a checkout run without an installation."""
 
+import errno
 import os
 import re
 import shutil
@@ -74,6 +75,33 @@ def test_a_checkout_goes_on_in_its_virtualenv(bare: Path, checkout: Path) -> Non
     assert done.stderr.startswith("Unknown command: nonsense")
     done = run(bare, checkout / "bin" / "swiftlite-proxy-server", "/nowhere.conf")
     assert done.stderr.startswith("swiftlite-proxy-server: ") and "/nowhere.conf" in done.stderr
+
+
+def test_the_virtualenv_of_somebody_else(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who may not look into it, or run its Python, hears so in one line; root may everything, so the kernel's word is played."""
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    (checkout / ".venv" / "bin" / "python").symlink_to("/root/python")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    def lacks(_: str) -> None:
+        raise ModuleNotFoundError("No module named 'paste'", name="paste")
+
+    monkeypatch.setattr(sys, "argv", ["swiftlite-doctor"])
+    monkeypatch.setattr(programs, "CHECKOUT", checkout)
+    monkeypatch.setattr(programs, "_function", lacks)
+    monkeypatch.setattr(Path, "exists", lambda path: refuse() if path.name == "python" else os.path.lexists(path))
+    assert programs.main() == 1
+    monkeypatch.setattr(Path, "exists", os.path.lexists)
+    monkeypatch.setattr(os, "execv", refuse)
+    assert programs.main() == 1
+    for line in capsys.readouterr().err.splitlines(keepends=True):
+        assert re.fullmatch(
+            r"swiftlite-doctor: .* lacks the library paste, and \S+/\.venv cannot be used: Permission .*\n", line
+        )
 
 
 def test_another_name_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

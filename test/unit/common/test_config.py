@@ -142,12 +142,32 @@ def test_what_the_kernel_cannot_take_is_refused(option, text):
         read_options(ServerOptions, {option: text}, "a.conf", "DEFAULT")
 
 
-def numbers():
-    """Every table's options that are numbers and read as such, with the least that each may be."""
+def every_table():
     references = [option_tables.SERVER]
     for tables in (option_tables.APPS, option_tables.FILTERS, option_tables.DAEMONS, option_tables.OTHERS):
         references += tables.values()
-    for table in filter(None, map(option_tables.load, dict.fromkeys(references))):
+    return list(filter(None, map(option_tables.load, dict.fromkeys(references))))
+
+
+def test_whoever_gives_a_word_for_a_number_hears_no_words_of_pythons():
+    told = {}
+    for table in every_table():
+        for field in dataclasses.fields(table):
+            try:
+                read_options(table, {field.name: "many"}, "a.conf", "x")
+            except ConfigError as error:
+                told[field.name] = error.problem.removeprefix("'many'")
+    assert not [said for said in told.values() if "literal" in said or "convert" in said]
+    assert told["workers"] == told["handoff_delete"] == " does not fit (it must be a whole number, or auto)"
+    assert told["rsync_tempfile_timeout"] == " does not fit (it must be a number, or auto)"
+    assert told["backlog"] == " does not fit (it must be a whole number)"
+    assert told["node_timeout"] == " does not fit (it must be a number)"
+    assert told["mount_check"] == " does not fit (it must be true or false)"
+
+
+def numbers():
+    """Every table's options that are numbers and read as such, with the least that each may be."""
+    for table in every_table():
         hints = get_type_hints(table)
         for field in dataclasses.fields(table):
             if hints[field.name] in (int, float) and not field.metadata.get("parse"):
