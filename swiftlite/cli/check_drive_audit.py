@@ -64,7 +64,7 @@ def _check_node(report: Report, audit: DriveAudit) -> None:
         report.add(ERROR, SECTION, "log_file_pattern", problem, "name the kernel's log files, or run it as root")
     finally:
         logging.disable(logging.NOTSET)
-    check_node.check_account(report, options.user)
+    check_node.check_account(report, options.user, imports=False)
     own = pwd.getpwuid(os.geteuid())  # it gives the file away, and writes it itself
     check_node.check_writable(report, SECTION, "recon_cache_path", options.recon_cache_path, own)
     if options.unmount_failed_device and shutil.which("umount") is None:

@@ -174,24 +174,25 @@ def _check_writes(report: Report, path: str, account: pwd.struct_passwd | None) 
         report.add_elsewhere(ERROR, closed, problem, opening(closed, server.name, owner, mode, top))
 
 
-def check_account(report: Report, user: str) -> pwd.struct_passwd | None:
+def check_account(report: Report, user: str, imports: bool = True) -> pwd.struct_passwd | None:
     """See that the account exists that root would become, and can read Python's library.
 
+    :param imports: whether the program becomes it; else it only gives files to it
     :returns: the account that the program will run as; None when there is none
     """
     try:
         if os.geteuid() != 0:
             return pwd.getpwuid(os.geteuid())
         check_user(user, report.outline.path)
-        return pwd.getpwnam(user)
-    except ClosedLibrary as error:
-        report.add(ERROR, report.section, "user", error.problem, error.remedy)
-        return pwd.getpwnam(user)
     except KeyError:
         return None
+    except ClosedLibrary as error:
+        if imports:
+            report.add(ERROR, report.section, "user", error.problem, error.remedy)
     except ConfigError as error:
         report.add(ERROR, report.section, "user", error.problem, error.remedy)
         return None
+    return pwd.getpwnam(user)
 
 
 def check_writable(report: Report, section: str, option: str, path: str, account: pwd.struct_passwd | None) -> None:

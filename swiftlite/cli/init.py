@@ -157,7 +157,7 @@ def _start_each(
             print(f"{instance.name} runs already ({state.pid} - {instance.place.path})")
             continue
         if state.other_conf:
-            _tell_elsewhere(instance, state, options)
+            _tell_elsewhere(instance, state, options, "give this one a run directory of its own: -r DIR, or ")
             continue
         if state.is_stale and options.verbose:
             print(f"{instance.name}: {state.path} is left from a daemon that has ended")
@@ -223,10 +223,13 @@ def _tell_not_running(instance: Instance, options: argparse.Namespace) -> int:
     return SUCCESS
 
 
-def _tell_elsewhere(instance: Instance, state: pid_files.State, options: argparse.Namespace) -> int:
-    """Tell of a daemon that lives, and runs with a conf of another directory: nothing is done to it, or its pid file."""
+def _tell_elsewhere(instance: Instance, state: pid_files.State, options: argparse.Namespace, either: str = "") -> int:
+    """Tell of a daemon that lives, and runs with a conf of another directory: nothing is done to it, or its pid file.
+
+    :param either: what one may want instead of that daemon
+    """
     options.elsewhere.append(instance.name)
-    remedy = f"name its directory: -d {shlex.quote(place_of(state.other_conf)[0])}"
+    remedy = f"{either}name its directory: -d {shlex.quote(place_of(state.other_conf)[0])}"
     has = f"runs with {state.other_conf}, not with one of {options.swift_dir}"
     print(f"{instance.name} ({state.pid}) {has}; {remedy}", file=sys.stderr)
     return FAILURE

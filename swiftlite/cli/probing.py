@@ -17,6 +17,8 @@ from swiftlite.common.config import ConfFile, StartError
 
 TIMEOUT = 1.0
 PROXY = "swiftlite-proxy-server"
+REFUSALS = ("CERTIFICATE_REQUIRED", "ALERT_HANDSHAKE_FAILURE")
+"""What a server says to who shows no certificate, by TLS 1.3 and 1.2."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def _asks_certificate(address: tuple[str, int], tls: ssl.SSLContext) -> bool:
         with socket.create_connection(address, TIMEOUT) as plain, tls.wrap_socket(plain) as secure:
             secure.recv(1)
     except ssl.SSLError as error:
-        return "CERTIFICATE_REQUIRED" in (error.reason or "")
+        return any(alert in (error.reason or "") for alert in REFUSALS)
     except OSError:
         pass
     return False

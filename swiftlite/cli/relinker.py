@@ -12,7 +12,7 @@ from swiftlite.common import command_line
 from swiftlite.common.config import ConfFile, ConfigError, StartError, read_options
 from swiftlite.common.log import get_logger
 from swiftlite.common.policies import StoragePolicies, StoragePolicy
-from swiftlite.common.privileges import ClosedLibrary, drop_privileges
+from swiftlite.common.privileges import ClosedLibrary, check_user, drop_privileges
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.obj.relinker import FAILED, Relinker, RelinkerOptions
 
@@ -125,6 +125,7 @@ def _become(user: str, conf_file: str | None) -> None:
     :raises StartError: when there is no such account
     """
     try:
+        check_user(user, conf_file or "")
         drop_privileges(user, conf_file or "")
     except ConfigError as error:
         if conf_file or isinstance(error, ClosedLibrary):

@@ -20,7 +20,7 @@ from swiftlite.common.failed_passes import FailedPasses
 from swiftlite.common.life import Life
 from swiftlite.common.log import get_logger
 from swiftlite.common.notify import notify
-from swiftlite.common.privileges import drop_privileges
+from swiftlite.common.privileges import check_user, drop_privileges
 from swiftlite.common.restart import is_trial
 from swiftlite.common.statsd import PassCounts, announce, job_over, make_statsd, pass_over
 from swiftlite.common.swift_conf import SwiftConf
@@ -71,6 +71,7 @@ class Daemon:
         :raises StartError: when it cannot be used
         """
         options = read_options(cls.options_class, texts, conf.path, cls.section)
+        check_user(options.user, conf.path)
         drop_privileges(options.user, conf.path)
         return cls(options, SwiftConf.load(options.swift_dir), get_logger(texts, cls.section))
 

@@ -134,8 +134,10 @@ class Companion:
     def attend(self) -> None:
         """See whether it has died, and start a successor once that is due."""
         if self.pid:
-            with contextlib.suppress(ChildProcessError):
+            try:
                 self.ended(*os.waitpid(self.pid, os.WNOHANG))
+            except ChildProcessError:  # another has waited for it
+                self.ended(self.pid, 0)
         now = time.monotonic()
         if now < self._due:
             return

@@ -141,7 +141,9 @@ class MetricMemory:
             self._file = inherited
         elif given >= 0:
             self._file = given
+            fcntl.lockf(given, fcntl.LOCK_EX, 1, 0)  # a child of who counted in it before may live, and add to it
             self._begin(self._learn() if _is_ours(given) else (0, LOST + LOST_SIZE))
+            fcntl.lockf(given, fcntl.LOCK_UN, 1, 0)
         else:
             self._file = os.memfd_create("swiftlite-metrics", 0)  # inherited: a reload goes on with it
             self._begin((0, LOST + LOST_SIZE))

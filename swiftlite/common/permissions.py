@@ -152,7 +152,8 @@ def closed_to(path: str, account: Account) -> Closed | None:
             found = os.stat(place)
         except OSError:
             return None  # missing, or below what is closed to us, too
-        wanted |= ENTER if stat.S_ISDIR(found.st_mode) else 0
+        # A file in the midst of a path is an archive that Python imports from.
+        wanted = wanted | ENTER if stat.S_ISDIR(found.st_mode) else READ
         if may(found.st_mode, (found.st_uid, found.st_gid), account, wanted) or _has_list(place):
             continue
         group = _group_name(found.st_gid)

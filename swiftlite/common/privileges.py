@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import site
+import sys
 from collections.abc import Mapping
 
 from swiftlite.common.config import ConfigError
@@ -24,15 +25,22 @@ def check_user(user: str, file: str) -> None:
     :param file: path of the conf file, for the error
     :raises ConfigError: when root is asked to become an account that does not exist, or that cannot read Python's library
     """
-    if os.geteuid() == 0:
-        _account(user, file)
+    if os.geteuid() != 0 or _account(user, file).pw_uid == 0:
+        return
+    closed = closed_library(account_of(user), libraries())
+    if closed:
+        library, place = closed
+        problem = f"{library} cannot be read by {user}, for {place.path} is {place.owner}"
+        raise ClosedLibrary(file, "DEFAULT", "user", problem, f"make the virtualenv so that it can, as {VENV} does")
 
 
 def drop_privileges(user: str, file: str) -> None:
     """Give up root for ``user``; a process that is not root stays what it is.
 
+    :func:`check_user` comes before, once: a worker that is made later has what it needs in memory.
+
     :param file: path of the conf file, for the error
-    :raises ConfigError: as :func:`check_user`
+    :raises ConfigError: when there is no such account
     """
     if os.geteuid() != 0:
         return
@@ -47,22 +55,21 @@ def drop_privileges(user: str, file: str) -> None:
 
 def _account(user: str, file: str) -> pwd.struct_passwd:
     try:
-        found = pwd.getpwnam(user)
+        return pwd.getpwnam(user)
     except KeyError:
         raise ConfigError(
             file, "DEFAULT", "user", f"there is no account {user!r}", "create it or set user = root"
         ) from None
-    closed = closed_library(account_of(user), libraries()) if found.pw_uid else None
-    if closed:
-        library, place = closed
-        problem = f"{library} cannot be read by {user}, for {place.path} is {place.owner}"
-        raise ClosedLibrary(file, "DEFAULT", "user", problem, f"make the virtualenv so that it can, as {VENV} does")
-    return found
 
 
 def libraries() -> dict[str, str]:
-    """The directories that this process imports from, and what each is; those that are not there too."""
-    packages = dict.fromkeys(site.getsitepackages(), "Python's library")
+    """The directories that this process has imported from, and what each is.
+
+    Python looks into more of them: one that it may not read, and that has nothing we want, it passes over.
+    """
+    files = [file for module in [*sys.modules.values()] if (file := getattr(module, "__file__", None))]
+    places = [place for place in site.getsitepackages() if any(file.startswith(f"{place}/") for file in files)]
+    packages = dict.fromkeys(places, "Python's library")
     own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     return {os.path.dirname(os.__file__): "Python's library", **packages, own: "the package swiftlite"}
 

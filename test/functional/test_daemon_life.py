@@ -19,7 +19,7 @@ from fakes.ports import free_port
 from functional.cluster import PROGRAMS, Cluster, wait_until
 from swiftlite.cli import children, layout
 from swiftlite.common.forks import descendants
-from swiftlite.common.permissions import Account, account_of, closed_to
+from swiftlite.common.permissions import ENTER, Account, account_of, allows
 from swiftlite.common.privileges import libraries
 
 PATIENCE = 120.0
@@ -389,17 +389,20 @@ def test_pid_file_and_limits(start: Start, systemd: Systemd, cluster: Cluster, t
 
 def readable_python(account: Account, tmp_path: Path) -> list[str]:
     """What stands before a command so that an account can read this Python, which may lie in root's home: a mount
-    namespace in which the directory that is closed to it is an open one, with what Python needs of it, and no more.
+    namespace in which directories that are closed to it are open ones, with what Python needs of them, and no more.
     """
-    needed = list(libraries())
-    closed = next((found.path for path in needed if (found := closed_to(path, account))), None)
-    if closed is None:
+    places = {Path(spelt(path)) for path in libraries() for spelt in (os.path.abspath, os.path.realpath)}
+    closed = {above for place in places for above in place.parents if not allows(str(above), account, ENTER)}
+    needed = {*places, Path(sys.executable), Path(sys.executable).resolve(), PROGRAMS}
+    lines = []
+    for number, place in enumerate(sorted(closed, key=lambda place: len(place.parts))):  # the outermost first
+        aside = tmp_path / f"aside{number}"
+        aside.mkdir()
+        lines += [f"mount --rbind {place} {aside}", f"mount -t tmpfs -o mode=755 none {place}"]
+        below = {path.relative_to(place).parts[0] for path in needed if place in path.parents}
+        lines += [f"mkdir {place}/{name} && mount --rbind {aside}/{name} {place}/{name}" for name in sorted(below)]
+    if not lines:
         return []
-    aside = tmp_path / "aside"
-    aside.mkdir()
-    below = {Path(path).relative_to(closed).parts[0] for path in (*needed, sys.executable) if path.startswith(closed)}
-    lines = [f"mount --rbind {closed} {aside}", f"mount -t tmpfs -o mode=755 none {closed}"]
-    lines += [f"mkdir {closed}/{name} && mount --rbind {aside}/{name} {closed}/{name}" for name in sorted(below)]
     return ["unshare", "--mount", "--propagation", "private", "sh", "-ec", "\n".join([*lines, 'exec "$@"']), "sh"]
 
 

@@ -158,7 +158,8 @@ def test_who_cannot_start_says_why(node: Node, tmp_path: Path, capsys: pytest.Ca
         for command in ("stop", "status", "reload", "restart", *(("start",) if directory != tmp_path else ())):
             assert init.main(["container-server", command, *places]) == 1
             told = capsys.readouterr().err.splitlines()
-            remedy = f"not with one of {directory}; name its directory: -d {etc}"
+            own = "give this one a run directory of its own: -r DIR, or " if command == "start" else ""
+            remedy = f"not with one of {directory}; {own}name its directory: -d {etc}"
             assert told == [f"container-server ({pid}) runs with {etc}/container-server.conf, {remedy}"]
     assert node.states("container-server")["container-server"][1] == str(pid)
 

@@ -325,6 +325,12 @@ def test_jobs_of_timers_succeed(node: Node) -> None:
         node.until(lambda: found in report(), found)
 
 
+def test_no_client_was_answered_by_an_error_of_ours(node: Node) -> None:
+    """Which asking again would have hidden."""
+    answers = re.findall(r" HTTP/1\.[01] (\d{3}) ", node.journal("swiftlite-proxy-server.service"))
+    assert "201" in answers and not {"500", "502", "504"} & {*answers}
+
+
 def test_stopping_the_target_stops_all_in_good_order(node: Node) -> None:
     units = [*SERVICES, "swiftlite-container-server@2.service"]
     node.run("systemctl", "stop", "swiftlite.target")

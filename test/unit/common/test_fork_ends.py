@@ -282,6 +282,15 @@ def test_who_reaps_a_companion_tells_it_so(companions: Companions) -> None:
     assert len(said.messages) == 1
 
 
+def test_one_that_somebody_else_has_reaped_has_a_successor_all_the_same(companions: Companions) -> None:
+    said = Said()
+    companion = forks.Companion("/metrics", companions.start, said.logger)
+    companions.kill()
+    os.waitpid(-1, 0)
+    poll(lambda: companion.attend() or len(companions.pids) == 2)
+    assert len(said.messages) == 1
+
+
 def test_a_companion_that_cannot_be_started_at_first_is_an_error(companions: Companions) -> None:
     companions.no_room_for = 1
     with pytest.raises(BlockingIOError):

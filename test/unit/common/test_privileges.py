@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import site
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,29 @@ def test_what_is_imported_from() -> None:
     assert os.path.dirname(os.__file__) in directories and os.path.dirname(swiftlite.__file__) in directories
     assert any(path.endswith("-packages") for path in directories)
     assert closed_library(this_account(), directories) is None
+
+
+def test_what_nothing_was_imported_from_need_not_be_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unused, used = tmp_path / "unused", tmp_path / "used"
+    used.mkdir()
+    (used / "ours_for_this_test.py").touch()
+    monkeypatch.setattr(site, "getsitepackages", lambda: [str(unused), str(used)])
+    monkeypatch.syspath_prepend(str(used))
+    assert not {str(unused), str(used)} & {*libraries()}
+    importlib.import_module("ours_for_this_test")
+    assert {str(unused), str(used)} & {*libraries()} == {str(used)}
+
+
+def test_an_archive_that_is_imported_from_need_only_be_read(tmp_path: Path) -> None:
+    archive = tmp_path / "app.pyz"
+    archive.touch(mode=0o644)
+    for place in (*tmp_path.parents[:3], tmp_path):
+        place.chmod(place.stat().st_mode | 0o055)
+    inside = {f"{archive}/swiftlite": "the package swiftlite"}
+    assert closed_library(SWIFT, inside) is None
+    archive.chmod(0o600)
+    told = closed_library(SWIFT, inside)
+    assert told and told[1].path == str(archive)
 
 
 def test_a_closed_directory_on_any_way_to_it(tmp_path: Path) -> None:
