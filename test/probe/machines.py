@@ -166,6 +166,7 @@ class Machine(Host):
         there = "/opt/checkout"
         if tree != CHECKOUT:  # where the daemons' account can read it
             shutil.copytree(tree, home / "tree")
+            (home / "tree").chmod(0o755)
             there = f"/opt/{name}/tree"
         release.install(home, f"/opt/{name}", there, f"/opt/python/bin/{release.PYTHON}", "/opt/libraries")
         if not (self.home / "opt" / "swiftlite").exists():
