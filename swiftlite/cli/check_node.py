@@ -13,7 +13,7 @@ from swiftlite.cli.launch import check_xattrs
 from swiftlite.common import addresses
 from swiftlite.common.conf_lines import DEFAULT, Outline, read_outline
 from swiftlite.common.config import ConfigError, ServerOptions
-from swiftlite.common.device_rights import LOOKED_AT, WRITE, closed_directory, entering, is_open, opening
+from swiftlite.common.device_rights import LOOKED_AT, WRITE, closed_directory, entering, is_open, opening, top_of
 from swiftlite.common.option_tables import DAEMONS
 from swiftlite.common.permissions import READ, account_of, allows, barrier, closed_to, owner_and_mode
 from swiftlite.common.privileges import ClosedLibrary, check_user
@@ -129,7 +129,7 @@ def check_devices(
     server = account_of(account.pw_name) if account else None
     if server and (closed := barrier(options.devices, lambda place, wanted: allows(place, server, wanted))):
         problem = f"{server.name} may not enter it, and the devices are below"
-        report.add_elsewhere(ERROR, closed, problem, entering(closed).removeprefix("# "))
+        report.add_elsewhere(ERROR, closed, problem, entering(closed, options.devices).removeprefix("# "))
     ring_ip = report.outline.value(report.section, "ring_ip") or options.bind_ip
     known: set[str] = set()
     for name, ring in rings.items():
@@ -169,9 +169,8 @@ def _check_writes(report: Report, path: str, account: pwd.struct_passwd | None) 
         report.add_elsewhere(ERROR, path, "is mounted read-only", remedy)
     elif closed and server:
         problem = f"{server.name} may not write there, so requests are answered with 507"
-        top = "/".join(closed.split("/")[: path.count("/") + 2])
         owner, mode = owner_and_mode(closed)
-        report.add_elsewhere(ERROR, closed, problem, opening(closed, server.name, owner, mode, top))
+        report.add_elsewhere(ERROR, closed, problem, opening(closed, server.name, owner, mode, top_of(path, closed)))
 
 
 def check_account(report: Report, user: str, imports: bool = True) -> pwd.struct_passwd | None:
