@@ -19,6 +19,7 @@ from swiftlite.common.permissions import READ, account_of, allows, barrier, clos
 from swiftlite.common.privileges import ClosedLibrary, check_user
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.ring.format import RingData, RingError, load
+from swiftlite.ring.own import own_devices, places
 from swiftlite.watch.findings import repair
 
 SERVERS = ("proxy-server", "object-server", "container-server", "account-server")
@@ -92,20 +93,6 @@ def _read_ring(report: Report, path: str) -> RingData | None:
     return ring
 
 
-def own_devices(ring: RingData, ip: str, port: int) -> list[str]:
-    """Names of the ring's devices whose server listens on this machine and this port.
-
-    :raises OSError: when the system does not tell its interfaces
-    """
-    own = addresses.own_addresses(ip)
-
-    def is_own(device: Mapping[str, object]) -> bool:
-        places = ((device["ip"], device["port"]), (device["replication_ip"], device["replication_port"]))
-        return any(place == port and addresses.is_own(str(host), own) for host, place in places)
-
-    return sorted({str(device["device"]) for device in ring.devices if device and is_own(device)})
-
-
 def check_devices(
     report: Report,
     kind: str,
@@ -133,7 +120,7 @@ def check_devices(
     ring_ip = report.outline.value(report.section, "ring_ip") or options.bind_ip
     known: set[str] = set()
     for name, ring in rings.items():
-        own = own_devices(ring, ring_ip, options.bind_port)
+        own = own_devices(places(ring.devices), ring_ip, options.bind_port)
         known.update(own)
         if not own:
             problem = f"no device of {name}.ring.gz has an address of this machine with port {options.bind_port}"
