@@ -11,6 +11,7 @@ from fakes.accounts import as_nobody, public_directory
 from fakes.more_time import with_more_time
 from fakes.wsgi_calls import call, make_environ
 from swiftlite.common import addresses, metrics
+from swiftlite.common.failed_passes import FORGOTTEN
 from swiftlite.common.metrics import begin
 from swiftlite.core import metrics_text
 from swiftlite.middleware.metrics import devices, filter_factory
@@ -289,6 +290,9 @@ def test_a_cache_of_nonsense_is_none(kind):
 def test_passes_that_fail_are_counted_by_daemon():
     cache = {"failed_passes": {"account-reaper": {"count": 3, "problem": "x"}, "account-auditor": "nonsense"}}
     assert by_name(numbers("account", cache)) == {("failed_passes", "account-reaper"): 3}
+    for last, expected in ((NOW - FORGOTTEN + 1, 3), (NOW - FORGOTTEN - 1, None), (NOW + 60, 3), ("x", 3)):
+        cache["failed_passes"]["account-reaper"]["last"] = last
+        assert by_name(numbers("account", cache, NOW)).get(("failed_passes", "account-reaper")) == expected
 
 
 # Rings ----------------------------------------------------------------------------------------------------------------

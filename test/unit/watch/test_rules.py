@@ -812,6 +812,14 @@ def test_passes_that_fail(facts, what):
     assert [one.code for one in judging.findings(together(change, stopped)(healthy()), Limits())] == ["daemon-stopped"]
 
 
+def test_passes_that_failed_long_ago_are_nobodys():
+    """Their daemon has been switched off for good, or has other parts now."""
+    row = {"count": 2, "since": NOW - 30 * DAY}
+    for last, expected in ((NOW - DAY + 60, ["pass-failed"]), (NOW - DAY - 60, [])):
+        change = told(1, "object", "facts", "passes", "failed", {"object-replicator 2": row | {"last": last}})
+        assert [finding.code for finding in judging.findings(change(healthy()), Limits())] == expected
+
+
 @pytest.mark.parametrize(
     "closed, fix",
     [
