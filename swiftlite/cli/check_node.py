@@ -13,12 +13,13 @@ from swiftlite.cli.launch import check_xattrs
 from swiftlite.common import addresses
 from swiftlite.common.conf_lines import DEFAULT, Outline, read_outline
 from swiftlite.common.config import ConfigError, ServerOptions
-from swiftlite.common.device_rights import LOOKED_AT, WRITE, closed_directory, entering, is_open, opening
+from swiftlite.common.device_rights import LOOKED_AT, WRITE, closed_directory, entering, is_open, opening, top_of
 from swiftlite.common.option_tables import DAEMONS
 from swiftlite.common.permissions import READ, account_of, allows, barrier, closed_to, owner_and_mode
 from swiftlite.common.privileges import ClosedLibrary, check_user
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.ring.format import RingData, RingError, load
+from swiftlite.ring.own import own_devices, places
 from swiftlite.watch.findings import repair
 
 SERVERS = ("proxy-server", "object-server", "container-server", "account-server")
@@ -92,20 +93,6 @@ def _read_ring(report: Report, path: str) -> RingData | None:
     return ring
 
 
-def own_devices(ring: RingData, ip: str, port: int) -> list[str]:
-    """Names of the ring's devices whose server listens on this machine and this port.
-
-    :raises OSError: when the system does not tell its interfaces
-    """
-    own = addresses.own_addresses(ip)
-
-    def is_own(device: Mapping[str, object]) -> bool:
-        places = ((device["ip"], device["port"]), (device["replication_ip"], device["replication_port"]))
-        return any(place == port and addresses.is_own(str(host), own) for host, place in places)
-
-    return sorted({str(device["device"]) for device in ring.devices if device and is_own(device)})
-
-
 def check_devices(
     report: Report,
     kind: str,
@@ -129,11 +116,11 @@ def check_devices(
     server = account_of(account.pw_name) if account else None
     if server and (closed := barrier(options.devices, lambda place, wanted: allows(place, server, wanted))):
         problem = f"{server.name} may not enter it, and the devices are below"
-        report.add_elsewhere(ERROR, closed, problem, entering(closed).removeprefix("# "))
+        report.add_elsewhere(ERROR, closed, problem, entering(closed, options.devices).removeprefix("# "))
     ring_ip = report.outline.value(report.section, "ring_ip") or options.bind_ip
     known: set[str] = set()
     for name, ring in rings.items():
-        own = own_devices(ring, ring_ip, options.bind_port)
+        own = own_devices(places(ring.devices), ring_ip, options.bind_port)
         known.update(own)
         if not own:
             problem = f"no device of {name}.ring.gz has an address of this machine with port {options.bind_port}"
@@ -169,9 +156,8 @@ def _check_writes(report: Report, path: str, account: pwd.struct_passwd | None) 
         report.add_elsewhere(ERROR, path, "is mounted read-only", remedy)
     elif closed and server:
         problem = f"{server.name} may not write there, so requests are answered with 507"
-        top = "/".join(closed.split("/")[: path.count("/") + 2])
         owner, mode = owner_and_mode(closed)
-        report.add_elsewhere(ERROR, closed, problem, opening(closed, server.name, owner, mode, top))
+        report.add_elsewhere(ERROR, closed, problem, opening(closed, server.name, owner, mode, top_of(path, closed)))
 
 
 def check_account(report: Report, user: str, imports: bool = True) -> pwd.struct_passwd | None:

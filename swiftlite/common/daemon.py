@@ -140,6 +140,7 @@ class Daemon:
     def run_forever(self) -> None:
         """Make a pass every ``interval`` seconds; one that fails, say because the devices are away, ends no others."""
         told = FailedPasses(self.options.recon_cache_path, self.section, self.logger)
+        told.forget_others(self.options.recon_cache_path, self.section, self.logger)
         while True:
             started = time.monotonic()
             notify(f"STATUS=a pass is under way since {time.strftime('%H:%M:%S')}")

@@ -68,23 +68,34 @@ def opening(place: str, user: str, owner: str = "", mode: int = 0o700, top: str 
 
     :param owner: of the directory; empty: nobody knows, and likely it is another
     :param mode: its permissions
-    :param top: what servers have made at the top of the device, and the directory is below; all of it is opened
+    :param top: what servers have made at the top of the device, if the directory is that or below: all of it is opened.
+        Of a device nothing but itself is: what is below may be many files, or root's own, as lost+found is
     """
     path = quote(top or place)
     if owner != user:
-        given = f"chown -R {quote(user)}: {path}"
+        given = f"chown -R {quote(user)}: {path}" if top else f"chown {quote(user)}: {path}"
         return given if mode & 0o700 == 0o700 else f"{given} && chmod u+rwx {quote(place)}"
     if mode & 0o700 != 0o700:
         return f"chmod -R u+rwX {path}" if top not in ("", place) else f"chmod u+rwx {path}"
     return f"ls -ld {quote(place)} && findmnt -T {quote(place)}"
 
 
-def entering(directory: str) -> str:
-    """The line of shell, for root, that lets servers into a directory above devices."""
-    if is_of_system(directory):
+def top_of(device: str, place: str) -> str:
+    """The directory at the top of a device that another one of it is, or is below; empty: it is the device itself."""
+    name = place.removeprefix(device).strip("/").partition("/")[0]
+    return f"{device}/{name}" if name else ""
+
+
+def entering(directory: str, root: str, is_here: bool = True) -> str:
+    """The line of shell, for root, that lets servers into a directory above devices; whoever passes need not list it.
+
+    :param root: the directory of the devices: it is listed, too
+    :param is_here: whether it is one of this machine
+    """
+    if is_of_system(directory, is_here):
         place = " ".join(directory.split())
         return f"# leave {place} closed: mount devices elsewhere, say below /srv/node, and name that in option devices"
-    return f"chmod a+rx {quote(directory)}"
+    return f"chmod {'a+rx' if directory == os.path.normpath(root) else 'a+x'} {quote(directory)}"
 
 
 def closed_root(root: str) -> str:

@@ -218,7 +218,7 @@ EXPIRER_SECONDS = _gauge("swiftlite_expirer_pass_seconds", "How long the expirer
 EXPIRER_COUNT = _gauge("swiftlite_expirer_last_pass_objects", "Objects that the expirer's last pass deleted", OBJECT)
 FAILED_PASSES = _gauge(
     "swiftlite_failed_passes",
-    "Passes of the daemon that have failed since one did not; absent: the last did not",
+    "Passes of the daemon that have failed since one did not; absent: the last did not, or was more than a day ago",
     STORAGE,
     "daemon",
 )

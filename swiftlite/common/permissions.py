@@ -14,6 +14,7 @@ READ, ENTER = 0o4, 0o1
 FIRST_PERSON, NOBODY = 1000, 65534
 DAEMONS = "swift"
 _SYSTEM = ("/", "/etc", "/home", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var", "/var/lib")
+_HOMES = ("/home/", "/root/")
 _ACCESS_LIST = "system.posix_acl_access"
 
 
@@ -85,9 +86,14 @@ def _is_not_ours(directory: str, account: Account) -> bool:
     return directory in _SYSTEM or directory in homes
 
 
-def is_of_system(directory: str) -> bool:
-    """Whether a directory is one of the system's, or one where homes are: it is not opened for daemons."""
-    return directory in _SYSTEM or any(directory == found.pw_dir.rstrip("/") for found in pwd.getpwall())
+def is_of_system(directory: str, is_here: bool = True) -> bool:
+    """Whether a directory is one of the system's, or somebody's home: it is not opened for daemons.
+
+    :param is_here: whether it is one of this machine; of another nobody knows the accounts, so what may be below a home is
+    """
+    if directory in _SYSTEM or not is_here:
+        return directory in _SYSTEM or directory.startswith(_HOMES)
+    return any(directory == found.pw_dir.rstrip("/") for found in pwd.getpwall())
 
 
 def remedy_of_asker(closed: Closed) -> str:

@@ -65,6 +65,7 @@ class ObjectAuditor(daemon.Daemon):
     def run_forever(self) -> None:
         """Keep a process for each kind of pass; it ends ``interval`` seconds after its pass, and the next begins."""
         self._forget_statistics()
+        FailedPasses.forget_others(self.options.recon_cache_path, self.section, self.logger, self.kinds)
         forks.keep(self._pass_and_pause, self.kinds, self.logger)
 
     def _forget_statistics(self) -> None:

@@ -177,6 +177,7 @@ class ObjectReplicator(daemon.Daemon):
         """Make pass after pass. Each worker has its share of the devices: a disk that hangs holds up no other share."""
         if self.options.replicator_workers:
             numbers = [str(number) for number in range(self.options.replicator_workers)]
+            FailedPasses.forget_others(self.options.recon_cache_path, self.section, self.logger, numbers)
             forks.keep(self._share_forever, numbers, self.logger)
         super().run_forever()
 

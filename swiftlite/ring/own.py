@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from swiftlite.common import addresses
 from swiftlite.ring.ring import Node, Ring
@@ -20,6 +21,34 @@ def own_nodes(ring: Ring, ip: str, port: int | None) -> list[Node]:
     return [
         node for node in known if port in (None, node.replication_port) and addresses.is_own(node.replication_ip, own)
     ]
+
+
+Place = tuple[str, str, int]
+"""A device's name, and a host and port at which a server serves it. Nodes call their devices alike."""
+
+
+def places(devices: Iterable[Mapping[str, Any] | None]) -> frozenset[Place]:
+    """Where the devices of a ring are served: for clients' requests, and for those of replicators."""
+    return frozenset(
+        (str(device["device"]), str(device[f"{whose}ip"]), device[f"{whose}port"])
+        for device in devices
+        if device
+        for whose in ("", "replication_")
+    )
+
+
+def own_devices(served: Iterable[Place], ip: str, port: int) -> frozenset[str]:
+    """Names of the devices that a server of this machine serves.
+
+    :param served: as :func:`places` tells
+    :param ip: option ``ring_ip`` or ``bind_ip``
+    :param port: option ``bind_port``
+    :raises OSError: when the system does not tell its interfaces
+    """
+    own = addresses.own_addresses(ip)
+    here = {(device, host) for device, host, its in served if its == port}
+    hosts = {host for host in {host for _, host in here} if addresses.is_own(host, own)}
+    return frozenset(device for device, host in here if host in hosts)
 
 
 def place_among(primaries: Sequence[Node], own: Node) -> int | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from swiftlite.common.failed_passes import is_forgotten
 from swiftlite.common.manager import INIT
 from swiftlite.watch.copying import user_of
 from swiftlite.watch.facts import Asked, ClusterView, number
@@ -151,6 +152,8 @@ def failing(view: ClusterView, limits: Limits) -> Iterator[Finding]:
                 program, _, part = name.partition(" ")
                 count = number(row.get("count")) if isinstance(row, dict) else None
                 if not count or not program.startswith(f"{kind}-") or is_stopped(view, asked, program):
+                    continue
+                if is_forgotten(row, view.taken):
                     continue
                 passes_failed = "its last pass failed" if count == 1 else f"its last {count:.0f} passes failed"
                 since = number(row.get("since"))

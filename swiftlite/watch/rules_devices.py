@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from shlex import quote
 from typing import Any, NamedTuple
 
-from swiftlite.common.device_rights import entering, opening
+from swiftlite.common.device_rights import entering, opening, top_of
 from swiftlite.watch.copying import copy_from, copy_to, group_of, new_rings, user_of
 from swiftlite.watch.facts import Asked, ClusterView, RingFacts, Server, number
 from swiftlite.watch.findings import (
@@ -149,7 +149,7 @@ def closed_roots(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             seen.add((asked.server.ip, path))
             what = f"the account {user_of(view, asked.server)} may not enter it, and its devices are below"
             why = "the servers answer 507 for all of them"
-            fix = shell_on(asked.server, entering(path))
+            fix = shell_on(asked.server, entering(path, asked.root or path, asked.server.is_local))
             yield Finding("device-closed", CRITICAL, f"{asked.server.ip}:{path}", what, why, fix)
 
 
@@ -171,8 +171,7 @@ def closed(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             what = f"{path} is not the account {user}'s to write in"
             what += f": it is {owner}'s, and has mode {mode:04o}" if owner else ""
             why = "every write there fails, and replicators bring nothing to it"
-            top = path.removeprefix(device).strip("/").partition("/")[0]
-            fix = shell_on(asked.server, opening(path, user, owner, mode, f"{device}/{top}" if top else ""))
+            fix = shell_on(asked.server, opening(path, user, owner, mode, top_of(device, path)))
             yield Finding("device-closed", CRITICAL, f"{asked.server.ip}:{device}", what, why, fix)
 
 

@@ -48,7 +48,7 @@ def manager_of(view: ClusterView, server: Server, conf: str = "") -> Manager:
     if machine and machine[0].server == server and (own := _told(machine[0])):
         return own
     place = conf_dir(view, server) or _instance(conf)[0]
-    near = view.servers if server.is_local and place else machine
+    near = [asked for asked in view.servers if asked.server.is_local] if server.is_local and place else machine
     told = {manager for manager in map(_told, near) if manager and place in ("", manager.swift_dir)}
     if told:
         return _common(told, place)

@@ -274,7 +274,7 @@ def test_another_account_must_be_able_to_write(cluster: Cluster) -> None:
     told = f"[DEFAULT] recon_cache_path: nobody may not write to {cache}" in done.stdout
     assert told is (os.geteuid() == 0), done.stdout + done.stderr
     told = (
-        f"{device}: nobody may not write there, so requests are answered with 507; chown -R nobody: {device}"
+        f"{device}: nobody may not write there, so requests are answered with 507; chown nobody: {device}"
         in done.stdout
     )
     assert told is (os.geteuid() == 0), done.stdout + done.stderr

@@ -10,20 +10,20 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from swiftlite.common import metrics
-from swiftlite.common.addresses import is_own, own_addresses
 from swiftlite.common.config import StartError
 from swiftlite.common.metric_text import Sample
 from swiftlite.ring.format import RingData, load
+from swiftlite.ring.own import Place, own_devices, places
 
 
 class Found(NamedTuple):
     """What there is to say of a file.
 
-    :ivar devices: of a ring: those that are this server's
+    :ivar places: where the devices of a ring are served
     """
 
     samples: list[Sample]
-    devices: frozenset[str] = frozenset()
+    places: frozenset[Place] = frozenset()
 
 
 class ClusterFiles:
@@ -36,7 +36,7 @@ class ClusterFiles:
 
     def __init__(self, directory: str, ip: str = "0.0.0.0", port: int = 0) -> None:
         self.directory = directory
-        self.place = ip, port
+        self.ip, self.port = ip, port
         self._known: dict[str, tuple[tuple[int, int, int], Found]] = {}
         """By path, what a file looked like and what was found in it."""
 
@@ -46,22 +46,31 @@ class ClusterFiles:
         return [sample for path in paths if (found := self._look(path)) for sample in found.samples]
 
     def devices(self, kind: str) -> frozenset[str]:
-        """The devices that the rings of a kind of server give to this one."""
-        names = glob.glob(f"{glob.escape(self.directory)}/{kind}*.ring.gz")
-        return frozenset().union(*(found.devices for path in names if (found := self._look(path))))
+        """The devices that the rings of a kind of server give to this one.
+
+        Each time anew: the network may come later than the server does, and so may who answers for a host name.
+        """
+        if not self.port:
+            return frozenset()
+        paths = glob.glob(f"{glob.escape(self.directory)}/{kind}*.ring.gz")
+        served = frozenset[Place]().union(*(found.places for path in paths if (found := self._look(path))))
+        try:
+            return own_devices(served, self.ip, self.port)
+        except OSError:
+            return frozenset()  # nobody can tell which are ours: those that are there are told of nevertheless
 
     def _look(self, path: str) -> Found | None:
         try:
             looks = os.stat(path)
             state = looks.st_mtime_ns, looks.st_size, looks.st_ino
             if path not in self._known or self._known[path][0] != state:
-                self._known[path] = state, _look_at(path, looks.st_mtime, self.place)
+                self._known[path] = state, _look_at(path, looks.st_mtime)
         except OSError:
             return None  # not there, or not ours to read: there is nothing to say
         return self._known[path][1]
 
 
-def _look_at(path: str, modified: float, place: tuple[str, int]) -> Found:
+def _look_at(path: str, modified: float) -> Found:
     with open(path, "rb") as file:
         data = file.read()
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
@@ -74,24 +83,7 @@ def _look_at(path: str, modified: float, place: tuple[str, int]) -> Found:
         loaded = load(data)
     except StartError:
         return Found(found)  # its server says so, too, and louder
-    return Found([*found, *_ring(ring, loaded)], own_devices(loaded, *place) if place[1] else frozenset())
-
-
-def own_devices(data: RingData, ip: str, port: int) -> frozenset[str]:
-    """The names of a ring's devices that a server serves, for clients' requests or for those of replicators.
-
-    :param ip: option ``ring_ip`` or ``bind_ip``
-    :raises OSError: when the system does not tell its interfaces
-    """
-    own = own_addresses(ip)
-    served = {
-        str(device["device"]): ((device["ip"], device["port"]), (device["replication_ip"], device["replication_port"]))
-        for device in data.devices
-        if device
-    }
-    return frozenset(
-        name for name, places in served.items() if any(its == port and is_own(host, own) for host, its in places)
-    )
+    return Found([*found, *_ring(ring, loaded)], places(loaded.devices))
 
 
 def _ring(ring: str, data: RingData) -> Iterator[Sample]:

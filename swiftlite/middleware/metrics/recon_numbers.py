@@ -8,6 +8,7 @@ from typing import Any
 
 from swiftlite.common import metrics
 from swiftlite.common.failed_passes import KEY as FAILED
+from swiftlite.common.failed_passes import is_forgotten
 from swiftlite.common.metric_text import Sample
 from swiftlite.common.metrics import Family
 from swiftlite.common.recon import CONTAINER_CACHE, OBJECT_CACHE
@@ -27,11 +28,13 @@ def numbers(kind: str, cache: Cache, now: float | None = None) -> Iterator[Sampl
     :param kind: object, container or account
     :param now: seconds since the epoch
     """
+    now = time.time() if now is None else now
     for daemon, facts in _mapping(cache.get(FAILED)).items():
-        yield from _one(metrics.FAILED_PASSES, _mapping(facts).get("count"), daemon)
+        if not is_forgotten(_mapping(facts), now):
+            yield from _one(metrics.FAILED_PASSES, _mapping(facts).get("count"), daemon)
     if kind == "object":
         yield from _object_replication(cache)
-        yield from _updater(cache, time.time() if now is None else now)
+        yield from _updater(cache, now)
         yield from _object_auditor(cache)
         yield from _one(metrics.EXPIRER_SECONDS, cache.get("object_expiration_pass"))
         yield from _one(metrics.EXPIRER_COUNT, cache.get("expired_last_pass"))

@@ -16,6 +16,7 @@ from swiftlite.common.device_rights import (
     is_closed,
     is_open,
     opening,
+    top_of,
 )
 from swiftlite.common.permissions import Account, owner_and_mode
 
@@ -48,9 +49,11 @@ def test_a_directory_of_a_device_that_is_closed() -> None:
 @pytest.mark.parametrize(
     "place, owner, mode, top, line",
     [
-        ("/d", "root", 0o755, "", "chown -R swift: /d"),
-        ("/d", "", 0o700, "", "chown -R swift: /d"),  # nobody has told
-        ("/d", "root", 0o500, "", "chown -R swift: /d && chmod u+rwx /d"),
+        # A full disk has many inodes, and lost+found stays root's.
+        ("/d", "root", 0o755, "", "chown swift: /d"),
+        ("/d", "", 0o700, "", "chown swift: /d"),  # nobody has told
+        ("/d", "root", 0o500, "", "chown swift: /d && chmod u+rwx /d"),
+        ("/d/objects", "root", 0o755, "/d/objects", "chown -R swift: /d/objects"),
         ("/d/objects/7", "root", 0o755, "/d/objects", "chown -R swift: /d/objects"),
         ("/d", "swift", 0o000, "", "chmod u+rwx /d"),
         ("/d/a b", "swift", 0o555, "/d/a b", "chmod u+rwx '/d/a b'"),
@@ -76,8 +79,10 @@ def test_the_remedy_opens_it(inside: str, mode: int, uid: int) -> None:
         with as_nobody():
             closed = closed_directory(str(device), partitions=LOOKED_AT)
         assert closed == str(device / inside)
-        line = opening(closed, "nobody", *owner_and_mode(closed), str(device / "containers") if inside else "")
+        (device / "lost+found").mkdir()
+        line = opening(closed, "nobody", *owner_and_mode(closed), top_of(str(device), closed))
         subprocess.run(["sh", "-c", line], check=True)
+        assert owner_and_mode(str(device / "lost+found"))[0] == "root"
         with as_nobody():
             assert closed_directory(str(device), partitions=LOOKED_AT) == ""
 
@@ -91,11 +96,12 @@ def test_what_is_above_the_devices_lets_servers_in() -> None:
             closed.chmod(0o700)
             with as_nobody():
                 assert closed_root(str(root)) == str(closed)
-            subprocess.run(["sh", "-c", entering(str(closed))], check=True)
+            subprocess.run(["sh", "-c", entering(str(closed), f"{root}/")], check=True)
             with as_nobody():
                 assert closed_root(str(root)) == ""
+        assert (place / "node").stat().st_mode & 0o777 == 0o711, "nobody needs to list it"
         root.chmod(0o711)  # it can be entered, and not listed
         with as_nobody():
             assert closed_root(str(root)) == str(root)
             assert closed_root(str(root / "missing")) == ""
-    assert entering("/root").startswith("# leave /root closed")
+    assert entering("/root", "/root/node").startswith("# leave /root closed")

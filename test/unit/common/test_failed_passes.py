@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from swiftlite.common import recon
+from fakes.database_servers import SWIFT
+from swiftlite.common import forks, recon
 from swiftlite.common.config import StartError
 from swiftlite.common.daemon import Daemon, DaemonOptions
 from swiftlite.common.failed_passes import KEY, FailedPasses
+from swiftlite.obj.audit_options import AuditorOptions
+from swiftlite.obj.auditor import ObjectAuditor
+from swiftlite.obj.replicator import ObjectReplicator, ReplicatorOptions
 
 LOG = logging.getLogger("test-failed-passes")
 
@@ -34,6 +40,57 @@ def test_they_are_counted_from_the_first(tmp_path: Path) -> None:
     FailedPasses(str(tmp_path), "object-updater", LOG).done()
     assert set(cache(tmp_path)) == {"object-auditor ZBF"}
     assert recon.load(str(tmp_path / "object.recon"))["async_pending"] == 5
+
+
+def test_who_starts_forgets_the_parts_that_it_has_no_more(tmp_path: Path) -> None:
+    for name in ("object-replicator", "object-replicator-x", "object-updater"):
+        FailedPasses(str(tmp_path), name, LOG).failed(OSError("x"))
+    for part in ("0", "1", "2"):
+        FailedPasses(str(tmp_path), "object-replicator", LOG, part).failed(OSError("x"))
+    FailedPasses.forget_others(str(tmp_path), "object-replicator", LOG, ("0", "1"))
+    others = {"object-replicator-x", "object-updater"}
+    assert set(cache(tmp_path)) == {"object-replicator 0", "object-replicator 1", *others}
+    FailedPasses.forget_others(str(tmp_path), "object-replicator", LOG)
+    assert set(cache(tmp_path)) == others
+    recon.dump(str(tmp_path), "object.recon", {KEY: {}}, LOG)
+    for nonsense in ("text", {"object-updater x": 5}):
+        recon.dump(str(tmp_path), "object.recon", {KEY: nonsense}, LOG)
+        FailedPasses.forget_others(str(tmp_path), "object-updater", LOG)
+        assert cache(tmp_path) == ("text" if nonsense == "text" else {})
+    FailedPasses.forget_others(str(tmp_path / "none"), "object-updater", LOG)
+    FailedPasses.forget_others("", "walker", LOG)
+    assert [path.name for path in tmp_path.iterdir()] == ["object.recon"]
+
+
+@pytest.mark.parametrize(
+    "cls, options, kept",
+    [
+        (ObjectReplicator, ReplicatorOptions(replicator_workers=2), {"object-replicator 0", "object-replicator 1"}),
+        (ObjectReplicator, ReplicatorOptions(), {"object-replicator"}),
+        (ObjectAuditor, AuditorOptions(zero_byte_files_per_second=0), {"object-auditor ALL"}),
+    ],
+)
+def test_daemons_know_their_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cls: Any, options: DaemonOptions, kept: set[str]
+) -> None:
+    """They are asked when it begins, and before it works."""
+
+    class Begun(BaseException):
+        """Of the test."""
+
+    def begin(*_: object) -> None:
+        raise Begun
+
+    every = [("object-replicator", part) for part in ("", "0", "1", "2")]
+    every += [("object-auditor", part) for part in ("ALL", "ZBF")]
+    for program, part in every:
+        FailedPasses(str(tmp_path), program, LOG, part).failed(OSError("x"))
+    monkeypatch.setattr(forks, "keep", begin)
+    monkeypatch.setattr(cls, "run_once", begin)
+    options = dataclasses.replace(options, recon_cache_path=str(tmp_path))
+    with pytest.raises(Begun):
+        cls(options, SWIFT, LOG).run_forever()
+    assert {name for name in cache(tmp_path) if name.startswith(cls.section)} == kept
 
 
 def test_who_has_no_cache_tells_nothing(tmp_path: Path) -> None:

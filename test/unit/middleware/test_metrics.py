@@ -10,7 +10,8 @@ import pytest
 from fakes.accounts import as_nobody, public_directory
 from fakes.more_time import with_more_time
 from fakes.wsgi_calls import call, make_environ
-from swiftlite.common import metrics
+from swiftlite.common import addresses, metrics
+from swiftlite.common.failed_passes import FORGOTTEN
 from swiftlite.common.metrics import begin
 from swiftlite.core import metrics_text
 from swiftlite.middleware.metrics import devices, filter_factory
@@ -19,6 +20,8 @@ from swiftlite.middleware.metrics.devices import Devices, look_at
 from swiftlite.middleware.metrics.filter import parse_networks
 from swiftlite.middleware.metrics.recon_numbers import numbers
 from swiftlite.ring.builder import RingBuilder
+
+NOW = 1_700_000_000.0
 
 
 def by_name(found):
@@ -163,8 +166,8 @@ def test_what_is_not_mounted_cannot_be_used_where_it_must_be(tmp_path):
 
 
 def test_a_device_of_the_ring_that_is_gone_cannot_be_used(ask_of, tmp_path):
-    def add(number, ip, port, replication_port):
-        device = {"region": 1, "zone": number, "ip": ip, "port": port, "weight": 1, "device": f"d{number}"}
+    def add(number, ip, port, replication_port, zone=1):
+        device = {"region": 1, "zone": zone, "ip": ip, "port": port, "weight": 1, "device": f"d{number}"}
         builder.add_device({**device, "replication_ip": ip, "replication_port": replication_port})
 
     builder = RingBuilder(6, 1, 0)
@@ -173,6 +176,8 @@ def test_a_device_of_the_ring_that_is_gone_cannot_be_used(ask_of, tmp_path):
     add(3, "127.0.0.1", 6300, 6200)  # replicators ask this server for it
     add(4, "127.0.0.1", 6300, 6300)
     add(5, "127.0.0.2", 6200, 6200)
+    for number in (1, 2, 3, 4):  # nodes call their devices alike
+        add(number, "127.0.0.3", 6200, 6200, zone=2)
     builder.rebalance(seed=1)
     builder.write_ring(tmp_path / "object-1.ring.gz")
     for name in ("d1", "not-in-the-ring"):
@@ -285,6 +290,9 @@ def test_a_cache_of_nonsense_is_none(kind):
 def test_passes_that_fail_are_counted_by_daemon():
     cache = {"failed_passes": {"account-reaper": {"count": 3, "problem": "x"}, "account-auditor": "nonsense"}}
     assert by_name(numbers("account", cache)) == {("failed_passes", "account-reaper"): 3}
+    for last, expected in ((NOW - FORGOTTEN + 1, 3), (NOW - FORGOTTEN - 1, None), (NOW + 60, 3), ("x", 3)):
+        cache["failed_passes"]["account-reaper"]["last"] = last
+        assert by_name(numbers("account", cache, NOW)).get(("failed_passes", "account-reaper")) == expected
 
 
 # Rings ----------------------------------------------------------------------------------------------------------------
@@ -318,6 +326,41 @@ def test_rings_are_looked_at_again_when_they_change(tmp_path):
     assert again["ring_balance_percent", "object-1"] > 0
     os.remove(tmp_path / "object-1.ring.gz")
     assert ("ring_devices", "object-1") not in by_name(files.samples())
+
+
+def test_addresses_that_come_later_make_devices_ours(tmp_path, monkeypatch):
+    """A server may be started before the network is up, or while nobody answers for a host name."""
+    builder = RingBuilder(4, 1, 0)
+    for number, ip in enumerate(("192.0.2.7", "node-7.example.com", "192.0.2.8")):
+        builder.add_device({"region": 1, "zone": number, "ip": ip, "port": 6200, "device": f"d{number}", "weight": 1})
+    builder.rebalance(seed=1)
+    builder.write_ring(tmp_path / "object.ring.gz")
+    own, names, asked = {"127.0.0.1"}, {}, []
+
+    def interfaces():
+        asked.append(frozenset(own))
+        if not own:
+            raise OSError("no interfaces")
+        return asked[-1]
+
+    def resolve(host, _):
+        if host not in names:
+            raise OSError("no answer")
+        return [(0, 0, 0, "", (names[host], 0))]
+
+    monkeypatch.setattr(addresses, "_interface_addresses", interfaces)
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", resolve)
+    files = ClusterFiles(str(tmp_path), "0.0.0.0", 6200)
+    assert files.devices("object") == frozenset()
+    own.add("192.0.2.7")
+    assert files.devices("object") == {"d0"}
+    names["node-7.example.com"] = "192.0.2.7"
+    assert files.devices("object") == {"d0", "d1"}
+    assert len(asked) == 3
+    own.clear()
+    assert files.devices("object") == frozenset()
+    for known in (files, ClusterFiles(str(tmp_path), "0.0.0.0", 6200)):
+        assert ("ring_devices", "object") in by_name(known.samples())
 
 
 def test_the_balance_is_the_builders(tmp_path):

@@ -106,6 +106,26 @@ def test_nodes_of_one_address_are_told_apart_by_their_confs():
     assert fixes(one_address, down)["server-unreachable"] == f"{ASK}swiftlite-init account-server restart {UNKNOWN}"
 
 
+@pytest.mark.parametrize("has_systemd", [True, False])
+def test_a_node_elsewhere_says_nothing_of_this_machine(has_systemd):
+    """All have their confs in the usual place; those that answer are started by another than this machine's are."""
+    others = {"name": "swiftlite-init", "run_dir": "/run/other", "log_dir": "/log/other"}
+    if not has_systemd:
+        others = {"name": "systemd"}
+    view = together(managed(2, **others), managed(3, **others))(healthy())
+    servers = tuple(
+        Asked(replace(asked.server, is_local=True), problem="Connection refused")
+        if asked.server.ip == "10.0.0.1"
+        else asked
+        for asked in view.servers
+    )
+    own = tuple(OwnConf(kind, "10.0.0.1", PORTS[kind], f"/etc/swift/{kind}-server.conf") for kind in KINDS)
+    view = replace(view, servers=servers, own_confs=own, has_systemd=has_systemd)
+    [fix] = [finding.fix for finding in judging.findings(view, Limits()) if finding.code == "host-unreachable"]
+    ours = "systemctl start swiftlite.target" if has_systemd else "swiftlite-init all start --swift-dir /etc/swift"
+    assert fix == ours
+
+
 def test_certificates_are_read_anew_by_the_node_whose_files_these_are():
     from swiftlite.watch.starting import reload_proxy
 

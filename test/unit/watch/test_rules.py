@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import pwd
 import re
 import shlex
 import subprocess
@@ -466,7 +467,7 @@ CASES = [
     ),
     (
         told(1, "*", "facts", "devices", disk(closed="/srv/node/sda")),
-        *("device-closed", "critical", "10.0.0.1:/srv/node/sda", "ssh 10.0.0.1 'chown -R swift: /srv/node/sda'"),
+        *("device-closed", "critical", "10.0.0.1:/srv/node/sda", "ssh 10.0.0.1 'chown swift: /srv/node/sda'"),
     ),
     (
         told(1, "*", "facts", "devices", disk(closed="/srv/node/sda/objects-1/77")),
@@ -479,7 +480,7 @@ CASES = [
     ),
     (
         told(1, "*", "facts", "devices", disk(problem="Permission denied")),
-        *("device-closed", "critical", "10.0.0.1:/srv/node/sda", "ssh 10.0.0.1 'chown -R swift: /srv/node/sda'"),
+        *("device-closed", "critical", "10.0.0.1:/srv/node/sda", "ssh 10.0.0.1 'chown swift: /srv/node/sda'"),
     ),
     (
         together(
@@ -809,6 +810,46 @@ def test_passes_that_fail(facts, what):
     assert (finding.subject, finding.what) == ("object-auditor 10.0.0.1", what)
     stopped = told(1, "object", "facts", "daemons", {"object-auditor": {"running": False, "meant": True}})
     assert [one.code for one in judging.findings(together(change, stopped)(healthy()), Limits())] == ["daemon-stopped"]
+
+
+def test_passes_that_failed_long_ago_are_nobodys():
+    """Their daemon has been switched off for good, or has other parts now."""
+    row = {"count": 2, "since": NOW - 30 * DAY}
+    for last, expected in ((NOW - DAY + 60, ["pass-failed"]), (NOW - DAY - 60, [])):
+        change = told(1, "object", "facts", "passes", "failed", {"object-replicator 2": row | {"last": last}})
+        assert [finding.code for finding in judging.findings(change(healthy()), Limits())] == expected
+
+
+@pytest.mark.parametrize(
+    "closed, fix",
+    [
+        ("/srv/node", "ssh 10.0.0.1 'chmod a+rx /srv/node'"),
+        ("/data/private", "ssh 10.0.0.1 'chmod a+x /data/private'"),  # who passes through needs not list it
+        ("/home/alice", "# leave /home/alice closed: mount"),
+        ("/home/alice/disks", "# leave /home/alice/disks closed: mount"),
+        ("/root/disks", "# leave /root/disks closed: mount"),
+        ("/var", "# leave /var closed: mount"),
+        # Whose home it is the doctor's own machine does not know of another.
+        ("/swift-of-here", "ssh 10.0.0.1 'chmod a+x /swift-of-here'"),
+    ],
+)
+def test_directories_above_devices_are_opened_as_far_as_they_must(closed, fix, monkeypatch):
+    here = replace_home(monkeypatch, "/swift-of-here")
+    view = told(1, "*", "facts", "closed_root", closed)(healthy())
+    [finding] = judging.findings(view, Limits())
+    assert (finding.code, finding.fix[: len(fix)]) == ("device-closed", fix)
+    local = replace(
+        view, servers=tuple(replace(one, server=replace(one.server, is_local=True)) for one in view.servers)
+    )
+    [found] = [one.fix for one in judging.findings(local, Limits()) if one.code == "device-closed"]
+    assert found.startswith("# leave") is (closed in ("/home/alice", "/var", here))
+
+
+def replace_home(monkeypatch, *homes):
+    """Let accounts of this machine have their homes there."""
+    accounts = [pwd.struct_passwd(("x", "x", 1000, 1000, "", home, "")) for home in (*homes, "/home/alice")]
+    monkeypatch.setattr(pwd, "getpwall", lambda: accounts)
+    return homes[0]
 
 
 @pytest.mark.parametrize("problem", ["status 403", "status 404"])
