@@ -95,7 +95,13 @@ class Answering(threading.Thread):
         for answer in self.answers:
             connection, _ = self.listener.accept()
             with connection:
-                self.asked.append(connection.recv(65536))
+                asked = connection.recv(65536)
+                # A body is read to its end: who closes before tears the answer out of the client's hands.
+                while b"chunked" in asked and not asked.endswith(b"0\r\n\r\n"):
+                    if not (more := connection.recv(65536)):
+                        break
+                    asked += more
+                self.asked.append(asked)
                 connection.sendall(answer)
         self.listener.close()
 
