@@ -75,7 +75,7 @@ class Plan:
 
     @property
     def administrator(self) -> str:
-        """Who may see what the console's section Cluster shows, and where his key is; empty: tempauth knows none."""
+        """Who may see what the console's section Cluster shows, and where his key is, or that tempauth knows none."""
         names = [user for user, value in self.layout.users.items() if ".reseller_admin" in value.split()[1:]]
         if not names:
             return "(tempauth has none)"

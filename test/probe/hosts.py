@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from functional.cluster import AT_FULL_SPEED, PROGRAMS, USERS, Server, wait_until
+from functional.cluster import AT_FULL_SPEED, PROGRAMS, USERS, Server, merged, wait_until
 from probe.namespaces import Namespace
 from swiftlite.cli import children, layout
 from swiftlite.cli.layout import Layout, Process, StorageNode
@@ -305,14 +305,11 @@ def make_layout(directory: Path, number: int, ip: str, place: Place, settings: M
 
     :param settings: options by server kind and section, over those that all hosts have
     """
-    merged: dict[str, dict[str, dict[str, str]]] = {}
-    for layer in (AT_FULL_SPEED, SETTINGS, settings):
-        for kind, sections in layer.items():
-            for section, options in sections.items():
-                merged.setdefault(kind, {}).setdefault(section, {}).update(options)
     root = directory / "devices"
     node = StorageNode(0, ip, PORTS, root, place.devices)
-    return Layout(directory, ip, PROXY_PORT, (node,), USERS, workers="1", settings=merged)
+    return Layout(
+        directory, ip, PROXY_PORT, (node,), USERS, workers="1", settings=merged(AT_FULL_SPEED, SETTINGS, settings)
+    )
 
 
 def _children(pid: int) -> set[int]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fakes import release
-from functional.cluster import AT_FULL_SPEED, wait_until
+from functional.cluster import AT_FULL_SPEED, merged, wait_until
 from probe.cluster import PASSES, ProbeCluster
 from probe.hosts import SETTINGS as SETTINGS_OF_HOSTS
 from probe.hosts import Host, Pass, Place, make_layout
@@ -174,10 +174,10 @@ class Machine(Host):
 
     def hurry(self) -> None:
         """Set the options of tests in its confs, which a procedure wrote: short timeouts, and logs that stay."""
-        for kind, sections in _merged(AT_FULL_SPEED, SETTINGS_OF_HOSTS, SETTINGS, {"proxy": _ONE_WORKER}).items():
+        for kind, sections in merged(AT_FULL_SPEED, SETTINGS_OF_HOSTS, SETTINGS, {"proxy": _ONE_WORKER}).items():
             path = self.swift_dir / f"{kind}-server.conf"
             text = path.read_text() if path.exists() else ""
-            for section, options in _merged({kind: sections}, {kind: {"DEFAULT": _TO_ITS_LOG}})[kind].items():
+            for section, options in merged({kind: sections}, {kind: {"DEFAULT": _TO_ITS_LOG}})[kind].items():
                 text = layout.set_options(text, section, options)
             if path.exists():
                 path.write_text(text)  # it stays whose it is
@@ -219,7 +219,7 @@ class Site(ProbeCluster):
     def add_host(self, place: Place) -> Machine:
         """Add a machine; it is off."""
         number = self.network.add()
-        settings = _merged(SETTINGS, self.settings)
+        settings = merged(SETTINGS, self.settings)
         plan = make_layout(self.directory / f"host{number}", number, self.network.ip(number), place, settings)
         machine = self.hosts[number] = Machine(number, place, self.network.hosts[number], plan, site=self)
         machine.write(self.swift_conf)
@@ -286,15 +286,6 @@ class Site(ProbeCluster):
         """As its base does, on machines that are up."""
         up = {number for number, machine in self.hosts.items() if machine.pid}
         super().run_passes(daemons, up if hosts is None else up & set(hosts))
-
-
-def _merged(*layers: Mapping[str, Mapping[str, Mapping[str, str]]]) -> dict[str, dict[str, dict[str, str]]]:
-    merged: dict[str, dict[str, dict[str, str]]] = {}
-    for layer in layers:
-        for kind, sections in layer.items():
-            for name, options in sections.items():
-                merged.setdefault(kind, {}).setdefault(name, {}).update(options)
-    return merged
 
 
 def _children(pid: int) -> set[int]:
