@@ -242,7 +242,6 @@ FETCHED = ("SLO", "DLO", "BD")
 DIFFERENT = {
     # Ours tells what the client sent; theirs, what the filters have made of it by then.
     "COPY": ("path",),
-    "manifest": ("client_etag",),
     # A parameter that is there twice is shown once, and other parameters are encoded anew, where something is hidden.
     "signature in disguise": ("path",),
     "signature with other parameters": ("path",),
@@ -252,6 +251,7 @@ DIFFERENT = {
     "OPTIONS": ("policy_index",),
 }
 """By request: fields that differ on purpose."""
+MANIFEST_PUT = "/slo%3Fmultipart-manifest%3Dput"
 MANIFEST = "/slo%3Fmultipart-manifest%3Dget"
 """Before its segments are deleted a manifest is read; theirs has no line of that."""
 
@@ -261,12 +261,15 @@ def plain(line: dict[str, str]) -> dict[str, str]:
 
     - eventlet calls every request HTTP/1.0; ours is the client's.
     - Pages of errors, and of 201 and 202, are worded otherwise; of these only the presence is compared.
+    - The ETag with which a manifest is stored is that of a text with its segments' times in it, in whole seconds.
     - Theirs does not tell whom a filter's own request is made for.
     """
     found = {name: name if name in SHAPES and SHAPES[name].fullmatch(value) else value for name, value in line.items()}
     found["protocol"] = found["protocol"].replace("1.0", "1.1")
     if found["status_int"] not in ("200", "206") or found["path"] in OWN_LENGTH:
         found["bytes_sent"] = "-" if found["bytes_sent"] == "-" else "some"
+    if found["path"].endswith(MANIFEST_PUT) and re.fullmatch("[0-9a-f]{32}", found["client_etag"]):
+        found["client_etag"] = "of the manifest"
     if found["source"] != "-":
         found["client_ip"] = found["remote_addr"] = "-"
     return found
