@@ -190,17 +190,17 @@ def _check_storage(plan: Plan) -> None:
     if way.asks_certificate:  # the supervisor has heard it
         return
     if not plan.can_log_in:
-        status, _ = children.request(address, "GET", "/healthcheck", tls=way.tls)
+        status, _ = children.request(address, "GET", "/healthcheck", tls=way.tls, preamble=way.preamble)
         if status != 200:
             raise StartError(f"the proxy answers {status} to GET /healthcheck: see {plan.layout.directory}/log")
         return
     user = {"X-Auth-User": plan.user, "X-Auth-Key": plan.key}
-    status, headers = children.request(address, "GET", "/auth/v1.0", user, tls=way.tls)
+    status, headers = children.request(address, "GET", "/auth/v1.0", user, tls=way.tls, preamble=way.preamble)
     if status != 200:
         raise StartError(f"the proxy answers {status} when asked for a token: see {plan.layout.directory}/log")
     path = "/v1/AUTH_" + plan.user.partition(":")[0]
     token = {"X-Auth-Token": headers.get("x-auth-token", "")}
-    status, _ = children.request(address, "HEAD", path, token, 15.0, way.tls)
+    status, _ = children.request(address, "HEAD", path, token, 15.0, way.tls, way.preamble)
     if status // 100 != 2:
         raise StartError(f"the proxy answers {status} to HEAD {path}: see {plan.layout.directory}/log")
 

@@ -84,9 +84,11 @@ def is_taken(address: tuple[str, int]) -> bool:
     return False
 
 
-def is_healthy(address: tuple[str, int], timeout: float = 1.0, tls: ssl.SSLContext | None = None) -> bool:
-    """Tell whether the server at this address answers its healthcheck with 200; `tls`: how to speak TLS with it."""
-    return request(address, "GET", "/healthcheck", timeout=timeout, tls=tls)[0] == 200
+def is_healthy(
+    address: tuple[str, int], timeout: float = 1.0, tls: ssl.SSLContext | None = None, preamble: bytes = b""
+) -> bool:
+    """Tell whether the server at this address answers its healthcheck with 200; `tls` and `preamble` as in `request`."""
+    return request(address, "GET", "/healthcheck", timeout=timeout, tls=tls, preamble=preamble)[0] == 200
 
 
 def request(
@@ -96,14 +98,20 @@ def request(
     headers: dict[str, str] | None = None,
     timeout: float = 5.0,
     tls: ssl.SSLContext | None = None,
+    preamble: bytes = b"",
 ) -> tuple[int, dict[str, str]]:
-    """Send one request without a body; return the status (0: no answer) and the headers, names in lower case."""
-    connection = (
-        http.client.HTTPConnection(*address, timeout=timeout)
-        if tls is None
-        else http.client.HTTPSConnection(*address, timeout=timeout, context=tls)
-    )
+    """Send one request without a body; return the status (0: no answer) and the headers, names in lower case.
+
+    :param timeout: seconds
+    :param tls: how to speak TLS; None: not at all
+    :param preamble: what the connection begins with, before TLS
+    """
+    connection = http.client.HTTPConnection(*address, timeout=timeout)
     try:
+        connection.sock = socket.create_connection(address, timeout)
+        connection.sock.sendall(preamble)
+        if tls is not None:
+            connection.sock = tls.wrap_socket(connection.sock, server_hostname=address[0])
         connection.request(method, path, headers=headers or {})
         response = connection.getresponse()
         response.read()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 """Version 2 begins so."""
+OF_NOBODY = b"PROXY UNKNOWN\r\n"
+"""A header of who speaks for himself."""
 MAX_LINE = 107
 """Version 1: bytes of the longest line, with its end."""
 MAX_BLOCK = 4096

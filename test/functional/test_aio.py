@@ -21,11 +21,13 @@ from fakes.certificates import Authority
 from fakes.ports import free_ports
 from functional.cluster import PROGRAMS, wait_until
 from swiftlite.cli import aio_layout, children, layout
+from swiftlite.http.proxy_protocol import OF_NOBODY
 
 AIO = PROGRAMS / "swiftlite-aio"
 # Not the virtualenv's: an operator has none.
 PYTHON = os.path.realpath(sys.executable)
 TIMEOUT = 300
+PATIENCE = 60.0
 PASSES = "swiftlite_daemon_passes_total"
 DAEMONS = {*(f"{kind}-{daemon}" for kind, daemon in layout.DAEMONS), "object-expirer"}
 
@@ -165,13 +167,12 @@ def test_what_the_operator_changed_stays(store: Store) -> None:
 
 
 def test_tls(store: Store, tmp_path: Path) -> None:
-    """Of the proxy with its clients, of the nodes with each other, and of a proxy that asks clients for certificates."""
+    """Of the proxy with its balancer's clients, of the nodes, and of a proxy that asks clients for certificates."""
     authority, nodes = Authority(tmp_path / "public"), Authority(tmp_path / "nodes")
     aio_layout.make_plan(store.directory, store.port, None, 1).carry_out()
     conf, swift_conf = (store.directory / "etc" / name for name in ("proxy-server.conf", "swift.conf"))
-    conf.write_text(
-        layout.set_options(conf.read_text(), "DEFAULT", {"cert_file": authority.issue("p.pem", "storage.example.com")})
-    )
+    wanted = {"cert_file": authority.issue("p.pem", "storage.example.com"), "require_proxy_protocol": "yes"}
+    conf.write_text(layout.set_options(conf.read_text(), "DEFAULT", wanted))
     node = {"backend_tls": "yes", "backend_ca_file": nodes.ca_file, "backend_cert_file": nodes.issue("n", "127.0.0.1")}
     told = "".join(f"{name} = {value}\n" for name, value in node.items())
     swift_conf.write_text(f"{swift_conf.read_text()}\n[swift-tls]\n{told}")
@@ -183,14 +184,17 @@ def test_tls(store: Store, tmp_path: Path) -> None:
     assert status.returncode == 0 and f"auth URL {url}/auth/v1.0\n" in status.stdout
     assert status.stdout.count(" up\n") == 4
     assert f"logs in {store.directory}/log/, administrator admin:admin, key admin\n" in status.stdout
+    tls = authority.context()
+    tls.check_hostname = False
+    address = ("127.0.0.1", store.port)
+    assert not children.is_healthy(address, PATIENCE, tls)
+    assert children.is_healthy(address, PATIENCE, tls, OF_NOBODY)
     conf.write_text(layout.set_options(conf.read_text(), "DEFAULT", {"client_ca_file": authority.ca_file}))
     supervisor = int((store.directory / "run" / "aio.pid").read_text())
     (proxy,) = (pid for pid, (parent, line) in store.processes().items() if parent == supervisor and str(conf) in line)
     os.kill(proxy, signal.SIGHUP)
     wait_until(lambda: store.run("status").stdout.count(" up\n") == 4, "it asks, so it is up")
-    tls = authority.context()
-    tls.check_hostname = False
-    assert children.request(("127.0.0.1", store.port), "GET", "/healthcheck", tls=tls)[0] == 0
+    assert not children.is_healthy(address, PATIENCE, tls, OF_NOBODY)
 
 
 def test_kill_leaves_no_orphan(store: Store) -> None:
