@@ -69,7 +69,12 @@ class Cloud:
         with suppress(AssertionError):  # mostly the last object server is about to tell the last replica
             wait_until(are_same, "all replicas have the same rows", 5)
             return
-        self.run_updaters()
+
+        def are_made_same() -> bool:
+            self.run_updaters()
+            return are_same()
+
+        wait_until(are_made_same, f"all replicas of {container} have the same rows", 120)
 
     def spooled(self) -> list[Path]:
         """Return all updates that wait to be delivered."""

@@ -159,7 +159,8 @@ def test_both_find_the_same_damage(lab: Lab, writer: str, tmp_path: Path) -> Non
 
 def interrupt(lab: Lab, side: str, devices: Path, status: Path) -> None:
     """Begin a pass, and end it, with all its processes, as a power cut would once it has said what there is to do."""
-    conf = lab.write_conf("object", devices, ("127.0.0.1", free_port()), "\n[object-auditor]\nfiles_per_second = 1\n")
+    slow = "\n[object-auditor]\nfiles_per_second = 0.01\n"  # it is not at its end when we look
+    conf = lab.write_conf("object", devices, ("127.0.0.1", free_port()), slow)
     process = subprocess.Popen(
         [*lab.program(side, "object-auditor"), str(conf), "once" if side == "theirs" else "--once"],
         stdin=subprocess.DEVNULL,

@@ -487,6 +487,7 @@ def test_either_brings_back_what_the_other_has_kept(cloud: Cloud, writer: str) -
     for number in range(4):
         headers = {"X-Object-Meta-N": str(number), "Content-Type": f"x/{number}"}
         assert cloud.ask(writer, "PUT", f"{container}/é", headers, b"%d" % number).status == 201
+    cloud.agree(f"{container[1:]}-versions")
     kept = json.loads(cloud.ask(reader, "GET", f"{container}-versions", query="format=json").body)
     assert len(kept) == 3
     for number in (2, 1, 0):

@@ -184,4 +184,4 @@ def test_the_expirer_of_one_deletes_what_both_have_queued(cloud: Cloud, side: st
             wait_until(lambda: names_of(cloud, directory) == tombstones, f"three tombstones of {kind}")  # noqa: B023
     kept = [f"{LATER}-AUTH_test/c-{mark}/{proxy}/prolonged/{name}" for proxy in SIDES]
     kept += [f"{delete_at}-AUTH_test/slow-{mark}/{proxy}/{name}" for proxy in SIDES]
-    assert queue_rows(cloud, name) == sorted(kept * 3)
+    wait_until(lambda: queue_rows(cloud, name) == sorted(kept * 3), f"only these are queued: {kept}")

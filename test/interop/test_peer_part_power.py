@@ -29,7 +29,7 @@ def build(side: str, directory: Path, *words: str) -> int:
     if side == "theirs":
         return peer.run(directory, "swift-ring-builder", builder, *words, check=False).returncode
     command = [sys.executable, str(PROGRAMS / "swiftlite-ring-builder"), str(builder), *words]
-    return subprocess.run(command, capture_output=True, timeout=60).returncode
+    return subprocess.run(command, capture_output=True, timeout=120).returncode
 
 
 def relink(side: str, node: Node, step: str, *words: str) -> int:
@@ -43,7 +43,7 @@ def relink(side: str, node: Node, step: str, *words: str) -> int:
     if side == "theirs":
         return peer.run(node.directory, "swift-object-relinker", step, conf, *words, check=False).returncode
     command = [sys.executable, str(PROGRAMS / "swiftlite-object-relinker"), step, str(conf), *words]
-    return subprocess.run(command, capture_output=True, timeout=60).returncode
+    return subprocess.run(command, capture_output=True, timeout=120).returncode
 
 
 @pytest.mark.parametrize("sides", [("ours", "theirs", "ours"), ("theirs", "ours", "theirs")], ids="-".join)

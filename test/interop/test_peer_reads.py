@@ -52,4 +52,4 @@ def test_a_body_of_several_ranges_is_read_on_elsewhere(cloud: Cloud) -> None:
     body = start + response.read()
     connection.close()
     assert without_boundary(response, body) == expected
-    assert " bytes of the body: " in cloud.proxies["ours"].output.read_text()
+    wait_until(lambda: " bytes of the body: " in cloud.proxies["ours"].output.read_text(), "the proxy says so")

@@ -6,7 +6,6 @@ import logging
 import os
 import pwd
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from fakes.ports import free_port
+from fakes.rsync_daemon import rsync_daemon
 from interop import lab as labs
 from interop.cloud import Cloud, running, token
 from interop.lab import SIDES
@@ -27,14 +27,6 @@ from swiftlite.wire.internal_client import InternalClient
 LOGGER = logging.getLogger("test.peer_reconciler")
 ACCOUNT = "AUTH_test"
 GOLD, SILVER = 0, 1
-RSYNC = """\
-uid = {user}
-gid = {group}
-use chroot = no
-pid file = {directory}/rsyncd.pid
-log file = {directory}/rsyncd.log
-"""
-MODULE = "[container_{port}]\npath = {devices}\nread only = no\n"
 REPLICATOR = """
 [container-replicator]
 rsync_module = rsync://{{replication_ip}}:{port}/container_{{replication_port}}
@@ -100,17 +92,10 @@ class Torn:
     def _address(self, conf: Path) -> tuple[str, int]:
         return ("127.0.0.1", int(conf.stem.rpartition("-")[2]))
 
-    def rsync_conf(self) -> Path:
-        """The conf of an rsync daemon with a module for each node."""
-        lab, user = self.cloud.lab, pwd.getpwuid(os.getuid())
-        path = lab.directory / "rsyncd.conf"
-        modules = [
-            MODULE.format(port=self._address(conf)[1], devices=devices)
-            for devices, (_, _, conf) in zip(self.cloud.devices, self._containers(), strict=True)
-        ]
-        head = RSYNC.format(user=user.pw_name, group=user.pw_gid, directory=lab.directory)
-        path.write_text(head + "".join(modules))
-        return path
+    def rsync_modules(self) -> dict[str, Path]:
+        """The modules of an rsync daemon: one for each node."""
+        pairs = zip(self.cloud.devices, self._containers(), strict=True)
+        return {f"container_{self._address(conf)[1]}": devices for devices, (_, _, conf) in pairs}
 
     def make(self, container: str, started: float) -> None:
         """Make a container with silver on one of its servers, and with gold on the others a second later."""
@@ -161,13 +146,8 @@ def torn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Torn]:
         cloud.token = token(cloud, "ours")
         assert cloud.ask("ours", "PUT", "/whole").status == 201  # and with it the account
         made = Torn(cloud)
-        command = ["rsync", "--daemon", "--no-detach", f"--port={made.rsync_port}", f"--config={made.rsync_conf()}"]
-        daemon = subprocess.Popen(command)
-        try:
+        with rsync_daemon(cloud.lab.directory, made.rsync_modules(), made.rsync_port):
             yield made
-        finally:
-            daemon.terminate()
-            daemon.wait()
 
 
 @pytest.mark.parametrize(("replicator", "reconciler"), [SIDES, SIDES[::-1]])

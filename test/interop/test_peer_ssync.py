@@ -34,7 +34,7 @@ from swift.obj.diskfile import DiskFileRouter
 from swift.obj.ssync_sender import Sender
 
 class Daemon:
-    conn_timeout, node_timeout, http_timeout, network_chunk_size = 5, 10, 20, 65536
+    conn_timeout, node_timeout, http_timeout, network_chunk_size = 30, 60, 60, 65536
     logger = logging.getLogger("sender")
     _df_router = DiskFileRouter({"devices": argument["devices"], "mount_check": "false"}, logger)
 
@@ -136,7 +136,7 @@ class Site:
     def _send_ours(self, suffixes: Iterable[str]) -> Iterable[str]:
         options = DiskFileOptions(str(self.devices["source"]), mount_check=False)
         files = DiskFileManager(options, SWIFT.hash_path, LOGGER, FileSystem(), time.time)
-        sender = SsyncSender(CLIENT, files, node_timeout=20.0)
+        sender = SsyncSender(CLIENT, files, node_timeout=60.0)
         root = f"{self.devices['source']}/d1"
         shipment = Shipment(root, POLICY, int(PARTITION), list(suffixes))
         return sender.send(node_at(self.target.address, "d1"), shipment).in_sync
