@@ -50,7 +50,7 @@ class BackendServer:
         query: str = "",
         body: bytes | None = None,
     ) -> Answer:
-        connection = http.client.HTTPConnection(*self.thread.address[:2], timeout=20)
+        connection = http.client.HTTPConnection(*self.thread.address[:2], timeout=60)
         try:
             target = quote(path) + (f"?{query}" if query else "")
             encoded = {

@@ -44,7 +44,10 @@ class Memcached:
         """What it answers to a command, as any other client would see it."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
             connection.sendall(command)
-            return connection.recv(65536)
+            answer = connection.recv(65536)
+            while answer.startswith(b"VALUE ") and not answer.endswith(b"END\r\n"):
+                answer += connection.recv(65536)
+            return answer
 
     def stop(self) -> None:
         """End it as a crash would."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
-def with_more_time(attempt: Callable[[float], None], *timeouts: float) -> None:
+def with_more_time(attempt: Callable[[float], T], *timeouts: float) -> T:
     """Make an attempt with the first timeout, in seconds; where it fails, with the next one: the last must do."""
     for timeout in timeouts[:-1]:
         try:
             return attempt(timeout)
-        except AssertionError:
+        except (AssertionError, OSError):
             continue
     return attempt(timeouts[-1])

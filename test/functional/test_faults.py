@@ -51,7 +51,7 @@ class Uploader(threading.Thread):
 
     def finish(self) -> None:
         self._enough.set()
-        self.join(60)
+        self.join(300)
         assert not self.is_alive()
 
 

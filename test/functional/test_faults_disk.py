@@ -255,7 +255,8 @@ def test_a_device_that_fills_up_in_the_middle_of_a_body(small_devices: Cluster, 
     status = status_of(lambda: cluster.connection().put_object(CONTAINER, "long", iter([piece] * 16)))
     assert status in (503, 507)
     assert get(cluster, "long") == 404
-    assert data_files(cluster) == before and cluster.files("tmp*/*") == []
+    assert data_files(cluster) == before
+    wait_until(lambda: cluster.files("tmp*/*") == [], "no temporary file is left")
 
 
 # ------------------------------------------------------------------------------------------- EIO, by the FileSystem seam
@@ -421,7 +422,8 @@ def test_when_every_disk_is_broken_nothing_changes(cluster: Cluster, call: str) 
         assert (get(cluster, f"new-{call}"), get(cluster, f"old-{call}")) == (404, BODY)
     assert log.read_text().count("(INJECTED)") >= 6
     assert (get(cluster, f"new-{call}"), get(cluster, f"old-{call}")) == (404, BODY)
-    assert names_on_disk(cluster) == {len(BODY)} and cluster.files("tmp*/*") == []
+    assert names_on_disk(cluster) == {len(BODY)}
+    wait_until(lambda: cluster.files("tmp*/*") == [], "no temporary file is left")
     wait_until(lambda: put(cluster, f"new-{call}", BODY) == 200, "disks work again")
 
 
@@ -432,7 +434,8 @@ def test_one_broken_disk_is_no_matter(cluster: Cluster, call: str) -> None:
         for number in range(6):
             assert put(cluster, f"one-{call}-{number}", BODY) == 200
             assert get(cluster, f"one-{call}-{number}") == BODY
-    assert names_on_disk(cluster) == {len(BODY)} and cluster.files("tmp*/*") == []
+    assert names_on_disk(cluster) == {len(BODY)}
+    wait_until(lambda: cluster.files("tmp*/*") == [], "no temporary file is left")
 
 
 @needs_strace

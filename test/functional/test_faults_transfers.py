@@ -221,7 +221,7 @@ def test_a_put_whose_client_dies_changes_nothing(cluster: Cluster, body: bytes) 
 def assert_nothing_half_written(cluster: Cluster) -> None:
     """No file under an object's name is shorter than its metadata say, and none is left in a tmp directory."""
     assert {path.stat().st_size for path in cluster.files("objects/**/*.data")} <= {5, SIZE}
-    assert cluster.files("tmp*/*") == []
+    wait_until(lambda: cluster.files("tmp*/*") == [], "no temporary file is left")
 
 
 # -------------------------------------------------------------------------------------------------------------- damage

@@ -23,7 +23,7 @@ def shell(directory: Path, script: str, **variables: str) -> subprocess.Complete
     """Run commands as on the admin host."""
     environment = {**os.environ, "PATH": f"{directory}/bin:{os.environ['PATH']}", **variables}
     command = ["bash", "-eu", "-o", "pipefail", "-c", script]
-    return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def rings(directory: Path) -> dict[str, bytes]:

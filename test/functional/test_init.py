@@ -43,7 +43,7 @@ class Node:
         }
         command = [*self.command, *words]
         command += [str(word) for pair in places.items() for word in pair]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == status, done.stdout + done.stderr
         return (done.stdout + done.stderr).splitlines()
 
@@ -56,10 +56,10 @@ class Node:
             "--timeout=60",
             f"--swiftdir={self.cluster.layout.etc}",
         ]
-        found = json.loads(subprocess.run(command, capture_output=True, text=True, timeout=120).stdout)["findings"]
+        found = json.loads(subprocess.run(command, capture_output=True, text=True, timeout=300).stdout)["findings"]
         (fix,) = (finding["fix"] for finding in found if finding["code"] == code)
         path = f"{PROGRAMS}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-        subprocess.run(["sh", "-c", fix], env={**os.environ, "PATH": path}, check=True, timeout=120)
+        subprocess.run(["sh", "-c", fix], env={**os.environ, "PATH": path}, check=True, timeout=300)
 
     def states(self, *words: str, status: int = 0) -> dict[str, list[str]]:
         """The words of each line of ``status``, by daemon."""

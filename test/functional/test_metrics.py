@@ -251,7 +251,7 @@ def test_what_answers_for_a_daemon_has_a_successor(cluster, addresses, name):
         cluster.server(name).log.read_text().removeprefix(told)
     )
     if name == "container-updater":
-        wait_until(lambda: _foreign(_children(daemon)) == [], "it has no files and locks of the daemon", 20)
+        wait_until(lambda: _foreign(_children(daemon)) == [], "it has no files and locks of the daemon")
 
 
 def _foreign(pids: list[int]) -> list[str]:

@@ -453,6 +453,7 @@ def write_conf(site: ObjectSite, method: str, *more: str) -> Path:
     (site.directory / "swift.conf").write_text(SWIFT_CONF)
     options = site.options(0)
     shown = ("swift_dir", "devices", "mount_check", "bind_ip", "bind_port", "recon_cache_path", "rsync_module")
+    shown += ("conn_timeout", "node_timeout", "rsync_io_timeout")
     lines = [f"{name} = {getattr(options, name)}" for name in shown]
     user = pwd.getpwuid(os.getuid()).pw_name
     conf = site.directory / "object-server.conf"
@@ -467,9 +468,9 @@ def test_it_runs_as_a_program(site: ObjectSite, method: str) -> None:
     conf = write_conf(site, method)
     chosen = str(site.partition(NAMES[0]))
     command = [sys.executable, str(PROGRAMS / "swiftlite-object-replicator"), str(conf), "-v"]
-    subprocess.run([*command, "--once", "--partitions", chosen, "-d", "sda", "-i", "0"], check=True, timeout=60)
+    subprocess.run([*command, "--once", "--partitions", chosen, "-d", "sda", "-i", "0"], check=True, timeout=300)
     assert [name for name in NAMES if site.state(1, name)] == [n for n in NAMES if str(site.partition(n)) == chosen]
-    subprocess.run([*command, "once"], check=True, timeout=60)
+    subprocess.run([*command, "once"], check=True, timeout=300)
     assert_level(site)
 
 
@@ -503,7 +504,7 @@ def test_workers_go_on_for_ever(site: ObjectSite, method: str) -> None:
         wait_until(lambda: recon.exists() and told in recon.read_text(), "statistics are told")
     finally:
         daemon.terminate()
-        daemon.wait(60)
+        daemon.wait(300)
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), "workers end with their parent")
     assert json.loads(recon.read_text())[told].keys() == {"sda"}
 

@@ -555,7 +555,7 @@ def test_damage_in_a_big_body_never_looks_complete(node: ObjectNode) -> None:
     except ConnectionResetError:
         pass
     assert received < len(body)
-    assert len(quarantined(node)) == 1
+    wait_until(lambda: len(quarantined(node)) == 1, "the object is in quarantine")
     assert get(node).status == 404
 
 

@@ -118,15 +118,15 @@ def test_curl_and_the_swift_command(cluster: SecureCluster, connection, tmp_path
     for host in ("[::1]", "127.0.0.1", "localhost"):
         target = f"https://{host}:{port}{url[url.index('/v1/') :]}/c/by-curl"
         curl = ["curl", "-sSf", "--cacert", ca, "-H", f"X-Auth-Token: {token}"]
-        subprocess.run([*curl, "-T", str(tmp_path / "big"), target], check=True, timeout=60)
-        assert subprocess.run([*curl, target], check=True, timeout=60, capture_output=True).stdout == BIG
+        subprocess.run([*curl, "-T", str(tmp_path / "big"), target], check=True, timeout=300)
+        assert subprocess.run([*curl, target], check=True, timeout=300, capture_output=True).stdout == BIG
     untrusting = subprocess.run(["curl", "-sS", cluster.url], capture_output=True, text=True, timeout=60)
     assert "certificate" in untrusting.stderr
     environment = {**os.environ, "OS_CACERT": ca, "ST_AUTH": cluster.auth_url}
     environment |= {"ST_USER": "test:tester", "ST_KEY": "testing"}
     swift = [sys.executable, "-m", "swiftclient.shell"]
-    subprocess.run([*swift, "upload", "c", "big"], check=True, timeout=60, env=environment, cwd=tmp_path)
-    got = subprocess.run([*swift, "download", "c", "big", "-o", "-"], env=environment, capture_output=True, timeout=60)
+    subprocess.run([*swift, "upload", "c", "big"], check=True, timeout=300, env=environment, cwd=tmp_path)
+    got = subprocess.run([*swift, "download", "c", "big", "-o", "-"], env=environment, capture_output=True, timeout=300)
     assert got.stdout == BIG, got.stderr
 
 
@@ -270,7 +270,7 @@ def test_certificates_made_as_the_documentation_says(tmp_path: Path) -> None:
     text = (PROGRAMS.parent / "doc" / "tls.md").read_text()
     for script in re.findall(r"<!-- openssl: [a-z]+ -->\n```sh\n(.*?)```", text, re.DOTALL):
         variables = {**os.environ, "NODE": "node", "IP": "127.0.0.1"}
-        subprocess.run(["bash", "-euc", script], cwd=tmp_path, env=variables, check=True, timeout=60)
+        subprocess.run(["bash", "-euc", script], cwd=tmp_path, env=variables, check=True, timeout=300)
     assert [path.name for path in tmp_path.glob("*.key") if path.stat().st_mode & 0o077] == []
     files = {name: str(tmp_path / file) for name, file in (("ca", "ca.pem"), ("cert", "node.pem"), ("key", "node.key"))}
     secure = {"backend_tls": "yes", **{f"backend_{name}_file": path for name, path in files.items()}}

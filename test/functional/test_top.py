@@ -97,13 +97,13 @@ def command(cluster: Cluster, *options: str) -> list[str]:
 
 
 def test_one_frame(cluster: Cluster) -> None:
-    done = subprocess.run(command(cluster, "--once"), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command(cluster, "--once"), capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert "1 hosts, 4/4 servers up, 3/3 devices" in lines[0]
     assert not any("q quit" in line for line in lines), "nobody presses keys"
     assert lines[4].startswith("127.0.0.1")
-    done = subprocess.run(command(cluster), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command(cluster), capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stdout) == (1, "")
 
 

@@ -185,10 +185,16 @@ def list_rows(shelf: Shelf, names: list[str]) -> None:
         connection.close()
 
 
-def test_a_version_that_has_expired_is_none(stack: Shelf) -> None:
-    assert stack.put(b"one") == 201
-    assert stack.put(b"two", X_Delete_After="3") == 201
-    assert stack.put(b"three") == 201
+def test_a_version_that_has_expired_is_none(cluster: Cluster, tokens: dict[str, str]) -> None:
+    for life in ("2", "15", "60"):  # on a machine that stands still it may have expired before it is replaced
+        stack = make_shelf(cluster, tokens, "X_Versions_Location")
+        assert stack.put(b"one") == 201
+        assert stack.put(b"two", X_Delete_After=life) == 201
+        assert stack.put(b"three") == 201
+        if len(stack.kept()) == 2:
+            break
+    else:
+        raise AssertionError("it has always expired before it is replaced")
     newest = stack.kept()[-1]["name"]
     wait_until(lambda: stack.ask("HEAD", f"{stack.archive}/{newest}").status_code == 404, "the version expires")
     assert (stack.delete(), stack.get()) == (204, b"one")
