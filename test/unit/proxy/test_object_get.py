@@ -122,6 +122,7 @@ def test_silent_nodes_are_passed_over(staged):
 
 
 def test_a_full_disk_is_left_alone_after_its_first_507(stage):
+    in_ring_order(stage)
     stage.primaries_say(507, 507, whole(b"hello"))
     for _ in range(12):
         assert stage.call("GET").status == 200
