@@ -79,7 +79,7 @@ try:
             address=ADDRESS,
             workers=WORKERS,
             backlog=64,
-            http_options=HTTPOptions(drain_grace=10),
+            http_options=HTTPOptions(drain_grace=60),
             log=logging.getLogger("prefork"),
             hooks=prefork.Hooks(worker=setup_worker),
         )
