@@ -40,7 +40,7 @@ def test_another_replica_answers_for_a_slow_one(staged, caplog):
         stage.primaries_say(Say(hang=True), Say(hang=True), Say(200, HEADERS, b"hello"))
         assert stage.call("GET").body == b"hello"
         asks(stage, 1, 1, 1, 0, 0, 0)
-        assert not caplog.records  # to be slow is no error
+        assert not [record for record in caplog.records if record.name == stage.log.name]  # to be slow is no error
 
     with_more_time(attempt, 0.05, 0.5, 5.0)
 

@@ -287,7 +287,7 @@ def test_newest_asks_all_at_once(staged, caplog):
     for backend in stage.backends:
         backend.script = script
     assert stage.call("GET", headers={"X-Newest": "true"}).body == b"hello"
-    assert not caplog.records  # nobody waited in vain
+    assert not [record for record in caplog.records if record.name == stage.log.name]  # nobody waited in vain
 
 
 def test_newest_without_an_answer_from_all(staged):
