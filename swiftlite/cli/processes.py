@@ -6,9 +6,14 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic, sleep
 
 PREFIX = "swiftlite-"
 WIDTH = 80
+KERNEL_THREAD = 0x200000
+"""A bit of a process's flags, the ninth word of its stat."""
+BECOMING = 5.0
+"""Seconds that a process may take to become another program, before which it shows no command line."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +70,23 @@ def read_processes(proc: str = "/proc") -> dict[int, Process]:
 
 
 def read_process(pid: int, proc: str = "/proc") -> Process | None:
-    """One process; None when there is none, or it has ended and nobody has heard of that yet."""
-    try:
-        with open(f"{proc}/uptime", encoding="ascii") as file:
-            found = _read(proc, pid, float(file.read().split()[0]))
-    except (OSError, ValueError, IndexError):
-        return None
-    return found if any(found.arguments) else None
+    """One process; None when there is none, or it has ended and nobody has heard of that yet.
+
+    One that is just becoming a program, as a daemon is that starts or reloads, is waited for.
+    """
+    deadline = monotonic() + BECOMING
+    while True:
+        try:
+            with open(f"{proc}/uptime", encoding="ascii") as file:
+                found = _read(proc, pid, float(file.read().split()[0]))
+            if any(found.arguments):
+                return found
+            _, rest = parse_stat(_bytes(f"{proc}/{pid}/stat"))
+            if rest[0] in "ZX" or int(rest[6]) & KERNEL_THREAD or monotonic() > deadline:
+                return None
+        except (OSError, ValueError, IndexError):
+            return None
+        sleep(0.001)
 
 
 def _read(proc: str, pid: int, uptime: float) -> Process:

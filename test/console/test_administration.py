@@ -101,7 +101,7 @@ def test_the_time_of_a_daemons_pass_is_shown(desk: Desk):
     page = enter(desk, "daemons")
     expect(row(page, "127.0.0.1")).to_be_visible()
     column = [head.strip() for head in page.get_by_role("columnheader").all_text_contents()].index("Container updater")
-    expect(row(page, "127.0.0.1").get_by_role("cell").nth(column - 1)).to_have_text(re.compile(r"\d+ s"))
+    expect(row(page, "127.0.0.1").get_by_role("cell").nth(column - 1)).to_have_text(re.compile(r"\d+ (s|min)"))
 
 
 def test_requests_become_lines(desk: Desk, shoot):

@@ -12,7 +12,7 @@ import pathlib
 import sys
 import time
 
-from swiftlite.common import log_gathering, restart
+from swiftlite.common import forks, log_gathering, restart
 from swiftlite.common.concurrency import sleep
 from swiftlite.common.log import gather_lines, get_logger, log_line
 from swiftlite.http import listeners, prefork
@@ -23,6 +23,7 @@ PORT, WORKERS, DIRECTORY = int(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.
 
 access = get_logger({"log_address": str(DIRECTORY / "log")}, "access")
 log_gathering.GATHERED_SECONDS = 3600
+forks.QUICK_DEATH = forks.LAST_WORDS = 60.0  # on a busy machine all takes long
 
 
 def load_app():
@@ -78,7 +79,7 @@ try:
             address=ADDRESS,
             workers=WORKERS,
             backlog=64,
-            http_options=HTTPOptions(drain_grace=10),
+            http_options=HTTPOptions(drain_grace=60),
             log=logging.getLogger("prefork"),
             hooks=prefork.Hooks(worker=setup_worker),
         )

@@ -101,7 +101,7 @@ def test_an_object_is_quarantined(operator: Operator, site: Site) -> None:
             "procedure", "look-at-quarantined", machine, NAME=f"{ACCOUNT}/{'/'.join(name)}", **variables
         )
         assert data.name in said and len([line for line in said.splitlines() if line.startswith("ssh")]) >= 3
-        assert [*object_directory(site, node, name).glob("*.data")]
+        wait_until(lambda: [*object_directory(site, node, name).glob("*.data")], "replicators have put it back")
         assert remove_quarantined(site, operator) == 1
     operator.verify()
 

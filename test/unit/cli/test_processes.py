@@ -9,7 +9,8 @@ from contextlib import suppress
 
 import pytest
 
-from swiftlite.cli import oldies, orphans
+from fakes.http_server import wait_until
+from swiftlite.cli import oldies, orphans, processes
 from swiftlite.cli.orphans import signal_number
 from swiftlite.cli.processes import Process, old, parse_stat, parse_unit, read_pids, read_processes, table
 from swiftlite.cli.processes import orphans as find_orphans
@@ -132,6 +133,25 @@ def test_a_signal_that_there_is_not(text, capsys):
     assert capsys.readouterr().err == "Could not translate 'BOOM' to a signal number.\n"
 
 
+STAT = "7 (x) {state} 1 7 7 0 -1 {flags} 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0"
+
+
+@pytest.mark.parametrize(
+    ("state", "flags", "is_one"), [("R", 4194304, True), ("Z", 4194308, False), ("S", 2129984, False)]
+)
+def test_one_that_shows_no_command_line_yet_is_waited_for(tmp_path, monkeypatch, state, flags, is_one):
+    """As between the moments in which the kernel lets its parent go on, and has laid out the new program's words."""
+    place = tmp_path / "7"
+    place.mkdir()
+    (tmp_path / "uptime").write_text("100.0 0.0\n")
+    (place / "stat").write_text(STAT.format(state=state, flags=flags))
+    (place / "cgroup").write_text("0::/\n")
+    (place / "cmdline").touch()
+    monkeypatch.setattr(processes, "sleep", lambda _: (place / "cmdline").write_text("python3\0x\0"))
+    found = processes.read_process(7, str(tmp_path))
+    assert (found and found.arguments) == (("python3", "x") if is_one else None)
+
+
 @pytest.fixture
 def orphan(tmp_path):
     """The pid of a process that looks like a daemon of ours, and whose parent has ended."""
@@ -142,6 +162,8 @@ def orphan(tmp_path):
     command = [sys.executable, "-c", start, sys.executable, str(program), "/etc/o.conf"]
     pid = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     try:
+        # Its command line is there a moment after it has been started.
+        wait_until(lambda: read_processes()[pid].command, "it to be seen")
         yield pid
     finally:
         with suppress(ProcessLookupError):

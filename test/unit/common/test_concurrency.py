@@ -24,7 +24,7 @@ def test_results_and_errors_come_back() -> None:
 
 def test_green_threads_go_on_meanwhile() -> None:
     pool, gate = ThreadPool(1), threading.Event()
-    blocked = spawn(pool.run, gate.wait, 20)
+    blocked = spawn(pool.run, gate.wait, 60)
     went_on = Event()
     spawn(went_on.send, True)
     assert went_on.wait()
@@ -65,7 +65,7 @@ def test_a_caller_that_gives_up_leaves_when_the_work_is_over() -> None:
     pool, gate, over, timers = ThreadPool(1), threading.Event(), [], []
 
     def work() -> None:
-        gate.wait(20)
+        gate.wait(60)
         over.append(True)
 
     def give_up() -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.descriptors import opened
 from swiftlite.common.restart import Trial, command_line
 
 OURS = "/opt/swiftlite-1/bin/python3"
@@ -66,11 +67,11 @@ def test_an_interpreter_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPat
     """The old one would be there, and go on with the old code."""
     program = tmp_path / "swiftlite-object-server"
     program.write_text("#!/nowhere/python3\n")
-    before = os.listdir("/proc/self/fd")
+    before = opened()
     with pytest.raises(OSError) as caught:
         trial(monkeypatch, program, str(program))
     assert caught.value.strerror == "/nowhere/python3: No such file or directory"
-    assert os.listdir("/proc/self/fd") == before
+    assert not opened() - before
 
 
 def test_a_module_that_was_started_by_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

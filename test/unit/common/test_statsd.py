@@ -81,7 +81,7 @@ def test_a_name_that_nobody_knows_at_the_start_is_looked_for_again(
     assert len(asked_by) == 1, "not at once again"
     monkeypatch.setattr(statsd_module, "PAUSE", 0.0)
     receiver.settimeout(0.01)
-    for _ in range(1000):
+    for _ in range(6000):
         statsd.increment("later")
         with contextlib.suppress(TimeoutError):
             assert heard(receiver, 1) == ["object-server.later:1|c"]

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from fakes.descriptors import opened
+from fakes.http_server import wait_until
 from swiftlite.container.backend import ContainerBroker
 from swiftlite.core.rows import ObjectReport
 from swiftlite.db import layout, pending
@@ -48,7 +50,7 @@ def while_held(broker: ContainerBroker, act: Callable[[], None], meanwhile: Call
         started.wait()
         time.sleep(0.2)  # it cannot be seen from here that it waits; where it is late, the test proves less
         act()
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
     return raised
 
@@ -86,7 +88,10 @@ def test_who_waited_for_the_lock_of_a_directory_that_was_made_anew_locks_the_new
     thread = threading.Thread(target=lambda: writer.append(report))
     with pending.directory_lock(broker.directory, 1):
         thread.start()
-        time.sleep(0.2)
+        lock = f"{broker.directory}/.lock"
+        wait_until(
+            lambda: opened()[lock] == 2, "who appends to wait, too"
+        )  # while there is no directory, it would fail
         os.rename(broker.directory, tmp_path / "gone")
         ContainerBroker(broker.path, "a", "c", logger=LOGGER).initialize("0000000002.00000")
         new_lock = pending.directory_lock(broker.directory, 1)
@@ -95,7 +100,7 @@ def test_who_waited_for_the_lock_of_a_directory_that_was_made_anew_locks_the_new
     thread.join(0.5)
     assert thread.is_alive()
     new_lock.__exit__(None, None, None)
-    thread.join(20)
+    thread.join(60)
     assert pending.size(writer.pending_path) > 0
 
 

@@ -105,14 +105,14 @@ def test_the_lock_is_waited_for(tmp_path) -> None:
     def hold() -> None:
         with pending.directory_lock(directory, 1):
             held.set()
-            release.wait(10)
+            release.wait(60)
             order.append("first")
 
     holder = threading.Thread(target=hold)
     holder.start()
-    held.wait(10)
+    held.wait(60)
     threading.Timer(0.02, release.set).start()
-    with pending.directory_lock(directory, 10):
+    with pending.directory_lock(directory, 60):
         order.append("second")
     holder.join()
     assert order == ["first", "second"]

@@ -27,6 +27,13 @@ def server():
         yield found
 
 
+def patient_resolver(ip, port):
+    """One that asks once, however late a busy machine comes to the answer."""
+    resolver = DNSResolver((Nameserver(ip, port),))
+    resolver._resolver.timeout = resolver._resolver.lifetime = 60.0
+    return resolver
+
+
 def filter_over(server, location=None, depth=1):
     """The filter with a server; the application answers with the Host that it was told."""
 
@@ -35,8 +42,7 @@ def filter_over(server, location=None, depth=1):
         return [environ["HTTP_HOST"].encode()]
 
     options = CNAMELookupOptions(storage_domain=("store.example",), lookup_depth=depth)
-    resolver = DNSResolver((Nameserver(*server.address),))
-    return CNAMELookup(app, options, resolver, logging.getLogger("test-cname"))
+    return CNAMELookup(app, options, patient_resolver(*server.address), logging.getLogger("test-cname"))
 
 
 def ask(app, host, cache=None):
@@ -136,8 +142,7 @@ def test_a_lookup_stops_no_green_thread():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 0))
         server = spawn(serve, listener)
-        resolver = DNSResolver((Nameserver(*listener.getsockname()),))
-        resolver._resolver.lifetime = 60.0
+        resolver = patient_resolver(*listener.getsockname())
         assert resolver.cname("www.customer.test") == (knows.ttl, CNAMES["www.customer.test"])
         server.wait()
     knows.close()

@@ -7,12 +7,13 @@ import xml.etree.ElementTree as xml
 import pytest
 
 from fakes.wsgi_calls import call, make_environ, request
-from swiftlite.common.concurrency import Timeout, sleep
+from swiftlite.common.concurrency import Event, Timeout, sleep
 from swiftlite.core.constraints import Constraints
 from swiftlite.middleware.bulk.filter import Bulk
 from swiftlite.middleware.bulk.options import BulkOptions
 
 ASKS = {"accept": "application/json", "x-auth-token": "mine", "user-agent": "curl"}
+URL = "/v1/AUTH_a?bulk-delete"
 
 
 class Deleter:
@@ -29,12 +30,15 @@ class Deleter:
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         try:
-            sleep(self.seconds)
+            self.pause()
         finally:
             self.under_way -= 1
         codes = self.statuses.get(environ["PATH_INFO"], [204])
         start_response(f"{codes.pop(0) if len(codes) > 1 else codes[0]} Some", [])
         return []
+
+    def pause(self):
+        sleep(self.seconds)
 
     @property
     def paths(self):
@@ -162,24 +166,34 @@ def test_a_container_whose_listing_is_behind_is_tried_again(monkeypatch):
     [("application/json", b"  "), ("text/xml", b'<?xml version="1.0" encoding="UTF-8"?>\n ')],
 )
 def test_a_client_that_waits_gets_blanks(accept, start):
-    answered = ask(Deleter(seconds=0.2), "c/o", headers={"accept": accept}, yield_frequency=0.05)
-    assert answered.body.startswith(start)
-    blanks, separator, body = answered.body.partition(b"\r\n\r\n")
+    app, enough = Deleter(), Event()
+    app.pause = enough.wait
+    found = b""
+    for piece in bulk(app, yield_frequency=0.01)(
+        make_environ("POST", URL, {"accept": accept}, b"c/o"), lambda *_: None
+    ):
+        found += piece
+        if found.startswith(start) and not enough.ready():
+            enough.send()
+    assert enough.ready()
+    blanks, separator, body = found.partition(b"\r\n\r\n")
     assert separator
     assert not blanks.removeprefix(start).strip()
     if accept == "application/json":
-        assert json.loads(answered.body)["Number Deleted"] == json.loads(body)["Number Deleted"] == 1
+        assert json.loads(found)["Number Deleted"] == json.loads(body)["Number Deleted"] == 1
     else:
-        assert xml.fromstring(answered.body.replace(b"\r\n\r\n", b"")).findtext("number_deleted") == "1"
+        assert xml.fromstring(found.replace(b"\r\n\r\n", b"")).findtext("number_deleted") == "1"
 
 
 def test_nothing_goes_on_for_a_client_that_has_gone():
-    app = Deleter(seconds=60)
-    environ = make_environ("POST", "/v1/AUTH_a?bulk-delete", ASKS, b"c/1\nc/2\nc/3")
+    app = Deleter(seconds=600)
+    environ = make_environ("POST", URL, ASKS, b"c/1\nc/2\nc/3")
     answer = iter(bulk(app, yield_frequency=0.05)(environ, lambda *_: None))
     assert next(answer) == b" "
-    answer.close()
-    with Timeout(10):
+    with Timeout(60):
+        while app.under_way < 2:
+            sleep(0)
+        answer.close()
         while app.under_way:
             sleep(0)
     assert len(app.paths) == 2

@@ -56,7 +56,7 @@ def test_what_a_slow_client_sends_goes_on_at_once_and_all_of_it_is_counted(
         wire.send(b"PUT /v1/a/c/o HTTP/1.1\r\nHost: h\r\nContent-Length: 13\r\n\r\n")
         for start in range(0, 13, 3):
             wire.send(BODY[start : start + 3])
-            assert took.acquire(timeout=20)
+            assert took.acquire(timeout=60)
         assert wire.read_response().status == 201
     assert b"".join(pieces) == BODY and received == [len(BODY)]
     streamed = [by for name, by in labeled.told if name == "swift_proxy_server_request_body_streaming_bytes"]

@@ -122,6 +122,7 @@ def test_silent_nodes_are_passed_over(staged):
 
 
 def test_a_full_disk_is_left_alone_after_its_first_507(stage):
+    in_ring_order(stage)
     stage.primaries_say(507, 507, whole(b"hello"))
     for _ in range(12):
         assert stage.call("GET").status == 200
@@ -286,7 +287,7 @@ def test_newest_asks_all_at_once(staged, caplog):
     for backend in stage.backends:
         backend.script = script
     assert stage.call("GET", headers={"X-Newest": "true"}).body == b"hello"
-    assert not caplog.records  # nobody waited in vain
+    assert not [record for record in caplog.records if record.name == stage.log.name]  # nobody waited in vain
 
 
 def test_newest_without_an_answer_from_all(staged):

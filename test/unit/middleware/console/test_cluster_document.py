@@ -174,7 +174,9 @@ def test_rings_are_read_again_when_they_change(tmp_path):
     [first] = files.read()
     assert (first.version, first.assigned) == (1, {0: 2, 1: 2})
     assert files.read()[0] is first
-    path.write_bytes(format.dump_v1(replace(data, version=2, rows=[array("H", [0, 0, 0, 1])])))
+    newer = tmp_path / "new"  # and in its place, as rings are written: two of one size may have the same time
+    newer.write_bytes(format.dump_v1(replace(data, version=2, rows=[array("H", [0, 0, 0, 1])])))
+    newer.replace(path)
     [second] = files.read()
     assert (second.version, second.assigned) == (2, {0: 3, 1: 1})
     path.write_bytes(b"junk")

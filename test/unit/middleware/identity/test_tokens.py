@@ -75,8 +75,9 @@ def test_no_header_makes_a_user(site, header):
 
 
 def test_a_token_expires(site, monkeypatch):
-    token = site.token()
     now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    token = site.token()
     monkeypatch.setattr(time, "time", lambda: now + 86398)
     assert site.ask("GET", "/v1/AUTH_test", token).status == 200
     monkeypatch.setattr(time, "time", lambda: now + 86400)
@@ -245,7 +246,8 @@ def test_the_last_known_list_serves_through_an_outage(site):
     assert site.ask("GET", "/v1/AUTH_test", revoked).status == 401
 
 
-def test_a_known_token_asks_nobody(site):
+def test_a_known_token_asks_nobody(site, monkeypatch):
+    monkeypatch.setattr(site.cache, "_clock", lambda: 100.0)
     token = site.token()
     site.ask("GET", "/v1/AUTH_test", token)
     asked = len(site.proxy.asked)
