@@ -18,7 +18,7 @@ from swiftlite.common.conf_lines import DEFAULT, PASTE, Outline, read_outline
 from swiftlite.common.conf_owner import check_owner
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, StartError, parse_level, read_options
 from swiftlite.common.daemon import Daemon
-from swiftlite.common.pipeline import load_app
+from swiftlite.common.pipeline import find_faults
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.unknown_options import Why, find_unread, pipeline_names, pipeline_sections, section_kind, table_of
 from swiftlite.ring.format import RingError
@@ -262,23 +262,33 @@ def check_swift_conf(report: Report, swift_dir: str) -> SwiftConf | None:
 
 
 def check_made(report: Report, program: str, conf: ConfFile) -> None:
-    """See that the program's parts can be made of its conf; what was told of already is not told again."""
+    """See that the program's parts can be made of its conf, each of them; what was told of already is not told again."""
     logging.disable()  # what is worth a line is told as a finding
     try:
-        if program in check_node.SERVERS:
-            load_app(conf.path)
-        elif program in DAEMON_CLASSES:
-            made = option_tables.load(DAEMON_CLASSES[program])
-            assert made is not None and issubclass(made, Daemon)
-            made.from_conf(conf, conf.section(program))
-    except ConfigError as error:
-        report.add_error(error)
-    except RingError as error:
-        if not any(finding.file.endswith(".ring.gz") and finding.level == ERROR for finding in report.findings):
-            report.add(ERROR, None, None, str(error), "correct it")
-    except (StartError, OSError) as error:
-        report.add(ERROR, None, None, str(error), "correct it")
-    except Exception as error:  # whatever a factory of somebody else does not expect
-        report.add(ERROR, None, None, f"cannot be used: {error!r}", "correct what that speaks of")
+        faults = find_faults(conf.path) if program in check_node.SERVERS else _faults_of_daemon(program, conf)
     finally:
         logging.disable(logging.NOTSET)
+    for error in faults:
+        if isinstance(error, ConfigError):
+            report.add_error(error)
+        elif isinstance(error, RingError):
+            if not any(finding.file.endswith(".ring.gz") and finding.level == ERROR for finding in report.findings):
+                report.add(ERROR, None, None, str(error), "correct it")
+        elif isinstance(error, StartError | OSError):
+            report.add(ERROR, None, None, str(error), "correct it")
+        else:  # whatever a factory of somebody else does not expect
+            report.add(ERROR, None, None, f"cannot be used: {error!r}", "correct what that speaks of")
+
+
+def _faults_of_daemon(program: str, conf: ConfFile) -> list[Exception]:
+    made = option_tables.load(DAEMON_CLASSES.get(program, ""))
+    if made is None:
+        return []
+    assert issubclass(made, Daemon)
+    try:
+        made.from_conf(conf, conf.section(program))
+    except Exception as error:
+        # One of the pipeline that this conf has for the daemon's client: there may be more.
+        own = isinstance(error, ConfigError) and error.file == conf.path and (error.section or "").startswith(PASTE)
+        return [error, *(find_faults(conf.path, allow_modify=False) if own else ())]
+    return []
