@@ -84,7 +84,9 @@ def check(program: str, path: str) -> list[Finding]:
     is_server = program in check_node.SERVERS
     sections = pipeline_sections(report.outline) if is_server else own_sections(report.outline, program)
     check_text(report, program, (DEFAULT, *sections))
-    _check_node(report, program, sections)
+    if any(near_section(report.outline, name) == DEFAULT for name in report.outline.headers):
+        return report.findings  # all that [DEFAULT] says is missing: what else is wrong would be told of defaults
+    _check_node(report, program)
     check_made(report, program, conf)
     return report.findings
 
@@ -110,17 +112,30 @@ def own_sections(outline: Outline, program: str) -> list[str]:
 
 def check_sections(report: Report) -> None:
     """See that each section is one that somebody reads."""
-    names = [*option_tables.DAEMONS, *option_tables.OTHERS, "pipeline:main", *swift_options.SECTIONS]
-    named = pipeline_names(report.outline)
-    names += [f"{kind}:{name}" for name in named for kind in ("filter", "app")]
     for section in report.outline.headers:
-        known = section.startswith((*PASTE_SECTIONS, "proxy-server:policy:", "object-auditor:watcher:"))
         if section in swift_options.SECTIONS:
             problem = "is a section of OpenStack Swift that has no effect here"
             report.add(WARNING, section, None, problem, "take it out, or leave it for OpenStack Swift")
-        elif not known and section not in (DEFAULT, *option_tables.DAEMONS, *option_tables.OTHERS):
-            near = difflib.get_close_matches(section, names, 1)
-            report.add(ERROR, section, None, "unknown section", f"did you mean [{near[0]}]?" if near else "take it out")
+        elif not _is_known(section):
+            near = near_section(report.outline, section)
+            report.add(ERROR, section, None, "unknown section", f"did you mean [{near}]?" if near else "take it out")
+
+
+def _is_known(section: str) -> bool:
+    heads = (*PASTE_SECTIONS, "proxy-server:policy:", "object-auditor:watcher:")
+    known = (DEFAULT, *option_tables.DAEMONS, *option_tables.OTHERS, *swift_options.SECTIONS)
+    return section in known or section.startswith(heads)
+
+
+def near_section(outline: Outline, section: str) -> str:
+    """The section that was meant by one that nobody reads; empty: nobody knows, or somebody reads it."""
+    if _is_known(section):
+        return ""
+    if section.upper() == DEFAULT:
+        return DEFAULT
+    names = [DEFAULT, *option_tables.DAEMONS, *option_tables.OTHERS, "pipeline:main", *swift_options.SECTIONS]
+    names += [f"{kind}:{name}" for name in pipeline_names(outline) for kind in ("filter", "app")]
+    return next(iter(difflib.get_close_matches(section, names, 1)), "")
 
 
 def check_options(report: Report, sections: Iterable[str]) -> None:
@@ -198,7 +213,7 @@ def pipeline_members(outline: Outline) -> list[pipeline_order.Member]:
     return members
 
 
-def _check_node(report: Report, program: str, sections: Iterable[str]) -> None:
+def _check_node(report: Report, program: str) -> None:
     """See that the node has what the program needs."""
     report.section = _last_word(report.outline, program)
     texts = {name: found.value for name, found in report.outline.texts(report.section).items()}
@@ -223,10 +238,9 @@ def _check_node(report: Report, program: str, sections: Iterable[str]) -> None:
         check_node.check_ports(report, options.swift_dir, options)
         check_address(report, program, options)
         check_certificates(report, program, options, swift.backend_tls if swift else None, rings)
-    for section in sections:
-        if "recon_cache_path" in option_tables.names_of(table_of(section, report.outline.value(section, "use"))):
-            path = report.outline.value(section, "recon_cache_path", "/var/cache/swift").strip()
-            check_node.check_writable(report, section, "recon_cache_path", path, account)
+    elif "recon_cache_path" in option_tables.names_of(table_of(program, "")):  # servers' filters only read there
+        path = report.outline.value(program, "recon_cache_path", "/var/cache/swift").strip()
+        check_node.check_writable(report, program, "recon_cache_path", path, account)
 
 
 def _last_word(outline: Outline, program: str) -> str:
