@@ -13,6 +13,8 @@ from swiftlite.cli import check_node, pipeline_order
 from swiftlite.cli.check_address import check_address
 from swiftlite.cli.check_certificates import check_certificates
 from swiftlite.cli.findings import ERROR, WARNING, Finding, Report, in_order
+from swiftlite.cli.launch import essentials, of_connections
+from swiftlite.cli.transport import server_transport
 from swiftlite.common import option_tables, swift_options
 from swiftlite.common.conf_lines import DEFAULT, PASTE, Outline, read_outline
 from swiftlite.common.conf_owner import check_owner
@@ -89,6 +91,29 @@ def check(program: str, path: str) -> list[Finding]:
     _check_node(report, program)
     check_made(report, program, conf)
     return report.findings
+
+
+def obstacles(program: str, path: str) -> list[Finding]:
+    """What would keep a program from starting; :func:`check` tells more, with which it starts, say of a disk that is missing.
+
+    As root it ends as the account of option ``user``.
+    """
+    report = Report(Outline(path))
+    try:
+        report.outline = read_outline(path)
+        if program in check_node.SERVERS:
+            _, options, swift = essentials(program, path)
+            server_transport(program, options, swift.backend_tls, path)
+            of_connections(options, program, path)
+            check_address(report, program, options)
+        conf = ConfFile.load(path)
+        check_owner(conf, program)
+        check_made(report, program, conf)
+    except ConfigError as error:
+        report.add_error(error)
+    except (StartError, OSError) as error:
+        report.add(ERROR, None, None, str(error), "correct it")
+    return [finding for finding in report.findings if finding.level == ERROR]
 
 
 def check_text(report: Report, program: str, sections: Iterable[str]) -> None:

@@ -55,17 +55,8 @@ def serve_main(name: str, argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(name: str, path: str, verbose: bool) -> int:
-    conf = ConfFile.load(path)
-    check_owner(conf, name)
-    texts = conf.section("DEFAULT")
-    options = read_options(ServerOptions, texts, path, "DEFAULT")
-    if not options.bind_port:
-        raise ConfigError(path, "DEFAULT", "bind_port", "is not set", "set it to the TCP port to listen on")
-    check_user(options.user, path)
+    texts, options, swift = essentials(name, path)
     begin(name)
-    swift = SwiftConf.load(options.swift_dir)
-    if name == "object-server":
-        check_xattrs(options.devices, path)
     if verbose:
         texts["log_address"] = ""
     logger = logger_of(texts, name, path)
@@ -96,6 +87,24 @@ def _serve(name: str, path: str, verbose: bool) -> int:
                 pid_file.remove()
     except listeners.ListenError as error:
         raise ConfigError(path, "DEFAULT", "bind_ip, bind_port", str(error), error.remedy) from None
+
+
+def essentials(name: str, path: str) -> tuple[dict[str, str], ServerOptions, SwiftConf]:
+    """What a server must have before anything of it is made: the texts of ``[DEFAULT]``, its options, swift.conf.
+
+    :raises StartError: when it cannot start without more
+    """
+    conf = ConfFile.load(path)
+    check_owner(conf, name)
+    texts = conf.section("DEFAULT")
+    options = read_options(ServerOptions, texts, path, "DEFAULT")
+    if not options.bind_port:
+        raise ConfigError(path, "DEFAULT", "bind_port", "is not set", "set it to the TCP port to listen on")
+    check_user(options.user, path)
+    swift = SwiftConf.load(options.swift_dir)
+    if name == "object-server":
+        check_xattrs(options.devices, path)
+    return texts, options, swift
 
 
 def _hooks(options: ServerOptions, path: str, pid_file: PidFile | None) -> prefork.Hooks:
