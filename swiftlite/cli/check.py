@@ -13,12 +13,14 @@ from swiftlite.cli import check_node, pipeline_order
 from swiftlite.cli.check_address import check_address
 from swiftlite.cli.check_certificates import check_certificates
 from swiftlite.cli.findings import ERROR, WARNING, Finding, Report, in_order
+from swiftlite.cli.launch import essentials, of_connections
+from swiftlite.cli.transport import server_transport
 from swiftlite.common import option_tables, swift_options
 from swiftlite.common.conf_lines import DEFAULT, PASTE, Outline, read_outline
 from swiftlite.common.conf_owner import check_owner
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, StartError, parse_level, read_options
 from swiftlite.common.daemon import Daemon
-from swiftlite.common.pipeline import load_app
+from swiftlite.common.pipeline import find_faults
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.common.unknown_options import Why, find_unread, pipeline_names, pipeline_sections, section_kind, table_of
 from swiftlite.ring.format import RingError
@@ -84,9 +86,34 @@ def check(program: str, path: str) -> list[Finding]:
     is_server = program in check_node.SERVERS
     sections = pipeline_sections(report.outline) if is_server else own_sections(report.outline, program)
     check_text(report, program, (DEFAULT, *sections))
-    _check_node(report, program, sections)
+    if any(near_section(report.outline, name) == DEFAULT for name in report.outline.headers):
+        return report.findings  # all that [DEFAULT] says is missing: what else is wrong would be told of defaults
+    _check_node(report, program)
     check_made(report, program, conf)
     return report.findings
+
+
+def obstacles(program: str, path: str) -> list[Finding]:
+    """What would keep a program from starting; :func:`check` tells more, with which it starts, say of a disk that is missing.
+
+    As root it ends as the account of option ``user``.
+    """
+    report = Report(Outline(path))
+    try:
+        report.outline = read_outline(path)
+        if program in check_node.SERVERS:
+            _, options, swift = essentials(program, path)
+            server_transport(program, options, swift.backend_tls, path)
+            of_connections(options, program, path)
+            check_address(report, program, options)
+        conf = ConfFile.load(path)
+        check_owner(conf, program)
+        check_made(report, program, conf)
+    except ConfigError as error:
+        report.add_error(error)
+    except (StartError, OSError) as error:
+        report.add(ERROR, None, None, str(error), "correct it")
+    return [finding for finding in report.findings if finding.level == ERROR]
 
 
 def check_text(report: Report, program: str, sections: Iterable[str]) -> None:
@@ -110,17 +137,30 @@ def own_sections(outline: Outline, program: str) -> list[str]:
 
 def check_sections(report: Report) -> None:
     """See that each section is one that somebody reads."""
-    names = [*option_tables.DAEMONS, *option_tables.OTHERS, "pipeline:main", *swift_options.SECTIONS]
-    named = pipeline_names(report.outline)
-    names += [f"{kind}:{name}" for name in named for kind in ("filter", "app")]
     for section in report.outline.headers:
-        known = section.startswith((*PASTE_SECTIONS, "proxy-server:policy:", "object-auditor:watcher:"))
         if section in swift_options.SECTIONS:
             problem = "is a section of OpenStack Swift that has no effect here"
             report.add(WARNING, section, None, problem, "take it out, or leave it for OpenStack Swift")
-        elif not known and section not in (DEFAULT, *option_tables.DAEMONS, *option_tables.OTHERS):
-            near = difflib.get_close_matches(section, names, 1)
-            report.add(ERROR, section, None, "unknown section", f"did you mean [{near[0]}]?" if near else "take it out")
+        elif not _is_known(section):
+            near = near_section(report.outline, section)
+            report.add(ERROR, section, None, "unknown section", f"did you mean [{near}]?" if near else "take it out")
+
+
+def _is_known(section: str) -> bool:
+    heads = (*PASTE_SECTIONS, "proxy-server:policy:", "object-auditor:watcher:")
+    known = (DEFAULT, *option_tables.DAEMONS, *option_tables.OTHERS, *swift_options.SECTIONS)
+    return section in known or section.startswith(heads)
+
+
+def near_section(outline: Outline, section: str) -> str:
+    """The section that was meant by one that nobody reads; empty: nobody knows, or somebody reads it."""
+    if _is_known(section):
+        return ""
+    if section.upper() == DEFAULT:
+        return DEFAULT
+    names = [DEFAULT, *option_tables.DAEMONS, *option_tables.OTHERS, "pipeline:main", *swift_options.SECTIONS]
+    names += [f"{kind}:{name}" for name in pipeline_names(outline) for kind in ("filter", "app")]
+    return next(iter(difflib.get_close_matches(section, names, 1)), "")
 
 
 def check_options(report: Report, sections: Iterable[str]) -> None:
@@ -198,7 +238,7 @@ def pipeline_members(outline: Outline) -> list[pipeline_order.Member]:
     return members
 
 
-def _check_node(report: Report, program: str, sections: Iterable[str]) -> None:
+def _check_node(report: Report, program: str) -> None:
     """See that the node has what the program needs."""
     report.section = _last_word(report.outline, program)
     texts = {name: found.value for name, found in report.outline.texts(report.section).items()}
@@ -223,10 +263,9 @@ def _check_node(report: Report, program: str, sections: Iterable[str]) -> None:
         check_node.check_ports(report, options.swift_dir, options)
         check_address(report, program, options)
         check_certificates(report, program, options, swift.backend_tls if swift else None, rings)
-    for section in sections:
-        if "recon_cache_path" in option_tables.names_of(table_of(section, report.outline.value(section, "use"))):
-            path = report.outline.value(section, "recon_cache_path", "/var/cache/swift").strip()
-            check_node.check_writable(report, section, "recon_cache_path", path, account)
+    elif "recon_cache_path" in option_tables.names_of(table_of(program, "")):  # servers' filters only read there
+        path = report.outline.value(program, "recon_cache_path", "/var/cache/swift").strip()
+        check_node.check_writable(report, program, "recon_cache_path", path, account)
 
 
 def _last_word(outline: Outline, program: str) -> str:
@@ -262,23 +301,33 @@ def check_swift_conf(report: Report, swift_dir: str) -> SwiftConf | None:
 
 
 def check_made(report: Report, program: str, conf: ConfFile) -> None:
-    """See that the program's parts can be made of its conf; what was told of already is not told again."""
+    """See that the program's parts can be made of its conf, each of them; what was told of already is not told again."""
     logging.disable()  # what is worth a line is told as a finding
     try:
-        if program in check_node.SERVERS:
-            load_app(conf.path)
-        elif program in DAEMON_CLASSES:
-            made = option_tables.load(DAEMON_CLASSES[program])
-            assert made is not None and issubclass(made, Daemon)
-            made.from_conf(conf, conf.section(program))
-    except ConfigError as error:
-        report.add_error(error)
-    except RingError as error:
-        if not any(finding.file.endswith(".ring.gz") and finding.level == ERROR for finding in report.findings):
-            report.add(ERROR, None, None, str(error), "correct it")
-    except (StartError, OSError) as error:
-        report.add(ERROR, None, None, str(error), "correct it")
-    except Exception as error:  # whatever a factory of somebody else does not expect
-        report.add(ERROR, None, None, f"cannot be used: {error!r}", "correct what that speaks of")
+        faults = find_faults(conf.path) if program in check_node.SERVERS else _faults_of_daemon(program, conf)
     finally:
         logging.disable(logging.NOTSET)
+    for error in faults:
+        if isinstance(error, ConfigError):
+            report.add_error(error)
+        elif isinstance(error, RingError):
+            if not any(finding.file.endswith(".ring.gz") and finding.level == ERROR for finding in report.findings):
+                report.add(ERROR, None, None, str(error), "correct it")
+        elif isinstance(error, StartError | OSError):
+            report.add(ERROR, None, None, str(error), "correct it")
+        else:  # whatever a factory of somebody else does not expect
+            report.add(ERROR, None, None, f"cannot be used: {error!r}", "correct what that speaks of")
+
+
+def _faults_of_daemon(program: str, conf: ConfFile) -> list[Exception]:
+    made = option_tables.load(DAEMON_CLASSES.get(program, ""))
+    if made is None:
+        return []
+    assert issubclass(made, Daemon)
+    try:
+        made.from_conf(conf, conf.section(program))
+    except Exception as error:
+        # One of the pipeline that this conf has for the daemon's client: there may be more.
+        own = isinstance(error, ConfigError) and error.file == conf.path and (error.section or "").startswith(PASTE)
+        return [error, *(find_faults(conf.path, allow_modify=False) if own else ())]
+    return []

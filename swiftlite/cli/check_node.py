@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -15,7 +16,7 @@ from swiftlite.common.conf_lines import DEFAULT, Outline, read_outline
 from swiftlite.common.config import ConfigError, ServerOptions
 from swiftlite.common.device_rights import LOOKED_AT, WRITE, closed_directory, entering, is_open, opening, top_of
 from swiftlite.common.option_tables import DAEMONS
-from swiftlite.common.permissions import READ, account_of, allows, barrier, closed_to, owner_and_mode
+from swiftlite.common.permissions import READ, Account, account_of, allows, barrier, closed_to, owner_and_mode
 from swiftlite.common.privileges import ClosedLibrary, check_user
 from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.ring.format import RingData, RingError, load
@@ -128,8 +129,10 @@ def check_devices(
     for device in sorted(known):
         path = os.path.join(options.devices, device)
         if not os.path.isdir(path):
-            remedy = f"mount the device {device} there, or take it out of the ring"
-            report.add_elsewhere(ERROR, path, "is in the ring, but missing", remedy)
+            making = f"mount the device {device} there"
+            if not options.mount_check:
+                making = _making(path, server)
+            report.add_elsewhere(ERROR, path, "is in the ring, but missing", f"{making}, or take it out of the ring")
         elif options.mount_check and not os.path.ismount(path):
             remedy = f"mount {path}, or set mount_check = false where devices are mere directories"
             report.add_elsewhere(ERROR, path, "is not mounted", remedy)
@@ -140,6 +143,12 @@ def check_devices(
             check_xattrs(options.devices, report.outline.path)
         except ConfigError as error:
             report.add_error(error)
+
+
+def _making(path: str, owner: Account | None) -> str:
+    """The line of shell, for root, that makes a directory for the account of a program."""
+    given = ("-o", owner.name, "-g", owner.group) if owner else ()
+    return shlex.join(("install", "-d", *given, path))
 
 
 def _check_writes(report: Report, path: str, account: pwd.struct_passwd | None) -> None:
@@ -194,7 +203,10 @@ def check_writable(report: Report, section: str, option: str, path: str, account
         report.add(ERROR, section, option, f"{place} is no directory", "name a directory")
     elif not may_write(found.st_mode, (found.st_uid, found.st_gid), account.pw_uid, groups):
         problem = f"{account.pw_name} may not write to {place}"
-        report.add(ERROR, section, option, problem, f"make {path}, and give it to {account.pw_name}")
+        remedy = _making(path, account_of(account.pw_name))
+        if place == os.path.abspath(path):
+            remedy = opening(place, account.pw_name, *owner_and_mode(place))
+        report.add(ERROR, section, option, problem, remedy)
     elif place == os.path.abspath(path):
         _check_caches(report, place, account)
 

@@ -176,9 +176,7 @@ def _proxy() -> list[Section]:
     sections = [
         _default(8080, STORAGE_ONLY),
         Section("pipeline:main", (f"pipeline = {PIPELINE}", *PLACES)),
-        Section(
-            "app:proxy-server", ("use = egg:swiftlite#proxy",), load(APPS["proxy"]), frozenset({"swift_dir", "metrics"})
-        ),
+        Section("app:proxy-server", ("use = egg:swiftlite#proxy",), load(APPS["proxy"]), _own(load(APPS["proxy"]))),
         Section(
             "proxy-server:policy:0", ("# what holds for one storage policy alone",), load(OTHERS["proxy-server:policy"])
         ),

@@ -39,7 +39,7 @@ Commands:
   start            start, and wait until they are ready
   stop             let requests finish, then end; kill: the same
   shutdown         the same, without a limit to the time that takes
-  restart          stop, then start
+  restart          stop, then start; nothing is stopped whose conf it could not start with again
   reload           read confs and rings anew, no request lost (SIGHUP); force-reload: the same
   reload-seamless  renew the workers, no request lost (SIGUSR1)
   status           who runs, since when, with which conf
@@ -251,8 +251,15 @@ def _shutdown(found: Sequence[Instance], options: argparse.Namespace) -> int:
 
 
 def _restart(found: Sequence[Instance], options: argparse.Namespace) -> int:
-    code = _stop(found, options)
-    return code or _start([each for each in found if os.path.exists(each.place.path)], options)
+    startable = [each for each in found if os.path.exists(each.place.path)]
+    if _each_apart(
+        [each for each in startable if pid_files.state_of(each, options.run_dir).is_running], _tell_obstacles
+    ):
+        who = " ".join(map(shlex.quote, options.words))
+        remedy = f"correct that first, or stop all the same: swiftlite-init {who} stop"
+        print(f"nothing was stopped, for not all would start again; {remedy}", file=sys.stderr)
+        return FAILURE
+    return _stop(found, options) or _start(startable, options)
 
 
 def _reload(found: Sequence[Instance], options: argparse.Namespace) -> int:
@@ -338,8 +345,19 @@ def _once(found: Sequence[Instance], options: argparse.Namespace) -> int:
     return code
 
 
+def _tell_obstacles(instance: Instance) -> int:
+    found = check.obstacles(instance.program, instance.place.path)
+    for finding in found:
+        print(f"{instance.name}: {finding.text}", file=sys.stderr)
+    return FAILURE if found else SUCCESS
+
+
 def _check(found: Sequence[Instance], options: argparse.Namespace) -> int:
-    """Each in a process of its own: a check ends as another user."""
+    return _each_apart(found, lambda instance: check.check_main(instance.program, instance.place.path))
+
+
+def _each_apart(found: Sequence[Instance], judge: Callable[[Instance], int]) -> int:
+    """Judge each in a process of its own: a check ends as another user."""
     code = SUCCESS
     for instance in found:
         sys.stdout.flush()
@@ -347,9 +365,10 @@ def _check(found: Sequence[Instance], options: argparse.Namespace) -> int:
         if pid == 0:
             status = FAILURE
             try:
-                status = check.check_main(instance.program, instance.place.path)
+                status = judge(instance)
                 sys.stdout.flush()
             finally:
+                sys.stderr.flush()
                 os._exit(status)
         code |= os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     return FAILURE if code else SUCCESS

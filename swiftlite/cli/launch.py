@@ -8,23 +8,29 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 
 from swiftlite.cli.transport import server_transport
 from swiftlite.common import command_line, limits, tracing
+from swiftlite.common.conf_lines import read_outline
 from swiftlite.common.conf_owner import check_owner
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, StartError, read_options
 from swiftlite.common.life import logger_of
 from swiftlite.common.log import gather_lines
 from swiftlite.common.metrics import RequestCounter, begin
+from swiftlite.common.option_tables import APPS, load, names_of
 from swiftlite.common.pid_file import PidFile
 from swiftlite.common.pipeline import load_app
 from swiftlite.common.privileges import check_user, drop_privileges
 from swiftlite.common.restart import is_trial
 from swiftlite.common.swift_conf import SwiftConf
-from swiftlite.common.unknown_options import warn_of_unknown_options
+from swiftlite.common.unknown_options import pipeline_sections, warn_of_unknown_options
 from swiftlite.http import listeners, prefork
 from swiftlite.http.greeting import Transport
 from swiftlite.http.server import HTTPOptions
+
+OF_CONNECTIONS = ("client_timeout", "keepalive_timeout", "max_clients", "network_chunk_size")
+"""Options of ``[DEFAULT]`` that the app's section may say instead, where it knows them; as with OpenStack Swift."""
 
 
 @command_line.reloads_wait()
@@ -49,17 +55,8 @@ def serve_main(name: str, argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(name: str, path: str, verbose: bool) -> int:
-    conf = ConfFile.load(path)
-    check_owner(conf, name)
-    texts = conf.section("DEFAULT")
-    options = read_options(ServerOptions, texts, path, "DEFAULT")
-    if not options.bind_port:
-        raise ConfigError(path, "DEFAULT", "bind_port", "is not set", "set it to the TCP port to listen on")
-    check_user(options.user, path)
+    texts, options, swift = essentials(name, path)
     begin(name)
-    swift = SwiftConf.load(options.swift_dir)
-    if name == "object-server":
-        check_xattrs(options.devices, path)
     if verbose:
         texts["log_address"] = ""
     logger = logger_of(texts, name, path)
@@ -70,6 +67,7 @@ def _serve(name: str, path: str, verbose: bool) -> int:
         limits.apply(options, logger)
         if is_trial():  # all that could go wrong later does so here
             PidFile.check(options.pid_file, name, path)
+            of_connections(options, name, path)
             load_app(path)
             listeners.check_address(options.bind_ip, options.bind_port)
             return command_line.DONE
@@ -80,7 +78,7 @@ def _serve(name: str, path: str, verbose: bool) -> int:
                 address=(options.bind_ip, options.bind_port),
                 workers=options.workers,
                 backlog=options.backlog,
-                http_options=_http_options(options, swift, transport),
+                http_options=_http_options(of_connections(options, name, path), swift, transport),
                 log=logger,
                 hooks=_hooks(options, path, pid_file),
             )
@@ -91,6 +89,24 @@ def _serve(name: str, path: str, verbose: bool) -> int:
         raise ConfigError(path, "DEFAULT", "bind_ip, bind_port", str(error), error.remedy) from None
 
 
+def essentials(name: str, path: str) -> tuple[dict[str, str], ServerOptions, SwiftConf]:
+    """What a server must have before anything of it is made: the texts of ``[DEFAULT]``, its options, swift.conf.
+
+    :raises StartError: when it cannot start without more
+    """
+    conf = ConfFile.load(path)
+    check_owner(conf, name)
+    texts = conf.section("DEFAULT")
+    options = read_options(ServerOptions, texts, path, "DEFAULT")
+    if not options.bind_port:
+        raise ConfigError(path, "DEFAULT", "bind_port", "is not set", "set it to the TCP port to listen on")
+    check_user(options.user, path)
+    swift = SwiftConf.load(options.swift_dir)
+    if name == "object-server":
+        check_xattrs(options.devices, path)
+    return texts, options, swift
+
+
 def _hooks(options: ServerOptions, path: str, pid_file: PidFile | None) -> prefork.Hooks:
     def set_up_worker() -> None:
         drop_privileges(options.user, path)
@@ -99,6 +115,22 @@ def _hooks(options: ServerOptions, path: str, pid_file: PidFile | None) -> prefo
     if pid_file is None:
         return prefork.Hooks(worker=set_up_worker, served=tracing.flush)
     return prefork.Hooks(pid_file.write, set_up_worker, pid_file.hand_on, tracing.flush)
+
+
+def of_connections(options: ServerOptions, name: str, path: str) -> ServerOptions:
+    """A server's options, with what its app's section says of connections.
+
+    :param options: those of ``[DEFAULT]``
+    :raises ConfigError: naming the option whose text does not fit
+    """
+    outline = read_outline(path)
+    known = names_of(load(APPS[name.removesuffix("-server")]))
+    for section in pipeline_sections(outline):
+        if section.startswith("app:"):
+            said = {each: found.value for each, found in outline.texts(section).items() if each in OF_CONNECTIONS}
+            own = read_options(ServerOptions, said, path, section)
+            options = replace(options, **{each: getattr(own, each) for each in said if each in known})
+    return options
 
 
 def _http_options(options: ServerOptions, swift: SwiftConf, transport: Transport) -> HTTPOptions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 from collections.abc import Sequence
@@ -46,7 +47,11 @@ def main(argv: Sequence[str]) -> int:
     add("--diff", action="store_true", help="only what differs from the defaults")
     add("--json", action="store_true", help="the same as JSON")
     add("--show-secrets", action="store_true", help="keys and passwords as they are")
-    options = arguments.parse_args(argv)
+    add("others", nargs="*", help=argparse.SUPPRESS)
+    options = arguments.parse_intermixed_args(argv)
+    if options.others:
+        word = options.others[0]
+        arguments.error(f"one CONF at a time, not {word!r}, too; for what one program reads of it: --program NAME")
     ConfFile.load(options.conf)  # what no parser understands is told here
     outline = read_outline(options.conf)
     sections = _sections(outline, options.section, options.program)

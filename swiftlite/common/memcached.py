@@ -8,6 +8,7 @@ import json
 import logging
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ PICKLE_FLAG, JSON_FLAG = 1, 2
 POINTS = 50
 """Places that each server has on the ring of hashes."""
 
+DEFAULT_PORT = 11211
+_SERVER = re.compile(r"(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^\s\[\]:]+))(?::([0-9]{1,5}))?")
+
 MAXIMUM_DELTA = 30 * 24 * 3600
 """Longer lives memcached takes for points in time."""
 
@@ -33,7 +37,9 @@ MAXIMUM_DELTA = 30 * 24 * 3600
 class MemcachedOptions:
     """The ``memcache`` filter's options, which memcache.conf may hold as well."""
 
-    memcache_servers: tuple[str, ...] = option((), "ip:port, comma-separated; none: each server process caches alone")
+    memcache_servers: tuple[str, ...] = option(
+        (), "ip:port, comma-separated, port 11211 where one has none; none: each server process caches alone"
+    )
     memcache_max_connections: int = option(2, "connections that one process keeps to each server", least=1)
     connect_timeout: float = option(0.3, "seconds to wait for a connection", least=SHORTEST)
     pool_timeout: float = option(1.0, "seconds to wait for a connection to become free", least=SHORTEST)
@@ -62,12 +68,17 @@ def read_memcached_options(conf: Mapping[str, str], file: str, section: str) -> 
 
 
 def parse_server(server: str) -> tuple[str, int]:
-    """``ip[:port]``, an IPv6 address in brackets; the port is 11211 by default."""
-    if server.startswith("["):
-        host, _, rest = server[1:].partition("]")
-        return host, int(rest[1:]) if rest else 11211
-    host, _, port = server.partition(":")
-    return host, int(port) if port else 11211
+    """``ip[:port]``, an IPv6 address in brackets; the port is 11211 by default, as with OpenStack Swift.
+
+    :raises ValueError: for anything else
+    """
+    match = _SERVER.fullmatch(server)
+    if not match:
+        raise ValueError("it is no ip:port")
+    port = int(match[3] or DEFAULT_PORT)
+    if not 1 <= port <= 65535:
+        raise ValueError("it has no port that can be")
+    return match[1] or match[2], port
 
 
 TOLD_SHARES = {"get": 0.01, "set": 0.1, "delete": 0.1, "incr": 0.001, "decr": 0.001}

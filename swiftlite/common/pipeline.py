@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import difflib
 import importlib
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -67,8 +68,16 @@ FILTERS = {
 """Paste name of each filter and its factory."""
 
 ALIASES = {"cache": "memcache"}
+_S3 = (
+    "take it out of the pipeline, and let clients speak Swift's API, or keep a proxy of OpenStack Swift for those of S3"
+)
+_ENCRYPTION = (
+    "take it out of the pipeline if nothing was stored encrypted; what was, only a proxy of OpenStack Swift can read"
+)
 ABSENT = {
-    "xprofile": "take it out of the pipeline; to see where a running server spends its time, use py-spy top --pid PID"
+    "xprofile": "take it out of the pipeline; to see where a running server spends its time, use py-spy top --pid PID",
+    **dict.fromkeys(("s3api", "s3token"), _S3),
+    **dict.fromkeys(("encryption", "keymaster", "kms_keymaster", "kmip_keymaster"), _ENCRYPTION),
 }
 """Filters of OpenStack Swift that we do without, and what to do instead."""
 REPLACED = {"keystonemiddleware.auth_token": "authtoken"}
@@ -101,6 +110,17 @@ DECIDED_BY = {"identity": ("tempauth", "authtoken")}
 """Filters that only tell who somebody is, each with those of which one must stand somewhere to its right."""
 
 
+class UnknownFactory(LookupError):
+    """A conf names a factory that we do not have.
+
+    :ivar remedy: what to do
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem)
+        self.remedy = remedy
+
+
 def load_app(conf_path: str, *, allow_modify: bool = True) -> WSGIApp:
     """The WSGI application that a conf file, or a directory of ``*.conf`` files, describes.
 
@@ -119,6 +139,27 @@ def load_app(conf_path: str, *, allow_modify: bool = True) -> WSGIApp:
     for filter_context in reversed(context.filter_contexts):
         app = _create(filter_context, conf_path)(app)
     return app
+
+
+def find_faults(conf_path: str, *, allow_modify: bool = True) -> list[Exception]:
+    """Whatever keeps :func:`load_app` from making an application: each section's fault, not only the first one."""
+    faults: list[Exception] = []
+    try:
+        finder = _FaultFinder(conf_path, faults)
+        context = finder.get_context(loadwsgi.APP)
+        if context.object_type is not loadwsgi.PIPELINE:
+            finder.make(context)
+            return faults
+        if allow_modify and context.app_context.entry_point_name == "proxy":
+            _add_required_filters(context)
+        app = finder.make(context.app_context)
+        for filter_context in reversed(context.filter_contexts):
+            app = finder.make(filter_context, app)
+        if not faults:  # else what is missed may be what could not be made
+            _check_neighbours(context, conf_path)
+    except Exception as error:
+        faults.append(error)
+    return faults
 
 
 def factory_place(conf: Mapping[str, str]) -> tuple[str, str]:
@@ -199,10 +240,10 @@ def _our_context(object_type: Any, name: str, global_conf: dict[str, str]) -> lo
     """
     name = ALIASES.get(name, name)
     kind, table = ("filter", FILTERS) if object_type is loadwsgi.FILTER else ("app", APPS)
-    if name in ABSENT:
-        raise LookupError(f"swiftlite has no {kind} {name!r}; {ABSENT[name]}")
     if name not in table:
-        raise LookupError(f"swiftlite has no {kind} {name!r}, only {', '.join(sorted(table))}")
+        near = difflib.get_close_matches(name, sorted(table), 1)
+        remedy = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(table))}"
+        raise UnknownFactory(f"swiftlite has no {kind} {name!r}", ABSENT.get(name, remedy))
     module, _, factory = table[name].partition(":")
     return loadwsgi.LoaderContext(
         getattr(importlib.import_module(module), factory),
@@ -277,6 +318,8 @@ class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
                 remedy = "name the app, with its filters before it"
                 raise ConfigError(self.filename, section, "pipeline", "names nothing", remedy) from None
             remedy = "name another factory, or take the section's name out of the pipeline"
+            if isinstance(error, UnknownFactory):
+                remedy = error.remedy
             raise ConfigError(self.filename, section, "use", str(error), remedy) from None
         except configparser.Error as error:
             raise ConfigError(self.filename, section, None, spell(error), "correct it") from None
@@ -297,3 +340,45 @@ class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
             problem = f"{name!r} has no section" if "No section" in str(error) else str(error)
             remedy = f"add a section [{kind}:{name}], or take the name out"
             raise ConfigError(self.filename, "pipeline:main", "pipeline", problem, remedy) from None
+
+
+class _FaultFinder(_Loader):
+    """The same, but goes on where a member of a pipeline is faulty, with one in its place that does nothing.
+
+    :param faults: gets what is found
+    """
+
+    def __init__(self, path: str, faults: list[Exception]) -> None:
+        super().__init__(path)
+        self.faults = faults
+
+    def get_context(
+        self, object_type: Any, name: str | None = None, global_conf: dict[str, str] | None = None
+    ) -> loadwsgi.LoaderContext:
+        """The context of a section; of a faulty one, that of its stand-in."""
+        try:
+            return super().get_context(object_type, name, global_conf)
+        except Exception as error:
+            if name is None or self.absolute_name(name):  # the pipeline itself, or what a member's use says
+                raise
+            self.faults.append(error)
+        kind, made = ("filter", _same) if object_type is loadwsgi.FILTER else ("app", _nothing)
+        factory = lambda global_conf, **local_conf: made  # noqa: E731
+        return loadwsgi.LoaderContext(factory, object_type, f"paste.{kind}_factory", dict(global_conf or {}), {}, self)
+
+    def make(self, context: loadwsgi.LoaderContext, app: WSGIApp | None = None) -> WSGIApp:
+        """An app; or a filter around `app`, which is that itself where the filter is faulty."""
+        try:
+            made: Any = _create(context, self.filename)
+            return made(app) if app else made
+        except Exception as error:
+            self.faults.append(error)
+            return app or _nothing
+
+
+def _nothing(environ: Any, start_response: Any) -> Any:
+    return []
+
+
+def _same(app: WSGIApp) -> WSGIApp:
+    return app

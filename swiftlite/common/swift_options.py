@@ -44,7 +44,7 @@ FILTERS: dict[str, str] = {
 
 APPS: dict[str, str] = {
     "proxy": """
-        account_existence_skip_cache_pct container_existence_skip_cache_pct client_timeout
+        account_existence_skip_cache_pct container_existence_skip_cache_pct
         container_listing_shard_ranges_skip_cache_pct container_updating_shard_ranges_skip_cache_pct log_handoffs
         namespace_avg_backend_fetch_time namespace_cache_tokens_per_session recheck_listing_shard_ranges
         recheck_updating_shard_ranges write_legacy_ec_crc cache_timeout

@@ -212,12 +212,18 @@ def judge(assignment: Assignment, known: Known, kinds: Mapping[str, str]) -> Unr
     name = assignment.name
     if known.has(name):
         return None
-    if name in known.foreign:
-        return Unread(assignment, Why.FOREIGN)
     if home := _home(name, assignment.section, kinds):
         return Unread(assignment, Why.MISPLACED, home)
-    near = difflib.get_close_matches(name, sorted(known.names), 1)
-    return Unread(assignment, Why.UNKNOWN, near[0] if near else "")
+    if name in known.foreign:
+        return Unread(assignment, Why.FOREIGN)
+    return Unread(assignment, Why.UNKNOWN, _nearest(name, known.names))
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    """The option that was meant: one of the section, or of ``[DEFAULT]`` where that is more like it; empty: none."""
+    server = option_tables.names_of(option_tables.load(option_tables.SERVER))
+    near = next(iter(difflib.get_close_matches(name, sorted({*known, *server}), 1)), "")
+    return f"{near} in [{DEFAULT}]" if near and near not in known else near
 
 
 def _home(name: str, section: str, kinds: Mapping[str, str]) -> str:

@@ -93,7 +93,8 @@ class ContainerReconciler(daemon.Daemon):
                 problem = "this is the conf of a storage server, not the reconciler's"
                 raise ConfigError(conf.path, "pipeline:main", None, problem, "give it container-reconciler.conf")
             path = conf.path if own else os.path.join(options.swift_dir, "internal-client.conf")
-        made.client = InternalClient.from_conf(path, "Swift Container Reconciler", options.request_tries, made.logger)
+        agent, tries = "Swift Container Reconciler", options.request_tries
+        made.client = InternalClient.from_conf(path, options.swift_dir, agent, tries, made.logger)
         return made
 
     # The queue ----------------------------------------------------------------------------------------------------

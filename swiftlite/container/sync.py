@@ -120,7 +120,7 @@ class ContainerSync(daemon.Daemon):
             path = usual
         agent, tries = "Swift Container Sync", options.request_tries
         if path:
-            local = InternalClient.from_conf(path, agent, tries, made.logger)
+            local = InternalClient.from_conf(path, options.swift_dir, agent, tries, made.logger)
         else:
             local = InternalClient.built_in(options.swift_dir, texts, agent, tries, made.logger)
         made.sender = RowSender(local, options.conn_timeout, options.node_timeout)

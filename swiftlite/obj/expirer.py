@@ -91,7 +91,8 @@ class ObjectExpirer(daemon.Daemon):
         if not path:
             own = "expirer" in conf.path and conf.has("pipeline:main")
             path = conf.path if own else os.path.join(options.swift_dir, "internal-client.conf")
-        made.client = InternalClient.from_conf(path, "Swift Object Expirer", options.request_tries, made.logger)
+        agent, tries = "Swift Object Expirer", options.request_tries
+        made.client = InternalClient.from_conf(path, options.swift_dir, agent, tries, made.logger)
         return made
 
     def run_once(self) -> Counter[str]:

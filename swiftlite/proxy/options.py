@@ -136,6 +136,9 @@ class ProxyOptions(PolicyOptions):
 
     swift_dir: str = option("/etc/swift", "directory of swift.conf and the rings")
     metrics: bool = option(True, "count requests and much else for the filter metrics")
+    client_timeout: float = option(
+        60.0, "seconds to wait for a client's next bytes, or for it to take ours", least=SHORTEST
+    )
     listing_consistency: str = option(
         "quorum",
         "quorum: a listing shows every change acknowledged before it was asked for; eventual: as in OpenStack Swift, it "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import socket
 import subprocess
@@ -28,6 +29,8 @@ DEFAULT_USERS = {
     "admin:admin": "admin .admin .reseller_admin",
 }
 """``account:user`` to ``key group…``, as tempauth has them; the first is whom a store is used as when nobody is named."""
+
+_OF_URLS = re.compile(r"[!-~]*")
 
 DAEMONS = {
     "object-updater": "swiftlite.obj.updater",
@@ -157,10 +160,13 @@ class Store:
     ) -> Response:
         """Make one request; any status is an answer, and not an error.
 
-        :param path: below the user's account, already percent-encoded: ``container/object?query``; with a slash in front,
-            from the proxy's root: ``/info``
+        :param path: below the user's account: ``container/object?query``; with a slash in front, from the proxy's root:
+            ``/info``. The caller percent-encodes names: ``"c/" + urllib.parse.quote("ö ?x")``
         :param headers: without a ``Content-Type`` an object gets the one that goes with its name
+        :raises StoreError: when a character of the path is one that no URL can have
         """
+        if not _OF_URLS.fullmatch(path):
+            raise StoreError(f"{path!r} cannot stand in a URL: percent-encode its names by urllib.parse.quote")
         account = self.storage_url_of(user or self.user)
         url = f"{self.url}{path}" if path.startswith("/") else f"{account}/{path}" if path else account
         sent = {"X-Auth-Token": self.token(user), **(headers or {})}

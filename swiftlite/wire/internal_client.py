@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from swiftlite.common.concurrency import sleep
+from swiftlite.common.config import ConfigError, StartError
 from swiftlite.common.pipeline import WSGIApp, load_app
 from swiftlite.common.subrequest import BodyReader, Environ, SubResponse, call, make_environ
 from swiftlite.core.json_text import load_json
@@ -80,12 +82,24 @@ class InternalClient:
         self.pause = pause
 
     @classmethod
-    def from_conf(cls, path: str, user_agent: str, tries: int, logger: logging.Logger) -> InternalClient:
+    def from_conf(
+        cls, path: str, swift_dir: str, user_agent: str, tries: int, logger: logging.Logger
+    ) -> InternalClient:
         """Load the pipeline of a conf file; none of the filters that it does not name is added.
 
+        :param swift_dir: the daemon's; the pipeline goes by its own conf's, and by nothing else, as with OpenStack Swift
         :raises ConfigError: when the file cannot be used
         """
-        return cls(load_app(path, allow_modify=False), user_agent, tries, logger)
+        try:
+            app = load_app(path, allow_modify=False)
+        except StartError as error:
+            file = error.file if isinstance(error, ConfigError) else str(error).partition(": ")[0]
+            if file == path or os.path.dirname(file) == os.path.normpath(swift_dir):
+                raise
+            said = str(error).rpartition("; ")[0] or str(error)
+            problem = f"its pipeline cannot be made, for it looks for files elsewhere than in {swift_dir}: {said}"
+            raise ConfigError(path, None, None, problem, f"say swift_dir = {swift_dir} in its [DEFAULT]") from None
+        return cls(app, user_agent, tries, logger)
 
     @classmethod
     def built_in(
@@ -100,7 +114,7 @@ class InternalClient:
         with tempfile.NamedTemporaryFile("w", suffix=".conf", prefix="internal-client-") as file:
             file.write("\n".join(lines))
             file.flush()
-            return cls.from_conf(file.name, user_agent, tries, logger)
+            return cls.from_conf(file.name, swift_dir, user_agent, tries, logger)
 
     def request(
         self,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FATAL = dict.fromkeys(("StartError", "RingError", "VirtualenvError", "ToolError", "ApiError", "BadQuestion"), 0)
-FATAL |= {"CommandError": 0, "CannotLook": 0, "ConfigError": 3, "ClosedLibrary": 3, "BadOption": 1}
+FATAL |= {"CommandError": 0, "CannotLook": 0, "ConfigError": 3, "ClosedLibrary": 3, "BadOption": 1, "UnknownFactory": 0}
 """Exceptions whose text is a program's last word, and which of their arguments says what is wrong."""
 _FINDING = 3
 """The argument of ``report.add``, by which ``--check`` tells what it finds, that says what is wrong."""

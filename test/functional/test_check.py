@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -162,7 +163,7 @@ PLANTED = {
     "unmounted": Planted(
         conf("object-server", "DEFAULT", mount_check="true"), "object-server", ("is not mounted; mount ",)
     ),
-    "missing device": Planted(no_device, "object-server", ("is in the ring, but missing",)),
+    "missing device": Planted(no_device, "object-server", ("is in the ring, but missing; install -d -o ", ", or take it out of the ring")),
     "no devices": Planted(
         conf("object-server", "DEFAULT", devices="/nowhere"), "object-server", ("[DEFAULT] devices: there is no directory",)
     ),
@@ -226,6 +227,22 @@ def test_planted_faults_are_found(cluster: Cluster, name: str, capsys: pytest.Ca
     assert any(all(word in line for word in planted.words) for line in lines[:-1]), lines
     assert status == planted.status
     assert "for " + cluster.servers[planted.server].process.program.removeprefix("swiftlite-") in lines[-1]
+
+
+def test_servers_write_nothing_of_what_daemons_tell(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    conf("object-server", "DEFAULT", recon_cache_path="/proc/version")(cluster)
+    assert checked(cluster, "object-server", capsys)[0] == 0
+
+
+def test_a_clients_pipeline_is_checked_as_a_whole(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    text("object-expirer", "swiftlite#proxy_logging", "swift#s3api")(cluster)
+    text("object-expirer", "swiftlite#memcache", "swift#memcach")(cluster)
+    _, lines = checked(cluster, "object-expirer", capsys)
+    assert [bool(re.search(r"use: swiftlite has no filter '(s3api|memcach)';", line)) for line in lines] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_a_start_warns_of_unknown_options(cluster: Cluster) -> None:

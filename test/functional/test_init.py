@@ -121,6 +121,10 @@ def test_a_whole_node(node: Node) -> None:
     node.edit("proxy-server", "filter:slo", yield_frequency="never")
     lines = node.init("proxy", "reload", status=1)
     assert any("cannot reload" in line and "yield_frequency" in line for line in lines), lines
+    lines = node.init("proxy", "restart", status=1)
+    assert "[filter:slo] yield_frequency: 'never' does not fit" in lines[0] and len(lines) == 2
+    assert lines[1].endswith("or stop all the same: swiftlite-init proxy stop")
+    assert node.states("proxy")["proxy-server"][1] == states["proxy-server"][1]
     assert children.request(node.cluster.proxy_address, "GET", "/healthcheck", timeout=60)[0] == 503
     node.init("object-server", "object-updater", "reload-seamless")
     assert node.states("object") == {name: words for name, words in states.items() if name.startswith("object-")}

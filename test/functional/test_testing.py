@@ -8,6 +8,7 @@ import sys
 import textwrap
 import threading
 import time
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,11 @@ def test_variables_lead_clients_to_it(version):
 def test_each_is_private(in_process):
     with testing.store(in_process=in_process) as one, testing.store(in_process=in_process) as other:
         assert one.request("PUT", "c").status == 201
+        assert one.request("PUT", f"c/{urllib.parse.quote('ö ?x')}?multipart-manifest=x").status == 201
+        assert one.request("GET", "c").body == "ö ?x\n".encode()
+        for path in ("c/ö", "c/o x", "c/o\n"):
+            with pytest.raises(testing.StoreError, match=r"percent-encode its names by urllib\.parse\.quote"):
+                one.request("PUT", path)
         assert other.request("HEAD", "c").status == 404
         assert {one.port, one.directory}.isdisjoint({other.port, other.directory})
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import re
 from pathlib import Path
 
@@ -12,7 +14,8 @@ from swiftlite.cli import check, check_node
 from swiftlite.cli.conf_places import find_confs
 from swiftlite.cli.findings import ERROR, Report
 from swiftlite.common import swift_options
-from swiftlite.common.conf_lines import Outline, outline_lines
+from swiftlite.common.conf_lines import Outline, outline_lines, read_outline
+from swiftlite.common.config import ConfFile
 
 ETC = Path(__file__).resolve().parents[3] / "etc"
 SAMPLES = [
@@ -78,12 +81,56 @@ def test_options_of_openstack_swift_are_warned_of() -> None:
         (("healthcheck recon", "healthcheck bogus"), "conf:4: [pipeline:main] pipeline: 'bogus' has no section"),
         (("[filter:recon]", "[fliter:recon]"), "conf:9: [fliter:recon]: unknown section; did you mean [filter:recon]?"),
         (("[filter:recon]", "[object-updatr]\n[filter:recon]"), "did you mean [object-updater]?"),
+        (("[DEFAULT]", "[DEFAULTS]"), "conf:1: [DEFAULTS]: unknown section; did you mean [DEFAULT]?"),
+        (("[DEFAULT]", "[default]"), "conf:1: [default]: unknown section; did you mean [DEFAULT]?"),
         (("[pipeline:main]", "[pipeline:other]"), "conf: says no pipeline; add a section [pipeline:main]"),
     ],
 )
 def test_each_mistake_is_found_with_its_line(change: tuple[str, str], expected: str) -> None:
     found = judged(SERVER.replace(*change), "object-server")
     assert any(level == ERROR and expected in line for level, line in found), found
+
+
+def test_what_is_missing_because_default_is_misspelt_is_not_told(tmp_path: Path) -> None:
+    path = tmp_path / "object-server.conf"
+    path.write_text(SERVER.replace("[DEFAULT]", "[DEFAULTS]"))
+    assert [finding.text for finding in check.check("object-server", str(path))] == [
+        f"error: {path}:1: [DEFAULTS]: unknown section; did you mean [DEFAULT]?"
+    ]
+
+
+def test_each_part_that_cannot_be_made_is_told_of(tmp_path: Path) -> None:
+    """Though the server itself, and what is left of it, cannot be made either."""
+    path = tmp_path / "proxy-server.conf"
+    filters = {"keymaster": "keymaster", "encryption": "encryption", "slo": "sloo", "tempurl": "tempurl\nmethods = x"}
+    text = "".join(f"[filter:{name}]\nuse = egg:swift#{use}\n" for name, use in filters.items())
+    text += "[filter:tempauth]\nuse = egg:swift#tempauth\nuser_x = y\n[app:proxy-server]\nuse = egg:swift#proxy\n"
+    head = f"[DEFAULT]\nswift_dir = {tmp_path}\n[pipeline:main]\npipeline = tempauth {' '.join(filters)} proxy-server\n"
+    path.write_text(head + text)
+    report = Report(read_outline(str(path)))
+    check.check_made(report, "proxy-server", ConfFile.load(str(path)))
+    found = {finding.section or Path(finding.file).name: finding.text for finding in report.findings}
+    assert set(found) == {"swift.conf", *(f"filter:{name}" for name in ("tempauth", "keymaster", "encryption", "slo"))}
+    assert found["filter:slo"].endswith("use: swiftlite has no filter 'sloo'; did you mean slo?")
+    assert "OpenStack Swift can read" in found["filter:keymaster"] and len(report.findings) == 5
+
+
+def test_where_a_daemon_writes(tmp_path: Path) -> None:
+    """The line that makes the directory, or opens it, for root."""
+    there = tmp_path / "there"
+    there.mkdir(mode=0o700)
+    there.chmod(0o700)
+    nobody = pwd.getpwnam("nobody")
+    group = grp.getgrgid(nobody.pw_gid).gr_name
+    for path, remedy in (
+        (there, f"chown nobody: {there}"),
+        (there / "not yet", f"install -d -o nobody -g {group} '{there}/not yet'"),
+    ):
+        report = Report(Outline("conf"))
+        check_node.check_writable(report, "object-updater", "recon_cache_path", str(path), nobody)
+        assert [(found.problem, found.remedy) for found in report.findings] == [
+            (f"nobody may not write to {there}", remedy)
+        ]
 
 
 def test_an_option_that_is_wrong_is_told_once() -> None:

@@ -142,6 +142,10 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     for arguments in (["--section", "nothing"], ["--program", "nothing"]):
         assert show_config.main([str(path), *arguments]) == 1
         assert len(capsys.readouterr().err.splitlines()) == 1
+    for arguments in (["object-updater"], ["--diff", "object-updater"]):
+        with pytest.raises(SystemExit, match="2"):
+            show_config.main([str(path), *arguments])
+        assert capsys.readouterr().err.endswith("for what one program reads of it: --program NAME\n")
 
 
 def test_swift_conf(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -180,10 +180,19 @@ def test_a_server_that_fails_too_often_is_left_alone():
         ("[::1]:11311", ("::1", 11311)),
         ("[::1]", ("::1", 11211)),
         ("cache.example.com:1", ("cache.example.com", 1)),
+        ("localhost", ("localhost", 11211)),
     ],
 )
 def test_servers(text, address):
     assert parse_server(text) == address
+
+
+@pytest.mark.parametrize(
+    "text", ["", ":11211", "a:", "a:x", "a:0", "a:65536", "a b:1", "::1", "[::1", "[::1]1", "a:1:2"]
+)
+def test_what_is_no_server(text):
+    with pytest.raises(ValueError):
+        parse_server(text)
 
 
 def test_long_lives_are_points_in_time():

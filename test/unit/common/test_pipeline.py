@@ -10,7 +10,7 @@ import pytest
 from fakes.wsgi_calls import request
 from swiftlite.common import pipeline
 from swiftlite.common.config import ConfigError
-from swiftlite.common.pipeline import ALIASES, APPS, FILTERS, _check_neighbours, load_app
+from swiftlite.common.pipeline import ALIASES, APPS, FILTERS, _check_neighbours, find_faults, load_app
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -213,6 +213,44 @@ def test_what_is_wrong_is_one_line_that_names_its_place(tmp_path, order, problem
     with pytest.raises(ConfigError, match=rf"^{path} {problem}") as caught:
         load_app(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("order", "sections"),
+    [
+        ("catch_errors auth proxy-server", []),
+        ("object-server", []),
+        ("monitor failing auth foreign elsewhere nowhere proxy-server", [
+            "filter:monitor", "filter:foreign", "filter:elsewhere", "pipeline:main", "filter:failing",
+        ]),
+        ("failing nobody", ["pipeline:main", "filter:failing"]),
+        ("identity monitor proxy-server", ["filter:monitor"]),  # which may be what is to decide
+        ("identity proxy-server", ["pipeline:main"]),
+        ("", ["pipeline:main"]),
+    ],
+)  # fmt: skip
+def test_all_faults_are_found_at_once(tmp_path, order, sections):
+    faults = find_faults(write(tmp_path, order))
+    assert [fault.section for fault in faults] == sections
+    assert all(isinstance(fault, ConfigError) for fault in faults)
+
+
+@pytest.mark.parametrize(
+    ("use", "remedy"),
+    [
+        ("sloo", "did you mean slo?"),
+        ("nonesuch", "it has account_quotas, "),
+        ("s3api", "take it out of the pipeline, and let clients speak Swift's API"),
+        ("kmip_keymaster", "take it out of the pipeline if nothing was stored encrypted"),
+    ],
+)
+def test_what_to_do_without_a_filter(tmp_path, use, remedy):
+    path = Path(write(tmp_path, "monitor proxy-server"))
+    path.write_text(path.read_text().replace("#nonesuch", f"#{use}"))
+    with pytest.raises(ConfigError) as caught:
+        load_app(str(path))
+    assert caught.value.problem == f"swiftlite has no filter {use!r}"
+    assert caught.value.remedy.startswith(remedy)
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,16 @@ def unread(text: str, **options: str) -> list[tuple[str, str, str, str]]:
         (PROXY, "app", "log_handoffs = yes", ("app:proxy-server", "log_handoffs", "FOREIGN", "")),
         (PROXY, "app", "token_life = 3", ("app:proxy-server", "token_life", "MISPLACED", "filter:tempauth")),
         (PROXY, "app", "bind_port = 3", ("app:proxy-server", "bind_port", "MISPLACED", "DEFAULT")),
+        (PROXY, "app", "client_timout = 3", ("app:proxy-server", "client_timout", "UNKNOWN", "client_timeout")),
+        (PROXY, "app", "bind_prt = 3", ("app:proxy-server", "bind_prt", "UNKNOWN", "bind_port in [DEFAULT]")),
+        # OpenStack Swift's, too, which means nothing there, but something elsewhere.
+        (
+            PROXY,
+            "tempauth",
+            "stale_worker_timeout = 3",
+            ("filter:tempauth", "stale_worker_timeout", "MISPLACED", "DEFAULT"),
+        ),
+        (PROXY, "tempauth", "client_timeout = 3", ("filter:tempauth", "client_timeout", "MISPLACED", "DEFAULT")),
         (PROXY, "tempauth", "usr_a_b = c", ("filter:tempauth", "usr_a_b", "UNKNOWN", "")),
         (PROXY, "policy", "read_afinity = r1=1", ("proxy-server:policy:1", "read_afinity", "UNKNOWN", "read_affinity")),
         (OBJECT, "updater", "slowdown = 0.1", ("object-updater", "slowdown", "FOREIGN", "")),
@@ -84,7 +94,7 @@ def test_options_that_do_nothing(text: str, place: str, line: str, expected: tup
     [
         (PROXY, "default", "workers = 2\nbind_port = 1\nrecon_cache_path = /x\nnode_timeout = 3\nlog_level = INFO"),
         (PROXY, "default", "root = /a\nswift_dir = %(root)s/b"),
-        (PROXY, "app", "set log_name = proxy\nset node_timeout = 2"),
+        (PROXY, "app", "set log_name = proxy\nset node_timeout = 2\nclient_timeout = 30"),
         (PROXY, "tempauth", "user_a_b = c .admin\nuser64_YQ_Yg = c\nAUTH_require_group = x\nfernet_key_one = x"),
         (OBJECT, "expirer", "delay_reaping_AUTH_test = 5\ndelay_reaping_a/b%20c = 5"),
         # There may be a daemon whose section is missing.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
-from swiftlite.wire.internal_client import InternalClient, UnexpectedResponse
+from swiftlite.common.config import ConfigError
+from swiftlite.wire.internal_client import BUILT_IN, InternalClient, UnexpectedResponse
 
 
 class App:
@@ -117,3 +119,21 @@ def test_an_upload_is_sent_once_for_its_body_can_be_read_once() -> None:
     with pytest.raises(UnexpectedResponse):
         uploader.upload(("a", "c", "o"), [b"abcd"], headers)
     assert len(environs) == 3
+
+
+def test_a_conf_that_looks_for_the_cluster_elsewhere_is_named(tmp_path: Path) -> None:
+    """The daemon's own swift.conf is there: it is not that which must be mended."""
+    path = tmp_path / "internal-client.conf"
+    for swift_dir, expected in (
+        (
+            f"{tmp_path}/other",
+            f"{path}: its pipeline cannot be made, for it looks for files elsewhere than in {tmp_path}: ",
+        ),
+        (str(tmp_path), f"{tmp_path}/swift.conf: "),
+    ):
+        path.write_text(f"[DEFAULT]\nswift_dir = {swift_dir}\n{BUILT_IN}")
+        with pytest.raises(ConfigError) as caught:
+            InternalClient.from_conf(str(path), str(tmp_path), "tester", 1, logging.getLogger("test.internal"))
+        assert str(caught.value).startswith(expected)
+        assert f"{swift_dir}/swift.conf: No such file" in str(caught.value)
+        assert (f"say swift_dir = {tmp_path} in its [DEFAULT]" in str(caught.value)) is (swift_dir != str(tmp_path))
