@@ -15,8 +15,7 @@ from swiftlite.cli.layout import Process
 from swiftlite.common.backend_tls import PLAIN, BackendTLS
 from swiftlite.common.conf_lines import DEFAULT
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, StartError, read_options
-from swiftlite.http.greeting import Transport
-from swiftlite.http.proxy_protocol import OF_NOBODY
+from swiftlite.http.proxy_protocol import OF_NOBODY, is_expected_from
 
 TIMEOUT = 1.0
 PROXY = "swiftlite-proxy-server"
@@ -77,8 +76,9 @@ def _preamble(conf: ConfFile, process: Process) -> bytes:
     except ConfigError:  # the server, which reads the same, tells of it
         return b""
     networks = tuple(map(ipaddress.ip_network, options.proxy_protocol_networks))
-    transport = Transport(expects_proxy=options.require_proxy_protocol, proxy_networks=networks)
-    return OF_NOBODY if transport.expects_proxy_from(reachable(process.address)[0]) else b""
+    # From an address of this machine to itself one comes from that address.
+    is_wanted = options.require_proxy_protocol and is_expected_from(reachable(process.address)[0], networks)
+    return OF_NOBODY if is_wanted else b""
 
 
 def _backend_tls(directory: Path) -> BackendTLS:

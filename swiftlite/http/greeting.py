@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from socket import MSG_PEEK
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -45,10 +45,7 @@ class Transport:
 
     def expects_proxy_from(self, ip: str) -> bool:
         """Whether a connection from this address has to begin with a PROXY header."""
-        if not self.expects_proxy or not self.proxy_networks:
-            return self.expects_proxy
-        address = ip_address(ip.partition("%")[0])
-        return any(address in network for network in self.proxy_networks)
+        return self.expects_proxy and proxy_protocol.is_expected_from(ip, self.proxy_networks)
 
 
 def greet(connection: Connection, transport: Transport) -> bool:

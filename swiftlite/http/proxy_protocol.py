@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -38,6 +39,17 @@ class ProxyHeader:
     source: tuple[str, int] | None = None
     destination: tuple[str, int] | None = None
     is_secure: bool = False
+
+
+def is_expected_from(ip: str, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+    """Whether a connection from this address has to begin with a header.
+
+    :param networks: only those from them do; none named: all
+    """
+    if not networks:
+        return True
+    address = ipaddress.ip_address(ip.partition("%")[0])
+    return any(address in network for network in networks)
 
 
 def header_end(data: bytes) -> int:
