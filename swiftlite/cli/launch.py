@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from swiftlite.cli.transport import server_transport
-from swiftlite.common import command_line, limits, tracing
+from swiftlite.common import command_line, hash_secret, limits, tracing
 from swiftlite.common.conf_lines import read_outline
 from swiftlite.common.conf_owner import check_owner
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, StartError, read_options
@@ -102,6 +102,7 @@ def essentials(name: str, path: str) -> tuple[dict[str, str], ServerOptions, Swi
         raise ConfigError(path, "DEFAULT", "bind_port", "is not set", "set it to the TCP port to listen on")
     check_user(options.user, path)
     swift = SwiftConf.load(options.swift_dir)
+    hash_secret.hold(swift.hash_path, options.swift_dir)
     if name == "object-server":
         check_xattrs(options.devices, path)
     return texts, options, swift

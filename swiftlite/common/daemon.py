@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from swiftlite.common import command_line, metrics, metrics_server, recon
+from swiftlite.common import command_line, hash_secret, metrics, metrics_server, recon
 from swiftlite.common.concurrency import GreenPool, sleep
 from swiftlite.common.conf_owner import check_owner
 from swiftlite.common.config import SHORTEST, ConfFile, ServerOptions, StartError, option, parse_port, read_options
@@ -73,7 +73,9 @@ class Daemon:
         options = read_options(cls.options_class, texts, conf.path, cls.section)
         check_user(options.user, conf.path)
         drop_privileges(options.user, conf.path)
-        return cls(options, SwiftConf.load(options.swift_dir), get_logger(texts, cls.section))
+        swift = SwiftConf.load(options.swift_dir)
+        hash_secret.hold(swift.hash_path, options.swift_dir)
+        return cls(options, swift, get_logger(texts, cls.section))
 
     def __init__(self, options: Any, swift: SwiftConf, logger: logging.Logger) -> None:
         self.options = options

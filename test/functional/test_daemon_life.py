@@ -188,6 +188,17 @@ def test_a_server_tells_systemd(start: Start, systemd: Systemd, cluster: Cluster
     assert server.says("cannot reload, going on as before: swiftlite-object-server: ") and server.says(
         "[DEFAULT] workers"
     )
+    options_of(cluster, "object-server", "DEFAULT", workers=count)
+    conf = cluster.layout.etc / "swift.conf"
+    before = conf.read_text()
+    conf.write_text(layout.set_options(before, "swift-hash", {"swift_hash_path_suffix": "another"}))
+    try:
+        server.signal(signal.SIGHUP)
+        systemd.hear("RELOADING=1")
+        systemd.hear("READY=1")
+        assert server.says("[swift-hash]: the secret is another than the running one")
+    finally:
+        conf.write_text(before)
     server.signal(signal.SIGTERM)
     systemd.hear("STOPPING=1")
     assert server.ends() == 0
