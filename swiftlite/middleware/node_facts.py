@@ -124,16 +124,22 @@ class NodeFacts:
     def _passes(self) -> dict[str, Any]:
         found: dict[str, Any] = {"failed": {}}
         for cache, keys in _PASSES.items():
-            values = recon.load(os.path.join(self.cache_path, f"{cache}.recon"))
+            values = self._cache(cache)
             found |= {key: values.get(key) for key in keys}
             failed = values.get(FAILED)
             found["failed"] |= failed if isinstance(failed, dict) else {}
             if cache == "object":
                 stats = values.get("replication_stats")
                 found["handoffs_left"] = stats.get("handoffs_left") if isinstance(stats, dict) else None
-        drives = recon.load(os.path.join(self.cache_path, "drive.recon"))
+        drives = self._cache("drive")
         found["drive_errors"] = {name: count for name, count in drives.items() if name != "drive_audit_errors"}
         return found
+
+    def _cache(self, name: str) -> Mapping[str, Any]:
+        try:
+            return recon.load(os.path.join(self.cache_path, f"{name}.recon"))
+        except PermissionError:  # it is among the closed caches
+            return {}
 
 
 def server_kind(conf: ConfFile) -> str:

@@ -160,8 +160,10 @@ def _missing(view: ClusterView, ring: RingFacts) -> Iterator[Finding]:
         if not sums or any(told.values()):
             continue
         is_closed = bool(told)
-        if not is_closed and not all(asked.table("swiftconfmd5").values()):
-            continue  # it cannot read swift.conf, which names the policies whose rings it tells of
+        secret = asked.table("facts", "hash_path")
+        has_no_conf = not all(asked.table("swiftconfmd5").values()) or (bool(secret) and not any(secret.values()))
+        if not is_closed and has_no_conf:
+            continue  # it cannot use swift.conf, which names the policies whose rings it tells of
         path = f"{os.path.dirname(next(iter(sums)))}/{file}"
         if asked.server.is_local and view.is_unreadable(path):
             continue

@@ -230,6 +230,19 @@ def test_caches_that_another_account_owns_are_closed():
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another account has to look")
+def test_a_cache_that_may_not_be_read_is_no_reason_to_tell_nothing():
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        for name, content in (("object", "{}"), ("container", '{"container_updater_last": 5.0}')):
+            with open(f"{directory}/{name}.recon", "w") as file:
+                file.write(content)
+            os.chmod(file.name, 0o644)
+        os.chmod(f"{directory}/object.recon", 0o600)
+        told = as_user(4242, node_facts.NodeFacts("", directory, directory)._passes)
+        assert told["container_updater_last"] == 5.0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another account has to look")
 def test_what_is_closed_tells_whose_it_is(node):
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)

@@ -786,6 +786,15 @@ def test_nothing_is_copied_onto_itself():
     assert [words for words in found if words[0] == "rsync" and words[-2] == words[-1]] == []
 
 
+def test_rings_are_not_missed_where_swift_conf_names_no_secret():
+    """Without one it cannot be used, nor says it for which policies there are rings."""
+    view = told(1, "*", "facts", "hash_path", {"prefix": False, "suffix": False})(healthy())
+    view = told(
+        1, "*", "ringmd5", {"/etc/swift/account.ring.gz": "account", "/etc/swift/container.ring.gz": "container"}
+    )(view)
+    assert {finding.code for finding in judging.findings(view, Limits())} == {"hash-secret-missing"}
+
+
 def test_directories_do_for_devices_where_mount_check_is_off():
     view = told(1, "*", "unmounted", [{"device": "sda", "mounted": False}])(healthy())
     view = told(1, "*", "facts", "settings", "mount_check", False)(view)
