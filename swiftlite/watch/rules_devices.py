@@ -340,7 +340,7 @@ def quarantined(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         counts = {kind: int(asked.figure("quarantined", kind) or 0) for kind in ("objects", "containers", "accounts")}
         if sum(counts.values()) > limits.quarantined:
             what = "in quarantine: " + ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
-            why = "they were damaged; replicators bring good copies back, and many on one device tell of a dying one"
+            why = "they were damaged; replicators bring good copies back where one is left, and many on a device tell of a dying one"
             fix = shell_on(asked.server, f"find {quote(asked.root)}/*/quarantined -mindepth 2 -maxdepth 2 -ls")
             yield Finding("quarantined", WARNING, f"{asked.server.ip}:{asked.root}", what, why, fix)
 

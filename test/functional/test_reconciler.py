@@ -73,7 +73,7 @@ class Site:
         self.conf = etc / "container-reconciler.conf"
         self.conf.write_text(CONF.format(etc=etc, user=etc.owner()))
         self.swift = SwiftConf.load(str(etc))
-        self.client = InternalClient.from_conf(str(self.conf), "test", 1, LOGGER)
+        self.client = InternalClient.from_conf(str(self.conf), str(etc), "test", 1, LOGGER)
         ring = Ring(str(etc), "container", hash_path=self.swift.hash_path)
         self.queue = MisplacedQueue(ring, Client(30.0, 60.0), LOGGER, "test")
         self.ring = ring

@@ -84,7 +84,7 @@ class Torn:
         )
         self.reconciler = lab.directory / "container-reconciler.conf"
         self.reconciler.write_text(default + RECONCILER.format(post_quorum=labs.POST_QUORUM))
-        self.client = InternalClient.from_conf(str(self.reconciler), "test", 1, LOGGER)
+        self.client = InternalClient.from_conf(str(self.reconciler), str(lab.swift_dir), "test", 1, LOGGER)
 
     def _containers(self) -> list[tuple[str, str, Path]]:
         return [conf for conf in self.cloud.confs if conf[1] == "container"]
