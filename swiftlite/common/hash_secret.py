@@ -1,7 +1,8 @@
-"""A daemon that starts anew keeps the hash secret by which it has named files: with another it would find none of them."""
+"""The hash secret that a process works with: kept when it starts anew, and told so that nobody learns it, only who has another."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 
@@ -11,6 +12,12 @@ from swiftlite.core.names import HashPath
 
 HELD = "SWIFTLITE_HASH_SECRET"
 """Environment variable in which a process tells trials, and nobody else, a digest of its secret."""
+_ROUNDS = 100_000
+"""Of PBKDF2: some 30 ms for whoever would guess, too."""
+_SALT = b"swiftlite hash secret"
+"""The same for all, since what they have is compared."""
+_of_this: list[HashPath] = []
+"""The secret of this process, once there is one."""
 
 
 def hold(secret: HashPath, swift_dir: str) -> None:
@@ -29,3 +36,16 @@ def hold(secret: HashPath, swift_dir: str) -> None:
             "put the old one back; if this is the cluster's, stop the daemon and start it",
         )
     os.environ[HELD] = digest
+    _of_this[:] = [secret]
+
+
+def of_this() -> str:
+    """The fingerprint of the secret that this process works with; empty where it has none."""
+    return fingerprint(_of_this[0]) if _of_this else ""
+
+
+@functools.lru_cache(maxsize=8)
+def fingerprint(secret: HashPath) -> str:
+    """What tells a secret from another, and costs who would guess it by that; takes a moment, the first time."""
+    text = b"%b\n%b" % (secret.prefix, secret.suffix)
+    return hashlib.pbkdf2_hmac("sha256", text, _SALT, _ROUNDS).hex()[:16]

@@ -259,6 +259,11 @@ RING_BALANCE = _gauge(
 CONF_INFO = _gauge(
     "swiftlite_conf_info", "1, for swift.conf: its MD5, to be the same everywhere", SERVERS, "file", "md5"
 )
+SECRET_INFO = _gauge(
+    "swiftlite_hash_secret_info",
+    "1, with a fingerprint of the hash secret that the server runs with, to be the same everywhere",
+    *(SERVERS, "fingerprint"),
+)
 
 # Processes ------------------------------------------------------------------------------------------------------------
 

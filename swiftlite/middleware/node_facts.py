@@ -11,13 +11,14 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from swiftlite.common import recon
+from swiftlite.common import hash_secret, recon
 from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, read_options
 from swiftlite.common.device_rights import LOOKED_AT, closed_directory, closed_root
 from swiftlite.common.failed_passes import KEY as FAILED
 from swiftlite.common.manager import manager_of_this
 from swiftlite.common.permissions import owner_and_mode
 from swiftlite.common.running import daemons
+from swiftlite.core.names import HashPath
 from swiftlite.core.timestamp import Timestamp
 from swiftlite.middleware.node_rights import (
     Ring,
@@ -87,6 +88,7 @@ class NodeFacts:
             "cores": os.cpu_count() or 1,
             "limits": {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[0]},
             "hash_path": {name: bool(value) for name, value in secret.items()},
+            "hash_secret": {"running": hash_secret.of_this(), "file": _fingerprint(secret)},
             "options": option_digests(conf, "".join(secret.values())) if conf else {},
             "settings": settings(conf) if conf else {},
             "devices": [
@@ -140,6 +142,12 @@ class NodeFacts:
             return recon.load(os.path.join(self.cache_path, f"{name}.recon"))
         except PermissionError:  # it is among the closed caches
             return {}
+
+
+def _fingerprint(secret: Mapping[str, str]) -> str:
+    """Of a swift.conf's secret; empty where there is none."""
+    held = HashPath(*(secret[name].encode("latin-1") for name in ("prefix", "suffix")))
+    return hash_secret.fingerprint(held) if any(secret.values()) else ""
 
 
 def server_kind(conf: ConfFile) -> str:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
-from swiftlite.watch import rules_agreement, rules_copies, rules_daemons, rules_devices, rules_hosts, rules_rings
+from swiftlite.watch import (
+    rules_agreement,
+    rules_copies,
+    rules_daemons,
+    rules_devices,
+    rules_hosts,
+    rules_rings,
+    rules_secret,
+)
 from swiftlite.watch.facts import ClusterView
 from swiftlite.watch.findings import SEVERITIES, Finding, Limits, Rule
 
@@ -13,6 +21,7 @@ RULES: tuple[Rule, ...] = (
     *rules_hosts.RULES,
     *rules_devices.RULES,
     *rules_copies.RULES,
+    *rules_secret.RULES,
     *rules_agreement.RULES,
     *rules_daemons.RULES,
     *rules_rings.RULES,

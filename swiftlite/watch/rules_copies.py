@@ -8,10 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from swiftlite.watch.copying import copy_from, copy_to, from_backup, open_to_daemons
+from swiftlite.watch.copying import copy_from, copy_to, open_to_daemons
 from swiftlite.watch.facts import Asked, ClusterView, RingFacts
-from swiftlite.watch.files import is_of_a_sample
-from swiftlite.watch.findings import CRITICAL, NOTICE, WARNING, Finding, Limits, Rule, chain, on, shell_on
+from swiftlite.watch.findings import CRITICAL, NOTICE, Finding, Limits, Rule, chain, on, shell_on
 from swiftlite.watch.starting import restart_all_line
 
 NOT_COMPARED = "proxy-not-compared"
@@ -75,7 +74,7 @@ def _differing(view: ClusterView, ring: RingFacts) -> Iterator[Finding]:
     file = os.path.basename(ring.path)
     there = list(_copies(view, "ringmd5", file))
     # Servers of this machine may read that very file.
-    is_read = any(copy.asked and _is_same(copy.asked, ring.path, copy.path) for copy in there)
+    is_read = any(copy.asked and is_same(copy.asked, ring.path, copy.path) for copy in there)
     ours = Copy(None, ring.path, ring.md5, ring.version)
     held = there if is_read else [*there, ours]
     odd = [copy for copy in there if copy.md5 != ring.md5]
@@ -101,7 +100,7 @@ def _differing(view: ClusterView, ring: RingFacts) -> Iterator[Finding]:
             if copy.asked:
                 what = f"{file} is not the ring of this machine{_and_of_most(held, ring.md5)}"
                 fix = copy_to(view, copy.asked.server, ring.path, copy.path)
-                yield Finding("ring-differs", CRITICAL, _host(copy.asked, copy.path), what, why, fix)
+                yield Finding("ring-differs", CRITICAL, host(copy.asked, copy.path), what, why, fix)
 
 
 def _copies(view: ClusterView, check: str, file: str) -> Iterator[Copy]:
@@ -160,8 +159,7 @@ def _missing(view: ClusterView, ring: RingFacts) -> Iterator[Finding]:
         if not sums or any(told.values()):
             continue
         is_closed = bool(told)
-        secret = asked.table("facts", "hash_path")
-        has_no_conf = not all(asked.table("swiftconfmd5").values()) or (bool(secret) and not any(secret.values()))
+        has_no_conf = not all(asked.table("swiftconfmd5").values()) or lacks_secret(asked)
         if not is_closed and has_no_conf:
             continue  # it cannot use swift.conf, which names the policies whose rings it tells of
         path = f"{os.path.dirname(next(iter(sums)))}/{file}"
@@ -169,28 +167,35 @@ def _missing(view: ClusterView, ring: RingFacts) -> Iterator[Finding]:
             continue
         what = f"{file} is {'there, and its server may not read it' if is_closed else 'missing'}"
         fix = copy_to(view, asked.server, ring.path, path)
-        if is_closed or _is_same(asked, ring.path, path):
+        if is_closed or is_same(asked, ring.path, path):
             fix = open_to_daemons(view, asked.server, path)
-        yield Finding("ring-missing", CRITICAL, _host(asked, path), what, why, fix)
+        yield Finding("ring-missing", CRITICAL, host(asked, path), what, why, fix)
 
 
-def _is_same(asked: Asked, ours: str, theirs: str) -> bool:
+def is_same(asked: Asked, ours: str, theirs: str) -> bool:
     """Whether a server has the very file that we have."""
     return asked.server.is_local and os.path.normpath(ours) == os.path.normpath(theirs)
 
 
-def _host(asked: Asked, path: str) -> str:
+def host(asked: Asked, path: str) -> str:
+    """A file of a server's machine, for people."""
     return f"{asked.server.ip}:{path}"
 
 
 # --- swift.conf ---
 
 
+def lacks_secret(asked: Asked) -> bool:
+    """Whether a server's swift.conf can be read, and has no hash secret: the rules of secrets tell of that."""
+    told, sums = asked.table("facts", "hash_path"), asked.table("swiftconfmd5")
+    return bool(told) and not any(told.values()) and (not sums or any(sums.values()))
+
+
 def swift_conf(view: ClusterView, limits: Limits) -> Iterator[Finding]:
     """Servers whose swift.conf is not this machine's; or this machine, where more have another one."""
     ours = view.swift_conf
-    if not ours.md5:
-        return
+    if not ours.md5 or not ours.secrets:
+        return  # without a secret it is nobody's measure
     held = list(_once_a_file(view, "swiftconfmd5"))
     others = Counter(md5 for _, _, md5 in held if isinstance(md5, str) and md5 and md5 != ours.md5)
     # This machine may be one of those that were asked.
@@ -203,63 +208,21 @@ def swift_conf(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         yield Finding("swift-conf-differs", CRITICAL, ours.path, what, why, _difference(asked, path, ours.path))
         return
     for asked, path, md5 in held:
-        if md5 == ours.md5 or (asked.server.is_local and view.is_unreadable(path)):
+        if md5 == ours.md5 or lacks_secret(asked) or (asked.server.is_local and view.is_unreadable(path)):
             continue
         what = "swift.conf is not that of this machine" if md5 else "it is missing, or its server may not read it"
         then = restart_all_line(view, asked.server)
         fix = shell_on(asked.server, then) if md5 else open_to_daemons(view, asked.server, path, then)
-        if not _is_same(asked, ours.path, path):
+        if not is_same(asked, ours.path, path):
             fix = chain(copy_to(view, asked.server, ours.path, path), shell_on(asked.server, then))
         if md5 and count == agreeing:  # nobody can tell which of them is right
             fix = _difference(asked, path, ours.path)
-        yield Finding("swift-conf-differs", CRITICAL, _host(asked, path), what, why, fix)
+        yield Finding("swift-conf-differs", CRITICAL, host(asked, path), what, why, fix)
 
 
 def _difference(asked: Asked, theirs: str, ours: str) -> str:
     """Show how a file of a server's machine differs from ours."""
     return f"{on(asked.server, 'cat', theirs)} | diff {shlex.quote(ours)} -"
-
-
-def hash_secret(view: ClusterView, limits: Limits) -> Iterator[Finding]:
-    """A hash secret that is missing or that everybody knows. No remedy makes a new one where there may be data."""
-    facts = view.swift_conf
-    first = next((asked.server for asked in view.reached() if not asked.server.is_local), None)
-    if view.is_unreadable(facts.path):
-        pass  # it is told of already
-    elif facts.problem:
-        fix = copy_from(view, first, facts.path, facts.path) if first else from_backup(view, "swift.conf", facts.path)
-        what, why = f"it cannot be read: {facts.problem}", "no server starts without the cluster's hash secret"
-        yield Finding("swift-conf-unreadable", CRITICAL, facts.path, what, why, fix)
-    elif not facts.secrets:
-        what = "neither swift_hash_path_prefix nor swift_hash_path_suffix is set"
-        why = "no server starts without it; those that run have the cluster's: with another one, all data are out of reach"
-        fix = copy_from(view, first, facts.path, facts.path) if first else _show_secret(facts.path)
-        yield Finding("hash-secret-missing", CRITICAL, facts.path, what, why, fix)
-    elif any(map(is_of_a_sample, facts.secrets)):
-        what = "the hash secret is that of a sample conf"
-        why = (
-            "who knows it can choose names that all hash to one place; "
-            "only while nothing is stored can it be changed: with another one, all data are out of reach"
-        )
-        yield Finding("hash-secret-known", WARNING, facts.path, what, why, _show_secret(facts.path))
-    for asked in view.reached():
-        told = asked.table("facts", "hash_path")
-        sums = asked.table("swiftconfmd5")
-        # Who cannot read it knows no secret: that is told of above.
-        if told and not any(told.values()) and (not sums or any(sums.values())):
-            what = "its swift.conf has neither hash prefix nor hash suffix"
-            why = "it does not find what the others stored, and hides it"
-            path = next(iter(sums), "/etc/swift/swift.conf")
-            is_same = _is_same(asked, facts.path, path)
-            remedy = _show_secret(path)
-            if not is_same:
-                then = shell_on(asked.server, restart_all_line(view, asked.server))
-                remedy = chain(copy_to(view, asked.server, facts.path, path), then)
-            yield Finding("hash-secret-missing", CRITICAL, asked.server.name, what, why, remedy)
-
-
-def _show_secret(path: str) -> str:
-    return f"grep -n swift_hash_path {shlex.quote(path)}"
 
 
 # --- proxies ---
@@ -277,4 +240,4 @@ def proxies(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         yield Finding(NOT_COMPARED, NOTICE, asked.server.name, what, why, fix)
 
 
-RULES: tuple[Rule, ...] = (rings, swift_conf, hash_secret, proxies)
+RULES: tuple[Rule, ...] = (rings, swift_conf, proxies)

@@ -38,6 +38,8 @@ HEALTHY = {
     'swiftlite_ring_info{instance="s", ring="object", md5="one"}': "1x150",
     'swiftlite_conf_info{instance="p", file="swift.conf", md5="one"}': "1x150",
     'swiftlite_conf_info{instance="s", file="swift.conf", md5="one"}': "1x150",
+    'swiftlite_hash_secret_info{instance="p", fingerprint="one"}': "1x150",
+    'swiftlite_hash_secret_info{instance="s", fingerprint="one"}': "1x150",
     'swiftlite_ring_balance_percent{instance="s", ring="object"}': "3x150",
 }
 """A series' value in each minute, in promtool's spelling: ``a+bxn`` is a, a+b, … n times more."""
@@ -68,6 +70,7 @@ FAULTS: dict[str, dict[str, str]] = {
     "SwiftliteAuditorStale": {'swiftlite_auditor_report_timestamp_seconds{instance="s", pass="ALL"}': "-1300000x150"},
     "SwiftliteRingsDiffer": {'swiftlite_ring_info{instance="s", ring="object", md5="two"}': "1x150"},
     "SwiftliteConfDiffers": {'swiftlite_conf_info{instance="s", file="swift.conf", md5="two"}': "1x150"},
+    "SwiftliteHashSecretsDiffer": {'swiftlite_hash_secret_info{instance="s", fingerprint="two"}': "1x150"},
     "SwiftliteRingUnbalanced": {'swiftlite_ring_balance_percent{instance="s", ring="object"}': "30x150"},
 }
 """What differs from HEALTHY."""

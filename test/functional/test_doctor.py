@@ -242,6 +242,26 @@ def test_the_hash_secret_of_the_sample(ward: Ward, capsys: pytest.CaptureFixture
         assert path.read_bytes() == before
 
 
+def test_a_server_that_runs_with_another_hash_secret(ward: Ward, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it stores is lost once the file is right again: that is told while it runs so, whatever the file has."""
+    path, server = ward.third_etc / "swift.conf", ward.cluster.server("object-server", 3)
+    with ward.changed(path):
+        ward.change(path, "swift-hash", {"swift_hash_path_suffix": "another"})
+        server.stop()
+        server.start()
+        _, found = ward.examine(capsys)
+        assert codes(found) == {"swift-conf-differs", "hash-secret-differs"}
+    code, found = ward.examine(capsys)
+    assert (code, codes(found)) == (2, {"hash-secret-differs"})
+    finding = only(found, "hash-secret-differs")
+    port = ward.cluster.layout.nodes[2].ports[0]
+    assert finding["subject"] == f"object-server 127.0.0.3:{port}"
+    assert finding["fix"].startswith("systemctl restart 'swiftlite-*'")
+    server.stop()  # there is no systemd here
+    server.start()
+    assert ward.examine(capsys) == (0, [])
+
+
 def test_an_option_that_differs(ward: Ward, capsys: pytest.CaptureFixture[str]) -> None:
     path = ward.conf("container", 2)
     with ward.changed(path):

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from swiftlite.common import metrics
+from swiftlite.common import hash_secret, metrics
 from swiftlite.common.config import StartError
 from swiftlite.common.metric_text import Sample
 from swiftlite.ring.format import RingData, load
@@ -43,7 +43,9 @@ class ClusterFiles:
     def samples(self) -> list[Sample]:
         """All there is to say now."""
         paths = [*sorted(glob.glob(f"{glob.escape(self.directory)}/*.ring.gz")), f"{self.directory}/swift.conf"]
-        return [sample for path in paths if (found := self._look(path)) for sample in found.samples]
+        secret = hash_secret.of_this()
+        running = [Sample(metrics.SECRET_INFO, 1, (secret,))] if secret else []
+        return [*running, *(sample for path in paths if (found := self._look(path)) for sample in found.samples)]
 
     def devices(self, kind: str) -> frozenset[str]:
         """The devices that the rings of a kind of server give to this one.

@@ -14,10 +14,12 @@ import pytest
 
 from fakes.http_server import wait_until
 from fakes.wsgi_calls import request
-from swiftlite.common import device_rights, recon
+from swiftlite.common import device_rights, hash_secret, metrics, recon
 from swiftlite.common.config import ConfFile
 from swiftlite.common.manager import manager_of_this, started_by_init
+from swiftlite.common.swift_conf import SwiftConf
 from swiftlite.middleware import node_facts, node_rights
+from swiftlite.middleware.metrics.cluster_files import ClusterFiles
 from swiftlite.middleware.recon import filter_factory
 from swiftlite.ring.format import RingData, dump_v1
 
@@ -45,7 +47,7 @@ interval = 5
 def node(tmp_path):
     """Its directory: a conf, a swift.conf and a device ``sda``."""
     (tmp_path / "devices" / "sda").mkdir(parents=True)
-    (tmp_path / "swift.conf").write_text("[swift-hash]\nswift_hash_path_suffix = secret\n")
+    (tmp_path / "swift.conf").write_text("[swift-hash]\nswift_hash_path_suffix = mystery\n")
     write(tmp_path)
     return tmp_path
 
@@ -129,7 +131,24 @@ def test_an_option_of_another_value_has_another_digest_and_no_value_is_told(node
     assert after["object-replicator"]["timeout"] != after["object-replicator"]["interval"]
     write(node, more="timeout = 8\n")
     assert facts(node)["options"]["object-replicator"]["timeout"] != after["object-replicator"]["timeout"]
-    assert "secret" not in json.dumps(facts(node))
+    assert "mystery" not in json.dumps(facts(node))
+
+
+def test_the_secret_that_a_server_runs_with_can_be_told_from_that_of_its_swift_conf(node, monkeypatch):
+    conf = node / "swift.conf"
+    monkeypatch.setenv(hash_secret.HELD, "")
+    monkeypatch.setattr(hash_secret, "_of_this", [])
+    assert facts(node)["hash_secret"]["running"] == ""
+    hash_secret.hold(SwiftConf.load(str(node)).hash_path, str(node))
+    first = facts(node)["hash_secret"]
+    assert first["running"] == first["file"] != ""
+    [sample, *_] = ClusterFiles(str(node)).samples()
+    assert (sample.family, sample.labels) == (metrics.SECRET_INFO, (first["running"],))
+    for text in ("swift_hash_path_suffix = other", "swift_hash_path_prefix = mystery", ""):
+        conf.write_text(f"[swift-hash]\n{text}\n")
+        told = facts(node)["hash_secret"]
+        assert told["running"] == first["running"] != told["file"]
+        assert bool(told["file"]) is bool(text)
 
 
 def test_digests_of_another_secret_are_others(node):

@@ -67,6 +67,7 @@ def facts_of(kind):
         "cores": 2,
         "limits": {"nofile": 65536},
         "hash_path": {"prefix": False, "suffix": True},
+        "hash_secret": {"running": "5ec1", "file": "5ec1"},
         "options": {"DEFAULT": {"mount_check": "0a"}, f"app:{kind}-server": {"use": "1b"}},
         "settings": {
             "mount_check": True,
@@ -274,7 +275,11 @@ CASES = [
     ),
     (
         told(1, "account", "facts", "hash_path", {"prefix": False, "suffix": False}),
-        *("hash-secret-missing", "critical", "account-server 10.0.0.1:6202", "rsync -a"),
+        *("hash-secret-missing", "critical", "10.0.0.1:/etc/swift/swift.conf", "rsync -a"),
+    ),
+    (
+        told(1, "object", "facts", "hash_secret", "running", "0dd"),
+        *("hash-secret-differs", "critical", "object-server 10.0.0.1:6200", "ssh 10.0.0.1 'systemctl restart '"),
     ),
     (
         lambda view: replace(view, swift_conf=SwiftConfFacts("/etc/swift/swift.conf", "conf")),
