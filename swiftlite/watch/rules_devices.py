@@ -89,7 +89,7 @@ def missing(view: ClusterView, limits: Limits) -> Iterator[Finding]:
 def unmounted(view: ClusterView, limits: Limits) -> Iterator[Finding]:
     """Devices that are not mounted, or cannot be looked at; where mount_check is off, directories do for devices."""
     for asked in view.nodes():
-        checks_mounts = asked.get("facts", "settings", "mount_check") is not False
+        checks_mounts = _checks_mounts(asked)
         known = {name for _, names in _devices_in_rings(view, asked) for name in names}
         for row in asked.rows("unmounted"):
             device, mounted = str(row.get("device")), row.get("mounted")
@@ -114,6 +114,15 @@ def unmounted(view: ClusterView, limits: Limits) -> Iterator[Finding]:
                 why = "no ring names it: a directory that nobody needs, or a device that nobody uses"
                 fix = on(asked.server, "rmdir", path)
                 yield Finding("device-unknown", NOTICE, subject, "it is not mounted, and in no ring", why, fix)
+
+
+def _checks_mounts(asked: Asked) -> bool:
+    """Whether only what is mounted does for a device of a node, as far as that is known.
+
+    One of OpenStack Swift, which tells no facts, most likely has its default.
+    """
+    told = asked.get("facts", "settings", "mount_check")
+    return told if isinstance(told, bool) else asked.problems.get("facts") == "status 404"
 
 
 def _devices_in_rings(view: ClusterView, node: Asked) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -806,6 +806,17 @@ def test_directories_do_for_devices_where_mount_check_is_off():
     assert judging.findings(view, Limits()) == []
 
 
+@pytest.mark.parametrize("problem, expected", [("status 404", ["device-unmounted"]), ("status 500", []), ("", [])])
+def test_who_does_not_tell_whether_devices_are_mounts_is_told_to_mount_none(problem, expected):
+    """One of OpenStack Swift has no facts to tell, and by default wants mounts."""
+    view = together(told(1, "*", "facts", None), told(1, "*", "unmounted", [{"device": "sda", "mounted": False}]))(
+        healthy()
+    )
+    servers = [replace(one, problems={"facts": problem} if problem else {}) for one in view.servers]
+    view = replace(view, servers=tuple(servers))
+    assert [finding.code for finding in judging.findings(view, Limits())] == expected
+
+
 def test_what_the_reserve_keeps_is_not_free():
     [finding] = judging.findings(told(1, "*", "facts", "devices", disk(free=TB // 200))(healthy()), Limits())
     assert finding.what == "5 GB are free, less than fallocate_reserve keeps"
