@@ -9,6 +9,7 @@ import re
 import resource
 import time
 from collections.abc import Iterator, Mapping
+from heapq import nsmallest
 from typing import Any
 
 from swiftlite.common import hash_secret, recon
@@ -29,12 +30,19 @@ from swiftlite.middleware.node_rights import (
     outside,
 )
 
+MOST_NAMED = 1000
+"""Quarantined things of one kind on one device whose hashes are told, those with the least hashes.
+
+So devices that have more tell nevertheless of the same ones, and what is quarantined on all of them is seen.
+"""
 MOST_COUNTED = 100_000
 """Spooled updates of one device that are counted: more are too many, however many."""
 DIGEST_LENGTH = 16
 RECLAIM_AGE = "604800"
 STORAGE = ("object", "container", "account")
 
+_QUARANTINED = re.compile(r"([0-9a-f]{32})(-[0-9a-f]{32})?")
+"""Of a hash's directory, perhaps with a UUID, since one of this name was there; not an update's file."""
 _OWN_OPTIONS = re.compile(
     r"^(bind_|log_|access_log_|statsd_|metrics_|rlimit_|devices$|user$|pid_file$|recon_cache_path$|workers$|swift_dir$|"
     r"cert_file$|key_file$|ring_ip$|dequeue_from_legacy$|process$|processes$|oom_score_adj$)"
@@ -94,7 +102,7 @@ class NodeFacts:
             "devices": [
                 {**facts, **self._rights(path, kind, rings)} if "filesystem" in facts else facts
                 for name, path in devices
-                for facts in (device_facts(name, path, kind == "object", mount_check),)
+                for facts in (device_facts(name, path, kind, mount_check),)
             ],
             "passes": self._passes(),
         }
@@ -207,10 +215,10 @@ def _server_options(conf: ConfFile) -> ServerOptions:
 # --- devices ---
 
 
-def device_facts(name: str, path: str, counts_updates: bool, mount_check: bool) -> dict[str, Any]:
-    """Filesystem, space, inodes and spooled updates of a device; ``problem`` says why there are none.
+def device_facts(name: str, path: str, kind: str, mount_check: bool) -> dict[str, Any]:
+    """Filesystem, space, inodes, quarantine and spooled updates of a device; ``problem`` says why there are none.
 
-    :param counts_updates: look into its spool, too
+    :param kind: of the server: only that of objects looks into the spool, and each names what is of its kind
     :param mount_check: a directory that is no mount point is no device, but a hole in which one was
     """
     facts: dict[str, Any] = {"device": name, "mounted": os.path.ismount(path)}
@@ -227,7 +235,9 @@ def device_facts(name: str, path: str, counts_updates: bool, mount_check: bool) 
             "read_only": bool(disk.f_flag & os.ST_RDONLY),
             "quarantined": sum(quarantine_counts(path).values()),
         }
-        if counts_updates:
+        if hashes := quarantined_hashes(path, kind):
+            facts["quarantined_hashes"] = hashes
+        if kind == "object":
             facts |= spool_facts(path)
     except OSError as error:
         facts["problem"] = error.strerror or str(error)
@@ -242,6 +252,22 @@ def quarantine_counts(path: str) -> dict[str, int]:
     directory = os.path.join(path, "quarantined")
     # A directory's links, but for its own and that of its parent.
     return {kind: max(os.lstat(os.path.join(directory, kind)).st_nlink - 2, 0) for kind in _listed(directory)}
+
+
+def quarantined_hashes(path: str, kind: str) -> dict[str, list[str]]:
+    """The hashes of what is in a device's quarantine, by its directory there (``objects``, ``objects-1``…).
+
+    :param kind: whose
+    :raises OSError: when it cannot be looked into
+    """
+    directory = os.path.join(path, "quarantined")
+    found = {}
+    for name in _listed(directory) if kind in STORAGE else ():
+        if name.partition("-")[0] == f"{kind}s":
+            matches = map(_QUARANTINED.fullmatch, _listed(os.path.join(directory, name)))
+            if hashes := nsmallest(MOST_NAMED, {match[1] for match in matches if match}):
+                found[name] = hashes
+    return found
 
 
 def spool_facts(path: str) -> dict[str, Any]:

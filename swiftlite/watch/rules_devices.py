@@ -354,6 +354,37 @@ def quarantined(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             yield Finding("quarantined", WARNING, f"{asked.server.ip}:{asked.root}", what, why, fix)
 
 
+def quarantined_everywhere(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """What is in quarantine on as many devices as it has replicas: nobody may have a sound one."""
+    for ring in view.rings:
+        kind, _, policy = ring.name.partition("-")
+        directory = f"{kind}s-{policy}" if policy else f"{kind}s"
+        holders: dict[str, dict[tuple[str, str], Asked]] = {}
+        for asked in view.nodes(kind):
+            for row in asked.rows("facts", "devices"):
+                path = f"{asked.root}/{row.get('device')}/quarantined/{directory}"
+                for name in _hashes(row, directory):
+                    holders.setdefault(name, {})[asked.server.ip, path] = asked
+        gone = {name: places for name, places in holders.items() if len(places) >= max(1, int(ring.replicas))}
+        if not gone:
+            continue
+        name, places = min(gone.items())
+        more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+        what = f"{name}{more}: in quarantine on as many devices as the ring {ring.name} has replicas"
+        why = (
+            "perhaps no sound copy is left: remove nothing from these quarantines, copy it away first "
+            "(operators-guide.md, Something was quarantined)"
+        )
+        shown = (shell_on(asked.server, f"ls -l {quote(f'{path}/{name}')}*") for (_, path), asked in places.items())
+        yield Finding("quarantined-everywhere", CRITICAL, ring.name, what, why, " && ".join(shown))
+
+
+def _hashes(row: dict[str, Any], directory: str) -> Iterator[str]:
+    told = row.get("quarantined_hashes")
+    names = told.get(directory) if isinstance(told, dict) else None
+    yield from (name for name in (names if isinstance(names, list) else ()) if isinstance(name, str))
+
+
 RULES: tuple[Rule, ...] = (
     missing,
     unmounted,
@@ -364,4 +395,5 @@ RULES: tuple[Rule, ...] = (
     full,
     drive_errors,
     quarantined,
+    quarantined_everywhere,
 )

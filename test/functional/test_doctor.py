@@ -420,7 +420,7 @@ def test_disks_with_errors(ward: Ward, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_damaged_object_in_quarantine(ward: Ward, capsys: pytest.CaptureFixture[str]) -> None:
-    data = ward.cluster.files("objects/**/*.data")[0]
+    data, *others = ward.cluster.files("objects/**/*.data")
     node = next(node for node in ward.cluster.layout.nodes if data.is_relative_to(node.root))
     data.write_bytes(b"in poor health")
     ward.cluster.run_once(f"object-auditor-{node.number}")
@@ -431,9 +431,26 @@ def test_a_damaged_object_in_quarantine(ward: Ward, capsys: pytest.CaptureFixtur
     assert finding["subject"] == f"{node.ip}:{node.root}"
     shown = subprocess.run(["bash", "-c", finding["fix"]], capture_output=True, text=True)
     assert data.parent.name in shown.stdout
-    for device in node.devices:
-        shutil.rmtree(node.root / device / "quarantined", ignore_errors=True)
+    try:
+        _all_replicas_are_damaged(ward, capsys, others)
+    finally:
+        for node in ward.cluster.layout.nodes:
+            for device in node.devices:
+                shutil.rmtree(node.root / device / "quarantined", ignore_errors=True)
     assert ward.examine(capsys) == (0, [])
+
+
+def _all_replicas_are_damaged(ward: Ward, capsys: pytest.CaptureFixture[str], others: list[Path]) -> None:
+    for data in others:
+        data.write_bytes(b"in poor health")
+    for node in ward.cluster.layout.nodes:
+        ward.cluster.run_once(f"object-auditor-{node.number}")
+    code, found = ward.examine(capsys)
+    assert (code, codes(found)) == (2, {"quarantined", "quarantined-everywhere"})
+    finding = only(found, "quarantined-everywhere")
+    assert others[0].parent.name in finding["what"]
+    shown = subprocess.run(["bash", "-c", finding["fix"]], capture_output=True, text=True)
+    assert shown.stdout.count(".data\n") == 3 and "remove nothing" in finding["why"]
 
 
 # --- daemons ---

@@ -103,6 +103,23 @@ def test_updates_that_wait_are_counted_and_dated(node):
     assert (device["async_pending"], device["async_oldest"]) == (3, 1400000000.0)
 
 
+def test_what_is_in_quarantine_is_named_by_its_hash(node, monkeypatch):
+    hashes = [f"{number:032x}" for number in range(3)]
+    names = {
+        "objects": [hashes[2], f"{hashes[2]}-{'f' * 32}", hashes[1], "abc", f"{hashes[0]}-1500000000.00000"],
+        "objects-1": hashes[:1],
+        "containers": hashes[:1],
+    }
+    for kind, entries in names.items():
+        for name in entries:
+            (node / "devices" / "sda" / "quarantined" / kind / name).mkdir(parents=True)
+    [device] = facts(node)["devices"]
+    assert device["quarantined_hashes"] == {"objects": hashes[1:], "objects-1": hashes[:1]}
+    monkeypatch.setattr(node_facts, "MOST_NAMED", 1)
+    [device] = facts(node)["devices"]
+    assert device["quarantined_hashes"] == {"objects": hashes[1:2], "objects-1": hashes[:1]}
+
+
 def test_a_hole_where_a_device_was_is_not_looked_into(node):
     write(node, mount_check="true")
     assert facts(node)["devices"] == [{"device": "sda", "mounted": False}]
@@ -268,7 +285,7 @@ def test_what_is_closed_tells_whose_it_is(node):
         os.mkdir(device := f"{directory}/sda")
         os.chown(device, 4242, 4242)
         os.chmod(device, 0)
-        gathered = as_user(4242, lambda: node_facts.device_facts("sda", device, True, False))
+        gathered = as_user(4242, lambda: node_facts.device_facts("sda", device, "object", False))
         assert (gathered["problem"], "filesystem" in gathered) == ("Permission denied", True)
         told = as_user(4242, node_facts.NodeFacts._rights, device, "account", {})
         assert told == {"closed": device, "closed_owner": "4242", "closed_mode": "0000"}

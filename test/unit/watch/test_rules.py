@@ -205,6 +205,7 @@ def local(view):
     return replace(view, servers=(*servers, *view.servers[1:]))
 
 
+HASH = "0123456789abcdef" * 2
 RSYNC = "rsync -a --chown=root:swift --chmod=F640"
 REBALANCE = "swiftlite-ring-builder /etc/swift/object.builder rebalance"
 CASES = [
@@ -366,6 +367,13 @@ CASES = [
     (
         told(1, "*", "quarantined", "containers", 2),
         *("quarantined", "warning", "10.0.0.1:/srv/node", "ssh 10.0.0.1 'find /srv/node/*/quarantined"),
+    ),
+    (
+        together(
+            *(told(n, "object", "facts", "devices", disk(quarantined_hashes={"objects": [HASH]})) for n in (1, 2, 3))
+        ),
+        *("quarantined-everywhere", "critical", "object"),
+        f"ssh 10.0.0.1 'ls -l /srv/node/sda/quarantined/objects/{HASH}*' && ssh 10.0.0.2",
     ),
     (
         told(1, "object", "facts", "devices", disk(async_pending=5, async_oldest=NOW - 7200)),
@@ -815,6 +823,23 @@ def test_who_does_not_tell_whether_devices_are_mounts_is_told_to_mount_none(prob
     servers = [replace(one, problems={"facts": problem} if problem else {}) for one in view.servers]
     view = replace(view, servers=tuple(servers))
     assert [finding.code for finding in judging.findings(view, Limits())] == expected
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        {1: ("objects", HASH), 2: ("objects", HASH)},  # a sound one is left
+        {1: ("objects", HASH), 2: ("objects", HASH), 3: ("objects", HASH[::-1])},
+        {1: ("objects", HASH), 2: ("objects", HASH), 3: ("objects-1", HASH)},  # another policy's
+        {1: ("objects", HASH), 2: ("objects", HASH), 3: ("objects", None)},
+    ],
+)
+def test_of_what_is_quarantined_on_fewer_devices_there_is_a_sound_one(places):
+    changes = (
+        told(number, "object", "facts", "devices", disk(quarantined_hashes={directory: [name]}))
+        for number, (directory, name) in places.items()
+    )
+    assert judging.findings(together(*changes)(healthy()), Limits()) == []
 
 
 def test_what_the_reserve_keeps_is_not_free():
