@@ -13,7 +13,7 @@ from heapq import nsmallest
 from typing import Any
 
 from swiftlite.common import hash_secret, recon
-from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, read_options
+from swiftlite.common.config import ConfFile, ConfigError, ServerOptions, is_true, read_options
 from swiftlite.common.device_rights import LOOKED_AT, closed_directory, closed_root
 from swiftlite.common.failed_passes import KEY as FAILED
 from swiftlite.common.manager import manager_of_this
@@ -40,6 +40,7 @@ MOST_COUNTED = 100_000
 DIGEST_LENGTH = 16
 RECLAIM_AGE = "604800"
 STORAGE = ("object", "container", "account")
+EXPIRER = "object-expirer"
 
 _QUARANTINED = re.compile(r"([0-9a-f]{32})(-[0-9a-f]{32})?")
 """Of a hash's directory, perhaps with a UUID, since one of this name was there; not an update's file."""
@@ -99,6 +100,7 @@ class NodeFacts:
             "hash_secret": {"running": hash_secret.of_this(), "file": _fingerprint(secret)},
             "options": option_digests(conf, "".join(secret.values())) if conf else {},
             "settings": settings(conf) if conf else {},
+            "dequeues": dequeues(conf) if conf and kind == "object" else None,
             "devices": [
                 {**facts, **self._rights(path, kind, rings)} if "filesystem" in facts else facts
                 for name, path in devices
@@ -203,6 +205,16 @@ def settings(conf: ConfFile) -> dict[str, Any]:
         "fallocate_reserve": conf.section(application).get("fallocate_reserve", "1%").strip(),
         "reclaim_age": reclaim,
     }
+
+
+def dequeues(conf: ConfFile) -> bool | None:
+    """Whether an expirer of a node, with its server's conf or one of its own, works off the queue; None: there is none."""
+    directory = os.path.dirname(conf.path)
+    above = os.path.dirname(directory) if directory.endswith("-server") else directory  # of several servers of a kind
+    own = os.path.join(above, EXPIRER)
+    if any(os.path.exists(own + suffix) for suffix in ("", ".conf", ".conf.d")) or "expirer" in conf.path:
+        return True  # a path with the word says so
+    return is_true(conf.section(EXPIRER).get("dequeue_from_legacy")) if conf.has(EXPIRER) else None
 
 
 def _server_options(conf: ConfFile) -> ServerOptions:

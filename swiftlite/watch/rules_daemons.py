@@ -19,12 +19,15 @@ from swiftlite.watch.findings import (
     Finding,
     Limits,
     Rule,
+    chain,
     on,
     once,
+    shell_on,
     span,
 )
-from swiftlite.watch.starting import restart, show_log
+from swiftlite.watch.starting import restart, restart_line, show_log
 
+EXPIRER = "object-expirer"
 RECLAIM_AGE = 7 * DAY
 FAILED_SHARE = 0.1
 """Of the things that a replicator tried to replicate: as many failures are no accident."""
@@ -239,6 +242,26 @@ def expirer(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         yield Finding("pass-stale", WARNING, f"object-expirer {asked.server.ip}", what, why, fix)
 
 
+def idle_expirers(view: ClusterView, limits: Limits) -> Iterator[Finding]:
+    """Expirers of which none works off the queue; silent where one may that nobody tells of."""
+    nodes = [asked for asked in view.servers if asked.server.kind == "object"]
+    told = {asked: asked.get("facts", "dequeues") for asked in nodes}
+    idle = [asked for asked, dequeues in told.items() if dequeues is False]
+    if not idle or any(told.values()) or not all(asked.table("facts", "settings") for asked in nodes):
+        return
+    if any(facts.program == EXPIRER and "expirer" in facts.path for facts in view.confs):
+        return  # one that is on this machine alone
+    if any(asked.figure("expirer/object", "object_expiration_pass") is not None for asked in nodes):
+        return  # one has; whether it still does, the age of its last pass tells
+    conf, server = shlex.quote(idle[0].conf), idle[0].server
+    what = f"no expirer works off the queue: all {len(idle)} confs with an [{EXPIRER}] leave that to another"
+    why = "expired objects are hidden, and still listed and take up space: one expirer of a cluster has to be told to"
+    section = rf"^\[{EXPIRER}\]"
+    line = rf"sed -i '/{section}/,/^\[/{{/^dequeue_from_legacy *[=:]/d}}; s/{section}/&\ndequeue_from_legacy = true/' {conf}"
+    fix = shell_on(server, chain(line, restart_line(view, server, EXPIRER)))
+    yield Finding("expirers-idle", WARNING, EXPIRER, what, why, fix)
+
+
 # --- replication ---
 
 
@@ -287,4 +310,15 @@ def relinking(view: ClusterView, limits: Limits) -> Iterator[Finding]:
         yield Finding("part-power", WARNING if node else NOTICE, ring.name, what, why, fix)
 
 
-RULES: tuple[Rule, ...] = (updates, stopped, passes, failing, caches, expirer, failures, handoffs, relinking)
+RULES: tuple[Rule, ...] = (
+    updates,
+    stopped,
+    passes,
+    failing,
+    caches,
+    expirer,
+    idle_expirers,
+    failures,
+    handoffs,
+    relinking,
+)

@@ -505,6 +505,19 @@ def test_a_daemon_that_makes_no_passes(
     assert finding["fix"] == f"systemctl restart swiftlite-{program}{instance}"
 
 
+def test_an_expirer_that_nobody_told_to_work(ward: Ward, capsys: pytest.CaptureFixture[str]) -> None:
+    """As whoever comes from OpenStack Swift may have it: a section in each object server's conf."""
+    conf, own = ward.conf("object", 1), ward.etc / "object-expirer.conf"
+    with ward.changed(conf, own):
+        ward.change(conf, "object-expirer", {"dequeue_from_legacy": "false"})
+        assert ward.examine(capsys) == (0, [])  # there is that one
+        own.unlink()
+        code, found = ward.examine(capsys)
+        assert (code, codes(found)) == (1, {"expirers-idle"})
+        ward.repair({"fix": only(found, "expirers-idle")["fix"].partition(" && ")[0]})  # there is no systemd here
+        assert ward.examine(capsys) == (0, [])
+
+
 # --- rings ---
 
 

@@ -180,6 +180,17 @@ def test_a_conf_that_is_being_edited(node):
     assert (told["kind"], told["options"], told["settings"]) == ("", {}, {})
 
 
+def test_whether_the_queue_is_worked_off(node):
+    assert facts(node)["dequeues"] is None
+    write(node, more="[object-expirer]\ninterval = 9\n")
+    assert facts(node)["dequeues"] is False
+    write(node, more="[object-expirer]\ndequeue_from_legacy = yes\n")
+    assert facts(node)["dequeues"] is True
+    write(node, more="[object-expirer]\n")
+    (node / "object-expirer.conf").touch()  # an expirer that has this one
+    assert facts(node)["dequeues"] is True
+
+
 def test_a_proxy_has_no_devices(node):
     (node / "devices" / "sda").rmdir()
     (node / "devices").rmdir()

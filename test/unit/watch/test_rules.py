@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 from functional.remedies import commands, problem
 from swiftlite.cli import doctor, ring_builder
+from swiftlite.common.config import ConfFile
 from swiftlite.core.metrics_text import Sample
+from swiftlite.middleware import node_facts
 from swiftlite.ring.builder import RingBuilder
 from swiftlite.watch import files, judging, rules_hosts, starting
 from swiftlite.watch.facts import (
@@ -419,6 +421,11 @@ CASES = [
             "object-expirer 10.0.0.1",
             "ssh 10.0.0.1 'systemctl restart swiftlite-object-expirer'",
         ),
+    ),
+    (
+        told(3, "object", "facts", "dequeues", False),
+        *("expirers-idle", "warning", "object-expirer"),
+        "ssh 10.0.0.3 'sed -i ",
     ),
     (
         told(
@@ -845,6 +852,41 @@ def test_of_what_is_quarantined_on_fewer_devices_there_is_a_sound_one(places):
 def test_what_the_reserve_keeps_is_not_free():
     [finding] = judging.findings(told(1, "*", "facts", "devices", disk(free=TB // 200))(healthy()), Limits())
     assert finding.what == "5 GB are free, less than fallocate_reserve keeps"
+
+
+IDLE = together(*(told(number, "object", "facts", "dequeues", False) for number in (1, 2, 3)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        told(2, "object", "facts", "dequeues", True),
+        told(2, "object", "facts", None),
+        told(2, "object", "facts", "settings", {}),  # its conf is being edited
+        told(2, "object", "expirer/object", {"object_expiration_pass": 1.5}),
+        lambda view: replace(view, confs=(ConfFacts("object-expirer", "/etc/swift/object-expirer.conf"),)),
+    ],
+)
+def test_where_an_expirer_may_work_others_may_be_idle(change):
+    assert [finding.code for finding in judging.findings(IDLE(healthy()), Limits())] == ["expirers-idle"]
+    assert judging.findings(together(IDLE, change)(healthy()), Limits()) == []
+    unreached = together(IDLE, unanswered(2, "object"))(healthy())
+    assert [finding.code for finding in judging.findings(unreached, Limits())] == ["server-unreachable"]
+
+
+@pytest.mark.parametrize("before", ["", "dequeue_from_legacy = false\n", "# dequeue_from_legacy = false\n"])
+def test_one_that_is_idle_is_told_to_work(tmp_path, before):
+    path = tmp_path / "object-server.conf"
+    path.write_text(f"[object-expirer]\ninterval = 9\n{before}[object-auditor]\ndequeue_from_legacy = false\n")
+    conf = ConfFile.load(str(path))
+    assert node_facts.dequeues(conf) is False
+    view = together(IDLE, told(1, "object", "facts", "conf", str(path)))(local(healthy()))
+    [finding] = judging.findings(view, Limits())
+    subprocess.run(["bash", "-c", finding.fix.partition(" && ")[0]], check=True)
+    conf = ConfFile.load(str(path))
+    assert node_facts.dequeues(conf) is True
+    assert conf.section("object-expirer")["interval"] == "9"
+    assert conf.section("object-auditor")["dequeue_from_legacy"] == "false"
 
 
 @pytest.mark.parametrize(
