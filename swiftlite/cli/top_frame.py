@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from swiftlite.cli.tool import printable
 from swiftlite.watch.facts import Asked
 from swiftlite.watch.findings import size
-from swiftlite.watch.gathering import METRICS
+from swiftlite.watch.gathering import METRICS, NO_METRICS
 from swiftlite.watch.rows import HostRow, Look, chosen, device_rows, host_rows, requests_since, together
 from swiftlite.watch.rules_hosts import limited_nodes
 
@@ -149,7 +149,9 @@ def _rates(look: Look, before: Look | None) -> str:
     unknown = f"clients' requests: unknown (proxy {printable(', '.join(silent))})" if silent else ""
     if not recent or seconds <= 0:
         is_told = any(METRICS in one.answers for one in look.asked)
-        return unknown or "requests: " + ("with the next look" if is_told else "no server answers /metrics")
+        lacks = any(one.problems.get(METRICS) == NO_METRICS for one in look.asked)
+        nobody = f"no server answers /metrics{f': {NO_METRICS}' if lacks else ''}"
+        return unknown or f"requests: {'with the next look' if is_told else nobody}"
     proxies = [requests for name, requests in recent.items() if name.startswith("proxy-")]
     total = together(proxies or recent.values())
     whose = "clients' requests" if proxies else "requests between servers"
@@ -163,7 +165,8 @@ def _says_nothing(one: Asked) -> str:
     """Why a proxy does not tell of its requests; empty: it does, or it is none."""
     if one.server.kind != "proxy" or METRICS in one.answers:
         return ""
-    return one.problem or f"/metrics: {one.problems.get(METRICS, 'no answer')}"
+    problem = one.problems.get(METRICS, "no answer")
+    return one.problem or (problem if problem == NO_METRICS else f"/metrics: {problem}")
 
 
 def _table(columns: Sequence[Column], rows: Sequence[Any], state: State) -> list[Line]:

@@ -32,6 +32,9 @@ SERVER, METRICS, INFO = "server", "metrics", "info"
 """Checks that are none of recon's: which server it is; what it counts; what a proxy's /info says."""
 LISTS = ("diskusage", "unmounted")
 """Checks whose answers are lists; that of ``time`` is a number, all others are mappings."""
+NO_METRICS = "no filter metrics in its pipeline; add it (doc/metrics.md)"
+_NO_SUCH_PATH = {"proxy": "status 412"}
+"""What a proxy says of a path that no filter of its answers; storage servers say 400."""
 STRANGE = "the answer has another shape than it should"
 CHECKS: dict[str, tuple[str, ...]] = {
     "object": (*BASIC, "async", "auditor/object", "updater/object", "expirer/object", "replication/object", *ON_DISKS),
@@ -101,7 +104,7 @@ class Gatherer:
             sent = self.clock()
             try:
                 with Timeout(2 * self.timeout, Unending("the answer does not end")):
-                    answers[check] = _ask_for(client, (server.ip, server.port), check)
+                    answers[check] = _ask_for(client, server, check)
             except (BackendError, Unending) as error:
                 problems[check] = error.problem if isinstance(error, BackendError) else str(error)
                 # It would keep us waiting each time.
@@ -114,14 +117,23 @@ class Gatherer:
         return asked
 
 
-def _ask_for(client: Client, address: tuple[str, int], check: str) -> Any:
+def _ask_for(client: Client, server: Server, check: str) -> Any:
+    address = server.ip, server.port
     if check == SERVER:
         return _server_program(client, address)
     if check == METRICS:
-        return metrics_text.parse(fetch(client, address, "/metrics").decode("utf-8", "replace"))
+        return metrics_text.parse(_fetch_metrics(client, server).decode("utf-8", "replace"))
     if check == INFO:
         return _shaped(check, fetch_json(client, address, "/info"))
     return _shaped(check, fetch_json(client, address, f"/recon/{check}"))
+
+
+def _fetch_metrics(client: Client, server: Server) -> bytes:
+    try:
+        return fetch(client, (server.ip, server.port), "/metrics")
+    except NoAnswer as error:
+        lacks = str(error) == _NO_SUCH_PATH.get(server.kind, "status 400")
+        raise (NoAnswer(NO_METRICS) if lacks else error) from None
 
 
 def _shaped(check: str, answer: Any) -> Any:

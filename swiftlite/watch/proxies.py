@@ -14,7 +14,7 @@ from typing import Any
 from swiftlite.http.client import Client
 from swiftlite.watch.facts import Asked, Server
 from swiftlite.watch.files import md5_of, ring_names
-from swiftlite.watch.gathering import BASIC, METRICS, Gatherer, server_at
+from swiftlite.watch.gathering import BASIC, METRICS, NO_METRICS, Gatherer, server_at
 
 CUSTOMARY = "/etc/swift"
 """Where a proxy has its files that does not tell of their place."""
@@ -42,7 +42,7 @@ class LocalProxy:
     @property
     def checks(self) -> tuple[str, ...]:
         """What it can be asked, so that no request is a bad one to it."""
-        metrics = (METRICS,) if "metrics" in self.filters else ()
+        metrics = (METRICS,) if METRICS in self.filters else ()
         recon = BASIC if "recon" in self.filters else ()
         return () if self.is_choosy else (*metrics, *recon)
 
@@ -61,7 +61,11 @@ def ask_local(gatherer: Gatherer, proxies: Iterable[LocalProxy]) -> Iterator[Ask
         else:
             tls = partial(Client, tls=_any_certificate) if proxy.speaks_tls else Client
             [asked] = replace(gatherer, new_proxy_client=tls).ask_all([server], {"proxy": proxy.checks})
-        yield asked if asked.problem else replace(asked, answers={**_local_answers(proxy), **asked.answers})
+        if not asked.problem:
+            lacking = {METRICS: NO_METRICS} if proxy.filters and METRICS not in proxy.filters else {}
+            answers = {**_local_answers(proxy), **asked.answers}
+            asked = replace(asked, answers=answers, problems={**asked.problems, **lacking})
+        yield asked
 
 
 def _any_certificate() -> ssl.SSLContext:

@@ -20,7 +20,7 @@ from swiftlite.watch.findings import (
     shell_on,
     span,
 )
-from swiftlite.watch.gathering import METRICS, STRANGE
+from swiftlite.watch.gathering import METRICS, NO_METRICS, STRANGE
 from swiftlite.watch.starting import conf_of, reload_proxy, reload_servers, restart, restart_line, show_log, start_all
 
 STRANGE_ANSWERS = "recon-strange"
@@ -79,16 +79,25 @@ def without_recon(view: ClusterView, limits: Limits) -> Iterator[Finding]:
 
 
 def _add_recon(view: ClusterView, asked: Asked, kind: str) -> str:
-    """Put the filter into a pipeline that lacks it, and its section where there is none; restart only what would start."""
-    conf, program = quote(asked.conf), f"{kind}-server"
-    line = rf"sed -i '/[= ]recon /!s/^\(pipeline *=.*\) \({program}\)$/\1 recon \2/' {conf} && "
-    line += rf"{{ grep -q '^\[filter:recon\]' {conf} || printf '\n[filter:recon]\nuse = egg:swiftlite#recon\n' >> {conf}; }} && "
+    """Put the filter right before the application."""
+    return _add_filter(view, asked, "recon", rf"s/^\(pipeline *=.*\) \({kind}-server\)$/\1 recon \2/")
+
+
+def _add_filter(view: ClusterView, asked: Asked, name: str, change: str) -> str:
+    """Put a filter into a pipeline that lacks it, and its section where there is none; restart only what would start.
+
+    :param change: sed's command for the pipeline's line
+    """
+    conf, program = quote(asked.conf), f"{asked.server.kind}-server"
+    section = rf"'\n[filter:{name}]\nuse = egg:swiftlite#{name}\n'"
+    line = rf"sed -i '/[= ]{name} /!{change}' {conf} && "
+    line += rf"{{ grep -q '^\[filter:{name}\]' {conf} || printf {section} >> {conf}; }} && "
     line += f"swiftlite-{program} {conf} --check"
     return shell_on(asked.server, chain(line, restart_line(view, asked.server, program, asked.conf)))
 
 
 def without_metrics(view: ClusterView, limits: Limits) -> Iterator[Finding]:
-    """Proxies that fail to say what they count; one without the filter, or that lets others ask, is no fault."""
+    """Proxies that do not say what they count: it is no fault that one has no filter for that, or lets others ask."""
     for asked in view.reached("proxy"):
         problem = asked.problems.get(METRICS, "")
         if problem.startswith("status 5"):
@@ -96,6 +105,12 @@ def without_metrics(view: ClusterView, limits: Limits) -> Iterator[Finding]:
             why = "neither Prometheus nor swiftlite-top learns how it is; its log has the reason"
             fix = show_log(view, asked.server, "proxy-server", conf_of(view, asked.server), "-p", "err")
             yield Finding("metrics-fails", WARNING, asked.server.name, what, why, fix)
+        elif problem == NO_METRICS:
+            why = (
+                "neither Prometheus nor swiftlite-top learns how many requests clients make, and how they are answered"
+            )
+            fix = _add_filter(view, asked, METRICS, r"s/^pipeline *=.* healthcheck\b/& metrics/")
+            yield Finding("metrics-missing", NOTICE, asked.server.name, problem, why, fix)
 
 
 def open_files(view: ClusterView, limits: Limits) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from swiftlite.cli import cluster_files, container_info, object_info, recon, top
 from swiftlite.cli.top_frame import COLUMNS, DEVICES, HOSTS, State, frame, pressed
 from swiftlite.core.metrics_text import Sample
 from swiftlite.watch.facts import Asked, Server
+from swiftlite.watch.gathering import NO_METRICS
 from swiftlite.watch.rows import Look, chosen, device_rows, host_rows
 
 TB = 10**12
@@ -165,6 +166,7 @@ def test_clients_requests_are_those_of_the_proxies():
     [
         ({"problem": "the answer is no HTTP"}, "10.0.0.9:443: the answer is no HTTP"),  # it speaks TLS
         ({"problems": {"load": "status 404", "metrics": "status 500"}}, "10.0.0.9:443: /metrics: status 500"),
+        ({"problems": {"metrics": NO_METRICS}}, f"10.0.0.9:443: {NO_METRICS}"),
     ],
 )
 def test_a_proxy_that_does_not_tell_of_requests_says_why(proxy, why):

@@ -115,6 +115,21 @@ def test_one_answer_is_none(answer, problem):
     assert asked.problem == ""
 
 
+@pytest.mark.parametrize(
+    "kind, status, problem",
+    [
+        ("proxy", 412, gathering.NO_METRICS),
+        ("object", 400, gathering.NO_METRICS),
+        ("proxy", 400, "status 400"),  # of a load balancer that wants TLS, say
+        ("proxy", 403, "status 403"),
+    ],
+)
+def test_who_has_no_metrics_is_said_to_lack_the_filter(kind, status, problem):
+    with Peer({"/metrics": (status, b"")}) as peer:
+        [asked] = Gatherer(PATIENCE).ask_all([Server(kind, *peer.server_address)], {kind: ("metrics",)})
+    assert asked.problems == {"metrics": problem}
+
+
 def test_an_endless_answer_is_not_read_to_its_end(monkeypatch):
     monkeypatch.setattr(gathering, "MAX_ANSWER", 1000)
     with Peer(good(version=(200, b" " * 200000))) as peer:

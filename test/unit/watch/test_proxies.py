@@ -13,7 +13,7 @@ import trustme
 
 from fakes.ports import free_ports
 from swiftlite.cli.cluster_files import proxies_here
-from swiftlite.watch.gathering import BASIC, METRICS, Gatherer
+from swiftlite.watch.gathering import BASIC, METRICS, NO_METRICS, Gatherer
 from swiftlite.watch.proxies import LocalProxy, ask_local
 
 
@@ -90,3 +90,14 @@ def test_what_a_conf_says_of_its_proxy(default: str, pipeline: str, expected: tu
     [proxy] = proxies_here(str(tmp_path))
     assert (proxy.address, proxy.swift_dir, proxy.checks) == (("127.0.0.1", 8080), str(tmp_path), expected)
     assert proxy.speaks_tls == ("cert_file" in default)
+
+
+@pytest.mark.parametrize(
+    "filters, lacks", [(("metrics", "proxy-server"), False), (("cache", "proxy-server"), True), ((), False)]
+)
+def test_what_has_no_metrics_is_not_asked_for_them_and_said_to_lack_them(filters, lacks, tmp_path):
+    (tmp_path / "swift.conf").write_text("")
+    with serving() as server:
+        proxy = LocalProxy("p.conf", *server.server_address, str(tmp_path), filters=filters)
+        [asked] = ask_local(Gatherer(timeout=60), [proxy])
+    assert asked.problems.get(METRICS) == (NO_METRICS if lacks else None)

@@ -38,7 +38,7 @@ from swiftlite.watch.facts import (
     UnreadableFacts,
 )
 from swiftlite.watch.findings import Finding, Limits
-from swiftlite.watch.gathering import CHECKS, STRANGE
+from swiftlite.watch.gathering import CHECKS, NO_METRICS, STRANGE
 
 NOW = 1_700_000_000.0
 DAY = 86400.0
@@ -949,6 +949,24 @@ def test_metrics_that_others_may_ask_for_are_no_fault(problem):
     answers = {"swiftconfmd5": {"/etc/swift/swift.conf": "conf"}}
     proxy = Asked(Server("proxy", "10.0.0.9", 8080), answers, problems={"metrics": problem})
     assert judging.findings(replace(healthy(), servers=(*healthy().servers, proxy)), Limits()) == []
+
+
+@pytest.mark.parametrize("before", ["catch_errors healthcheck cache proxy-server", "healthcheck metrics proxy-server"])
+def test_a_proxy_without_metrics_is_noticed_and_no_more(tmp_path, before):
+    """As OpenStack Swift's pipelines are."""
+    conf = tmp_path / "proxy-server.conf"
+    conf.write_text(f"[pipeline:main]\npipeline = {before}\n")
+    server = Server("proxy", "10.0.0.9", 8080, is_local=True)
+    answers = {"swiftconfmd5": {"/etc/swift/swift.conf": "conf"}, "facts": {"conf": str(conf)}}
+    proxy = Asked(server, answers, problems={"metrics": NO_METRICS})
+    view = replace(healthy(), servers=(*healthy().servers, proxy))
+    [finding] = judging.findings(view, Limits())
+    assert (finding.code, finding.severity, problem(finding.fix)) == ("metrics-missing", "notice", "")
+    assert doctor.exit_code([finding]) == doctor.HEALTHY
+    subprocess.run(["bash", "-c", finding.fix.partition(" && swiftlite-")[0]], check=True)
+    pipeline = ConfFile.load(str(conf)).section("pipeline:main")["pipeline"].split()
+    assert pipeline[pipeline.index("healthcheck") + 1] == "metrics" and pipeline.count("metrics") == 1
+    assert ConfFile.load(str(conf)).section("filter:metrics") == {"use": "egg:swiftlite#metrics"}
 
 
 def test_reclaim_age_is_told_of_once():
