@@ -32,7 +32,8 @@ class LineFormatter(logging.Formatter):
         line: str | None = getattr(record, "line", None)
         if line is not None:
             return line
-        message = record.getMessage()
+        # Daemons begin with their own name, which is lost where log_name is another; else it would stand there twice.
+        message = record.getMessage().removeprefix(f"{record.name}: ")
         if record.exc_info:
             message += " " + self.formatException(record.exc_info)
         return self.spell(record.name, record.levelname, self.with_transaction(record.levelno, message), record.created)

@@ -128,3 +128,15 @@ def test_a_target_that_is_none_is_refused(fresh_name: str, options: dict[str, st
 
 def test_one_line_is_one_line() -> None:
     assert one_line("a\r\nb") == "a#015#012b"
+
+
+@pytest.mark.parametrize("style", ["plain", "json"])
+def test_a_daemon_that_begins_with_its_name_is_named_once(
+    capsys: pytest.CaptureFixture[str], fresh_name: str, style: str
+) -> None:
+    logger = log.get_logger({"log_to": "stderr", "log_style": style}, fresh_name)
+    logger.warning("%s: a pass", fresh_name)
+    logger.warning("another: a pass")
+    first, second = capsys.readouterr().err.splitlines()
+    assert (first.count(fresh_name), second.count(fresh_name)) == (1, 1)
+    assert ": a pass" in second and "another: a pass" in second
