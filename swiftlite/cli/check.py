@@ -106,9 +106,9 @@ def obstacles(program: str, path: str) -> list[Finding]:
             server_transport(program, options, swift.backend_tls, path)
             of_connections(options, program, path)
             check_address(report, program, options)
-        conf = ConfFile.load(path)
-        check_owner(conf, program)
-        check_made(report, program, conf)
+        else:
+            check_owner(ConfFile.load(path), program)
+        check_made(report, program, ConfFile.load(path))
     except ConfigError as error:
         report.add_error(error)
     except (StartError, OSError) as error:

@@ -7,11 +7,11 @@ import hashlib
 import os
 
 from swiftlite.common.config import ConfigError
-from swiftlite.common.restart import is_trial
+from swiftlite.common.restart import TOLD, is_trial
 from swiftlite.core.names import HashPath
 
 HELD = "SWIFTLITE_HASH_SECRET"
-"""Environment variable in which a process tells trials, and nobody else, a digest of its secret."""
+"""What a trial is told: a digest of the secret of the process that makes it."""
 _ROUNDS = 100_000
 """Of PBKDF2: some 30 ms for whoever would guess, too."""
 _SALT = b"swiftlite hash secret"
@@ -35,7 +35,7 @@ def hold(secret: HashPath, swift_dir: str) -> None:
             "the secret is another than the running one: nothing that is stored would be found",
             "put the old one back; if this is the cluster's, stop the daemon and start it",
         )
-    os.environ[HELD] = digest
+    TOLD[HELD] = digest
     _of_this[:] = [secret]
 
 

@@ -15,6 +15,8 @@ from swiftlite.common.notify import SOCKET, WATCHDOG
 
 TRIAL = "SWIFTLITE_TRIAL"
 """Environment variable that bids a program to stop short of its work; says where a server listens already, if one does."""
+TOLD: dict[str, str] = {}
+"""Environment variables in which this process tells its trials, and no other child, what it works with."""
 TRIAL_TIMEOUT = 60.0
 """Seconds that a trial may take."""
 KILL_GRACE = 5.0
@@ -50,7 +52,7 @@ class Trial:
             self.pid = os.posix_spawn(
                 line[0],
                 line,
-                {**environment, TRIAL: place},
+                {**environment, **TOLD, TRIAL: place},
                 file_actions=[(os.POSIX_SPAWN_DUP2, self._said, 1), (os.POSIX_SPAWN_DUP2, self._said, 2)],
                 setsigmask=(),
             )

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from swiftlite.common.concurrency import sleep
-from swiftlite.common.config import ConfigError, StartError
+from swiftlite.common.config import ConfFile, ConfigError, StartError
 from swiftlite.common.pipeline import WSGIApp, load_app
 from swiftlite.common.subrequest import BodyReader, Environ, SubResponse, call, make_environ
 from swiftlite.core.json_text import load_json
@@ -93,10 +93,11 @@ class InternalClient:
         try:
             app = load_app(path, allow_modify=False)
         except StartError as error:
-            file = error.file if isinstance(error, ConfigError) else str(error).partition(": ")[0]
-            if file == path or os.path.dirname(file) == os.path.normpath(swift_dir):
+            own = ConfFile.load(path).section("DEFAULT").get("swift_dir", "/etc/swift")
+            is_of_conf = isinstance(error, ConfigError) and error.file == path
+            if is_of_conf or os.path.normpath(own) == os.path.normpath(swift_dir):
                 raise
-            said = str(error).rpartition("; ")[0] or str(error)
+            said = f"{error.file}: {error.problem}" if isinstance(error, ConfigError) else error
             problem = f"its pipeline cannot be made, for it looks for files elsewhere than in {swift_dir}: {said}"
             raise ConfigError(path, None, None, problem, f"say swift_dir = {swift_dir} in its [DEFAULT]") from None
         return cls(app, user_agent, tries, logger)
